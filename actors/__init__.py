@@ -1,0 +1,1 @@
+"""Tournament owners, ingest and director: plain classes whose effects go through ports."""

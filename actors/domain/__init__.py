@@ -1,0 +1,1 @@
+"""The pure core: messages, ranking, the fold of a tournament, its codec. No I/O, no clock, no randomness."""

@@ -1,0 +1,99 @@
+"""What owners publish for gateways: channel names, the update frame, who changed, and the outcomes that doors wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+MAX_CHANGED: Final = 4096  # user ids in one `changed` publication (32 KiB); more are announced as "many"
+
+
+def updates_channel(tournament_id: int) -> str:
+    """Carries the frames of `update_frame`, ready for clients. The braces are Redis Cluster's hash tag."""
+    return f"tournament:{{{tournament_id}}}:updates"
+
+
+def changed_channel(tournament_id: int) -> str:
+    """Carries `encode_changed`: whose standing changed by their own doing."""
+    return f"tournament:{{{tournament_id}}}:changed"
+
+
+def replies_channel(replica: str) -> str:
+    """Carries `encode_outcomes` to one waiting door; `replica` is a name that door made up for its lifetime."""
+    return f"replies:{replica}"
+
+
+def update_frame(tournament_id: int, epoch: int, seq: int, patch: bytes) -> bytes:
+    """The live frame of one update; `patch` is an encoded JSON Patch."""
+    return b'{"tournament":"%d","type":"update","epoch":%d,"seq":%d,"patch":%b}' % (tournament_id, epoch, seq, patch)
+
+
+def snapshot_frame(tournament_id: int, epoch: int, seq: int, data: bytes) -> bytes:
+    """The live frame of a snapshot; `data` is the encoded live data."""
+    return b'{"tournament":"%d","type":"snapshot","epoch":%d,"seq":%d,"data":%b}' % (tournament_id, epoch, seq, data)
+
+
+class _Position(msgspec.Struct):
+    epoch: int
+    seq: int
+
+
+_position = msgspec.json.Decoder(_Position)
+
+
+def frame_position(frame: bytes) -> tuple[int, int]:
+    """(epoch, seq) of a frame. Raises msgspec.ValidationError or msgspec.DecodeError for what is no frame."""
+    position = _position.decode(frame)
+    return position.epoch, position.seq
+
+
+def encode_changed(user_ids: Iterable[int]) -> bytes:
+    """User ids as little-endian int64; empty means more than MAX_CHANGED."""
+    ids = np.fromiter(user_ids, dtype="<i8")
+    return ids.tobytes() if len(ids) <= MAX_CHANGED else b""
+
+
+def decode_changed(payload: bytes) -> set[int] | None:
+    """The inverse; None means anyone may have changed."""
+    return set(np.frombuffer(payload, dtype="<i8").tolist()) if payload else None
+
+
+class OutcomeReply(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The outcome of one waited-for record.
+
+    `outcome`: applied, ignored, refused; `score` in hundredths; ranks as of the batch's begin and end; `status` after the record.
+    """
+
+    partition: int
+    offset: int
+    kind: str
+    outcome: str
+    reason: str = ""
+    detail: str = ""
+    first: bool = False
+    score: int | None = None
+    rank: int | None = None
+    previous_rank: int | None = None
+    status: str = ""
+    version: int = 0
+
+
+_outcomes = msgspec.msgpack.Decoder(list[OutcomeReply])
+
+
+def encode_outcomes(outcomes: Sequence[OutcomeReply]) -> bytes:
+    """Outcomes as MessagePack."""
+    return msgspec.msgpack.encode(outcomes)
+
+
+def decode_outcomes(payload: bytes) -> list[OutcomeReply]:
+    """The inverse of `encode_outcomes`."""
+    return _outcomes.decode(payload)
+
+
+def encode_patch(operations: list[dict[str, Any]]) -> bytes:
+    """A JSON Patch as bytes."""
+    return msgspec.json.encode(operations)

@@ -1,0 +1,100 @@
+"""The state of one tournament: its spec, its status, its members as columns and their ranking. Changed only by `actors.domain.fold`."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from dataclasses import dataclass, field
+
+from actors.domain.messages import Spec
+from actors.domain.ranking import Ranking
+from actors.domain.transitions import SCHEDULED, Status
+from actors.domain.user_map import UserMap
+from actors.domain.values import MAX_ID
+
+
+class Members:
+    """Everyone who ever joined, one slot each in the order of their first join. Scores live in the ranking's keys."""
+
+    __slots__ = ("active", "attempts", "joined", "joined_ms", "names", "scored_ms", "users")
+
+    def __init__(self, multiplier: int) -> None:
+        self.users = UserMap(multiplier)
+        self.names: list[str | None] = []
+        self.attempts = array("i")
+        self.scored_ms = array("q")  # when the present score was reached; 0 without a score
+        self.joined_ms = array("q")
+        self.active = bytearray()
+        self.joined = 0  # how many are active
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def slot(self, user_id: int) -> int:
+        """The slot of a user who takes part now, else -1."""
+        slot = self.users.slot(user_id)
+        return slot if slot >= 0 and self.active[slot] else -1
+
+    def add(self, user_id: int, name: str | None, time_ms: int) -> int:
+        """A new member, active; returns the slot."""
+        slot = self.users.add(user_id)
+        self.names.append(name)
+        self.attempts.append(0)
+        self.scored_ms.append(0)
+        self.joined_ms.append(time_ms)
+        self.active.append(1)
+        self.joined += 1
+        return slot
+
+
+@dataclass(slots=True)
+class Tournament:
+    """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
+
+    `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over. `dirty` are the
+    slots changed since the owner last took them for its checkpoint; it is no part of the state proper.
+    """
+
+    tournament_id: int
+    partition: int
+    rules_version: int
+    creator: int
+    dedicated: bool
+    salt: bytes
+    request_digest: str
+    spec: Spec
+    created_ms: int
+    time_ms: int
+    offset: int
+    members: Members
+    ranking: Ranking
+    status: Status = SCHEDULED
+    version: int = 1
+    revision: int = 0
+    finished_ms: int | None = None
+    seen: set[int] = field(default_factory=set)
+    dirty: set[int] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        """Finished or cancelled."""
+        return self.status in ("finished", "cancelled")
+
+    @property
+    def due_ms(self) -> int | None:
+        """When time alone changes the status next."""
+        if self.status == "scheduled" and self.spec.type == "scheduled":
+            return self.spec.starts_ms
+        if self.status == "running":
+            return self.spec.ends_ms
+        return None
+
+    def digest(self, kind: bytes, user_id: int, token: str) -> int:
+        """The 64-bit keyed digest of an event id (kind `e`) or command id (kind `c`)."""
+        data = kind + user_id.to_bytes(8, "big") + token.encode()
+        return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=self.salt).digest(), "big")
+
+
+def multiplier_of(salt: bytes) -> int:
+    """The secret odd multiplier of a tournament's user map, so that chosen user ids cannot collide on purpose."""
+    return (int.from_bytes(hashlib.blake2b(salt, digest_size=8, person=b"user-map").digest(), "big") & MAX_ID) | 1

@@ -1,0 +1,38 @@
+"""The life of a tournament as a table: status and command give the next status; what is not listed is illegal."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from actors.domain.errors import IllegalTransitionError
+
+Status = Literal["scheduled", "running", "finished", "cancelled"]
+Command = Literal["start", "end", "cancel", "abandon"]
+
+SCHEDULED: Final = "scheduled"
+RUNNING: Final = "running"
+FINISHED: Final = "finished"
+CANCELLED: Final = "cancelled"
+
+TRANSITIONS: Final[dict[tuple[Status, Command], Status]] = {
+    ("scheduled", "start"): "running",
+    ("scheduled", "abandon"): "cancelled",  # the start came and too few had joined
+    ("scheduled", "cancel"): "cancelled",
+    ("running", "end"): "finished",
+    ("running", "cancel"): "cancelled",
+}
+
+REFUSAL: Final[dict[Command, str]] = {
+    "start": "not_scheduled",
+    "end": "not_running",
+    "cancel": "already_over",
+    "abandon": "not_scheduled",
+}
+
+
+def next_status(status: Status, command: Command) -> Status:
+    """The status after a command. Raises IllegalTransitionError naming both."""
+    try:
+        return TRANSITIONS[status, command]
+    except KeyError:
+        raise IllegalTransitionError(status, command) from None

@@ -1,0 +1,199 @@
+"""How a tournament is shown: the contract's JSON of the view, the rankings, a participant, the live data. Pure reads of the state.
+
+`status` is handed in: an owner shows a tournament as finished only once that is durable.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from actors.domain.tournament import Tournament
+from actors.domain.values import decimal_score, rfc3339
+
+TOP_ROWS: Final = 20
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else rfc3339(time_ms)
+
+
+def _seconds(duration_ms: int | None) -> float | int | None:
+    return None if duration_ms is None else decimal_ms(duration_ms)
+
+
+def decimal_ms(duration_ms: int) -> float | int:
+    """Milliseconds as seconds: an integer where it is whole."""
+    whole, rest = divmod(duration_ms, 1000)
+    return whole if rest == 0 else duration_ms / 1000
+
+
+def spec_fields(state: Tournament) -> dict[str, Any]:
+    """The spec as clients wrote it, with ids and times in the contract's form."""
+    spec = state.spec
+    return {
+        "id": str(state.tournament_id),
+        "name": spec.name,
+        "type": spec.type,
+        "visibility": spec.visibility,
+        "starts_at": _time(spec.starts_ms),
+        "ends_at": _time(spec.ends_ms),
+        "duration_s": _seconds(spec.duration_ms),
+        "capacity": spec.capacity,
+        "min_participants": spec.min_participants,
+        "join_until": spec.join_until,
+        "order": spec.order,
+        "score_policy": spec.score_policy,
+        "ties": spec.ties,
+        "max_attempts": spec.max_attempts,
+        "placement": "dedicated" if state.dedicated else "shared",
+        "metadata": spec.metadata,
+        "created_at": rfc3339(state.created_ms),
+        "created_by": str(state.creator),
+        "version": state.version,
+    }
+
+
+def view(state: Tournament, epoch: int, seq: int, status: str) -> dict[str, Any]:
+    """`GET /v1/tournaments/{id}`."""
+    return {
+        **spec_fields(state),
+        "status": status,
+        "revision": state.revision,
+        "finished_at": _time(state.finished_ms) if status in ("finished", "cancelled") else None,
+        "participants": state.members.joined,
+        "top": rows(state, 0, TOP_ROWS),
+        "position": {"epoch": epoch, "seq": seq},
+    }
+
+
+def rows(state: Tournament, start: int, count: int) -> list[dict[str, Any]]:
+    """Rows of the table from a 0-based position, in listing order."""
+    return rows_of(state, state.ranking.slots(start, count))
+
+
+def rows_of(state: Tournament, slots: np.ndarray) -> list[dict[str, Any]]:
+    """The table's rows of some ranked slots, in the order given."""
+    if len(slots) == 0:
+        return []
+    members, ranking = state.members, state.ranking
+    return [
+        {
+            "rank": rank,
+            "user_id": str(user),
+            "name": members.names[slot],
+            "score": decimal_score(score),
+            "scored_at": rfc3339(members.scored_ms[slot]),
+        }
+        for slot, rank, user, score in zip(
+            slots.tolist(),
+            ranking.ranks(slots).tolist(),
+            members.users.user_ids(slots).tolist(),
+            ranking.scores_of(slots).tolist(),
+            strict=True,
+        )
+    ]
+
+
+def rankings(
+    state: Tournament, start: int, limit: int, around: int | None, users: tuple[int, ...], epoch: int, seq: int
+) -> dict[str, Any] | None:
+    """`GET .../rankings`: a page, or around a user (None when they have no rank), or of named users (best first)."""
+    ranking, next_cursor = state.ranking, None
+    if users:
+        known = [slot for slot in (state.members.slot(user) for user in dict.fromkeys(users)) if slot >= 0]
+        placed = [(position, slot) for slot in known if (position := ranking.position(slot)) is not None]
+        shown = rows_of(state, np.array([slot for _, slot in sorted(placed)], dtype=np.int32))
+    elif around is not None:
+        slot = state.members.slot(around)
+        position = ranking.position(slot) if slot >= 0 else None
+        if position is None:
+            return None
+        first = max(0, min(position - limit // 2, len(ranking) - limit))
+        shown = rows(state, first, limit)
+    else:
+        shown = rows(state, start, limit)
+        if start + len(shown) < len(ranking):
+            next_cursor = str(start + len(shown))
+    return {
+        "rows": shown,
+        "total": len(ranking),
+        "next_cursor": next_cursor,
+        "position": {"epoch": epoch, "seq": seq},
+    }
+
+
+def participant(state: Tournament, user_id: int, previous_rank: int | None) -> dict[str, Any] | None:
+    """`GET .../participants/{user}`, or None for one who does not take part."""
+    slot = state.members.slot(user_id)
+    if slot < 0:
+        return None
+    members, score = state.members, state.ranking.score(slot)
+    return {
+        "user_id": str(user_id),
+        "name": members.names[slot],
+        "score": None if score is None else decimal_score(score),
+        "rank": state.ranking.rank(slot),
+        "previous_rank": previous_rank,
+        "percentile": state.ranking.percentile(slot),
+        "attempts": members.attempts[slot],
+        "scored_at": None if score is None else rfc3339(members.scored_ms[slot]),
+    }
+
+
+def top(state: Tournament) -> list[dict[str, Any]]:
+    """The live table: the first rows without ranks (a row's rank follows from its index, the scores and `ties`)."""
+    slots = state.ranking.slots(0, TOP_ROWS)
+    users = state.members.users.user_ids(slots).tolist() if len(slots) else []
+    scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
+    return [
+        {"user_id": str(user), "name": state.members.names[slot], "score": decimal_score(score)}
+        for slot, user, score in zip(slots.tolist(), users, scores, strict=True)
+    ]
+
+
+def live_data(state: Tournament, status: str) -> dict[str, Any]:
+    """`data` of a live snapshot."""
+    return {
+        "status": status,
+        "participants": state.members.joined,
+        "starts_at": _time(state.spec.starts_ms),
+        "ends_at": _time(state.spec.ends_ms),
+        "ties": state.spec.ties,
+        "top": top(state),
+    }
+
+
+def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """The JSON Patch (RFC 6902) that turns one live `data` into another; rows that moved become `move` operations."""
+    operations: list[dict[str, Any]] = [
+        {"op": "replace", "path": f"/{key}", "value": after[key]}
+        for key in ("status", "participants", "starts_at", "ends_at", "ties")
+        if before[key] != after[key]
+    ]
+    table, wanted = list(before["top"]), after["top"]
+    if table == wanted:
+        return operations
+    staying = {row["user_id"] for row in wanted}
+    for index in range(len(table) - 1, -1, -1):
+        if table[index]["user_id"] not in staying:
+            operations.append({"op": "remove", "path": f"/top/{index}"})
+            del table[index]
+    for index, row in enumerate(wanted):
+        at = next((i for i in range(index, len(table)) if table[i]["user_id"] == row["user_id"]), None)
+        if at is None:
+            operations.append({"op": "add", "path": f"/top/{index}", "value": row})
+            table.insert(index, row)
+            continue
+        if at != index:
+            operations.append({"op": "move", "from": f"/top/{at}", "path": f"/top/{index}"})
+            table.insert(index, table.pop(at))
+        for key in ("name", "score"):
+            if table[index][key] != row[key]:
+                operations.append({"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]})
+    return operations
+
+
+encode = msgspec.json.Encoder().encode

@@ -1,0 +1,1 @@
+"""Settings, the Ray wraps, the directory over named actors, and the composition root."""

@@ -1,0 +1,70 @@
+"""Secrets of an embedded Palio, made once in the data directory, and the tokens signed with one of them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import jwt
+
+from actors.domain.values import parse_id
+from cluster.errors import StartError
+
+JWT_SECRET: Final = "jwt_secret"  # noqa: S105 - the name of a file, not a secret
+RECORD_SECRET: Final = "record_secret"  # noqa: S105
+ROLES: Final = ("player", "service", "operator")
+SECRET_BYTES: Final = 32  # as long as SHA-256's digest: RFC 7518 section 3.2 asks no less of an HS256 key
+
+
+def load_or_create_secret(data_dir: Path, name: str) -> bytes:
+    """The secret in `<data_dir>/<name>`: 64 hexadecimal digits, made (mode 0600) if missing.
+
+    Processes that race to make it agree on one: the first link wins. Raises StartError when the directory cannot be
+    written, or when the file holds less than 32 bytes.
+    """
+    path = data_dir / name
+    try:
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            _create(path)
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise StartError(f"cannot read or make the secret {path}: {error.strerror or error}") from error
+    if len(secret) < SECRET_BYTES:
+        raise StartError(f"expected a secret of at least {SECRET_BYTES} bytes in {path}, got {len(secret)}")
+    return secret
+
+
+def _create(path: Path) -> None:
+    """Write the whole secret beside `path`, then link it there: nobody ever reads half of it."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mkstemp's mode is 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return  # somebody else was first: theirs counts
+    finally:
+        Path(temporary).unlink()
+
+
+def mint_token(secret: bytes, *, role: str, sub: str, ttl_s: float, audience: str = "palio") -> str:
+    """An HS256 token of the contract: `sub`, `role`, `iat`, `exp`, `aud`.
+
+    Raises ValueError for an unknown role, a `sub` that is no user id (decimal, 1 .. 2^63-1) or a lifetime that is not positive.
+    """
+    if role not in ROLES:
+        raise ValueError(f"expected a role of {', '.join(ROLES)}, got {role!r}")
+    parse_id(sub)
+    if not ttl_s > 0:
+        raise ValueError(f"expected a lifetime above 0 seconds, got {ttl_s}")
+    now = time.time()
+    claims = {"sub": sub, "role": role, "aud": audience, "iat": int(now), "exp": int(now + ttl_s + 0.999)}
+    return jwt.encode(claims, secret, algorithm="HS256")

@@ -1,0 +1,28 @@
+"""Requests and responses as the handlers see them: the same for both doors, whatever server carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the peer's address."""
+
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    client: str = ""
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response; `headers` have lower-case names, content-length is the door's business."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"

@@ -1,0 +1,79 @@
+"""The ports: what Palio asks of its log, its durable store, its readable copy, its updates and its metrics.
+
+Each file declares one port and states its guarantees (order, atomicity, duplicates, loss, fencing). One contract suite,
+`tests/contract`, judges every implementation.
+"""
+
+from storage.base.errors import (
+    LogDiskFullError,
+    LogError,
+    LogOverloadedError,
+    LogTruncatedError,
+    LogUnavailableError,
+    RecordsUnavailableError,
+    StorageError,
+    StorageVersionError,
+)
+from storage.base.metrics import MetricsSeries, Point
+from storage.base.owners import (
+    LiveSnapshot,
+    OwnerMovedError,
+    Owners,
+    OwnerUnavailableError,
+    RankingsQuery,
+    Reply,
+    Standing,
+)
+from storage.base.read_model import ReadModel, ReadModelDelta
+from storage.base.records import (
+    Checkpoint,
+    ListQuery,
+    OutboxRow,
+    Page,
+    ParticipantRow,
+    Records,
+    StoredSnapshot,
+    TournamentRow,
+)
+from storage.base.score_log import DeadLetter, LogBounds, LogRange, LogReader, LogRecord, NewRecord, ScoreLog
+from storage.base.updates import Publication, Subscription, Updates
+
+__all__ = [
+    "Checkpoint",
+    "DeadLetter",
+    "ListQuery",
+    "LiveSnapshot",
+    "LogBounds",
+    "LogDiskFullError",
+    "LogError",
+    "LogOverloadedError",
+    "LogRange",
+    "LogReader",
+    "LogRecord",
+    "LogTruncatedError",
+    "LogUnavailableError",
+    "MetricsSeries",
+    "NewRecord",
+    "OutboxRow",
+    "OwnerMovedError",
+    "OwnerUnavailableError",
+    "Owners",
+    "Page",
+    "ParticipantRow",
+    "Point",
+    "Publication",
+    "RankingsQuery",
+    "ReadModel",
+    "ReadModelDelta",
+    "Records",
+    "RecordsUnavailableError",
+    "Reply",
+    "ScoreLog",
+    "Standing",
+    "StorageError",
+    "StorageVersionError",
+    "StoredSnapshot",
+    "Subscription",
+    "TournamentRow",
+    "Updates",
+]

@@ -1,0 +1,39 @@
+"""Errors that ports raise; implementations translate their libraries' errors into these."""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Base of all errors of the ports."""
+
+
+class StorageVersionError(StorageError):
+    """The stored data was written by a newer version of Palio; nothing was touched."""
+
+
+class LogError(StorageError):
+    """Base of the score log's errors."""
+
+
+class LogUnavailableError(LogError):
+    """The log did not take or give records within the deadline; whether an append took place is unknown."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LogOverloadedError(LogUnavailableError):
+    """The bounded queue of appends is full; nothing of this call was appended."""
+
+
+class LogDiskFullError(LogUnavailableError):
+    """The disk under the log is full; nothing of this call was appended."""
+
+
+class LogTruncatedError(LogError):
+    """Records after the asked-for offset are gone: the log starts later than a watermark."""
+
+
+class RecordsUnavailableError(StorageError):
+    """The durable store did not answer, or its disk is full; the transaction was not made."""

@@ -1,0 +1,144 @@
+"""The durable store: snapshots, and the records that people query (tournaments, participants, outbox).
+
+Guarantees
+- Atomicity: one `save` is one transaction for each shard of the database: snapshots, rows, outbox and projected offsets, whole or not at all.
+- Order and fencing: a tournament's row and snapshot are replaced only by those of a higher or equal `offset`; a projected offset only grows. So
+  a stale owner can write nothing but what the log already made true.
+- Duplicates: saving the same checkpoint again changes nothing. Outbox rows are keyed (tournament, offset, n).
+- Loss: what `save` returned from survives the loss of every process and of the machine's power.
+- Reads see every `save` that has returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class TournamentRow(NamedTuple):
+    """A tournament as listed. Times in ms since 1970; `spec` is the JSON of the contract's spec."""
+
+    tournament_id: int
+    partition: int
+    offset: int
+    epoch: int
+    name: str
+    type: str
+    visibility: str
+    status: str
+    dedicated: bool
+    creator: int
+    created_ms: int
+    starts_ms: int | None
+    ends_ms: int | None
+    finished_ms: int | None
+    capacity: int | None
+    participants: int
+    version: int
+    revision: int
+    spec: bytes
+
+
+class ParticipantRow(NamedTuple):
+    """A participant as queried by user; `score` in hundredths, `rank` only once the tournament has finished."""
+
+    tournament_id: int
+    user_id: int
+    name: str | None
+    active: bool
+    score: int | None
+    attempts: int
+    scored_ms: int | None
+    joined_ms: int
+    rank: int | None
+
+
+class OutboxRow(NamedTuple):
+    """An effect to release once this transaction is durable; `n` numbers the effects of one record."""
+
+    tournament_id: int
+    offset: int
+    n: int
+    kind: str
+    payload: bytes
+
+
+class StoredSnapshot(NamedTuple):
+    """A tournament's encoded snapshot (see `actors.domain.codec`) as of `offset` of its partition."""
+
+    tournament_id: int
+    partition: int
+    offset: int
+    data: bytes
+
+
+class Checkpoint(NamedTuple):
+    """One transaction. `projected` maps a scope (`partition-<p>` or `tournament-<id>`) to (partition, offset)."""
+
+    tournaments: Sequence[TournamentRow]
+    snapshots: Sequence[StoredSnapshot]
+    participants: Sequence[ParticipantRow]
+    outbox: Sequence[OutboxRow]
+    projected: Sequence[tuple[str, int, int]]
+
+
+class ListQuery(NamedTuple):
+    """A page of tournaments, newest first. `cursor` is opaque; `q` is looked for in names, ignoring case.
+
+    `viewer` None sees public ones only, a user also the private ones they take part in; `see_all` sees everything.
+    """
+
+    status: str | None = None
+    type: str | None = None
+    q: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+    viewer: int | None = None
+    see_all: bool = False
+
+
+class Page(NamedTuple):
+    """Rows and the cursor of the next page, None at the end."""
+
+    rows: list[TournamentRow]
+    next_cursor: str | None
+
+
+class Records(Protocol):
+    """See the module's guarantees. Every method raises RecordsUnavailableError when the store does not answer."""
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """Write one checkpoint."""
+        ...
+
+    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
+        """The newest snapshot of a tournament."""
+        ...
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
+        ...
+
+    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
+        """Ids of the tournaments of a partition that are neither finished nor cancelled."""
+        ...
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        """The projected offset of each scope, -1 where none was saved."""
+        ...
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None:
+        """One tournament's row."""
+        ...
+
+    async def list_tournaments(self, query: ListQuery) -> Page:
+        """A page of tournaments. Raises ValueError for a cursor that is not one of ours."""
+        ...
+
+    async def user_tournaments(self, user_id: int, cursor: str | None, limit: int) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+        """A user's tournaments (active participation only), newest joined first, with the next cursor."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections. A second call does nothing."""
+        ...
