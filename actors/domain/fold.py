@@ -10,19 +10,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import IllegalTransitionError, InvalidRecordError
 from actors.domain.messages import (
     Cancel,
     Claim,
     Control,
-    ControlItem,
     Create,
     Edit,
     End,
-    Item,
     Join,
     Leave,
-    ScoreItem,
     ScoreWire,
     Spec,
     Start,
@@ -33,7 +31,6 @@ from actors.domain.ranking import Ranking
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import REFUSAL, Command, Status, next_status
 from actors.domain.values import MAX_HUNDREDTHS, parse_id
-
 
 APPLIED: Final = "applied"
 IGNORED: Final = "ignored"
@@ -79,8 +76,13 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         return state, []
     if isinstance(item, ScoreItem):
         if state is None:
-            raise InvalidRecordError("unknown_tournament", f"no tournament {tournament_id} was created before this score")
-        events = _advance(state, item.offset, item.time_ms)
+            raise InvalidRecordError(
+                "unknown_tournament", f"no tournament {tournament_id} was created before this score"
+            )
+        # what meets a tournament that is over leaves it untouched, to the byte: its last snapshot stays the truth
+        if state.over:
+            return state, [apply_score(state, item)]
+        events: list[Event] = _advance(state, item.offset, item.time_ms)
         events.append(apply_score(state, item))
         return state, events
     message = decode_value(item.value)
@@ -90,7 +92,7 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         raise InvalidRecordError("unknown_tournament", f"no tournament {tournament_id} was created before this record")
     if isinstance(message, ScoreWire):
         raise InvalidRecordError("malformed", "expected a control record, got a score")
-    events = _advance(state, item.offset, item.time_ms)
+    events = [] if state.over else _advance(state, item.offset, item.time_ms)
     if not isinstance(message, Tick | Claim):
         events.extend(_control(state, item, message))
     return state, events
@@ -176,7 +178,7 @@ def _create(
     state: Tournament | None, tournament_id: int, partition: int, item: ControlItem, create: Create
 ) -> tuple[Tournament, list[Event]]:
     if state is not None:
-        events = _advance(state, item.offset, item.time_ms)
+        events: list[Event] = [] if state.over else _advance(state, item.offset, item.time_ms)
         same = create.request_digest == state.request_digest
         outcome = APPLIED if same else REFUSED
         reason = "" if same else "idempotency_conflict"
@@ -216,7 +218,11 @@ def _control(state: Tournament, item: ControlItem, message: Control) -> list[Eve
     match message:
         case Join():
             events.append(_join(state, item.offset, message))
-            if state.spec.type == "instant" and state.members.joined == state.spec.capacity and state.status == "scheduled":
+            if (
+                state.spec.type == "instant"
+                and state.members.joined == state.spec.capacity
+                and state.status == "scheduled"
+            ):
                 events.append(_move(state, "start", state.time_ms, "full"))
         case Leave():
             events.append(_leave(state, item.offset, message))
@@ -323,4 +329,3 @@ def _edit_problem(state: Tournament, edit: Edit) -> tuple[str, str]:
     if ends is not None and ends <= max(state.time_ms, starts or 0):
         return "edit_not_allowed", "the end must lie after the start and in the future"
     return "", ""
-

@@ -1,4 +1,4 @@
-"""What records say: the JSON of the log's values, and the compact form in which ingest hands records to owners.
+"""What records say: the JSON of the log's values.
 
 A score is anyone's to produce; everything else but `tick` is a control record of Palio's own and signed (`actors.domain.signing`).
 Reading is strict: unknown fields, wrong types and values out of range raise InvalidRecordError with reason `malformed`.
@@ -57,7 +57,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     v: Literal[1] = 1
 
 
-class ScoreWire(_Message, tag="score"):
+class ScoreWire(_Message, frozen=True, kw_only=True, tag="score"):
     """A score as produced: ids are decimal strings, the score a JSON number."""
 
     event_id: Token
@@ -65,7 +65,7 @@ class ScoreWire(_Message, tag="score"):
     score: float
 
 
-class Create(_Message, tag="create"):
+class Create(_Message, frozen=True, kw_only=True, tag="create"):
     """Begins a tournament. `request_digest` tells a repeat from another create under the same id."""
 
     command_id: Token
@@ -78,7 +78,7 @@ class Create(_Message, tag="create"):
     rules_version: Annotated[int, msgspec.Meta(ge=1)] = RULES_VERSION
 
 
-class Join(_Message, tag="join", omit_defaults=True):
+class Join(_Message, frozen=True, kw_only=True, tag="join", omit_defaults=True):
     """A user takes part. `invited`: the door checked that a private tournament may be joined."""
 
     command_id: Token
@@ -87,32 +87,32 @@ class Join(_Message, tag="join", omit_defaults=True):
     invited: bool = False
 
 
-class Leave(_Message, tag="leave"):
+class Leave(_Message, frozen=True, kw_only=True, tag="leave"):
     """A user leaves."""
 
     command_id: Token
     user_id: str
 
 
-class Start(_Message, tag="start"):
+class Start(_Message, frozen=True, kw_only=True, tag="start"):
     """An operator starts it now."""
 
     command_id: Token
 
 
-class End(_Message, tag="end"):
+class End(_Message, frozen=True, kw_only=True, tag="end"):
     """An operator ends it now."""
 
     command_id: Token
 
 
-class Cancel(_Message, tag="cancel"):
+class Cancel(_Message, frozen=True, kw_only=True, tag="cancel"):
     """An operator cancels it."""
 
     command_id: Token
 
 
-class Edit(_Message, tag="edit", omit_defaults=True):
+class Edit(_Message, frozen=True, kw_only=True, tag="edit", omit_defaults=True):
     """An edit; `if_version` None means whatever the version."""
 
     command_id: Token
@@ -120,11 +120,11 @@ class Edit(_Message, tag="edit", omit_defaults=True):
     if_version: int | None = None
 
 
-class Tick(_Message, tag="tick"):
+class Tick(_Message, frozen=True, kw_only=True, tag="tick"):
     """Only its append time matters."""
 
 
-class Claim(_Message, tag="claim"):
+class Claim(_Message, frozen=True, kw_only=True, tag="claim"):
     """An owner takes a scope (`partition-<p>` or `tournament-<id>`); the record's offset is the epoch."""
 
     command_id: Token
@@ -137,54 +137,6 @@ Control = Create | Join | Leave | Start | End | Cancel | Edit | Claim
 Message = Control | Tick
 _decoder = msgspec.json.Decoder(ScoreWire | Message)
 _encode = msgspec.json.encode
-
-
-class ScoreItem(msgspec.Struct, array_like=True, tag=0, frozen=True, gc=False):
-    """A score on its way to its owner; `score` in hundredths."""
-
-    offset: int
-    time_ms: int
-    tournament_id: int
-    user_id: int
-    event_id: str
-    score: int
-    reply_to: str = ""
-
-
-class ControlItem(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
-    """Any other record on its way to its owner, its value as in the log (verified by ingest)."""
-
-    offset: int
-    time_ms: int
-    tournament_id: int
-    value: bytes
-    reply_to: str = ""
-
-
-Item = ScoreItem | ControlItem
-
-
-class Range(msgspec.Struct, array_like=True, frozen=True):
-    """The items of one owner with `after < offset <= upto` of a partition; possibly none."""
-
-    partition: int
-    after: int
-    upto: int
-    items: list[Item]
-
-
-_ranges_encoder = msgspec.msgpack.Encoder()
-_ranges_decoder = msgspec.msgpack.Decoder(list[Range])
-
-
-def encode_ranges(ranges: list[Range]) -> bytes:
-    """Ranges as MessagePack."""
-    return _ranges_encoder.encode(ranges)
-
-
-def decode_ranges(data: bytes) -> list[Range]:
-    """The inverse of `encode_ranges`."""
-    return _ranges_decoder.decode(data)
 
 
 def encode_message(message: ScoreWire | Message) -> bytes:
@@ -202,9 +154,10 @@ def decode_value(value: bytes) -> ScoreWire | Message:
     if len(value) > MAX_VALUE_BYTES:
         raise InvalidRecordError("too_big", f"expected at most {MAX_VALUE_BYTES} bytes, got {len(value)}")
     try:
-        return _decoder.decode(value)
+        message: ScoreWire | Message = _decoder.decode(value)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRecordError("malformed", str(error)) from error
+    return message
 
 
 def score_values(wire: ScoreWire) -> tuple[int, int]:

@@ -135,7 +135,9 @@ class Records(Protocol):
         """A page of tournaments. Raises ValueError for a cursor that is not one of ours."""
         ...
 
-    async def user_tournaments(self, user_id: int, cursor: str | None, limit: int) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+    async def user_tournaments(
+        self, user_id: int, cursor: str | None, limit: int
+    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         """A user's tournaments (active participation only), newest joined first, with the next cursor."""
         ...
 

@@ -1,0 +1,107 @@
+"""How ingest hands records to owners, and what owners answer: compact MessagePack, read and written in one go."""
+
+from __future__ import annotations
+
+import msgspec
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class ScoreItem(msgspec.Struct, array_like=True, tag=0, frozen=True, gc=False):
+    """A score on its way to its owner; `score` in hundredths."""
+
+    offset: int
+    time_ms: int
+    tournament_id: int
+    user_id: int
+    event_id: str
+    score: int
+    reply_to: str = ""
+
+
+class ControlItem(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
+    """Any other record on its way to its owner, its value as in the log (verified by ingest)."""
+
+    offset: int
+    time_ms: int
+    tournament_id: int
+    value: bytes
+    reply_to: str = ""
+
+
+Item = ScoreItem | ControlItem
+
+
+class Range(msgspec.Struct, array_like=True, frozen=True):
+    """The items of one scope with `after < offset <= upto` of a partition; possibly none.
+
+    The scope is a partition's shared tournaments (`tournament` 0) or one dedicated tournament.
+    """
+
+    partition: int
+    tournament: int
+    after: int
+    upto: int
+    items: list[Item]
+
+
+class ScopePosition(msgspec.Struct, array_like=True, frozen=True):
+    """Where an owner stands in a scope: applied up to `watermark`, durable up to `durable`.
+
+    `held` False: the owner does not hold it (moved). `closed`: a dedicated tournament is over and durable; later
+    records belong to its partition's shared scope.
+    """
+
+    partition: int
+    tournament: int
+    watermark: int = -1
+    durable: int = -1
+    held: bool = True
+    closed: bool = False
+
+
+class Rejected(msgspec.Struct, array_like=True, frozen=True):
+    """A record that the fold could not take: a dead letter."""
+
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+
+
+class DeliveryAnswer(msgspec.Struct, array_like=True, frozen=True):
+    """What an owner answers to a delivery: a position for each range it got, and what it rejected."""
+
+    positions: list[ScopePosition]
+    rejected: list[Rejected]
+
+
+_answer_decoder = msgspec.msgpack.Decoder(DeliveryAnswer)
+
+
+def encode_answer(answer: DeliveryAnswer) -> bytes:
+    """An answer as MessagePack."""
+    return _encode(answer)
+
+
+def decode_answer(data: bytes) -> DeliveryAnswer:
+    """The inverse of `encode_answer`."""
+    return _answer_decoder.decode(data)
+
+
+def scope_name(partition: int, tournament: int) -> str:
+    """The name of a scope in claims and projected offsets."""
+    return f"tournament-{tournament}" if tournament else f"partition-{partition}"
+
+
+_ranges_decoder = msgspec.msgpack.Decoder(list[Range])
+
+
+def encode_ranges(ranges: list[Range]) -> bytes:
+    """Ranges as MessagePack."""
+    return _encode(ranges)
+
+
+def decode_ranges(data: bytes) -> list[Range]:
+    """The inverse of `encode_ranges`."""
+    return _ranges_decoder.decode(data)
