@@ -35,14 +35,9 @@ class BlockOrder:
         self._lengths = array("q", map(len, self._keys))
         self._starts: NDArray[np.int64] | None = None
 
-    def __len__(self) -> int:
-        return sum(self._lengths)
-
     def flat(self) -> FlatOrder:
         """The same order in its flat form."""
-        return FlatOrder(
-            np.frombuffer(b"".join(self._keys), np.int64), np.frombuffer(b"".join(self._slots), np.int32)
-        )
+        return FlatOrder(np.frombuffer(b"".join(self._keys), np.int64), np.frombuffer(b"".join(self._slots), np.int32))
 
     def add(self, key: int, slot: int) -> None:
         """Add a key that is absent."""

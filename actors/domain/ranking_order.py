@@ -74,36 +74,42 @@ class LateOrder:
 
     def count_below(self, key: int) -> int:
         """How many keys are smaller than `key`."""
-        count = (self._blocks or self.flat()).count_below(key)
+        count = self._form().count_below(key)
         if self._slots:
-            count += np.count_nonzero(np.frombuffer(self._after, np.int64) < key)
-            count -= np.count_nonzero(np.frombuffer(self._before, np.int64) < key)
+            count += int(np.count_nonzero(np.frombuffer(self._after, np.int64) < key))
+            count -= int(np.count_nonzero(np.frombuffer(self._before, np.int64) < key))
         return count
 
     def counts_below(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many keys are smaller than each of `keys`."""
         if self._flat is None and len(keys) * _MERGE_RATIO > self._size:
             self.flat()
-        counts = (self._flat or self._settled_blocks()).counts_below(keys)
+        counts = self._form().counts_below(keys)
         if self._slots:
             counts += np.sort(np.frombuffer(self._after, np.int64)).searchsorted(keys)
             counts -= np.sort(np.frombuffer(self._before, np.int64)).searchsorted(keys)
         return counts
 
+    def distinct_below(self, floors: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many distinct marks are smaller than that of each of `floors`: keys with tie 0 of marks that are present."""
+        self.settle()
+        return self.flat().distinct_before(self.flat().counts_below(floors))
+
     def rows(self, start: int, stop: int) -> NDArray[np.int32]:
         """The slots at positions start .. stop-1, which must exist."""
         self.settle()
-        return (self._flat or self._settled_blocks()).rows(start, stop)
+        return self._form().rows(start, stop)
 
     def key_at(self, position: int) -> int:
         """The key at a position, which must exist."""
         self.settle()
-        return (self._flat or self._settled_blocks()).key_at(position)
+        return self._form().key_at(position)
 
     def flat(self) -> FlatOrder:
         """The settled order in its flat form, without the moves that wait."""
         if self._flat is None:
-            self._flat = self._settled_blocks().flat()
+            assert self._blocks is not None, "one of the two forms is always there"
+            self._flat = self._blocks.flat()
         return self._flat
 
     def nbytes(self) -> int:
@@ -111,9 +117,8 @@ class LateOrder:
         forms = [form.nbytes() for form in (self._flat, self._blocks) if form is not None]
         return sum(forms) + sum(moves.__sizeof__() for moves in (self._slots, self._before, self._after))
 
-    def _settled_blocks(self) -> BlockOrder:
-        assert self._blocks is not None, "one of the two forms is always there"
-        return self._blocks
+    def _form(self) -> FlatOrder | BlockOrder:
+        return self._blocks if self._flat is None and self._blocks is not None else self.flat()
 
     def _waiting_limit(self) -> int:
         if self._size > _HUGE:
