@@ -1,0 +1,137 @@
+// The REST calls. The hot paths go to the gateway and, if it cannot be reached, to the api, which serves every path too.
+
+import { player, signOut } from "./player.js";
+
+const TIMEOUT_MS = 12_000; // above the longest wait the page asks for (`Prefer: wait=5`)
+let info = null; // what GET /v1 said
+let clockOffsetMs = 0;
+
+/** An answer that is not a success, or none at all (`status` 0). `retryAfterS` where the server named it. */
+export class ApiError extends Error {
+  constructor(status, problem = {}, retryAfterS = null) {
+    super(problem.detail || problem.title || `The server answered ${status}.`);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = problem.code ?? null;
+    this.title = problem.title ?? null;
+    this.errors = Array.isArray(problem.errors) ? problem.errors : [];
+    this.retryAfterS = retryAfterS;
+  }
+
+  /** The error as a sentence or two for people, with its code for whoever reports it. */
+  get text() {
+    const fields = this.errors.map((one) => `${one.path}: ${one.message}`).join("; ");
+    const title = this.title && this.title !== this.message ? `${this.title}: ` : "";
+    const again = this.retryAfterS ? ` Try again in ${this.retryAfterS} s.` : "";
+    return `${title}${this.message}${fields ? ` (${fields})` : ""}${again}${this.code ? ` [${this.code}]` : ""}`;
+  }
+}
+
+/** The server's time in milliseconds, as far as the page knows it. */
+export const now = () => Date.now() + clockOffsetMs;
+
+/** GET /v1: where the gateway is. Kept once known. */
+export async function discover() {
+  info ??= await send(new URL("v1", document.baseURI), {});
+  return info;
+}
+
+/** Forget where the gateway is, so that the next caller asks again (it may have moved). */
+export function rediscover() {
+  info = null;
+}
+
+/** The address of the live socket. */
+export async function liveUrl() {
+  return reachable((await discover()).live);
+}
+
+/** Where the page came over the network, a gateway named by a loopback address is on the page's own host. */
+function reachable(address) {
+  const url = new URL(address);
+  const loopback = (name) => ["localhost", "127.0.0.1", "[::1]"].includes(name);
+  if (loopback(url.hostname) && !loopback(location.hostname)) url.hostname = location.hostname;
+  return url.href;
+}
+
+async function hot(path, options) {
+  let base;
+  try {
+    base = reachable((await discover()).gateway);
+    return await send(new URL(path, base.endsWith("/") ? base : `${base}/`), options);
+  } catch (error) {
+    const away = error.status === 0 || (error.status === 503 && options.method === undefined); // reads may go elsewhere
+    if (!away) throw error;
+    return api(path, options);
+  }
+}
+
+const api = (path, options = {}) => send(new URL(path, document.baseURI), options);
+
+async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false }) {
+  const token = anonymous ? null : player()?.token;
+  const request = {
+    method,
+    headers: { Accept: "application/json", ...headers },
+    signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) : AbortSignal.timeout(TIMEOUT_MS),
+  };
+  if (token) request.headers.Authorization = `Bearer ${token}`;
+  if (body !== undefined) {
+    request.headers["Content-Type"] = "application/json";
+    request.body = JSON.stringify(body);
+  }
+  const sentAt = Date.now();
+  let response;
+  let text;
+  try {
+    response = await fetch(url, request);
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, { title: "No connection", detail: "The server could not be reached.", code: "unreachable" });
+  }
+  learnClock(response, sentAt);
+  const answer = parse(text);
+  if (response.ok) return method === "PUT" || method === "POST" ? { status: response.status, ...answer } : answer;
+  if (response.status === 401 && token) {
+    signOut("Your token is no longer accepted.");
+    if (method === "GET") return send(url, { method, headers, signal, anonymous: true });
+  }
+  throw new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || null);
+}
+
+function parse(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return { detail: "The server's answer could not be read." };
+  }
+}
+
+/** The Date header (of the page's own origin; whole seconds) tells a visitor's wrong clock; a small difference is noise. */
+function learnClock(response, sentAt) {
+  const date = Date.parse(response.headers.get("Date") ?? "");
+  if (Number.isNaN(date)) return;
+  const offset = date + 500 - (sentAt + Date.now()) / 2;
+  clockOffsetMs = Math.abs(offset) > 2000 ? offset : 0;
+}
+
+const tournament = (id) => `v1/tournaments/${encodeURIComponent(id)}`;
+const query = (values) => {
+  const set = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return set.length ? `?${new URLSearchParams(set)}` : "";
+};
+
+export const listTournaments = ({ status, q, cursor, limit }, signal) =>
+  api(`v1/tournaments${query({ status, q, cursor, limit })}`, { signal });
+export const getTournament = (id, signal) => hot(tournament(id), { signal });
+export const getRankings = (id, { limit, cursor, around }, signal) =>
+  hot(`${tournament(id)}/rankings${query({ limit, cursor, around })}`, { signal });
+export const getMe = (id, signal) => api(`${tournament(id)}/participants/me`, { signal });
+export const join = (id, name) => api(`${tournament(id)}/participants/me`, { method: "PUT", body: name ? { name } : {} });
+export const leave = (id) => api(`${tournament(id)}/participants/me`, { method: "DELETE" });
+export const makeDemoPlayer = () => api("v1/demo/player", { method: "POST", body: {}, anonymous: true });
+
+/** Submit a score and wait up to 5 s for its outcome. The same `eventId` may be sent again: it counts once. */
+export const submitScore = (id, eventId, score) =>
+  hot(`${tournament(id)}/scores`, { method: "POST", headers: { Prefer: "wait=5" }, body: { event_id: eventId, score } });

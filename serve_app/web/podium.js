@@ -1,0 +1,23 @@
+// The first three of a finished tournament.
+
+import { el } from "./dom.js";
+import { emblem } from "./emblem.js";
+import { count, score } from "./format.js";
+
+/** A podium of up to three `rows`; empty for none. Listed in order of rank, placed by CSS. */
+export function podium(rows) {
+  return el(
+    "ol",
+    { class: "podium", "aria-label": "The first three" },
+    rows.slice(0, 3).map((row, index) =>
+      el(
+        "li",
+        { data: { step: index + 1 } },
+        emblem(row.user_id, "large"),
+        el("span", { class: "podium-name", text: row.name || `Player ${row.user_id}` }),
+        el("span", { class: "podium-score", text: score(row.score) }),
+        el("span", { class: "podium-step" }, el("span", { class: "quiet-text", text: "Rank " }), el("span", { text: count(row.rank) })),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,30 @@
+// Ranks of listed rows, as the contract says: from the index, the scores and the tie rule.
+
+/**
+ * The rank of each row of a table's beginning (rows in listing order, the first being the leader).
+ * `ties`: "first" (1, 2, 3), "shared" (1, 1, 3) or "dense" (1, 1, 2). Throws RangeError for another rule.
+ */
+export function ranksOf(rows, ties) {
+  if (!["first", "shared", "dense"].includes(ties)) throw new RangeError(`unknown tie rule ${String(ties)}`);
+  const ranks = [];
+  rows.forEach((row, index) => {
+    const tied = index > 0 && row.score === rows[index - 1].score;
+    if (ties === "first") ranks.push(index + 1);
+    else if (tied) ranks.push(ranks[index - 1]);
+    else if (ties === "shared") ranks.push(index + 1);
+    else ranks.push(index === 0 ? 1 : ranks[index - 1] + 1);
+  });
+  return ranks;
+}
+
+/** Rows with their `rank`; rows that bring one keep it. */
+export function withRanks(rows, ties) {
+  const ranks = ranksOf(rows, ties);
+  return rows.map((row, index) => ({ ...row, rank: row.rank ?? ranks[index] }));
+}
+
+/** How far behind the leader a score is, as a number not below 0, or null where there is no leader. */
+export function gapToLeader(score, leaderScore) {
+  if (leaderScore === null || leaderScore === undefined) return null;
+  return Math.abs(Math.round(leaderScore * 100) - Math.round(score * 100)) / 100;
+}
