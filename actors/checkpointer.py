@@ -1,0 +1,215 @@
+"""Writes checkpoints: snapshots, changed rows and projected offsets, whole, seldom, and never ahead of the log.
+
+A full round saves every dirty tournament, in transactions of bounded size, and only then raises the scopes' projected offsets
+to the watermarks at its begin. An urgent round saves a few tournaments at once (created, over). The pause between rounds grows
+with their cost, up to a bound.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from actors.domain.codec import encode_snapshot
+from actors.domain.delivery import scope_name
+from actors.domain.messages import Spec
+from actors.domain.tournament import Tournament
+from actors.entity import Entity, Scope
+from storage.base import (
+    Checkpoint,
+    OutboxRow,
+    ParticipantRow,
+    Records,
+    RecordsUnavailableError,
+    StoredSnapshot,
+    TournamentRow,
+)
+
+logger = logging.getLogger(__name__)
+
+TRANSACTION_TOURNAMENTS: Final = 256
+TRANSACTION_BYTES: Final = 8 * 1024 * 1024
+DUTY: Final = 10  # a round may take a tenth of the time: the pause is ten times its length
+
+
+class Checkpointer:
+    """`on_saved(entity)` is called for each entity whose state at its present save became durable."""
+
+    def __init__(
+        self,
+        records: Records,
+        clock_ms: Callable[[], int],
+        interval_ms: int,
+        max_interval_ms: int,
+        on_saved: Callable[[Entity, int], Awaitable[None]],
+    ) -> None:
+        self._records = records
+        self._clock_ms = clock_ms
+        self._interval_ms = interval_ms
+        self._max_interval_ms = max_interval_ms
+        self._on_saved = on_saved
+        self._dirty: dict[int, Entity] = {}
+        self._urgent: dict[int, Entity] = {}
+        self._next_ms = 0
+        self.failures = 0
+        self.saved = 0
+        self.last_round_ms = clock_ms()
+
+    def mark(self, entity: Entity, *, urgent: bool = False) -> None:
+        """This tournament changed; urgent ones are saved at the next call of `round_due`."""
+        self._dirty[entity.state.tournament_id] = entity
+        if urgent:
+            self._urgent[entity.state.tournament_id] = entity
+
+    def forget(self, tournament_id: int) -> None:
+        """An entity is gone (moved)."""
+        self._dirty.pop(tournament_id, None)
+        self._urgent.pop(tournament_id, None)
+
+    @property
+    def dirty(self) -> int:
+        """How many tournaments wait to be saved."""
+        return len(self._dirty)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an urgent save waits."""
+        return bool(self._urgent)
+
+    async def round_due(self, scopes: Iterable[Scope]) -> bool:
+        """An urgent round if one is asked for, a full round if it is time; returns whether anything was written."""
+        if self._urgent:
+            urgent, self._urgent = self._urgent, {}
+            if not await self._save(list(urgent.values()), []):
+                self._urgent = {**urgent, **self._urgent}
+                return False
+        now = self._clock_ms()
+        if now < self._next_ms:
+            return False
+        return await self.full_round(scopes)
+
+    async def full_round(self, scopes: Iterable[Scope]) -> bool:
+        """Save all that is dirty and raise the projected offsets; False when the store did not take it."""
+        began = self._clock_ms()
+        targets = [(scope, scope.watermark) for scope in scopes if scope.watermark > scope.durable]
+        entities = list(self._dirty.values())
+        if not entities and not targets:
+            self.last_round_ms = began
+            return True
+        ok = await self._save(entities, targets)
+        took = self._clock_ms() - began
+        self._next_ms = began + took + min(self._max_interval_ms, max(self._interval_ms, DUTY * took))
+        if ok:
+            self.last_round_ms = began
+        return ok
+
+    async def _save(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
+        """Save entities in bounded transactions; the last one raises the projected offsets."""
+        while True:
+            batch, entities = self._batch(entities)
+            last = not entities
+            if not await self._save_batch(batch, targets if last else []):
+                return False
+            if last:
+                return True
+
+    def _batch(self, entities: list[Entity]) -> tuple[list[Entity], list[Entity]]:
+        size = count = 0
+        for entity in entities[:TRANSACTION_TOURNAMENTS]:
+            size += 200 + 100 * len(entity.state.members)
+            if count and size > TRANSACTION_BYTES:
+                break
+            count += 1
+        return entities[:count], entities[count:]
+
+    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
+        # everything is read before the first await, so one transaction shows one moment
+        states = [entity.state for entity in entities]
+        # a dedicated scope is its one tournament, so any save of it may raise its projected offset
+        targets = [*targets, *((e.scope, e.scope.watermark) for e in entities if e.scope.tournament)]
+        taken = [(entity, entity.state.offset, entity.state.dirty) for entity in entities]
+        snapshots = [StoredSnapshot(s.tournament_id, s.partition, s.offset, encode_snapshot(s)) for s in states]
+        participants = [row for entity in entities for row in participant_rows(entity)]
+        outbox = [row for entity in entities for row in _outbox_rows(entity)]
+        projected = [(scope_name(s.partition, s.tournament), s.partition, upto) for s, upto in targets]
+        for entity in entities:
+            entity.state.dirty = set()
+            self._dirty.pop(entity.state.tournament_id, None)
+        rows = [tournament_row(entity.state, entity.scope.epoch) for entity in entities]
+        try:
+            await self._records.save(Checkpoint(rows, snapshots, participants, outbox, projected))
+        except RecordsUnavailableError as error:
+            self.failures += 1
+            logger.warning("checkpoint not written, it will be tried again: %s", error)
+            for entity, _, dirty in taken:
+                entity.state.dirty |= dirty
+                self._dirty.setdefault(entity.state.tournament_id, entity)
+            return False
+        self.saved += len(entities)
+        for scope, upto in targets:
+            scope.durable = max(scope.durable, upto)
+        for entity, offset, _ in taken:
+            entity.durable_offset = max(entity.durable_offset, offset)
+            await self._on_saved(entity, offset)
+        return True
+
+
+def participant_rows(entity: Entity) -> list[ParticipantRow]:
+    """The changed rows; all of them, with ranks, once the tournament has finished: then the table is complete and exact."""
+    state = entity.state
+    members, ranking = state.members, state.ranking
+    finished = state.status == "finished"
+    slots = range(len(members)) if finished else sorted(state.dirty)
+    ranks = ranking.ranks(np.arange(len(members), dtype=np.int32)).tolist() if finished else []
+    return [
+        ParticipantRow(
+            tournament_id=state.tournament_id,
+            user_id=members.users.user_id(slot),
+            name=members.names[slot],
+            active=bool(members.active[slot]),
+            score=(score := ranking.score(slot)),
+            attempts=members.attempts[slot],
+            scored_ms=None if score is None else members.scored_ms[slot],
+            joined_ms=members.joined_ms[slot],
+            rank=(ranks[slot] or None) if finished else None,
+        )
+        for slot in slots
+    ]
+
+
+def _outbox_rows(entity: Entity) -> list[OutboxRow]:
+    state = entity.state
+    if not state.over:
+        return []
+    payload = msgspec.json.encode({"status": state.status, "participants": state.members.joined})
+    return [OutboxRow(state.tournament_id, state.offset, 0, state.status, payload)]
+
+
+def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
+    """The listed row of a tournament."""
+    spec: Spec = state.spec
+    return TournamentRow(
+        tournament_id=state.tournament_id,
+        partition=state.partition,
+        offset=state.offset,
+        epoch=epoch,
+        name=spec.name,
+        type=spec.type,
+        visibility=spec.visibility,
+        status=state.status,
+        dedicated=state.dedicated,
+        creator=state.creator,
+        created_ms=state.created_ms,
+        starts_ms=spec.starts_ms,
+        ends_ms=spec.ends_ms,
+        finished_ms=state.finished_ms,
+        capacity=spec.capacity,
+        participants=state.members.joined,
+        version=state.version,
+        revision=state.revision,
+        spec=msgspec.json.encode(spec),
+    )

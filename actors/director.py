@@ -1,0 +1,141 @@
+"""The director: which actor owns what. A plain class that starts and stops actors through `Launcher`.
+
+Shared scopes are fixed: partition p belongs to `shard-<p mod shards>`. A dedicated tournament gets an actor alone while there are fewer than
+`max_dedicated`; else its scope is hosted by its partition's shard. What it knows can be rebuilt: from the store's active dedicated
+tournaments and from ingest, which asks again for what nobody holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from storage.base import Records
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many of what: `partitions` of the log over `shards` and `ingests`, at most `max_dedicated` actors for one tournament each."""
+
+    partitions: int
+    shards: int
+    ingests: int
+    max_dedicated: int
+    dedicated_capacity: int
+
+    def shard_of(self, partition: int) -> str:
+        """The shard that owns a partition's shared tournaments."""
+        return f"shard-{partition % self.shards}"
+
+    def partitions_of_shard(self, shard: int) -> list[int]:
+        """The partitions of one shard."""
+        return list(range(shard, self.partitions, self.shards))
+
+    def partitions_of_ingest(self, ingest: int) -> list[int]:
+        """The partitions that one ingest actor reads."""
+        return list(range(ingest, self.partitions, self.ingests))
+
+    def wants_dedicated(self, placement: str, capacity: int | None) -> bool:
+        """Whether a tournament's scope is its own. A pure function of the create, so that a repeat is placed alike."""
+        return placement == "dedicated" or (
+            placement == "auto" and capacity is not None and capacity >= self.dedicated_capacity
+        )
+
+
+class Launcher(Protocol):
+    """Starts and stops actors. Every call may be repeated; a name is taken by one live actor at a time."""
+
+    async def start_shard(self, name: str, partitions: list[int]) -> None:
+        """Start a shard that adopts its partitions, unless it is there."""
+        ...
+
+    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
+        """Start an actor for one tournament, unless it is there."""
+        ...
+
+    async def start_ingest(self, name: str, partitions: dict[int, str], dedicated: dict[int, tuple[int, str]]) -> None:
+        """Start an ingest actor, unless it is there."""
+        ...
+
+    async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
+        """Have a running owner take a scope."""
+        ...
+
+    async def release(self, owner: str, partition: int, tournament: int) -> None:
+        """Have a running owner give a scope up, after a checkpoint."""
+        ...
+
+    async def stop(self, name: str) -> None:
+        """End an actor for good; one that is gone is fine."""
+        ...
+
+
+@dataclass(slots=True)
+class Routes:
+    """Where tournaments live: `dedicated` maps a tournament to its owner, all others follow the plan."""
+
+    version: int = 0
+    dedicated: dict[int, str] = field(default_factory=dict)
+
+
+class Director:
+    """See the module."""
+
+    def __init__(self, plan: Plan, launcher: Launcher, records: Records) -> None:
+        self.plan = plan
+        self._launcher = launcher
+        self._records = records
+        self._hosting = asyncio.Lock()  # one placement at a time, so that the maximum holds
+        self._alone: set[int] = set()  # dedicated tournaments with an actor of their own
+        self.routes = Routes()
+
+    async def start(self) -> None:
+        """Bring everything up: shards, the dedicated tournaments that are not over, then ingest."""
+        plan = self.plan
+        shards = [(f"shard-{i}", plan.partitions_of_shard(i)) for i in range(plan.shards)]
+        await asyncio.gather(*(self._launcher.start_shard(name, partitions) for name, partitions in shards))
+        dedicated: dict[int, tuple[int, str]] = {}
+        for partition in range(plan.partitions):
+            for tournament in await self._records.active(partition, dedicated=True):
+                dedicated[tournament] = (partition, await self.host(partition, tournament, -1))
+        for index in range(plan.ingests):
+            mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
+            theirs = {tournament: home for tournament, home in dedicated.items() if home[0] in mine}
+            await self._launcher.start_ingest(f"ingest-{index}", mine, theirs)
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        """The owner of a scope, started or told to adopt it; asking again gives the same answer."""
+        shard = self.plan.shard_of(partition)
+        if not tournament:
+            await self._launcher.start_shard(shard, self.plan.partitions_of_shard(int(shard.removeprefix("shard-"))))
+            await self._launcher.adopt(shard, partition, 0, after)
+            return shard
+        async with self._hosting:
+            row = await self._records.tournament(tournament)
+            over = row is not None and row.status in ("finished", "cancelled")
+            alone = tournament in self._alone or (not over and len(self._alone) < self.plan.max_dedicated)
+            name = f"tournament-{tournament}" if alone else shard
+            if alone:
+                await self._launcher.start_dedicated(name, partition, tournament, after)
+                self._alone.add(tournament)
+            await self._launcher.adopt(name, partition, tournament, after)
+            if self.routes.dedicated.get(tournament) != name:
+                self.routes.dedicated[tournament] = name
+                self.routes.version += 1
+                logger.info("tournament %d is hosted by %s", tournament, name)
+            return name
+
+    async def closed(self, partition: int, tournament: int) -> None:
+        """A dedicated tournament is over and durable: its actor ends, its partition's shard answers for it."""
+        async with self._hosting:
+            name = self.routes.dedicated.pop(tournament, None)
+            self.routes.version += 1
+            if tournament in self._alone:
+                self._alone.discard(tournament)
+                await self._launcher.stop(f"tournament-{tournament}")
+            elif name is not None:
+                await self._launcher.release(name, partition, tournament)

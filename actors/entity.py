@@ -1,0 +1,108 @@
+"""An entity: one tournament as its owner holds it, with what is published of it and what is durable of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from actors.domain import views
+from actors.domain.fold import Outcome
+from actors.domain.tournament import Tournament
+
+RECENT_UPDATES: Final = 64  # patches kept for `since`: 3 s at 20 a second
+MAX_CHANGED_USERS: Final = 8192  # beyond, gateways are told that anyone may have changed
+
+
+@dataclass(slots=True)
+class Scope:
+    """What is owned as one: a partition's shared tournaments (`tournament` 0), or one dedicated tournament.
+
+    `watermark`: applied up to; `durable`: projected up to; `epoch`: the offset of this owner's claim.
+    """
+
+    partition: int
+    tournament: int
+    epoch: int
+    watermark: int
+    durable: int
+    closed: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the state includes all that came before this owner's claim; before that it answers no reads."""
+        return self.watermark >= self.epoch
+
+
+@dataclass(slots=True)
+class Held:
+    """An outcome to answer once the tournament is durable at its record."""
+
+    reply_to: str
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Entity:
+    """See the module. `seq` counts published updates within the scope's epoch."""
+
+    state: Tournament
+    scope: Scope
+    seq: int = 0
+    published: dict[str, Any] | None = None
+    recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RECENT_UPDATES))
+    published_ms: int = 0
+    top_dirty: bool = False
+    top_users: set[int] = field(default_factory=set)
+    top_worst: int | None = None
+    changed_users: set[int] = field(default_factory=set)
+    changed_many: bool = False
+    durable_offset: int = -1
+    rewound: bool = False
+    over_since_ms: int | None = None
+    previous_ranks: dict[int, int] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    view_key: tuple[int, int, str] | None = None
+    view_body: bytes = b""
+
+    @property
+    def status(self) -> str:
+        """The status as shown: rule 8, finished only once that is durable."""
+        state = self.state
+        if state.status == "finished" and self.durable_offset < state.offset:
+            return "running"
+        return state.status
+
+    def position(self) -> tuple[int, int]:
+        """(epoch, seq)."""
+        return self.scope.epoch, self.seq
+
+    def etag(self) -> str:
+        """Names the content of the view and the rankings: it changes with every record that does."""
+        return f'"{self.scope.epoch:x}-{self.state.offset:x}-{self.seq:x}-{self.status[0]}"'
+
+    def view(self) -> bytes:
+        """The encoded view, kept until something changes."""
+        key = (self.state.offset, self.seq, self.status)
+        if key != self.view_key:
+            self.view_body = views.encode(views.view(self.state, self.scope.epoch, self.seq, self.status))
+            self.view_key = key
+        return self.view_body
+
+    def allows(self, viewer: int | None) -> bool:
+        """Whether this user may see it: anyone a public one, members a private one."""
+        state = self.state
+        return state.spec.visibility == "public" or (viewer is not None and state.members.slot(viewer) >= 0)
+
+    def touches_top(self, user_id: int, score: int) -> bool:
+        """Whether a new score may show in the live table: a cheap test that errs on the side of yes."""
+        if self.top_worst is None or user_id in self.top_users:
+            return True
+        return score >= self.top_worst if self.state.spec.order == "desc" else score <= self.top_worst
+
+    def note_changed(self, user_id: int) -> None:
+        """Remember whose standing changed by their own doing, within a bound."""
+        if len(self.changed_users) < MAX_CHANGED_USERS:
+            self.changed_users.add(user_id)
+        else:
+            self.changed_many = True

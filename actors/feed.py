@@ -1,0 +1,122 @@
+"""A feed: brings one owner's scopes up to date, one delivery in flight, from the owner's own watermarks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from actors.domain.delivery import DeliveryAnswer, Range, decode_answer, encode_ranges
+from storage.base import LogTruncatedError
+
+if TYPE_CHECKING:
+    from actors.ingest import Ingest
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a scope stands as its owner last said; `watermark` None: not asked yet."""
+
+    watermark: int | None = None
+    durable: int = -1
+
+
+class Feed:
+    """Feeds `owner` from the ingest's windows, or from the log where a watermark lies behind them.
+
+    `healthy`: the last delivery was answered. An unhealthy feed holds nothing in the windows.
+    """
+
+    def __init__(self, owner: str, ingest: Ingest) -> None:
+        self.owner = owner
+        self._ingest = ingest
+        self.positions: dict[tuple[int, int], Position] = {}
+        self.wake = asyncio.Event()
+        self.healthy = False
+        self._probing: set[tuple[int, int]] = set()
+        self.stopped: set[tuple[int, int]] = set()  # scopes whose records are gone from the log
+
+    def add(self, partition: int, tournament: int, durable: int = -1) -> None:
+        """Feed this scope too; its watermark is asked for with the next delivery."""
+        self.positions.setdefault((partition, tournament), Position(durable=durable))
+        self.wake.set()
+
+    def remove(self, partition: int, tournament: int) -> None:
+        """Feed this scope no more."""
+        self.positions.pop((partition, tournament), None)
+
+    async def step(self) -> bool:
+        """One delivery: False when there was nothing to deliver. Raises what the delivery raised."""
+        ranges = await self._collect()
+        if not ranges:
+            return False
+        try:
+            answer = decode_answer(await self._ingest.send(self.owner, encode_ranges(ranges)))
+        except BaseException:
+            self.healthy = False
+            raise
+        self.healthy = True
+        await self._note(answer)
+        return True
+
+    async def ask(self) -> None:
+        """Ask the owner where it stands, in all scopes: after a silence, positions may be of an earlier incarnation."""
+        for position in self.positions.values():
+            position.watermark = None
+        await self.step()
+
+    def probe(self) -> None:
+        """Ask, with the next delivery, what became durable meanwhile."""
+        self._probing = {key for key, at in self.positions.items() if at.watermark is None or at.durable < at.watermark}
+
+    async def _collect(self) -> list[Range]:
+        """The next ranges of all scopes, within the batch."""
+        ranges: list[Range] = []
+        room = self._ingest.config.batch
+        for (partition, tournament), position in list(self.positions.items()):
+            if (partition, tournament) in self.stopped:
+                continue
+            after = position.watermark
+            if after is None or (partition, tournament) in self._probing:
+                self._probing.discard((partition, tournament))
+                ranges.append(Range(partition, tournament, -2, -2, []))  # follows nothing: only the answer is wanted
+                continue
+            window = self._ingest.windows[partition]
+            if after >= window.upto or room <= 0:
+                continue
+            if after >= window.after:
+                upto, records = window.slice(after, room)
+            else:
+                try:
+                    upto, records = await self._ingest.read_log(partition, after, room)
+                except LogTruncatedError:
+                    logger.critical("the log starts after watermark %d of %s: stopped", after, (partition, tournament))
+                    self.stopped.add((partition, tournament))
+                    continue
+                # what the window has not seen yet may hold a create of a dedicated tournament: not ahead of it
+                if upto > window.upto:
+                    upto, records = window.upto, [r for r in records if r.item.offset <= window.upto]
+            items = [record.item for record in records if self._ingest.belongs(record, tournament)]
+            room -= len(records)
+            if upto > after:
+                ranges.append(Range(partition, tournament, after, upto, items))
+        return ranges
+
+    async def _note(self, answer: DeliveryAnswer) -> None:
+        for reached in answer.positions:
+            key = (reached.partition, reached.tournament)
+            position = self.positions.get(key)
+            if position is None:
+                continue
+            if not reached.held:
+                await self._ingest.scope_moved(self.owner, *key)
+                continue
+            position.watermark = reached.watermark
+            position.durable = reached.durable
+            if reached.closed:
+                await self._ingest.scope_closed(self.owner, *key)
+        for rejected in answer.rejected:
+            await self._ingest.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)

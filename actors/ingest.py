@@ -1,0 +1,323 @@
+"""Ingest: reads its partitions of the score log once, and feeds every owner the ranges of its scopes, each from its own watermark.
+
+A record is read, checked and decoded once, into a bounded window a partition (`actors.window`). Each owner has a feed with one delivery in
+flight. An owner that is down holds nothing up: the window moves on without it, and when it is back its feed reads the log from the
+owner's watermark until it is inside the window again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from actors.domain.messages import Create
+from actors.feed import Feed
+from actors.parse import Parsed, Parser
+from actors.window import Window
+from storage.base import DeadLetter, LogRange, LogTruncatedError, LogUnavailableError, ScoreLog
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """`batch` records at most a delivery and a poll; `buffer` records at most in the windows; times in ms."""
+
+    batch: int = 2000
+    buffer: int = 20_000
+    poll_wait_ms: int = 250
+    delivery_timeout_ms: int = 5000
+    retry_ms: int = 100
+    retry_max_ms: int = 1000
+    commit_interval_ms: int = 1000
+    keep_ms: int = 3_600_000
+
+
+class Ingest:
+    """See the module. `deliver(owner, data)` hands encoded ranges to an owner; `host(partition, tournament, after)` asks the
+    director for the owner of a scope; `sleep(seconds)` is the clock's wait."""
+
+    def __init__(
+        self,
+        *,
+        log: ScoreLog,
+        parser: Parser,
+        partitions: Mapping[int, str],
+        dedicated: Mapping[int, tuple[int, str]],
+        deliver: Callable[[str, bytes], Awaitable[bytes]],
+        host: Callable[[int, int, int], Awaitable[str]],
+        closed: Callable[[int, int], Awaitable[None]],
+        config: IngestConfig,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._log = log
+        self._parser = parser
+        self.config = config
+        self._deliver = deliver
+        self._host = host
+        self._closed = closed
+        self.sleep = sleep
+        self.windows = {partition: Window(partition) for partition in partitions}
+        self.feeds: dict[str, Feed] = {}
+        self.grown = asyncio.Event()  # a feed was added
+        self.dedicated: dict[int, tuple[int, int]] = {}  # tournament -> (partition, fed from after this offset)
+        self._homeless: set[int] = set()  # dedicated tournaments whose owner is still being asked for
+        self._letters: list[DeadLetter] = []
+        self.dead_lettered = 0
+        for partition, owner in partitions.items():
+            self._feed(owner).add(partition, 0)
+        for tournament, (partition, owner) in dedicated.items():
+            self.dedicated[tournament] = (partition, -1)
+            self._feed(owner).add(partition, tournament)
+
+    def _feed(self, owner: str) -> Feed:
+        if owner not in self.feeds:
+            self.feeds[owner] = Feed(owner, self)
+            self.grown.set()
+        return self.feeds[owner]
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Place the windows at the committed offsets: from there on every create is seen."""
+        committed = await self._log.committed()
+        for partition, window in self.windows.items():
+            window.start(committed.get(partition, -1))
+        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
+
+    async def read_once(self, wait_ms: int) -> bool:
+        """Read and decode what is new, within the buffer's bound; True when something came."""
+        self.trim()
+        if self.buffered() >= self.config.buffer:
+            return False
+        ranges = await self._reader.poll(self.config.batch, wait_ms)
+        for log_range in ranges:
+            await self._take(log_range)
+        return bool(ranges)
+
+    async def _take(self, log_range: LogRange) -> None:
+        window = self.windows[log_range.partition]
+        parsed = self.parse(log_range)
+        for record in parsed:
+            if isinstance(record.message, Create) and record.message.dedicated:
+                await self._meet_dedicated(record)
+        window.extend(log_range.upto, parsed)
+        await self.flush_letters()
+        for feed in self.feeds.values():
+            feed.wake.set()
+
+    async def _meet_dedicated(self, record: Parsed) -> None:
+        tournament, partition = record.item.tournament_id, record.partition
+        if tournament in self.dedicated:
+            return
+        self.dedicated[tournament] = (partition, record.item.offset - 1)
+        self._homeless.add(tournament)
+        await self.find_homes()
+
+    async def find_homes(self) -> None:
+        """Ask the director for the owners of new dedicated tournaments; what fails is asked again later."""
+        for tournament in list(self._homeless):
+            partition, after = self.dedicated[tournament]
+            try:
+                owner = await self._host(partition, tournament, after)
+            except Exception as error:  # whatever the director's trouble is, the records wait in the log
+                logger.warning("no owner yet for dedicated tournament %d: %s", tournament, error)
+                continue
+            self._homeless.discard(tournament)
+            self._feed(owner).add(partition, tournament, after)
+
+    def parse(self, log_range: LogRange) -> list[Parsed]:
+        """Decode a range; what cannot be becomes a dead letter, at once."""
+        parsed: list[Parsed] = []
+        for record in log_range.records:
+            result = self._parser.parse(record)
+            if isinstance(result, DeadLetter):
+                self._letter(result)
+            else:
+                parsed.append(result)
+        return parsed
+
+    def _letter(self, letter: DeadLetter) -> None:
+        self.dead_lettered += 1
+        logger.warning(
+            "dead letter: partition %d offset %d: %s: %s",
+            letter.record.partition, letter.record.offset, letter.reason, letter.detail,
+        )  # fmt: skip
+        self._letters.append(letter)
+        del self._letters[: -self.config.buffer]  # bounded: a log that takes no letters takes nothing else either
+
+    async def flush_letters(self) -> None:
+        """Store the dead letters; they stay for the next call when the log does not take them."""
+        if not self._letters:
+            return
+        letters, self._letters = self._letters, []
+        try:
+            await self._log.dead_letter(letters)
+        except LogUnavailableError as error:
+            logger.warning("dead letters not stored, they will be tried again: %s", error)
+            self._letters = letters + self._letters
+
+    async def reject(self, partition: int, offset: int, reason: str, detail: str) -> None:
+        """A record that an owner rejected becomes a dead letter."""
+        try:
+            found = await self._log.read(partition, offset - 1, 1)
+        except (LogUnavailableError, LogTruncatedError) as error:
+            logger.warning("rejected record %d/%d (%s) could not be read again: %s", partition, offset, reason, error)
+            return
+        if found.records and found.records[0].offset == offset:
+            self._letter(DeadLetter(found.records[0], reason, detail))
+            await self.flush_letters()
+
+    def belongs(self, record: Parsed, tournament: int) -> bool:
+        """Whether a record belongs to a scope of its partition (`tournament` 0: the shared ones)."""
+        target = record.item.tournament_id
+        return target == tournament if tournament else target not in self.dedicated
+
+    async def read_log(self, partition: int, after: int, limit: int) -> tuple[int, list[Parsed]]:
+        """Records behind the window, for a feed that catches up: (upto, records)."""
+        log_range = await self._log.read(partition, after, limit)
+        parsed: list[Parsed] = []
+        for record in log_range.records:
+            result = self._parser.parse(record)
+            if not isinstance(result, DeadLetter):  # it became one when it was first read
+                parsed.append(result)
+        return log_range.upto, parsed
+
+    # -- scopes ---------------------------------------------------------------------------------------------------
+
+    async def send(self, owner: str, data: bytes) -> bytes:
+        """Deliver to an owner, within the deadline."""
+        return await asyncio.wait_for(self._deliver(owner, data), self.config.delivery_timeout_ms / 1000)
+
+    async def scope_moved(self, owner: str, partition: int, tournament: int) -> None:
+        """An owner does not hold a scope: ask the director who does, and feed that one."""
+        after = self.dedicated[tournament][1] if tournament in self.dedicated else -1
+        new_owner = await self._host(partition, tournament, after)
+        if new_owner != owner:
+            self.feeds[owner].remove(partition, tournament)
+            self._feed(new_owner).add(partition, tournament)
+
+    async def scope_closed(self, owner: str, partition: int, tournament: int) -> None:
+        """A dedicated tournament is over and durable: its later records belong to the partition's shared scope."""
+        self.feeds[owner].remove(partition, tournament)
+        self.dedicated.pop(tournament, None)
+        await self._closed(partition, tournament)
+
+    # -- bounds and progress --------------------------------------------------------------------------------------
+
+    def buffered(self) -> int:
+        """Decoded records in the windows."""
+        return sum(len(window) for window in self.windows.values())
+
+    def trim(self) -> None:
+        """Drop from the windows what every owner that is well has taken."""
+        low = {partition: window.upto for partition, window in self.windows.items()}
+        for feed in self.feeds.values():
+            if feed.healthy:
+                for (partition, _), position in feed.positions.items():
+                    # one that catches up from the log is outside the window, and holds nothing up
+                    if position.watermark is not None and position.watermark >= self.windows[partition].after:
+                        low[partition] = min(low[partition], position.watermark)
+        for partition, window in self.windows.items():
+            window.trim(low[partition])
+
+    async def commit(self) -> dict[int, int]:
+        """Commit in the log what is durable in every scope; returns it."""
+        durable: dict[int, int] = {}
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                durable[partition] = min(durable.get(partition, position.durable), position.durable)
+        for tournament in self._homeless:
+            partition, after = self.dedicated[tournament]
+            durable[partition] = min(durable.get(partition, after), after)
+        offsets = {partition: offset for partition, offset in durable.items() if offset >= 0}
+        if offsets:
+            await self._log.commit(offsets)
+        return offsets
+
+    def lag_records(self) -> dict[int, int]:
+        """For each partition, how many offsets the slowest scope is behind what was read."""
+        lag: dict[int, int] = {}
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                upto = self.windows[partition].upto
+                at = upto if position.watermark is None else position.watermark
+                lag[partition] = max(lag.get(partition, 0), upto - at)
+        return lag
+
+    def oldest_unapplied_ms(self) -> int | None:
+        """The append time of the oldest record in the windows that some owner has not taken, None when all is applied."""
+        oldest: int | None = None
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                window = self.windows[partition]
+                at = window.upto if position.watermark is None else position.watermark
+                time_ms = window.next_time_ms(at)
+                if time_ms is not None and (oldest is None or time_ms < oldest):
+                    oldest = time_ms
+        return oldest
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read, feed and commit until cancelled. Any failure of its own tasks ends it: its process then starts anew."""
+        await self.open()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read_loop())
+            tasks.create_task(self._commit_loop())
+            fed: set[str] = set()
+            while True:
+                for owner in self.feeds.keys() - fed:
+                    fed.add(owner)
+                    tasks.create_task(self._feed_loop(self.feeds[owner]))
+                self.grown.clear()
+                await self.grown.wait()
+
+    async def _read_loop(self) -> None:
+        while True:
+            try:
+                if not await self.read_once(self.config.poll_wait_ms) and self.buffered() >= self.config.buffer:
+                    await self.sleep(0.005)  # full: the feeds make room
+            except LogUnavailableError as error:
+                logger.warning("the log does not answer, it will be read again: %s", error)
+                await self.sleep(error.retry_after_s)
+
+    async def _feed_loop(self, feed: Feed) -> None:
+        delay_ms = self.config.retry_ms
+        while True:
+            try:
+                if not feed.healthy:
+                    await feed.ask()
+                if not await feed.step():
+                    if not feed.positions:
+                        del self.feeds[feed.owner]
+                        return
+                    feed.wake.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(feed.wake.wait(), self.config.commit_interval_ms / 1000)
+                    feed.probe()
+                delay_ms = self.config.retry_ms
+            except Exception as error:  # whatever an owner's trouble is, it must not stop the others
+                logger.warning("%s does not take deliveries, retry in %d ms: %r", feed.owner, delay_ms, error)
+                feed.healthy = False
+                await self.sleep(delay_ms / 1000)
+                delay_ms = min(2 * delay_ms, self.config.retry_max_ms)
+
+    async def _commit_loop(self) -> None:
+        while True:
+            await self.sleep(self.config.commit_interval_ms / 1000)
+            try:
+                await self.find_homes()
+                await self.flush_letters()
+                await self.commit()
+                await self._log.prune(self.config.keep_ms)
+            except LogUnavailableError as error:
+                logger.warning("not committed, it will be tried again: %s", error)
+
+    async def close(self) -> None:
+        """Store what waits and release the reader."""
+        await self.flush_letters()
+        await self._reader.close()

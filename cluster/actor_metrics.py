@@ -1,0 +1,100 @@
+"""Prometheus metrics of owners and ingest. Multi-process mode: every process writes its own file, `/metrics` adds them up."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+
+from prometheus_client import Counter, Gauge
+
+from actors.ingest import Ingest
+from actors.owner import Owner
+
+RECORDS = Counter(
+    "palio_records_total", "Records applied, ignored, refused or rejected, by reason.", ["outcome", "reason"]
+)
+UPDATES = Counter("palio_updates_published_total", "Live updates published by owners.")
+CHECKPOINTS = Counter("palio_checkpoints_saved_total", "Tournament snapshots saved.")
+CHECKPOINT_FAILURES = Counter("palio_checkpoint_failures_total", "Checkpoint transactions that the store did not take.")
+ACTIVE = Gauge(
+    "palio_active_tournaments",
+    "Tournaments neither finished nor cancelled.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+CHECKPOINT_AGE = Gauge(
+    "palio_checkpoint_age_seconds",
+    "Time since the last whole checkpoint.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+UNSAVED = Gauge(
+    "palio_unsaved_tournaments",
+    "Tournaments with changes that are not durable yet.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+LAG = Gauge(
+    "palio_lag_records",
+    "Offsets the slowest scope is behind what was read, worst partition.",
+    ["ingest"],
+    multiprocess_mode="livemostrecent",
+)
+LAG_SECONDS = Gauge(
+    "palio_lag_seconds",
+    "Age of the oldest record that is read and not applied.",
+    ["ingest"],
+    multiprocess_mode="livemostrecent",
+)
+BUFFERED = Gauge(
+    "palio_ingest_buffered_records",
+    "Decoded records in ingest's windows.",
+    ["ingest"],
+    multiprocess_mode="livemostrecent",
+)
+DEAD_LETTERS = Counter("palio_dead_letters_total", "Records that could not be applied.")
+
+
+class _Grow:
+    """Raises a counter to a total kept elsewhere."""
+
+    def __init__(self) -> None:
+        self._seen: Tally[str] = Tally()
+
+    def to(self, counter: Counter, key: str, total: int) -> None:
+        counter.inc(max(0, total - self._seen[key]))
+        self._seen[key] = total
+
+
+class OwnerMetrics:
+    """Copies an owner's numbers into the process's metrics."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._grow = _Grow()
+
+    def update(self, owner: Owner, now_ms: int) -> None:
+        """To be called every second or so."""
+        for (outcome, reason), total in owner.outcomes.items():
+            self._grow.to(RECORDS.labels(outcome, reason), f"{outcome}/{reason}", total)
+        self._grow.to(UPDATES, "updates", owner.publisher.published)
+        self._grow.to(CHECKPOINTS, "saved", owner.checkpointer.saved)
+        self._grow.to(CHECKPOINT_FAILURES, "failures", owner.checkpointer.failures)
+        ACTIVE.labels(self._name).set(len(owner.holdings.active))
+        UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
+        CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)
+
+
+class IngestMetrics:
+    """Copies ingest's numbers into the process's metrics."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._grow = _Grow()
+
+    def update(self, ingest: Ingest, now_ms: int) -> None:
+        """To be called every second or so."""
+        LAG.labels(self._name).set(max(ingest.lag_records().values(), default=0))
+        oldest = ingest.oldest_unapplied_ms()
+        LAG_SECONDS.labels(self._name).set(0 if oldest is None else max(0, now_ms - oldest) / 1000)
+        BUFFERED.labels(self._name).set(ingest.buffered())
+        self._grow.to(DEAD_LETTERS, "letters", ingest.dead_lettered)

@@ -1,0 +1,114 @@
+"""`DirectorActor`: a Ray actor around `actors.director.Director`, and the launcher that starts Ray actors for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+import ray
+from ray.exceptions import RayActorError
+
+from actors.director import Director
+from cluster.handles import Handles
+from cluster.ingest_actor import IngestActor
+from cluster.parts import NAMESPACE, open_records, plan_of, set_up_logging
+from cluster.settings import Settings
+from cluster.tournament_actor import TournamentActor
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY: Final = 10_000  # calls at once; reads never wait for each other
+
+
+def options(name: str, **more: Any) -> dict[str, Any]:
+    """The options of every named actor: detached, restarted for ever, no CPU reserved (they share the machine's cores)."""
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "get_if_exists": True,
+        "max_restarts": -1,
+        "max_task_retries": 0,  # a delivery or a read that failed is asked anew by its caller, who knows better
+        "num_cpus": 0,
+        "max_concurrency": CONCURRENCY,
+        **more,
+    }
+
+
+class RayLauncher:
+    """Implements Launcher with detached named actors."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._handles = Handles()
+
+    async def start_shard(self, name: str, partitions: list[int]) -> None:
+        """As Launcher.start_shard."""
+        await self._start_owner(name, [(partition, 0, -1) for partition in partitions])
+
+    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
+        """As Launcher.start_dedicated."""
+        await self._start_owner(name, [(partition, tournament, after)])
+
+    async def _start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
+        remote = ray.remote(TournamentActor).options(**options(name))
+        handle = remote.remote(self._settings, name, scopes)
+        await handle.ready.remote()
+
+    async def start_ingest(self, name: str, partitions: dict[int, str], dedicated: dict[int, tuple[int, str]]) -> None:
+        """As Launcher.start_ingest."""
+        handle = ray.remote(IngestActor).options(**options(name)).remote(self._settings, name, partitions, dedicated)
+        await handle.ready.remote()
+
+    async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
+        """As Launcher.adopt."""
+        await self._handles.call(owner, "adopt", partition, tournament, after)
+
+    async def release(self, owner: str, partition: int, tournament: int) -> None:
+        """As Launcher.release."""
+        await self._handles.call(owner, "release", partition, tournament)
+
+    async def stop(self, name: str) -> None:
+        """As Launcher.stop."""
+        try:
+            handle = await self._handles.get(name)
+            await handle.stop.remote()
+        except (ValueError, RayActorError) as error:
+            logger.info("%s was gone already: %r", name, error)
+            return
+        ray.kill(handle)
+
+
+class DirectorActor:
+    """The director; a restarted one finds everything running and goes on."""
+
+    def __init__(self, settings: Settings) -> None:
+        set_up_logging(settings)
+        self._started = asyncio.get_running_loop().create_task(self._start(settings))
+
+    async def _start(self, settings: Settings) -> None:
+        records = await open_records(settings)
+        self._director = Director(plan_of(settings), RayLauncher(settings), records)
+        await self._director.start()
+
+    async def ready(self) -> bool:
+        """True once all actors answer. Raises what kept them from starting."""
+        await self._started
+        return True
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        """See Director.host. Does not wait for the start: the start itself makes ingest ask."""
+        while not hasattr(self, "_director"):
+            await asyncio.sleep(0.01)
+        return await self._director.host(partition, tournament, after)
+
+    async def closed(self, partition: int, tournament: int) -> None:
+        """See Director.closed."""
+        await self._started
+        await self._director.closed(partition, tournament)
+
+    async def routes(self) -> dict[int, str]:
+        """The dedicated tournaments' owners."""
+        await self._started
+        return dict(self._director.routes.dedicated)

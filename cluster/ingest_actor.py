@@ -1,0 +1,78 @@
+"""`IngestActor`: a Ray actor around `actors.ingest.Ingest`, delivering to tournament actors by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from actors.ingest import Ingest, IngestConfig
+from actors.parse import Parser
+from cluster.actor_metrics import IngestMetrics
+from cluster.handles import Handles
+from cluster.parts import DIRECTOR, clock_ms, open_log, set_up_logging, signer_of
+from cluster.process import Background
+from cluster.settings import Settings
+
+
+class IngestActor:
+    """Reads `partitions` (partition -> owner's name) and knows the `dedicated` tournaments' owners at the start."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        partitions: Mapping[int, str],
+        dedicated: Mapping[int, tuple[int, str]],
+    ) -> None:
+        set_up_logging(settings)
+        self._handles = Handles()
+        self._log = open_log(settings)
+        self._background = Background()
+        self._ingest = Ingest(
+            log=self._log,
+            parser=Parser(signer_of(settings), settings.partitions),
+            partitions=partitions,
+            dedicated=dedicated,
+            deliver=self._deliver,
+            host=self._host,
+            closed=self._closed,
+            config=IngestConfig(
+                batch=settings.ingest_batch,
+                buffer=settings.ingest_buffer,
+                delivery_timeout_ms=round(settings.delivery_timeout_s * 1000),
+                keep_ms=round(settings.log_keep_s * 1000),
+            ),
+        )
+        self._metrics = IngestMetrics(name)
+        self._background.start("ingest", self._ingest.run())
+        self._background.start("metrics", self._metrics_loop())
+
+    async def ready(self) -> bool:
+        """True once it runs."""
+        return True
+
+    async def lag(self) -> dict[int, int]:
+        """Offsets that the slowest scope of each partition is behind what was read."""
+        return self._ingest.lag_records()
+
+    async def stop(self) -> None:
+        """Stop reading; what is not delivered stays in the log."""
+        await self._background.stop()
+        await self._ingest.close()
+        await self._log.close()
+
+    async def _deliver(self, owner: str, data: bytes) -> bytes:
+        answer: bytes = await self._handles.call(owner, "deliver", data)
+        return answer
+
+    async def _host(self, partition: int, tournament: int, after: int) -> str:
+        owner: str = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
+        return owner
+
+    async def _closed(self, partition: int, tournament: int) -> None:
+        await self._handles.call(DIRECTOR, "closed", partition, tournament)
+
+    async def _metrics_loop(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._metrics.update(self._ingest, clock_ms())

@@ -1,0 +1,69 @@
+"""Opens the ports' implementations from settings, in whatever process needs them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Final
+
+from storage.records_sql import SqlRecords
+
+from actors.director import Plan
+from actors.domain.signing import Signer
+from cluster.secrets import RECORD_SECRET, load_or_create_secret
+from cluster.settings import Settings
+from storage.base import Records
+from storage.score_log_sqlite import SqliteScoreLog
+
+NAMESPACE: Final = "palio"
+DIRECTOR: Final = "director"
+UPDATES: Final = "updates"
+SIGNING_KEY_ID: Final = "k1"
+
+
+def clock_ms() -> int:
+    """The wall clock: ms since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def plan_of(settings: Settings) -> Plan:
+    """The placement plan."""
+    return Plan(
+        partitions=settings.partitions,
+        shards=min(settings.shards, settings.partitions),
+        ingests=min(settings.ingest_actors, settings.partitions),
+        max_dedicated=settings.max_dedicated,
+        dedicated_capacity=settings.dedicated_capacity,
+    )
+
+
+def open_log(settings: Settings) -> SqliteScoreLog:
+    """The score log. Raises StorageVersionError, LogError."""
+    return SqliteScoreLog(
+        settings.data_dir / "log.db",
+        partitions=settings.partitions,
+        max_queued=settings.log_max_queued,
+        window_ms=settings.log_window_ms,
+        clock_ms=clock_ms,
+    )
+
+
+async def open_records(settings: Settings) -> Records:
+    """The durable store. Raises StorageVersionError, RecordsUnavailableError."""
+    return await SqlRecords.open(settings.data_dir / "records.db")
+
+
+def signer_of(settings: Settings) -> Signer:
+    """Signs and verifies control records with the data directory's secret."""
+    secret = load_or_create_secret(settings.data_dir, RECORD_SECRET)
+    return Signer({SIGNING_KEY_ID: secret}, SIGNING_KEY_ID)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log lines of this process to stderr, where Ray collects them."""
+    logging.basicConfig(
+        level=settings.log_level,
+        format=f"%(asctime)s %(levelname)s %(name)s [{os.getpid()}] %(message)s",
+        force=True,
+    )

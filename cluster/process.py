@@ -1,0 +1,41 @@
+"""What every actor process does at its edges: fail loudly when a background task dies, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine
+from typing import Any, Final
+
+logger = logging.getLogger(__name__)
+
+EXIT_BROKEN: Final = 17  # Ray restarts the actor; a dead background task would otherwise go unnoticed
+
+
+class Background:
+    """The background tasks of a process. One that ends by itself, or fails, ends the process: Ray starts it anew."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` for as long as the process lives."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        task.add_done_callback(self._done)
+        self._tasks[name] = task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if self._stopping or task.cancelled():
+            return
+        logger.critical("background task %s ended: the process starts anew", task.get_name(), exc_info=task.exception())
+        logging.shutdown()
+        os._exit(EXIT_BROKEN)
+
+    async def stop(self) -> None:
+        """Cancel all and wait for them."""
+        self._stopping = True
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)

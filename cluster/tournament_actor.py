@@ -1,0 +1,156 @@
+"""`TournamentActor`: a Ray actor around `actors.owner.Owner`; a shard and a dedicated tournament are the same code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import uuid
+from collections.abc import Sequence
+
+from actors.owner import Owner, OwnerConfig
+from actors.owner_reads import OwnerReads
+from cluster.actor_metrics import OwnerMetrics
+from cluster.parts import clock_ms, open_log, open_records, set_up_logging, signer_of
+from cluster.process import Background
+from cluster.settings import Settings
+from cluster.updates_actor import connect_updates
+from storage.base import LiveSnapshot, LogUnavailableError, RankingsQuery, RecordsUnavailableError, Reply, Standing
+
+logger = logging.getLogger(__name__)
+
+
+class TournamentActor:
+    """Async on purpose: reads, deliveries and checkpoints interleave on one loop without locks; ingest keeps one delivery in flight, so their
+    order needs no synchronous actor. Every method first waits until the scopes given at the start are adopted.
+    """
+
+    def __init__(self, settings: Settings, name: str, scopes: Sequence[tuple[int, int, int]]) -> None:
+        set_up_logging(settings)
+        self._settings = settings
+        self._name = name
+        self._background = Background()
+        self._started = asyncio.get_running_loop().create_task(self._start(list(scopes)))
+
+    async def _start(self, scopes: list[tuple[int, int, int]]) -> None:
+        settings = self._settings
+        self._log = open_log(settings)
+        self._records = await open_records(settings)
+        self._owner = Owner(
+            name=self._name,
+            instance=uuid.uuid4().hex,
+            log=self._log,
+            records=self._records,
+            updates=connect_updates(),
+            signer=signer_of(settings),
+            clock_ms=clock_ms,
+            config=OwnerConfig(
+                publish_interval_ms=settings.publish_interval_ms,
+                checkpoint_interval_ms=settings.checkpoint_interval_ms,
+                checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
+            ),
+        )
+        self._reads = OwnerReads(self._owner, self._owner.publisher)
+        self._metrics = OwnerMetrics(self._name)
+        while True:
+            try:
+                await self._owner.adopt(scopes)
+                break
+            except (LogUnavailableError, RecordsUnavailableError) as error:
+                logger.warning("%s cannot take its scopes yet: %s", self._name, error)
+                await asyncio.sleep(1)
+        gc.freeze()  # what is loaded stays: the collector need not walk it
+        self._background.start("publish", self._publish_loop())
+        self._background.start("checkpoint", self._checkpoint_loop())
+        self._background.start("tick", self._tick_loop())
+        self._background.start("metrics", self._metrics_loop())
+
+    async def ready(self) -> bool:
+        """True once the scopes are adopted."""
+        await self._started
+        return True
+
+    async def adopt(self, partition: int, tournament: int, after: int) -> None:
+        """Take one more scope."""
+        await self._started
+        await self._owner.adopt([(partition, tournament, after)])
+
+    async def release(self, partition: int, tournament: int) -> None:
+        """Give a scope up."""
+        await self._started
+        await self._owner.release(partition, tournament)
+
+    async def deliver(self, data: bytes) -> bytes:
+        """See Owner.deliver."""
+        await self._started
+        return await self._owner.deliver(data)
+
+    async def view(self, partition: int, tournament: int, viewer: int | None) -> Reply:
+        """See OwnerReads.view."""
+        await self._started
+        return await self._reads.view(partition, tournament, viewer)
+
+    async def rankings(self, partition: int, tournament: int, query: RankingsQuery, viewer: int | None) -> Reply:
+        """See OwnerReads.rankings."""
+        await self._started
+        return await self._reads.rankings(partition, tournament, query, viewer)
+
+    async def participant(self, partition: int, tournament: int, user_id: int, viewer: int | None) -> Reply:
+        """See OwnerReads.participant."""
+        await self._started
+        return await self._reads.participant(partition, tournament, user_id, viewer)
+
+    async def prizes(self, partition: int, tournament: int, viewer: int | None) -> Reply:
+        """See OwnerReads.prizes."""
+        await self._started
+        return await self._reads.prizes(partition, tournament, viewer)
+
+    async def live(self, partition: int, tournament: int, viewer: int | None) -> LiveSnapshot:
+        """See OwnerReads.live."""
+        await self._started
+        return await self._reads.live(partition, tournament, viewer)
+
+    async def standings(self, partition: int, tournament: int, users: Sequence[int]) -> list[Standing]:
+        """See OwnerReads.standings."""
+        await self._started
+        return await self._reads.standings(partition, tournament, users)
+
+    async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+        """See OwnerReads.positions."""
+        await self._started
+        return await self._reads.positions(wanted)
+
+    async def stop(self) -> None:
+        """A last checkpoint; the process ends by the launcher."""
+        await self._started
+        await self._background.stop()
+        await self._owner.close()
+        await self._records.close()
+        await self._log.close()
+
+    async def _publish_loop(self) -> None:
+        publisher = self._owner.publisher
+        while True:
+            await publisher.wake.wait()
+            publisher.wake.clear()
+            next_due_ms = await self._owner.publish_due()
+            if next_due_ms is not None:
+                asyncio.get_running_loop().call_later(next_due_ms / 1000, publisher.wake.set)
+                # replies must not wait for the next entity: the event wakes this loop for either
+
+    async def _checkpoint_loop(self) -> None:
+        while True:
+            await asyncio.sleep(0.02)  # an urgent save (a create, an end) starts within this
+            await self._owner.checkpoint_due()
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(
+                0.02
+            )  # an end is exact in the log's time whenever the tick comes; this is how soon it shows
+            await self._owner.tick_due()
+
+    async def _metrics_loop(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._metrics.update(self._owner, clock_ms())
