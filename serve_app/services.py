@@ -1,0 +1,73 @@
+"""What the handlers work with: the ports and the front's own parts, opened and closed as one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actors.domain.signing import Signer
+from serve_app.auth import Authenticator
+from serve_app.config import FrontConfig
+from serve_app.limits import Limiter
+from serve_app.reads import Reads
+from serve_app.waiters import Waiters
+from storage.base import Owners, ReadModel, Records, ScoreLog, Updates
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One process's services. The ports belong to whoever opened them; `close` ends only what `open_services` began."""
+
+    config: FrontConfig
+    log: ScoreLog
+    signer: Signer
+    owners: Owners
+    records: Records
+    read_model: ReadModel
+    updates: Updates
+    authenticator: Authenticator
+    limiter: Limiter
+    waiters: Waiters
+    reads: Reads
+    clock_ms: Callable[[], int] = wall_clock_ms
+
+    async def close(self) -> None:
+        """Stop receiving and refreshing. A second call does nothing."""
+        await self.waiters.close()
+        await self.reads.close()
+
+
+async def open_services(
+    config: FrontConfig,
+    log: ScoreLog,
+    owners: Owners,
+    records: Records,
+    read_model: ReadModel,
+    updates: Updates,
+    signer: Signer,
+    *,
+    clock_ms: Callable[[], int] = wall_clock_ms,
+) -> Services:
+    """Make the services of one process and begin to receive replies. Raises what the updates port raises."""
+    services = Services(
+        config=config,
+        log=log,
+        signer=signer,
+        owners=owners,
+        records=records,
+        read_model=read_model,
+        updates=updates,
+        authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
+        limiter=Limiter(config),
+        waiters=Waiters(updates, config.replica_id, config.max_waiters),
+        reads=Reads(config, owners, records, read_model, log.partitions),
+        clock_ms=clock_ms,
+    )
+    await services.waiters.open()
+    return services
