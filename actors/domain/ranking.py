@@ -13,7 +13,7 @@ from actors.domain.ranking_order import NO_KEY, LateOrder
 from actors.domain.values import MAX_HUNDREDTHS
 
 TIE_LIMIT: Final = 1 << TIE_BITS
-_SMALL_BATCH: Final = 12  # below it a loop is cheaper than NumPy's calls (measured)
+_SMALL_BATCH: Final = 32  # up to it a loop is cheaper than NumPy's calls (measured)
 
 Ties = Literal["first", "shared", "dense"]
 
@@ -82,14 +82,21 @@ class Ranking:
             raise ValueError(f"expected two columns of one length, got shapes {into.shape} and {given.shape}")
         if not len(into):
             return
-        if int(given.min()) < -MAX_HUNDREDTHS or int(given.max()) > MAX_HUNDREDTHS:
+        if len(into) <= _SMALL_BATCH:
+            few_slots, few_scores = into.tolist(), given.tolist()
+            lowest_slot, lowest, highest = min(few_slots), min(few_scores), max(few_scores)
+        else:
+            lowest_slot, lowest, highest = int(into.min()), int(given.min()), int(given.max())
+        if lowest < -MAX_HUNDREDTHS or highest > MAX_HUNDREDTHS:
             raise ScoreValueError(f"expected hundredths from -{MAX_HUNDREDTHS} to {MAX_HUNDREDTHS}")
-        if (last := int(into.view(np.uint32).max())) >= len(self._keys):  # a negative slot reads as a huge one
-            self._grow(last)
-        if len(into) < _SMALL_BATCH or self._next_tie + len(into) > self._tie_limit:
+        if lowest_slot < 0:
+            raise IndexError(f"expected slots from 0 to {2**31 - 1}, got {lowest_slot}")
+        if len(into) <= _SMALL_BATCH or self._next_tie + len(into) > self._tie_limit:
             for slot, score in zip(into.tolist(), given.tolist(), strict=True):
                 self.place(slot, score)
             return
+        if (last := int(into.max())) >= len(self._keys):
+            self._grow(last)
         marks = given * self._sign
         before = self._keys[into]
         after = (marks << TIE_BITS) + np.arange(self._next_tie, self._next_tie + len(into))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from typing import Final
 
 import numpy as np
@@ -12,11 +13,15 @@ from actors.domain.ranking_blocks import BlockOrder
 from actors.domain.ranking_flat import FlatOrder
 
 NO_KEY: Final = 2**63 - 1  # stands for "not in the order"; above every key, so that it never counts as smaller
+
+# Measured: one move in blocks costs as much as merging 256 members, and a merge as much again as 10,000 members.
+_MERGE_RATIO: Final = 256
+_MERGE_FIXED: Final = 10_240
 _FEWEST_WAITING: Final = 256  # below it a settlement's fixed cost, about 0.1 ms, would dominate
-_MOST_WAITING: Final = 4096
-_HUGE: Final = 2_000_000  # members from which fewer changes wait, to keep the pause of a settlement short
+_MOST_WAITING: Final = 8192  # times _MERGE_RATIO this is _HUGE: up to there a full list is always merged
+_HUGE: Final = 2_000_000  # members from which fewer moves wait and blocks take them, so that the pause stays short
 _MOST_WAITING_HUGE: Final = 1024
-_MERGE_RATIO: Final = 256  # one change to the blocks costs as much as merging some 256 members or more (measured)
+_LONGEST_TAIL: Final = 256  # waiting moves that are counted one by one before all are sorted again
 
 
 class LateOrder:
@@ -31,10 +36,7 @@ class LateOrder:
         self._flat: FlatOrder | None = flat
         self._blocks: BlockOrder | None = None
         self._size = len(flat)
-        self._slots = array("i")
-        self._before = array("q")
-        self._after = array("q")
-        self._most_waiting = self._waiting_limit()
+        self._clear_moves()
 
     def move(self, slot: int, before: int, after: int) -> None:
         """Note one move."""
@@ -56,28 +58,31 @@ class LateOrder:
         """Bring all moves into the settled order."""
         if not self._slots:
             return
-        removed, added, added_slots = self._net_moves()
-        self._slots, self._before, self._after = array("i"), array("q"), array("q")
-        if max(len(removed), len(added)) * _MERGE_RATIO > self._size:
+        if len(self._slots) * _MERGE_RATIO > self._size + _MERGE_FIXED:
+            removed, added, added_slots = self._net_moves()
             self._flat = self.flat().merged(removed, added, added_slots)
             self._blocks = None
+            self._size = len(self._flat)
         else:
-            if self._blocks is None:
-                self._blocks = BlockOrder(self.flat())
-            for key in removed.tolist():
-                self._blocks.remove(key)
-            for key, slot in zip(added.tolist(), added_slots.tolist(), strict=True):
-                self._blocks.add(key, slot)
+            self._blocks = blocks = self._blocks or BlockOrder(self.flat())
             self._flat = None
-        self._size += len(added) - len(removed)
-        self._most_waiting = self._waiting_limit()
+            for slot, before, after in zip(self._slots, self._before, self._after, strict=True):
+                if before != NO_KEY:
+                    blocks.remove(before)
+                    self._size -= 1
+                if after != NO_KEY:
+                    blocks.add(after, slot)
+                    self._size += 1
+        self._clear_moves()
 
     def count_below(self, key: int) -> int:
         """How many keys are smaller than `key`."""
         count = self._form().count_below(key)
         if self._slots:
-            count += int(np.count_nonzero(np.frombuffer(self._after, np.int64) < key))
-            count -= int(np.count_nonzero(np.frombuffer(self._before, np.int64) < key))
+            before, after = self._sorted_moves()
+            count += bisect_left(after.data, key) - bisect_left(before.data, key)
+            count += int(np.count_nonzero(np.frombuffer(self._after, np.int64)[len(after) :] < key))
+            count -= int(np.count_nonzero(np.frombuffer(self._before, np.int64)[len(before) :] < key))
         return count
 
     def counts_below(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -86,8 +91,12 @@ class LateOrder:
             self.flat()
         counts = self._form().counts_below(keys)
         if self._slots:
-            counts += np.sort(np.frombuffer(self._after, np.int64)).searchsorted(keys)
-            counts -= np.sort(np.frombuffer(self._before, np.int64)).searchsorted(keys)
+            before, after = self._sorted_moves()
+            counts += after.searchsorted(keys)
+            counts -= before.searchsorted(keys)
+            if len(after) < len(self._after):
+                counts += np.sort(np.frombuffer(self._after, np.int64)[len(after) :]).searchsorted(keys)
+                counts -= np.sort(np.frombuffer(self._before, np.int64)[len(before) :]).searchsorted(keys)
         return counts
 
     def distinct_below(self, floors: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -115,15 +124,27 @@ class LateOrder:
     def nbytes(self) -> int:
         """Bytes held."""
         forms = [form.nbytes() for form in (self._flat, self._blocks) if form is not None]
-        return sum(forms) + sum(moves.__sizeof__() for moves in (self._slots, self._before, self._after))
+        waiting = sum(moves.__sizeof__() for moves in (self._slots, self._before, self._after))
+        return sum(forms) + waiting + sum(keys.nbytes for keys in self._sorted)
 
     def _form(self) -> FlatOrder | BlockOrder:
         return self._blocks if self._flat is None and self._blocks is not None else self.flat()
 
-    def _waiting_limit(self) -> int:
+    def _clear_moves(self) -> None:
+        self._slots = array("i")
+        self._before = array("q")
+        self._after = array("q")
+        self._sorted = np.empty(0, np.int64), np.empty(0, np.int64)
         if self._size > _HUGE:
-            return _MOST_WAITING_HUGE
-        return max(_FEWEST_WAITING, min(_MOST_WAITING, self._size))
+            self._most_waiting = _MOST_WAITING_HUGE
+        else:
+            self._most_waiting = max(_FEWEST_WAITING, min(_MOST_WAITING, self._size))
+
+    def _sorted_moves(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The keys before and after the waiting moves, sorted, of all but the last _LONGEST_TAIL at most."""
+        if len(self._slots) - len(self._sorted[0]) > _LONGEST_TAIL:
+            self._sorted = np.sort(np.frombuffer(self._before, np.int64)), np.sort(np.frombuffer(self._after, np.int64))
+        return self._sorted
 
     def _net_moves(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
         """The keys to remove, ascending, and those to add, ascending, with their slots."""

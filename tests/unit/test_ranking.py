@@ -150,10 +150,13 @@ class RankingMachine(RuleBasedStateMachine):
             assert len(self.ranking) == len(self.model.members.keys() - self.model.hidden)
 
 
-@pytest.mark.parametrize("merge_ratio", [0, 4, 256], ids=["blocks only", "both forms", "as shipped"])
+@pytest.mark.parametrize("merge_ratio", [0, 4, 1 << 20], ids=["blocks only", "both forms", "flat only"])
 def test_any_history_equals_the_sorted_list(merge_ratio: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking_order, "_MERGE_RATIO", merge_ratio)
-    monkeypatch.setattr(ranking_order, "_FEWEST_WAITING", 8)
+    monkeypatch.setattr(ranking_order, "_MERGE_FIXED", 0)
+    monkeypatch.setattr(ranking_order, "_FEWEST_WAITING", 24)
+    monkeypatch.setattr(ranking_order, "_MOST_WAITING", 24)
+    monkeypatch.setattr(ranking_order, "_LONGEST_TAIL", 3)
     monkeypatch.setattr(ranking_blocks, "LONGEST", 8)
     monkeypatch.setattr(ranking_blocks, "SHORTEST", 2)
     monkeypatch.setattr(ranking_blocks, "FILL", 4)
