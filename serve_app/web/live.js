@@ -7,9 +7,12 @@ import { applyPatch } from "./patch.js";
 
 const BACKOFF_MS = 400; // doubled with each failure, up to
 const BACKOFF_MAX_MS = 15_000;
-const SILENCE_MS = 20_000; // then ask for the position again: proof of life, and heals a lost last update
-const ANSWER_MS = 5_000; // a request unanswered for this long: the connection is dead, whatever the browser thinks
-const STALE_MS = 8_000; // disconnected for this long
+const TIMING = {
+  silenceMs: 20_000, // then the position is asked for again: proof of life, and heals a lost last update
+  answerMs: 5_000, // a request unanswered for this long: the connection is dead, whatever the browser thinks
+  staleMs: 8_000, // disconnected for this long, what is shown is stale
+  checkMs: 1_000,
+};
 
 const RETRY_CODES = new Set(["unavailable", "overloaded", "rate_limited", "too_many_requests", "internal_error", "internal"]);
 
@@ -51,6 +54,7 @@ export function take(subscription, message) {
 export class Live {
   #url;
   #authRefused;
+  #timing;
   #socket = null;
   #token = null;
   #subscriptions = new Map(); // tournament -> {epoch, seq, data, handlers, healing}
@@ -65,10 +69,11 @@ export class Live {
   #listeners = new Set();
 
   /** `url`: an async function that answers the socket's address (asked at each connection). `authRefused(error)`: the token was not accepted. */
-  constructor(url, authRefused = () => {}) {
+  constructor(url, authRefused = () => {}, timing = {}) {
     this.#url = url;
     this.#authRefused = authRefused;
-    setInterval(() => this.#check(), 1000);
+    this.#timing = { ...TIMING, ...timing };
+    setInterval(() => this.#check(), this.#timing.checkMs);
     addEventListener("online", () => this.#hurry());
     addEventListener("offline", () => this.#lost());
     document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
@@ -156,7 +161,7 @@ export class Live {
       return;
     }
     this.#socket = socket;
-    const deadline = setTimeout(() => socket.readyState === WebSocket.CONNECTING && this.#socket === socket && this.#lost(), ANSWER_MS);
+    const deadline = setTimeout(() => socket.readyState === WebSocket.CONNECTING && this.#socket === socket && this.#lost(), this.#timing.answerMs);
     socket.onopen = () => {
       clearTimeout(deadline);
       this.#requests.clear();
@@ -280,11 +285,11 @@ export class Live {
     const moment = performance.now();
     if (this.#isOpen()) {
       const oldest = this.#requests.values().next().value;
-      if (oldest && moment - Math.max(oldest.sentAt, this.#heardAt) > ANSWER_MS) {
+      if (oldest && moment - Math.max(oldest.sentAt, this.#heardAt) > this.#timing.answerMs) {
         this.#setState("stale");
         this.#lost();
-      } else if (moment - this.#heardAt > SILENCE_MS) this.#probe();
+      } else if (moment - this.#heardAt > this.#timing.silenceMs) this.#probe();
     }
-    if (this.#downSince !== null && moment - this.#downSince > STALE_MS && this.#subscriptions.size && this.#state !== "closed") this.#setState("stale");
+    if (this.#downSince !== null && moment - this.#downSince > this.#timing.staleMs && this.#subscriptions.size && this.#state !== "closed") this.#setState("stale");
   }
 }

@@ -97,7 +97,7 @@ export class PlayPanel {
     this.element.hidden = face === "watch";
     if (this.#me) this.place.show(this.#me);
     if (face === this.#drawn) return;
-    const focused = this.body.contains(document.activeElement);
+    const focused = this.body.contains(document.activeElement) || document.activeElement === this.heading;
     this.#drawn = face;
     setText(this.heading, this.#me ? "Your place" : "Take part");
     arrange(this.body, this.#face(face));
