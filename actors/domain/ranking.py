@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from actors.domain.errors import ScoreValueError
-from actors.domain.ranking_flat import TIE_BITS, FlatOrder
-from actors.domain.ranking_order import NO_KEY, LateOrder
+from actors.domain.ranking_flat import FlatOrder
+from actors.domain.ranking_keys import NO_KEY, TIE_BITS, TIE_LIMIT, floor, repeats
+from actors.domain.ranking_order import LateOrder
 from actors.domain.values import MAX_HUNDREDTHS
 
-TIE_LIMIT: Final = 1 << TIE_BITS
 _SMALL_BATCH: Final = 32  # up to it a loop is cheaper than NumPy's calls (measured)
-
-Ties = Literal["first", "shared", "dense"]
 
 
 class Ranking:
@@ -106,12 +104,12 @@ class Ranking:
         if again or not changed.all():
             self._keys[into] = before
             if again:
-                later, earlier = _repeats(into)
+                later, earlier = repeats(into)
                 changed[later] = marks[later] != marks[earlier]
             into, before, marks = into[changed], before[changed], marks[changed]
             after = (marks << TIE_BITS) + np.arange(self._next_tie, self._next_tie + len(into))
             if again:
-                later, earlier = _repeats(into)
+                later, earlier = repeats(into)
                 before[later] = after[earlier]
             self._keys[into] = after  # of repeated indices NumPy keeps the last
         self._next_tie += len(into)
@@ -165,8 +163,8 @@ class Ranking:
         if self._ties == "first":
             return self._order.count_below(key) + 1
         if self._ties == "shared":
-            return self._order.count_below(_floor(key)) + 1
-        return int(self._order.distinct_below(np.array([_floor(key)]))[0]) + 1
+            return self._order.count_below(floor(key)) + 1
+        return int(self._order.distinct_below(np.array([floor(key)]))[0]) + 1
 
     def ranks(self, slots: ArrayLike) -> NDArray[np.int64]:
         """The ranks of many slots, as `rank` gives them; 0 for none (hidden, without a score, or not a slot at all)."""
@@ -175,15 +173,13 @@ class Ranking:
             return np.empty(0, np.int64)
         keys = self._keys_of(asked)
         keys[self._hidden.take(asked, mode="clip")] = NO_KEY
-        none = keys == NO_KEY
+        placed = keys != NO_KEY
         if self._ties != "first":
-            keys = (keys >> TIE_BITS) << TIE_BITS
-        if none.any():
-            # Without any visible key the count has nothing to find; searching for the others alone keeps it simple.
-            ranks = np.zeros(len(asked), np.int64)
-            ranks[~none] = self._count(keys[~none]) + 1
-            return ranks
-        return self._count(keys) + 1
+            keys = floor(keys)
+        count = self._order.distinct_below if self._ties == "dense" else self._order.counts_below
+        ranks = np.zeros(len(asked), np.int64)
+        ranks[placed] = count(keys[placed]) + 1
+        return ranks
 
     def slots(self, start: int, count: int) -> NDArray[np.int32]:
         """The members in listing order from the 0-based position `start`: at most `count`, fewer at the end."""
@@ -205,7 +201,7 @@ class Ranking:
         key = self._visible_key(slot)
         if key == NO_KEY:
             return None
-        return 100.0 * (self._ranked - self._order.count_below(_floor(key))) / self._ranked
+        return 100.0 * (self._ranked - self._order.count_below(floor(key))) / self._ranked
 
     def ordered(self) -> NDArray[np.int32]:
         """All slots with a score, hidden ones too, in the order of the table: what a snapshot keeps."""
@@ -249,9 +245,6 @@ class Ranking:
     def nbytes(self) -> int:
         """Bytes held by the columns and the order."""
         return self._keys.nbytes + self._hidden.nbytes + self._order.nbytes()
-
-    def _count(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        return self._order.distinct_below(keys) if self._ties == "dense" else self._order.counts_below(keys)
 
     def _key(self, slot: int) -> int:
         return self._keys_view[slot] if 0 <= slot < len(self._hidden_view) else NO_KEY
@@ -298,15 +291,3 @@ class Ranking:
         self._keys, self._hidden = keys, hidden
         # Views read and write plain ints, three times as fast as NumPy's scalars.
         self._keys_view, self._hidden_view = keys.data, hidden.data
-
-
-def _floor(key: int) -> int:
-    """The lowest key with the same mark: what is below it is strictly better."""
-    return (key >> TIE_BITS) << TIE_BITS
-
-
-def _repeats(slots: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The indices of slots that occurred before, and for each the index of the occurrence just before."""
-    by_slot = slots.argsort(kind="stable")
-    same = slots[by_slot[1:]] == slots[by_slot[:-1]]
-    return by_slot[1:][same], by_slot[:-1][same]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-TIE_BITS: Final = 29  # a key is `mark << TIE_BITS | tie`, where the mark is the score, negated if the highest leads
+from actors.domain.ranking_keys import TIE_BITS
 
 
 class FlatOrder:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from actors.domain.ranking_blocks import BlockOrder
 from actors.domain.ranking_flat import FlatOrder
-
-NO_KEY: Final = 2**63 - 1  # stands for "not in the order"; above every key, so that it never counts as smaller
+from actors.domain.ranking_keys import NO_KEY
 
 # Measured: one move in blocks costs as much as merging 256 members, and a merge as much again as 10,000 members.
 _MERGE_RATIO: Final = 256
@@ -81,8 +80,9 @@ class LateOrder:
         if self._slots:
             before, after = self._sorted_moves()
             count += bisect_left(after.data, key) - bisect_left(before.data, key)
-            count += int(np.count_nonzero(np.frombuffer(self._after, np.int64)[len(after) :] < key))
-            count -= int(np.count_nonzero(np.frombuffer(self._before, np.int64)[len(before) :] < key))
+            if len(after) < len(self._after):
+                count += int(np.count_nonzero(np.frombuffer(self._after, np.int64)[len(after) :] < key))
+                count -= int(np.count_nonzero(np.frombuffer(self._before, np.int64)[len(before) :] < key))
         return count
 
     def counts_below(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -84,12 +84,12 @@ class UserMap:
     def add_many(self, user_ids: ArrayLike) -> NDArray[np.int32]:
         """The slots of many users, in the order asked; unknown ones get the next slots in order of first occurrence."""
         wanted = np.asarray(user_ids, np.int64)
-        if len(wanted) and int(wanted.min()) < 1:
-            raise ValueError(f"expected user ids from 1 to {MAX_ID}, got {int(wanted.min())}")
         found = self.slots(wanted)
         unknown = wanted[found < 0]
         if not len(unknown):
             return found
+        if int(unknown.min()) < 1:
+            raise ValueError(f"expected user ids from 1 to {MAX_ID}, got {int(unknown.min())}")
         _, first = np.unique(unknown, return_index=True)
         fresh = unknown[np.sort(first)]
         self._reserve(self._count + len(fresh))
