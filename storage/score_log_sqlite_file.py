@@ -33,6 +33,8 @@ WAL_CHECKPOINT_PAGES = 2_000
 WAL_KEPT_BYTES = 64 << 20
 # Free space under which a failing write is put down to a full disk, when SQLite itself calls it an I/O error.
 FULL_BELOW_BYTES = 1 << 20
+# How long opening waits for another process that creates or recovers the file.
+OPEN_WAIT_S = 5.0
 
 _SCHEMA = """
 CREATE TABLE batches (seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, heads BLOB NOT NULL, groups BLOB NOT NULL);
@@ -124,13 +126,12 @@ class LogFile:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self.path, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(self.path, timeout=OPEN_WAIT_S, isolation_level=None, check_same_thread=False)
         except (sqlite3.Error, OSError) as error:
             raise told(error, self.path) from error
         try:
             self._prepare(connection)
+            connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         except sqlite3.Error as error:
             connection.close()
             raise told(error, self.path) from error
@@ -140,7 +141,11 @@ class LogFile:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if self._version(connection) == 0:
+        # In one transaction: another process may be creating the schema right now.
+        connection.execute("BEGIN")
+        version = self._version(connection)
+        connection.execute("COMMIT")
+        if version == 0:
             self._create(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}")
@@ -167,7 +172,7 @@ class LogFile:
 
     def _create(self, connection: sqlite3.Connection) -> None:
         """Create the schema, unless another process just did."""
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + OPEN_WAIT_S
         while True:  # the change to WAL takes an exclusive lock and does not heed the busy timeout
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -178,7 +183,7 @@ class LogFile:
             else:
                 break
         connection.execute("PRAGMA synchronous = FULL")
-        begin(connection, 5.0)
+        begin(connection, OPEN_WAIT_S)
         try:
             if self._version(connection) == 0:
                 for statement in _SCHEMA.split(";"):

@@ -36,7 +36,7 @@ Job = Callable[[sqlite3.Connection], Any]
 class Entry:
     """A call waiting to be written: either records or a job."""
 
-    __slots__ = ("error", "future", "job", "loop", "records", "result", "size", "taken", "withdrawn")
+    __slots__ = ("error", "future", "job", "loop", "records", "result", "size", "taken")
 
     def __init__(self, records: Sequence[NewRecord], size: int, job: Job | None) -> None:
         self.loop = asyncio.get_running_loop()
@@ -45,7 +45,6 @@ class Entry:
         self.size = size
         self.job = job
         self.taken = False
-        self.withdrawn = False
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -122,8 +121,15 @@ class LogWriter:
         with self._wake:
             if entry.taken:
                 return False
-            entry.withdrawn = True
+            if entry in self._queue:  # else it was withdrawn before
+                self._queue.remove(entry)
+                self._release(entry)
             return True
+
+    def _release(self, entry: Entry) -> None:
+        self._records -= len(entry.records)
+        self._bytes -= entry.size
+        self._jobs -= entry.job is not None
 
     def stop(self) -> threading.Thread | None:
         """Take no more calls; the thread returned ends once all that was accepted is written."""
@@ -166,11 +172,7 @@ class LogWriter:
         with self._wake:
             while self._queue and count < MAX_GROUP_RECORDS:
                 entry = self._queue.popleft()
-                self._records -= len(entry.records)
-                self._bytes -= entry.size
-                self._jobs -= entry.job is not None
-                if entry.withdrawn:
-                    continue
+                self._release(entry)
                 entry.taken = True
                 count += len(entry.records)
                 (appends if entry.job is None else jobs).append(entry)
@@ -197,9 +199,9 @@ class LogWriter:
         entry.result, entry.error = self._transaction(entry.job)
 
     def _transaction(self, work: Job) -> tuple[Any, BaseException | None]:
-        """Run `work` in a write transaction; its result, or the error to hand to whoever waits:
+        """Run `work` in a write transaction.
 
-        this thread must go on.
+        Returns its result, or the error to hand to whoever waits: this thread must go on.
         """
         committing = False
         try:

@@ -1,0 +1,74 @@
+"""The implementations that the contract suites judge: another one is another parameter here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.base import ScoreLog
+from storage.score_log_sqlite import SqliteScoreLog
+from tests.support.memory_ports import MemoryScoreLog
+
+PARTITIONS = 5
+
+
+class ManualClock:
+    """Milliseconds since 1970, moved by the test."""
+
+    def __init__(self, now_ms: int = 1_790_000_000_000) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+class LogUnderTest:
+    """One log; `open` gives handles on it, as processes of their own would have, and options go to the implementation."""
+
+    def __init__(self, make: Callable[..., ScoreLog], clock: ManualClock) -> None:
+        self._make = make
+        self._opened: list[ScoreLog] = []
+        self.clock = clock
+
+    def open(self, **options: Any) -> ScoreLog:
+        log = self._make(**options)
+        self._opened.append(log)
+        return log
+
+    async def close(self) -> None:
+        for log in self._opened:
+            await log.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[LogUnderTest]:
+    """A log of PARTITIONS partitions whose append clock the test moves."""
+    if request.param == "sqlite":
+
+        def make(**options: Any) -> ScoreLog:
+            return SqliteScoreLog(tmp_path / "log.db", PARTITIONS, **{"window_ms": 0.2, "clock_ms": clock, **options})
+
+    else:
+        kept: list[MemoryScoreLog] = []
+
+        def make(**options: Any) -> ScoreLog:
+            if not kept:
+                kept.append(MemoryScoreLog(PARTITIONS, clock_ms=clock, **options))
+            return kept[0]
+
+    under_test = LogUnderTest(make, clock)
+    yield under_test
+    await under_test.close()
+
+
+@pytest.fixture
+def log(bench: LogUnderTest) -> ScoreLog:
+    return bench.open()
