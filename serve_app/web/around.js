@@ -23,7 +23,13 @@ export function aroundMe(id, signal) {
       element.hidden = true;
       return;
     }
-    const { rows } = await getRankings(id, { around: me, limit: ROWS }, signal);
+    let rows;
+    try {
+      ({ rows } = await getRankings(id, { around: me, limit: ROWS }, signal));
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      rows = []; // no rank any more
+    }
     if (signal.aborted) return;
     table.top.update(rows, { me, leader });
     element.hidden = rows.length === 0;

@@ -20,9 +20,10 @@ export function everyTick(update, signal) {
  * Where a tournament stands: `{label, text, fraction, done}`. `fraction` (0..1) is how much of its time has passed, or of an instant
  * one before its start how full it is; null where neither says anything.
  */
-export function phase({ status, starts_at, ends_at, participants = 0, capacity }, atMs = now()) {
+export function phase({ status, starts_at, ends_at, finished_at, participants = 0, capacity }, atMs = now()) {
   const start = starts_at ? Date.parse(starts_at) : null;
   const end = ends_at ? Date.parse(ends_at) : null;
+  const finished = finished_at ? ago((atMs - Date.parse(finished_at)) / 1000) : null;
   switch (status) {
     case "running": {
       if (end === null) return { label: "Time left", text: "–", fraction: null };
@@ -36,9 +37,9 @@ export function phase({ status, starts_at, ends_at, participants = 0, capacity }
       return { label: "Starts when full", text: `${count(participants)} of ${count(capacity ?? 0)}`, fraction: capacity ? participants / capacity : null };
     }
     case "finished":
-      return { label: "Finished", text: end === null ? "–" : ago((atMs - end) / 1000), fraction: 1, done: true };
+      return { label: "Finished", text: finished ?? (end === null ? "–" : ago((atMs - end) / 1000)), fraction: 1, done: true };
     default:
-      return { label: "Cancelled", text: "–", fraction: null, done: true };
+      return { label: "Cancelled", text: finished ?? "–", fraction: null, done: true };
   }
 }
 

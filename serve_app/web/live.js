@@ -3,10 +3,8 @@
 // States: `connecting` (the first time), `live`, `reconnecting`, `stale` (what is shown was not confirmed for a while) and
 // `closed` (the server said not to come back).
 
-import { applyPatch } from "./patch.js";
+import { backoffMs, retryAfterMs, take } from "./live_rules.js";
 
-const BACKOFF_MS = 400; // doubled with each failure, up to
-const BACKOFF_MAX_MS = 15_000;
 const TIMING = {
   silenceMs: 20_000, // then the position is asked for again: proof of life, and heals a lost last update
   answerMs: 5_000, // a request unanswered for this long: the connection is dead, whatever the browser thinks
@@ -15,41 +13,6 @@ const TIMING = {
 };
 
 const RETRY_CODES = new Set(["unavailable", "overloaded", "rate_limited", "too_many_requests", "internal_error", "internal"]);
-
-/** How long to wait before connection attempt `attempt` (0, 1, ...): exponential, with half of it random, so that clients do not return together. */
-export function backoffMs(attempt, random = Math.random()) {
-  const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** attempt);
-  return ceiling / 2 + (ceiling / 2) * random;
-}
-
-/** The wait that a close reason names (`{"retry_after_ms": 1500}` or `retry_after_ms=1500`), or null. */
-export function retryAfterMs(reason) {
-  const found = /retry_after_ms\D{1,4}(\d{1,7})/.exec(reason ?? "");
-  return found ? Number(found[1]) : null;
-}
-
-/**
- * Take an update or snapshot into a subscription's `{epoch, seq, data}`: "applied", "old" (nothing to do), or "gap".
- * A patch that does not fit counts as a gap: a fresh snapshot heals both.
- */
-export function take(subscription, message) {
-  const { epoch, seq } = message;
-  if (message.type === "snapshot") {
-    Object.assign(subscription, { epoch, seq, data: message.data });
-    return "applied";
-  }
-  if (subscription.data === null || epoch > subscription.epoch) return "gap";
-  if (epoch < subscription.epoch || seq <= subscription.seq) return "old";
-  if (seq !== subscription.seq + 1) return "gap";
-  try {
-    subscription.data = applyPatch(subscription.data, message.patch);
-  } catch (error) {
-    console.warn("palio: patch did not fit, subscribing again:", error.message);
-    return "gap";
-  }
-  subscription.seq = seq;
-  return "applied";
-}
 
 export class Live {
   #url;
@@ -189,7 +152,7 @@ export class Live {
   /** The connection is gone: come back after `delayMs`, or after the backoff where that is null. */
   #lost(delayMs = null) {
     this.#drop();
-    this.#downSince ??= performance.now();
+    if (this.#subscriptions.size) this.#downSince ??= performance.now();
     if (this.#state !== "connecting" && this.#state !== "stale" && this.#state !== "closed") this.#setState("reconnecting");
     if (this.#subscriptions.size) this.#connectSoon(delayMs ?? backoffMs(this.#attempt++));
   }
@@ -210,6 +173,7 @@ export class Live {
       this.#drop();
       clearTimeout(this.#reconnectTimer);
       this.#downSince = null;
+      if (this.#state !== "closed") this.#setState("connecting");
     }, 2000);
   }
 
@@ -257,6 +221,8 @@ export class Live {
     }
     if (message.type === "me") this.#subscriptions.get(message.tournament)?.handlers.me?.(message);
     else if (message.type === "snapshot" || message.type === "update") this.#update(message);
+    else if (message.type === "unsubscribed") this.#ended(message);
+    else if (message.type === "signed_out") this.#authRefused({ code: message.reason, message: `Your token is no longer valid (${message.reason}).` });
     else if (this.#requests.has(message.id)) {
       const { onAnswer } = this.#requests.get(message.id);
       this.#requests.delete(message.id);
@@ -275,6 +241,11 @@ export class Live {
       subscription.healing = true; // what comes until the snapshot cannot fit either
       this.#subscribe(message.tournament, true);
     }
+  }
+
+  /** The server ended a subscription by itself. */
+  #ended({ tournament, reason }) {
+    this.#subscriptions.get(tournament)?.handlers.error?.({ code: reason, message: `The server ended it (${reason}).` });
   }
 
   #probe() {

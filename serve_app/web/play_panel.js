@@ -51,6 +51,10 @@ export class PlayPanel {
 
   /** A `me` message from the socket. */
   heard({ rank, previous_rank, score: value, percentile }) {
+    if (rank === null) {
+      if (this.#me?.rank) this.#ask().catch(() => {}); // left, or taken out of the table; asked again in a moment anyway
+      return; // else: no score yet, or not joined, which the message does not tell apart
+    }
     this.#me = { ...(this.#me ?? {}), rank, previous_rank, score: value, percentile };
     this.#asked = true;
     if (rank && previous_rank && rank !== previous_rank)

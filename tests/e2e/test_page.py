@@ -313,6 +313,22 @@ async def test_a_token_that_is_not_accepted_ends_the_play(browser: Browser, pali
         await expect(page.locator(".connection")).to_have_attribute("data-state", "live")
 
 
+async def test_the_connection_is_told_and_comes_back(browser: Browser, palio: Any, organiser: Organiser) -> None:
+    tournament = await organiser.tournament("Tunnel")
+    async with window(browser) as page:
+        await page.goto(f"{palio.url}/#/t/{tournament}")
+        chip = page.locator(".connection")
+        await expect(chip).to_have_attribute("data-state", "live")
+        await page.context.set_offline(True)
+        await expect(chip).to_have_attribute("data-state", "reconnecting")
+        await expect(chip).to_contain_text("last heard")
+        await expect(chip).to_have_attribute("data-state", "stale")
+        await organiser.add(tournament, "In the tunnel", 3)
+        await page.context.set_offline(False)
+        await expect(chip).to_have_attribute("data-state", "live")
+        await expect(rows(page).first).to_contain_text("In the tunnel")
+
+
 async def test_the_demo_player_button_makes_a_player_or_says_why_not(
     browser: Browser, palio: Any, organiser: Organiser
 ) -> None:

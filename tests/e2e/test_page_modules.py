@@ -258,7 +258,7 @@ async def test_gaps_are_exact_to_the_hundredth(page: Page) -> None:
 
 async def test_taking_updates_in_applies_ignores_or_asks_again(page: Page) -> None:
     body = """
-        const {take} = await import('/live.js');
+        const {take} = await import('/live_rules.js');
         const fresh = () => ({epoch: 4, seq: 10, data: {n: 1}});
         const set = (n) => [{op: 'replace', path: '/n', value: n}];
         return [
@@ -286,7 +286,7 @@ async def test_taking_updates_in_applies_ignores_or_asks_again(page: Page) -> No
 
 async def test_backoff_grows_is_jittered_and_bounded(page: Page) -> None:
     body = """
-        const {backoffMs, retryAfterMs} = await import('/live.js');
+        const {backoffMs, retryAfterMs} = await import('/live_rules.js');
         return [[0, 1, 2, 30].map((n) => [backoffMs(n, 0), backoffMs(n, 1)]),
                 ['{"retry_after_ms": 1500}', 'draining retry_after_ms=20', 'bye', ''].map(retryAfterMs)];
     """

@@ -227,7 +227,17 @@ async def test_unsubscribes_when_nobody_looks(watching: Callable[..., Any], scri
         assert message == {"id": message["id"], "unsubscribe": "7"}
         await send(socket, snapshot(1, 1))
         await asyncio.wait_for(socket.wait_closed(), WAIT_S)
-        assert await page.evaluate("[live.state, seen, states]") == ["live", [], ["live"]]
+        await sees(page, "states", ["live", "connecting"])
+        assert await page.evaluate("seen") == []
+
+
+async def test_what_the_server_ends_by_itself_is_told(watching: Callable[..., Any], script: Script) -> None:
+    async with watching() as page:
+        socket, _ = await script.subscribed()
+        await send(socket, {"type": "signed_out", "reason": "token_expired"})
+        await send(socket, {"tournament": "7", "type": "unsubscribed", "reason": "not_allowed"})
+        await sees(page, "refusals", ["token_expired"])
+        await sees(page, "errors", ["not_allowed"])
 
 
 async def test_frames_that_are_not_understood_change_nothing(watching: Callable[..., Any], script: Script) -> None:
