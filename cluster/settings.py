@@ -38,8 +38,8 @@ class Settings(BaseSettings):
 
     # Where it listens and keeps its data
     host: str = Field("127.0.0.1", min_length=1, description="Address both doors listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port of the api: REST, the page, /metrics.")
-    gateway_port: int = Field(8001, ge=0, le=65535, description="Port of the gateway: live sockets, views, scores.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the api: REST, the page, /metrics.")
+    gateway_port: int = Field(8001, ge=1, le=65535, description="Port of the gateway: live sockets, views, scores.")
     data_dir: Path = Field(
         PROJECT_DIR / "var" / "data", description="Directory of the log, the records and the secrets."
     )
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.port == self.gateway_port and self.port != 0:
+        if self.port == self.gateway_port:
             raise ValueError(
                 f"PALIO_GATEWAY_PORT: expected another port than PALIO_PORT, got {self.gateway_port} for both"
             )
@@ -235,7 +235,7 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def _type_text(field: FieldInfo) -> str:
-    """`integer, 0 to 65535`, `one of DEBUG, INFO`, `secret, at least 32 characters`."""
+    """`integer, 1 to 65535`, `one of DEBUG, INFO`, `secret, at least 32 characters`."""
     if get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(get_args(field.annotation))
     kinds = {kind for kind in get_args(field.annotation) if kind is not type(None)} or {field.annotation}

@@ -49,8 +49,8 @@ def test_the_environment_sets_and_the_command_line_goes_before_it(monkeypatch, t
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("PALIO_PORT", "http", "PALIO_PORT: expected integer, 0 to 65535, got 'http'"),
-        ("PALIO_PORT", "65536", "PALIO_PORT: expected integer, 0 to 65535, got '65536'"),
+        ("PALIO_PORT", "http", "PALIO_PORT: expected integer, 1 to 65535, got 'http'"),
+        ("PALIO_PORT", "65536", "PALIO_PORT: expected integer, 1 to 65535, got '65536'"),
         ("PALIO_DEMO", "perhaps", "PALIO_DEMO: expected true or false, got 'perhaps'"),
         ("PALIO_PLAYER_RATE", "0", "PALIO_PLAYER_RATE: expected number, above 0, got '0'"),
         ("PALIO_MAX_WAIT_S", "nan", "PALIO_MAX_WAIT_S: expected number, 0 to 10, got 'nan'"),

@@ -1,0 +1,1 @@
+"""The scripts' Python: starting Palio, its command line, the demo."""

@@ -1,0 +1,125 @@
+"""Palio's command line: tokens, settings, the demo against a running Palio."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cluster.errors import StartError
+from cluster.secrets import JWT_SECRET, ROLES, load_or_create_secret, mint_token
+from cluster.settings import Settings, describe, load_settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    whole = argparse.ArgumentParser(prog="palio", description="Palio's command line.", allow_abbrev=False)
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    token = commands.add_parser("token", help="print a token", description="Print a token, alone on the last line.")
+    token.add_argument("--role", required=True, choices=ROLES, help="what its bearer may do")
+    token.add_argument("--sub", required=True, metavar="USER", help="user id, 1 to 2^63-1")
+    token.add_argument(
+        "--ttl-s", type=float, default=86_400.0, metavar="N", help="lifetime in seconds (default: a day)"
+    )
+    _data_option(token)
+    token.set_defaults(command=_token)
+
+    settings = commands.add_parser("settings", help="list the settings", description="List every setting.")
+    settings.set_defaults(command=_settings)
+
+    demo = commands.add_parser(
+        "demo",
+        help="replay real results against a running Palio",
+        description="Replay real exam and race results against a running Palio, and check every final table.",
+    )
+    demo.add_argument("--url", default=None, help="the api (default: http://127.0.0.1 and PALIO_PORT)")
+    demo.add_argument(
+        "--token", default=None, help="a service's token (default: one signed with the data directory's secret)"
+    )
+    demo.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="X times as fast (default: 1)")
+    _data_option(demo)
+    demo.set_defaults(command=_demo)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 1 not (one line says why), 2 misused."""
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except (StartError, ValueError) as error:
+        print(f"palio: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `scripts/palio settings | head`
+        sys.stderr.close()
+        return 1
+    return status
+
+
+def service_token(settings: Settings, *, sub: str = "1", role: str = "service", ttl_s: float = 86_400.0) -> str:
+    """A token signed as `settings` say. Raises StartError when the keys are elsewhere (a JWKS)."""
+    if settings.jwt_algorithm != "HS256":
+        raise StartError(
+            f"cannot sign: PALIO_JWT_ALGORITHM is {settings.jwt_algorithm}, so tokens come from who has the key"
+        )
+    secret = (
+        settings.jwt_secret.get_secret_value().encode()
+        if settings.jwt_secret is not None
+        else load_or_create_secret(settings.data_dir, JWT_SECRET)
+    )
+    return mint_token(secret, role=role, sub=sub, ttl_s=ttl_s, audience=settings.jwt_audience)
+
+
+def _token(options: argparse.Namespace) -> int:
+    settings = load_settings(data_dir=options.data)
+    print(service_token(settings, role=options.role, sub=options.sub, ttl_s=options.ttl_s))
+    return 0
+
+
+def _settings(_options: argparse.Namespace) -> int:
+    rows = describe(load_settings())
+    if sys.stdout.isatty():
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for title in ("setting", "type", "default", "set to", "meaning"):
+            table.add_column(title, overflow="fold", no_wrap=title == "setting")
+        for row in rows:
+            table.add_row(row.variable, row.type, row.default, row.value or "", row.description)
+        Console().print(table)
+        return 0
+    for row in rows:  # one line each, for grep
+        value = f" [set to: {row.value}]" if row.value is not None else ""
+        print(f"{row.variable}  {row.type}; default {row.default}{value}  {row.description}")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from scripts.demo import run_demo
+
+    settings = load_settings(data_dir=options.data)
+    url = options.url or f"http://127.0.0.1:{settings.port}"
+    token = options.token or service_token(settings)
+    return run_demo(
+        url, token, speed=options.speed, data_dir=settings.data_dir if options.token is None else options.data
+    )
+
+
+def _data_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", type=Path, default=None, metavar="DIR", help="data directory (default: PALIO_DATA_DIR, or var/data)"
+    )
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
