@@ -117,7 +117,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise unauthorized("token_invalid", f"expected a `role` of {', '.join(ROLES)}")
     try:
         user_id = parse_id(claims["sub"])
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise unauthorized("token_invalid", "expected `sub` to be a decimal user id") from error
     return Principal(user_id, str(role), role != "player", float(claims["exp"]))
 

@@ -72,5 +72,8 @@ class Limiter:
         if wait_s > 0:
             seconds = max(1, math.ceil(wait_s))
             raise Problem(
-                429, "rate_limited", f"too many requests; try again in {seconds} s", headers={"retry-after": str(seconds)}
+                429,
+                "rate_limited",
+                f"too many requests; try again in {seconds} s",
+                headers={"retry-after": str(seconds)},
             )

@@ -61,7 +61,7 @@ class FieldError(msgspec.Struct, frozen=True):
     message: str
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - the name of RFC 9457
     """An answer that is an error. `status` may be 0: then the code's own; headers have lower-case names."""
 
     def __init__(

@@ -1,0 +1,57 @@
+"""What the front counts, for Prometheus. Processes write beside each other into PROMETHEUS_MULTIPROC_DIR, which must be set before
+this module is first imported; without it (tests) the metrics are this process's own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+ACCEPTED: Final = Counter("palio_accepted_total", "Records taken into the score log.", ["door", "kind"])
+REJECTED: Final = Counter("palio_rejected_total", "Requests answered with an error.", ["door", "code"])
+READS: Final = Counter("palio_reads_total", "Reads by where they were answered from.", ["source"])
+VIEW_SECONDS: Final = Histogram(
+    "palio_view_seconds", "Time to answer a tournament view.", ["door"], buckets=LATENCY_BUCKETS_S
+)
+SUBMISSION_SECONDS: Final = Histogram(
+    "palio_submission_seconds", "Time to take a score into the log.", ["door"], buckets=LATENCY_BUCKETS_S
+)
+APPLIED_SECONDS: Final = Histogram(
+    "palio_applied_seconds", "Time from a waited-for request to its outcome.", ["door"], buckets=LATENCY_BUCKETS_S
+)
+PUSH_SECONDS: Final = Histogram(
+    "palio_push_seconds", "Time from an update's arrival to its last socket.", buckets=LATENCY_BUCKETS_S
+)
+SOCKETS: Final = Gauge("palio_sockets", "Live sockets open.", multiprocess_mode="livesum")
+SUBSCRIPTIONS: Final = Gauge(
+    "palio_subscriptions", "Tournaments watched, over all sockets.", multiprocess_mode="livesum"
+)
+DELIVERED: Final = Counter("palio_delivered_frames_total", "Frames written to live sockets.")
+CONFLATED: Final = Counter("palio_conflated_total", "Times a slow socket was set back to a snapshot.")
+RESYNCS: Final = Counter(
+    "palio_resyncs_total", "Times a watched tournament was brought in step by a snapshot.", ["reason"]
+)
+TOPICS: Final = Gauge("palio_watched_tournaments", "Different tournaments watched.", multiprocess_mode="livesum")
+WAITERS: Final = Gauge("palio_waiters", "Requests waiting for an outcome.", multiprocess_mode="livesum")
+
+
+def exposition() -> tuple[bytes, str]:
+    """The metrics of all processes (or of this one alone) in Prometheus' text form, and its content type."""
+    registry = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no annotation here
+    return generate_latest(registry), CONTENT_TYPE_LATEST
