@@ -1,0 +1,465 @@
+"""A whole Palio in one process for tests of the front: the real fold behind in-memory ports, applied as soon as it is appended.
+
+`InProcessPalio` holds the state; `.log`, `.owners`, `.records`, `.read_model`, `.updates` and `.signer` are the ports over it. Faults are
+switches: `log.error`, `owners.down`, `owners.delay_s`, `records.down`, `replies_held`, `applying`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from actors.domain import views
+from actors.domain.delivery import ScoreItem
+from actors.domain.errors import InvalidRecordError
+from actors.domain.fold import Outcome, apply
+from actors.domain.messages import Tick, encode_message
+from actors.domain.publications import (
+    OutcomeReply,
+    changed_channel,
+    encode_changed,
+    encode_outcomes,
+    encode_patch,
+    update_frame,
+    updates_channel,
+)
+from actors.domain.signing import Signer
+from actors.domain.tournament import Tournament
+from actors.domain.values import partition_of
+from actors.parse import Parsed, Parser
+from storage.base import (
+    Checkpoint,
+    ListQuery,
+    LiveSnapshot,
+    LogRecord,
+    NewRecord,
+    OwnerUnavailableError,
+    Page,
+    ParticipantRow,
+    Publication,
+    RankingsQuery,
+    RecordsUnavailableError,
+    Reply,
+    Standing,
+    StoredSnapshot,
+    TournamentRow,
+)
+from tests.support.memory_ports import MemoryScoreLog
+
+EPOCH = 1
+START_MS = 1_800_000_000_000  # 2027-01-15T08:00:00Z
+MISSING = Reply(found=False)
+
+
+class InProcessPalio:
+    """The state of all tournaments, and the ports over it. Time stands still at `now_ms` until a test moves it."""
+
+    def __init__(self, partitions: int = 8, now_ms: int = START_MS) -> None:
+        self.now_ms = now_ms
+        self.partitions = partitions
+        self.states: dict[int, Tournament] = {}
+        self.seqs: dict[int, int] = {}
+        self.published: dict[int, dict[str, Any]] = {}
+        self.recent: dict[int, deque[tuple[int, bytes]]] = {}
+        self.signer = Signer({"k1": b"records" * 6}, "k1")
+        self.parser = Parser(self.signer, partitions)
+        self.updates = InProcessUpdates()
+        self.log = InProcessLog(self)
+        self.owners = InProcessOwners(self)
+        self.records = InProcessRecords(self)
+        self.read_model = InProcessReadModel(self)
+        self.applying = True
+        self.replies_held = False
+        self.unapplied: list[LogRecord] = []
+        self.held_replies: list[tuple[str, bytes]] = []
+
+    def clock_ms(self) -> int:
+        return self.now_ms
+
+    async def take(self, records: Sequence[LogRecord]) -> None:
+        """Apply records, unless `applying` is off; then `catch_up` does."""
+        self.unapplied.extend(records)
+        if self.applying:
+            await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Apply what was appended and not applied; then publish."""
+        records, self.unapplied = self.unapplied, []
+        replies: dict[str, list[OutcomeReply]] = {}
+        changed: dict[int, set[int]] = {}
+        for record in records:
+            parsed = self.parser.parse(record)
+            assert isinstance(parsed, Parsed), parsed
+            tournament_id, item = parsed.item.tournament_id, parsed.item
+            state = self.states.get(tournament_id)
+            before = self._rank(state, item.user_id) if state is not None and isinstance(item, ScoreItem) else None
+            try:
+                state, events = apply(state, tournament_id, record.partition, item)
+            except InvalidRecordError:
+                continue
+            self.states[tournament_id] = state
+            users = changed.setdefault(tournament_id, set())
+            for event in events:
+                if isinstance(event, Outcome):
+                    if event.user_id and event.outcome == "applied":
+                        users.add(event.user_id)
+                    if record.reply_to:
+                        reply = self._outcome(state, event, before)
+                        replies.setdefault(record.reply_to, []).append(reply)
+        for tournament_id, users in changed.items():
+            await self._publish(tournament_id, users)
+        messages = [(channel, encode_outcomes(outcomes)) for channel, outcomes in replies.items()]
+        self.held_replies.extend(messages)
+        if not self.replies_held:
+            await self.release_replies()
+
+    async def release_replies(self) -> None:
+        """Publish the replies that are held."""
+        held, self.held_replies = self.held_replies, []
+        await self.updates.publish(held)
+
+    async def pass_time(self, by_ms: int) -> None:
+        """Let time pass, and ticks tell every tournament of it."""
+        self.now_ms += by_ms
+        for tournament_id in list(self.states):
+            key, partition = str(tournament_id).encode(), partition_of(tournament_id, self.partitions)
+            await self.log.append([NewRecord(partition, key, encode_message(Tick()))])
+
+    def position(self, tournament_id: int) -> tuple[int, int]:
+        return EPOCH, self.seqs.get(tournament_id, 0)
+
+    async def _publish(self, tournament_id: int, users: set[int]) -> None:
+        state = self.states[tournament_id]
+        data = views.live_data(state, state.status)
+        before = self.published.get(tournament_id)
+        self.published[tournament_id] = data
+        messages = []
+        if before is not None and (operations := views.patch(before, data)):
+            seq = self.seqs[tournament_id] = self.seqs.get(tournament_id, 0) + 1
+            patch = encode_patch(operations)
+            self.recent.setdefault(tournament_id, deque(maxlen=16)).append((seq, patch))
+            messages.append((updates_channel(tournament_id), update_frame(tournament_id, EPOCH, seq, patch)))
+        if users:
+            messages.append((changed_channel(tournament_id), encode_changed(users)))
+        await self.updates.publish(messages)
+
+    @staticmethod
+    def _rank(state: Tournament | None, user_id: int) -> int | None:
+        slot = -1 if state is None else state.members.slot(user_id)
+        return None if state is None or slot < 0 else state.ranking.rank(slot)
+
+    def _outcome(self, state: Tournament, event: Outcome, before: int | None) -> OutcomeReply:
+        slot = state.members.slot(event.user_id) if event.user_id else -1
+        return OutcomeReply(
+            partition=state.partition,
+            offset=event.offset,
+            kind=event.kind,
+            outcome=event.outcome,
+            reason=event.reason,
+            detail=event.detail,
+            first=event.first,
+            score=state.ranking.score(slot) if slot >= 0 else None,
+            rank=state.ranking.rank(slot) if slot >= 0 else None,
+            previous_rank=before,
+            status=state.status,
+            version=state.version,
+        )
+
+
+class InProcessLog(MemoryScoreLog):
+    """The log; `error` is raised by the next appends while it is set; `appended_records` counts."""
+
+    def __init__(self, palio: InProcessPalio) -> None:
+        super().__init__(palio.partitions, clock_ms=palio.clock_ms)
+        self._palio = palio
+        self.error: Exception | None = None
+        self.calls: list[list[NewRecord]] = []
+
+    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
+        if self.error is not None:
+            raise self.error
+        offsets = await super().append(records, timeout_s)
+        self.calls.append(list(records))
+        await self._palio.take(
+            [
+                LogRecord(r.partition, offset, self._palio.now_ms, r.key, r.value, r.signature, r.reply_to)
+                for r, offset in zip(records, offsets, strict=True)
+            ]
+        )
+        return offsets
+
+
+class InProcessOwners:
+    """`Owners` over the states; `calls` counts what was asked."""
+
+    def __init__(self, palio: InProcessPalio) -> None:
+        self._palio = palio
+        self.down = False
+        self.delay_s = 0.0
+        self.calls: dict[str, int] = {}
+
+    async def _state(self, call: str, tournament_id: int) -> Tournament | None:
+        self.calls[call] = self.calls.get(call, 0) + 1
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        if self.down:
+            raise OwnerUnavailableError("the owner is down")
+        return self._palio.states.get(tournament_id)
+
+    async def view(self, tournament_id: int, viewer: int | None) -> Reply:
+        state = await self._state("view", tournament_id)
+        return MISSING if state is None else self._palio.read_model.shown_view(state, viewer)
+
+    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply:
+        state = await self._state("rankings", tournament_id)
+        return MISSING if state is None else self._palio.read_model.shown_rankings(state, query, viewer)
+
+    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply:
+        state = await self._state("participant", tournament_id)
+        return MISSING if state is None else self._palio.read_model.shown_participant(state, user_id, viewer)
+
+    async def prizes(self, tournament_id: int, viewer: int | None) -> Reply:
+        state = await self._state("prizes", tournament_id)
+        return MISSING if state is None else self._palio.read_model.reply(state, viewer, b'{"prizes":[]}')
+
+    async def live(self, tournament_id: int, viewer: int | None) -> LiveSnapshot:
+        state = await self._state("live", tournament_id)
+        if state is None:
+            return LiveSnapshot(found=False)
+        reply = self._palio.read_model.reply(state, viewer, b"")
+        data = views.encode(self._palio.published[tournament_id])
+        recent = tuple(self._palio.recent.get(tournament_id, ()))
+        return LiveSnapshot(True, reply.public, reply.allowed, *self._palio.position(tournament_id), data, recent)
+
+    async def standings(self, tournament_id: int, users: Sequence[int]) -> list[Standing]:
+        state = await self._state("standings", tournament_id)
+        if state is None:
+            return []
+        slots = [(user, slot) for user in users if (slot := state.members.slot(user)) >= 0]
+        ranking = state.ranking
+        return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
+
+    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        if self.down:
+            return {}
+        return {tid: self._palio.position(tid) for tid in tournament_ids if tid in self._palio.states}
+
+    async def resolve_placement(self, tournament_id: int, placement: str, capacity: int | None) -> bool:
+        return placement == "dedicated" or (placement == "auto" and (capacity or 0) >= 10_000)
+
+
+class InProcessReadModel:
+    """`ReadModel` over the states themselves, when `holds` is set: what an owner's copy would say."""
+
+    def __init__(self, palio: InProcessPalio) -> None:
+        self._palio = palio
+        self.holds = False
+
+    async def write(self, deltas: Sequence[Any]) -> list[int]:
+        return []
+
+    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
+        state = self._held(tournament_id)
+        return None if state is None else self.shown_view(state, viewer)
+
+    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
+        state = self._held(tournament_id)
+        return None if state is None else self.shown_rankings(state, query, viewer)
+
+    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
+        state = self._held(tournament_id)
+        return None if state is None else self.shown_participant(state, user_id, viewer)
+
+    async def close(self) -> None:
+        return None
+
+    def _held(self, tournament_id: int) -> Tournament | None:
+        return self._palio.states.get(tournament_id) if self.holds else None
+
+    def shown_view(self, state: Tournament, viewer: int | None) -> Reply:
+        epoch, seq = self._palio.position(state.tournament_id)
+        return self.reply(state, viewer, views.encode(views.view(state, epoch, seq, state.status)))
+
+    def shown_rankings(self, state: Tournament, query: RankingsQuery, viewer: int | None) -> Reply:
+        epoch, seq = self._palio.position(state.tournament_id)
+        page = views.rankings(state, query.start, query.limit, query.around, query.users, epoch, seq)
+        return MISSING if page is None else self.reply(state, viewer, views.encode(page))
+
+    def shown_participant(self, state: Tournament, user_id: int, viewer: int | None) -> Reply:
+        shown = views.participant(state, user_id, None)
+        return MISSING if shown is None else self.reply(state, viewer, views.encode(shown))
+
+    def reply(self, state: Tournament, viewer: int | None, body: bytes) -> Reply:
+        public = state.spec.visibility == "public"
+        epoch, seq = self._palio.position(state.tournament_id)
+        return Reply(
+            found=True,
+            public=public,
+            allowed=public or (viewer is not None and state.members.slot(viewer) >= 0),
+            body=body,
+            etag=f'"{epoch:x}-{state.offset:x}-{seq:x}"',
+            status=state.status,
+            epoch=epoch,
+            seq=seq,
+        )
+
+
+class InProcessRecords:
+    """`Records` over the states: lists as if everything were durable at once. Cursors are positions."""
+
+    def __init__(self, palio: InProcessPalio) -> None:
+        self._palio = palio
+        self.down = False
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        raise NotImplementedError("nothing is checkpointed in here")
+
+    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
+        return None
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return []
+
+    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
+        return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(scopes, -1)
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None:
+        if self.down:
+            raise RecordsUnavailableError("the records are down")
+        state = self._palio.states.get(tournament_id)
+        return None if state is None else tournament_row(state)
+
+    async def list_tournaments(self, query: ListQuery) -> Page:
+        if self.down:
+            raise RecordsUnavailableError("the records are down")
+        rows = [
+            tournament_row(state)
+            for state in reversed(self._palio.states.values())
+            if query.see_all
+            or state.spec.visibility == "public"
+            or (query.viewer is not None and state.members.slot(query.viewer) >= 0)
+        ]
+        wanted = [
+            row
+            for row in rows
+            if query.status in (None, row.status)
+            and query.type in (None, row.type)
+            and (query.q is None or query.q.lower() in row.name.lower())
+        ]
+        return Page(*_page(wanted, query.cursor, query.limit))
+
+    async def user_tournaments(
+        self, user_id: int, cursor: str | None, limit: int
+    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+        rows = []
+        for state in reversed(self._palio.states.values()):
+            slot = state.members.slot(user_id)
+            if slot < 0:
+                continue
+            members, score = state.members, state.ranking.score(slot)
+            part = ParticipantRow(
+                state.tournament_id, user_id, members.names[slot], True, score, members.attempts[slot],
+                None if score is None else members.scored_ms[slot], members.joined_ms[slot], None,
+            )  # fmt: skip
+            rows.append((tournament_row(state), part))
+        return _page(rows, cursor, limit)
+
+    async def close(self) -> None:
+        return None
+
+
+def _page(rows: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+    start = int(cursor) if cursor is not None else 0  # ValueError for what is no cursor of ours
+    end = start + limit
+    return rows[start:end], str(end) if end < len(rows) else None
+
+
+def tournament_row(state: Tournament) -> TournamentRow:
+    spec = state.spec
+    return TournamentRow(
+        tournament_id=state.tournament_id,
+        partition=state.partition,
+        offset=state.offset,
+        epoch=EPOCH,
+        name=spec.name,
+        type=spec.type,
+        visibility=spec.visibility,
+        status=state.status,
+        dedicated=state.dedicated,
+        creator=state.creator,
+        created_ms=state.created_ms,
+        starts_ms=spec.starts_ms,
+        ends_ms=spec.ends_ms,
+        finished_ms=state.finished_ms,
+        capacity=spec.capacity,
+        participants=state.members.joined,
+        version=state.version,
+        revision=state.revision,
+        spec=views.encode(views.spec_fields(state)),
+    )
+
+
+class InProcessUpdates:
+    """`Updates`: a broker of bounded queues; `broken` makes receiving raise, as a broker that is away."""
+
+    def __init__(self, max_kept: int = 1000) -> None:
+        self._subscriptions: list[InProcessSubscription] = []
+        self._max_kept = max_kept
+        self.broken = False
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        for channel, payload in messages:
+            for subscription in self._subscriptions:
+                subscription.offer(Publication(channel, payload))
+
+    async def subscribe(self) -> InProcessSubscription:
+        subscription = InProcessSubscription(self, self._max_kept)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def forget(self, subscription: InProcessSubscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+
+
+class InProcessSubscription:
+    def __init__(self, broker: InProcessUpdates, max_kept: int) -> None:
+        self._broker = broker
+        self._channels: set[str] = set()
+        self._kept: list[Publication] = []
+        self._max_kept = max_kept
+        self._some = asyncio.Event()
+
+    def offer(self, publication: Publication) -> None:
+        if publication.channel not in self._channels:
+            return
+        if len(self._kept) >= self._max_kept:
+            self._kept = [Publication("", b"", lost=True)]
+        self._kept.append(publication)
+        self._some.set()
+
+    async def add(self, channels: Sequence[str]) -> None:
+        self._channels.update(channels)
+
+    async def remove(self, channels: Sequence[str]) -> None:
+        self._channels.difference_update(channels)
+
+    async def receive(self, wait_ms: int) -> list[Publication]:
+        if self._broker.broken:
+            raise ConnectionError("the broker is away")
+        if not self._kept:
+            self._some.clear()
+            try:
+                await asyncio.wait_for(self._some.wait(), wait_ms / 1000)
+            except TimeoutError:
+                return []
+        kept, self._kept = self._kept, []
+        return kept
+
+    async def close(self) -> None:
+        self._broker.forget(self)
