@@ -78,21 +78,17 @@ class LiveSession:
 
     async def run(self, receive: Callable[[], Awaitable[Any]]) -> None:
         """Converse until the socket is gone."""
-        self._hub.join(self)
-        try:
-            while True:
-                message = await receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                if self.paused:
-                    await self._connection.writable.wait()
-                text = message.get("text")
-                if text is None:
-                    self._refuse(None, BINARY_FRAME, "expected text frames, got a binary one")
-                else:
-                    await self._obey(text)
-        finally:
-            self.leave()
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if self.paused:
+                await self._connection.writable.wait()
+            text = message.get("text")
+            if text is None:
+                self._refuse(None, BINARY_FRAME, "expected text frames, got a binary one")
+            else:
+                await self._obey(text)
 
     # From the transport
 
