@@ -121,7 +121,7 @@ export class Board {
     const top = this.#data.top ?? [];
     const above = new Set(top.map((row) => row.user_id));
     const rest = this.#below.items.filter((row) => !above.has(row.user_id)).map(({ rank: _rank, ...row }) => row);
-    this.#table.more.update(withRanks([...top, ...rest], this.#data.ties).slice(top.length), { me, leader });
+    this.#table.more.update(withRanks([...top, ...rest], this.#data.ties).slice(top.length), { me, leader, news: false });
   }
 
   #pages() {

@@ -12,7 +12,7 @@ export function podium(rows) {
     rows.slice(0, 3).map((row, index) =>
       el(
         "li",
-        { data: { step: index + 1 } },
+        { data: { step: index + 1, place: Math.min(row.rank, 3) } },
         emblem(row.user_id, "large"),
         el("span", { class: "podium-name", text: row.name || `Player ${row.user_id}` }),
         el("span", { class: "podium-score", text: score(row.score) }),

@@ -56,13 +56,13 @@ class RankBody {
 
   /**
    * Show `rows` (`{user_id, name, score, rank, scored_at?}`), in this order. `me`: the user id to mark. `leader`: the
-   * leader's score, for the gaps. `moves`: mark changes of rank.
+   * leader's score, for the gaps. `moves`: mark changes of rank; `news`: mark who is new.
    */
-  update(rows, { me = null, leader = rows[0]?.score, moves = true } = {}) {
+  update(rows, { me = null, leader = rows[0]?.score, moves = true, news = moves } = {}) {
     const fresh = new Map();
     const glowing = [];
     for (const data of rows) {
-      const row = this.#rows.get(data.user_id) ?? new Row(data.user_id, this.reached, moves && this.#rows.size > 0);
+      const row = this.#rows.get(data.user_id) ?? new Row(data.user_id, this.reached, news && this.#rows.size > 0);
       if (row.show(data, { me: data.user_id === me, leader, moves })) glowing.push(row.scoreText);
       fresh.set(data.user_id, row);
     }
