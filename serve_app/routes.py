@@ -1,0 +1,45 @@
+"""The contract's calls as a table: method, path, the handler's name. Both doors route by it, the documentation describes it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Route(NamedTuple):
+    """One call. `hot`: the gateway answers it too. `who` is for readers; the handler decides."""
+
+    method: str
+    path: str
+    handler: str
+    summary: str
+    who: str = "all"
+    hot: bool = False
+
+
+_TOURNAMENT: Final = "/v1/tournaments/{tournament}"
+_PARTICIPANT: Final = _TOURNAMENT + "/participants/{user}"
+OWN: Final = "that player, service"
+MANAGE: Final = "service, operator"
+
+ROUTES: Final = (
+    Route("GET", "/v1", "root", "Where the gateway is", hot=True),
+    Route("POST", "/v1/tournaments", "create_tournament", "Create a tournament", MANAGE),
+    Route("GET", "/v1/tournaments", "list_tournaments", "List tournaments, newest first"),
+    Route("GET", _TOURNAMENT, "view", "A tournament's view", hot=True),
+    Route("PATCH", _TOURNAMENT, "edit_tournament", "Edit what the state allows", MANAGE),
+    Route("POST", _TOURNAMENT + "/start", "start_tournament", "Start it now", MANAGE),
+    Route("POST", _TOURNAMENT + "/end", "end_tournament", "End it now", MANAGE),
+    Route("POST", _TOURNAMENT + "/cancel", "cancel_tournament", "Cancel it", MANAGE),
+    Route("PUT", _PARTICIPANT, "join", "Join", OWN),
+    Route("DELETE", _PARTICIPANT, "leave", "Leave", OWN),
+    Route("GET", _PARTICIPANT, "participant", "A participant's standing"),
+    Route("POST", _TOURNAMENT + "/scores", "submit_score", "Submit a score", OWN, hot=True),
+    Route("POST", "/v1/scores", "submit_batch", "Submit up to 1,000 scores", "service", hot=True),
+    Route("GET", _TOURNAMENT + "/rankings", "rankings", "The rankings", hot=True),
+    Route("GET", _TOURNAMENT + "/prizes", "prizes", "The prize table"),
+    Route("GET", "/v1/users/{user}/tournaments", "user_tournaments", "A user's tournaments", OWN + ", operator"),
+    Route("GET", "/v1/users/{user}/prizes", "user_prizes", "A user's prizes", OWN + ", operator"),
+    Route("POST", "/v1/demo/player", "demo_player", "Become a demo player (where the demo is on)"),
+    Route("GET", "/healthz", "healthz", "Whether this process is alive", hot=True),
+    Route("GET", "/readyz", "readyz", "Whether it can serve", hot=True),
+)
