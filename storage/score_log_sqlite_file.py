@@ -17,11 +17,11 @@ import errno
 import shutil
 import sqlite3
 import struct
-import time
 import uuid
 from pathlib import Path
 
 from storage.base.errors import LogDiskFullError, LogError, LogUnavailableError, StorageVersionError
+from storage.sqlite_files import begin, switch_to_wal
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x50414C4C  # "PALL"; tells our file from any other SQLite database
@@ -82,29 +82,6 @@ def _free_bytes(path: Path) -> int:
         return shutil.disk_usage(path.parent).free
     except OSError:  # the directory itself is gone: not a question of space
         return FULL_BELOW_BYTES
-
-
-def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another connection holds the lock (the extended codes of SQLITE_BUSY included)."""
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def begin(connection: sqlite3.Connection, wait_s: float) -> None:
-    """Start a write transaction, waiting at most `wait_s` for other processes.
-
-    Tried every half millisecond: SQLite's own busy handler sleeps up to 100 ms at a time, far longer than our
-    transactions take.
-    """
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.0005)
-        else:
-            return
 
 
 class LogFile:
@@ -172,16 +149,7 @@ class LogFile:
 
     def _create(self, connection: sqlite3.Connection) -> None:
         """Create the schema, unless another process just did."""
-        deadline = time.monotonic() + OPEN_WAIT_S
-        while True:  # the change to WAL takes an exclusive lock and does not heed the busy timeout
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if not is_busy(error) or time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.005)
-            else:
-                break
+        switch_to_wal(connection, OPEN_WAIT_S)
         connection.execute("PRAGMA synchronous = FULL")
         begin(connection, OPEN_WAIT_S)
         try:

@@ -21,7 +21,8 @@ from typing import Any
 from storage.base.errors import LogError, LogOverloadedError, LogUnavailableError
 from storage.base.score_log import NewRecord
 from storage.score_log_sqlite_batch import BatchBuilder
-from storage.score_log_sqlite_file import LogFile, begin, pack_offsets, told, unpack_offsets
+from storage.score_log_sqlite_file import LogFile, pack_offsets, told, unpack_offsets
+from storage.sqlite_files import begin
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ Guarantees
 - Atomicity: one `save` is one transaction for each shard of the database: snapshots, rows, outbox and projected offsets, whole or not at all.
 - Order and fencing: a tournament's row and snapshot are replaced only by those of a higher or equal `offset`; a projected offset only grows. So
   a stale owner can write nothing but what the log already made true.
-- Duplicates: saving the same checkpoint again changes nothing. Outbox rows are keyed (tournament, offset, n).
+- Duplicates: saving the same checkpoint again changes nothing. Outbox rows are keyed (tournament, offset, n), and one at or below
+  the tournament's stored offset is not written again: it may have been released since.
 - Loss: what `save` returned from survives the loss of every process and of the machine's power.
 - Reads see every `save` that has returned.
 """
@@ -108,7 +109,8 @@ class Records(Protocol):
     """See the module's guarantees. Every method raises RecordsUnavailableError when the store does not answer."""
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """Write one checkpoint."""
+        """Write one checkpoint. Raises ValueError, with nothing written, for participants or outbox rows of a tournament whose row
+        is not in it: that row's offset is what fences them."""
         ...
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
@@ -125,6 +127,10 @@ class Records(Protocol):
 
     async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
         """The projected offset of each scope, -1 where none was saved."""
+        ...
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        """Effects not yet released, by (tournament, offset, n)."""
         ...
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.base import ScoreLog
+from storage.base import Records, ScoreLog
+from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
-from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 
 PARTITIONS = 5
 
@@ -72,3 +74,23 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClo
 @pytest.fixture
 def log(bench: LogUnderTest) -> ScoreLog:
     return bench.open()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
+    """An empty durable store."""
+    opened: Records = await SqlRecords.open(tmp_path / "records.db") if request.param == "sqlite" else MemoryRecords()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mounted)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    yield mounted
+    subprocess.run(["umount", str(mounted)], check=True)

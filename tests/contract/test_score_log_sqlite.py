@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -127,18 +126,6 @@ async def test_a_full_file_appends_nothing_of_the_call_and_recovers(tmp_path: Pa
     assert await log.prune(0) > 0
     assert await log.append([NewRecord(0, b"1", bytes(20_000))]) == [accepted]
     await log.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mounted)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting a tmpfs needs root")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
 
 
 async def test_a_full_disk_appends_nothing_of_the_call_and_recovers(small_disk: Path) -> None:

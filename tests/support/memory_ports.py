@@ -21,6 +21,7 @@ from storage.base import (
     NewRecord,
     Point,
 )
+from tests.support.memory_records import MemoryRecords
 
 
 class MemoryScoreLog:
@@ -205,4 +206,4 @@ class MemoryMetrics:
         await self.flush()
 
 
-__all__ = ["MemoryMetrics", "MemoryScoreLog"]
+__all__ = ["MemoryMetrics", "MemoryRecords", "MemoryScoreLog"]

@@ -1,0 +1,316 @@
+"""What every Records must keep, as `storage/base/records.py` states it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from storage.base import (
+    Checkpoint,
+    ListQuery,
+    OutboxRow,
+    ParticipantRow,
+    Records,
+    StoredSnapshot,
+    TournamentRow,
+)
+
+BIG = 2**63 - 1  # the largest id there is
+
+
+def tournament(number: int, offset: int = 10, **changes: object) -> TournamentRow:
+    row = TournamentRow(
+        tournament_id=number,
+        partition=number % 5,
+        offset=offset,
+        epoch=3,
+        name=f"Tournament {number}",
+        type="scheduled",
+        visibility="public",
+        status="running",
+        dedicated=False,
+        creator=7,
+        created_ms=1_790_000_000_000 + number % 1000,
+        starts_ms=1_790_000_100_000,
+        ends_ms=1_790_000_200_000,
+        finished_ms=None,
+        capacity=None,
+        participants=0,
+        version=1,
+        revision=0,
+        spec=b'{"name": "\xc3\xa4", "order":"desc"}',
+    )
+    return row._replace(**changes)  # type: ignore[arg-type]
+
+
+def participant(number: int, user: int, **changes: object) -> ParticipantRow:
+    row = ParticipantRow(number, user, f"User {user}", True, 91250, 2, 1_790_000_150_000, 1_790_000_110_000, None)
+    return row._replace(**changes)  # type: ignore[arg-type]
+
+
+def checkpoint(
+    *tournaments: TournamentRow,
+    snapshots: list[StoredSnapshot] | None = None,
+    participants: list[ParticipantRow] | None = None,
+    outbox: list[OutboxRow] | None = None,
+    projected: list[tuple[str, int, int]] | None = None,
+) -> Checkpoint:
+    return Checkpoint(tournaments, snapshots or [], participants or [], outbox or [], projected or [])
+
+
+def whole(number: int, offset: int, mark: bytes = b"") -> Checkpoint:
+    """A checkpoint with one of everything, all marked."""
+    return checkpoint(
+        tournament(number, offset, name=f"at {offset} {mark.decode()}"),
+        snapshots=[StoredSnapshot(number, number % 5, offset, b"snapshot %d %s" % (offset, mark))],
+        participants=[participant(number, 1, score=offset, name=mark.decode())],
+        outbox=[OutboxRow(number, offset, 0, "finished", b"effect " + mark)],
+        projected=[(f"partition-{number % 5}", number % 5, offset)],
+    )
+
+
+async def everything(records: Records, number: int) -> list[object]:
+    page, _ = await records.user_tournaments(1, None, 100)
+    return [
+        await records.tournament(number),
+        await records.snapshots(number),
+        page,
+        await records.outbox(100),
+        await records.projected([f"partition-{number % 5}"]),
+    ]
+
+
+async def test_an_empty_store_has_nothing(records: Records) -> None:
+    assert await records.tournament(1) is None
+    assert await records.snapshot(1) is None
+    assert await records.snapshots(1) == []
+    assert await records.active(0, dedicated=False) == []
+    assert await records.projected(["partition-0", "tournament-1"]) == {"partition-0": -1, "tournament-1": -1}
+    assert await records.projected([]) == {}
+    assert await records.outbox(10) == []
+    assert await records.list_tournaments(ListQuery()) == ([], None)
+    assert await records.user_tournaments(1, None, 10) == ([], None)
+
+
+async def test_rows_come_back_as_they_were_saved(records: Records) -> None:
+    rows = [
+        tournament(BIG, offset=BIG, creator=BIG, capacity=10_000_000, dedicated=True),
+        tournament(2, name="Ünïcode 🏇 %_\\'\"", starts_ms=None, ends_ms=None, type="instant", status="finished"),
+        tournament(3, finished_ms=1_790_000_300_000, revision=4, version=9, participants=12),
+    ]
+    scores = [None, 0, -1, 1, 9_999_999_999, -9_999_999_999, 91_250, 1_999, 2_049, 115]
+    people = [participant(BIG, BIG - i, score=score, name=None) for i, score in enumerate(scores)]
+    people.append(participant(2, 5, rank=1, scored_ms=None, attempts=10_000, name="ß" * 64))
+    await records.save(checkpoint(*rows, participants=people))
+    for row in rows:
+        assert await records.tournament(row.tournament_id) == row
+    for person in people:
+        assert await records.user_tournaments(person.user_id, None, 10) == (
+            [(next(r for r in rows if r.tournament_id == person.tournament_id), person)],
+            None,
+        )
+
+
+async def test_saving_the_same_again_changes_nothing(records: Records) -> None:
+    await records.save(whole(1, 10, b"first"))
+    before = await everything(records, 1)
+    await records.save(whole(1, 10, b"first"))
+    assert await everything(records, 1) == before
+
+
+async def test_a_higher_offset_replaces(records: Records) -> None:
+    await records.save(whole(1, 10, b"old"))
+    await records.save(whole(1, 11, b"new"))
+    row, kept, page, effects, projected = await everything(records, 1)
+    assert row == whole(1, 11, b"new").tournaments[0]
+    assert kept == [*whole(1, 11, b"new").snapshots, *whole(1, 10, b"old").snapshots]
+    assert page == [(row, whole(1, 11, b"new").participants[0])]
+    assert effects == [*whole(1, 10, b"old").outbox, *whole(1, 11, b"new").outbox]
+    assert projected == {"partition-1": 11}
+
+
+async def test_an_equal_offset_replaces_rows_and_snapshot(records: Records) -> None:
+    await records.save(whole(1, 10, b"old"))
+    await records.save(whole(1, 10, b"new"))
+    row, kept, page, effects, _ = await everything(records, 1)
+    assert row == whole(1, 10, b"new").tournaments[0]
+    assert kept == whole(1, 10, b"new").snapshots
+    assert page == [(row, whole(1, 10, b"new").participants[0])]
+    assert effects == whole(1, 10, b"old").outbox
+
+
+async def test_a_lower_offset_never_replaces_anything(records: Records) -> None:
+    await records.save(whole(1, 10, b"before"))
+    await records.save(whole(1, 20, b"newest"))
+    before = await everything(records, 1)
+    await records.save(whole(1, 19, b"stale"))
+    await records.save(whole(1, 5, b"staler"))
+    assert await everything(records, 1) == before
+
+
+async def test_fencing_is_by_tournament(records: Records) -> None:
+    await records.save(checkpoint(tournament(1, 10), tournament(6, 10)))
+    stale, fresh = tournament(1, 9, name="stale"), tournament(6, 11, name="fresh")
+    await records.save(checkpoint(stale, fresh, participants=[participant(1, 5), participant(6, 5)]))
+    page, _ = await records.user_tournaments(5, None, 10)
+    assert page == [(fresh, participant(6, 5))]
+    assert await records.tournament(1) == tournament(1, 10)
+
+
+async def test_a_projected_offset_only_grows(records: Records) -> None:
+    await records.save(checkpoint(projected=[("partition-0", 0, 5), ("tournament-9", 4, 100)]))
+    await records.save(checkpoint(projected=[("partition-0", 0, 4), ("tournament-9", 4, 101)]))
+    assert await records.projected(["partition-0", "tournament-9", "x"]) == {
+        "partition-0": 5,
+        "tournament-9": 101,
+        "x": -1,
+    }
+
+
+async def test_participants_and_effects_need_their_tournament(records: Records) -> None:
+    for strangers in (
+        checkpoint(tournament(1), participants=[participant(2, 1)]),
+        checkpoint(tournament(1), outbox=[OutboxRow(2, 10, 0, "finished", b"")]),
+    ):
+        with pytest.raises(ValueError, match="not in the checkpoint"):
+            await records.save(strangers)
+    assert await records.tournament(1) is None
+
+
+async def test_snapshots_of_any_size_and_the_newest_two_are_kept(records: Records) -> None:
+    rng = random.Random(3)
+    part = 4 << 20
+    sizes = [0, 1, part, part + 1, 2 * part + 12_345]
+    saved = [StoredSnapshot(1, 1, 10 + i, rng.randbytes(size)) for i, size in enumerate(sizes)]
+    for i, snapshot in enumerate(saved):
+        await records.save(checkpoint(tournament(1, snapshot.offset), snapshots=[snapshot]))
+        assert await records.snapshot(1) == snapshot
+        assert await records.snapshots(1) == saved[max(0, i - 1) : i + 1][::-1]
+    shorter = saved[-1]._replace(data=b"short")
+    await records.save(checkpoint(tournament(1, shorter.offset), snapshots=[shorter]))
+    assert await records.snapshots(1) == [shorter, saved[-2]]
+
+
+async def test_many_tournaments_in_one_checkpoint(records: Records) -> None:
+    numbers = range(1, 1_301)
+    rows = [tournament(number) for number in numbers]
+    snapshots = [StoredSnapshot(number, number % 5, 10, b"s%d" % number) for number in numbers]
+    scopes = [(f"tournament-{number}", number % 5, number) for number in numbers]
+    for _ in range(2):
+        await records.save(checkpoint(*rows, snapshots=snapshots, projected=scopes))
+    assert await records.active(3, dedicated=False) == [number for number in numbers if number % 5 == 3]
+    assert await records.projected([scope for scope, _, _ in scopes]) == {s: o for s, _, o in scopes}
+    assert (await records.snapshots(777)) == [snapshots[776]]
+
+
+async def test_active_are_those_not_over_of_their_kind(records: Records) -> None:
+    states = ["scheduled", "running", "finished", "cancelled"]
+    rows = [
+        tournament(5 * i + 5, status=s, dedicated=d) for i, (s, d) in enumerate((s, d) for s in states for d in (0, 1))
+    ]
+    await records.save(checkpoint(*[row._replace(dedicated=bool(row.dedicated)) for row in rows], tournament(6)))
+    assert await records.active(0, dedicated=False) == [5, 15]
+    assert await records.active(0, dedicated=True) == [10, 20]
+
+
+async def listed(records: Records, query: ListQuery) -> list[int]:
+    """All pages of a query; none may be empty but the only one, none longer than the limit."""
+    found: list[int] = []
+    while True:
+        page = await records.list_tournaments(query)
+        assert len(page.rows) <= query.limit
+        found += [row.tournament_id for row in page.rows]
+        if page.next_cursor is None:
+            return found
+        assert len(page.rows) == query.limit
+        query = query._replace(cursor=page.next_cursor)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 100])
+async def test_tournaments_are_listed_newest_first_across_pages(records: Records, limit: int) -> None:
+    created = [5, 3, 3, 3, 9, 1, 1, 3]
+    rows = [tournament(i + 1, created_ms=1_790_000_000_000 + c) for i, c in enumerate(created)]
+    await records.save(checkpoint(*rows))
+    expected = [r.tournament_id for r in sorted(rows, key=lambda r: (r.created_ms, r.tournament_id), reverse=True)]
+    assert await listed(records, ListQuery(limit=limit)) == expected
+
+
+async def test_a_page_stays_where_it_was_when_newer_ones_come(records: Records) -> None:
+    await records.save(checkpoint(*(tournament(i) for i in range(1, 7))))
+    page = await records.list_tournaments(ListQuery(limit=3))
+    await records.save(checkpoint(tournament(7), tournament(8)))
+    rest = await records.list_tournaments(ListQuery(limit=3, cursor=page.next_cursor))
+    assert [r.tournament_id for r in [*page.rows, *rest.rows]] == [6, 5, 4, 3, 2, 1]
+    assert rest.next_cursor is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "!!!!", "MTIz", "é", "MS4yLjM", "LjE", "1790000000000.", "A" * 5000])
+async def test_a_foreign_cursor_is_refused(records: Records, cursor: str) -> None:
+    with pytest.raises(ValueError, match="not a cursor"):
+        await records.list_tournaments(ListQuery(cursor=cursor))
+    with pytest.raises(ValueError, match="not a cursor"):
+        await records.user_tournaments(1, cursor, 10)
+
+
+async def test_filters(records: Records) -> None:
+    await records.save(
+        checkpoint(
+            tournament(1, name="Spring Exam 100%", status="finished"),
+            tournament(2, name="spring_race", type="instant"),
+            tournament(3, name="ÜBUNG Straße"),
+            tournament(4, name="back\\slash /x"),
+        )
+    )
+    for query, expected in (
+        (ListQuery(status="running"), [4, 3, 2]),
+        (ListQuery(type="instant"), [2]),
+        (ListQuery(status="finished", type="instant"), []),
+        (ListQuery(q="SPRING"), [2, 1]),
+        (ListQuery(q="100%"), [1]),
+        (ListQuery(q="%"), [1]),
+        (ListQuery(q="_"), [2]),
+        (ListQuery(q="g_r"), [2]),
+        (ListQuery(q="übung STRASSE"), [3]),
+        (ListQuery(q="\\"), [4]),
+        (ListQuery(q="/"), [4]),
+        (ListQuery(q="' OR 1=1 --"), []),
+        (ListQuery(q=""), [4, 3, 2, 1]),
+    ):
+        assert await listed(records, query) == expected, query
+
+
+async def test_private_tournaments_are_seen_by_those_who_take_part(records: Records) -> None:
+    hidden = tournament(2, visibility="private")
+    people = [participant(2, 5), participant(2, 6, active=False), participant(1, 7)]
+    await records.save(checkpoint(tournament(1), hidden, participants=people))
+    assert await listed(records, ListQuery()) == [1]
+    assert await listed(records, ListQuery(viewer=5)) == [2, 1]
+    assert await listed(records, ListQuery(viewer=6)) == [1]
+    assert await listed(records, ListQuery(viewer=7)) == [1]
+    assert await listed(records, ListQuery(see_all=True)) == [2, 1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+async def test_a_users_tournaments_newest_joined_first(records: Records, limit: int) -> None:
+    joined = {1: 50, 2: 40, 3: 60, 4: 50, 5: 99}
+    people = [participant(n, 1, joined_ms=ms, active=n != 5) for n, ms in joined.items()]
+    await records.save(checkpoint(*(tournament(n) for n in joined), participants=[*people, participant(1, 2)]))
+    found: list[int] = []
+    cursor = None
+    while True:
+        page, cursor = await records.user_tournaments(1, cursor, limit)
+        assert all(p in people and t.tournament_id == p.tournament_id for t, p in page)
+        found += [t.tournament_id for t, _ in page]
+        if cursor is None:
+            break
+    assert found == [3, 4, 1, 2]
+
+
+async def test_ten_thousand_participants(records: Records) -> None:
+    people = [participant(1, user, score=user) for user in range(1, 10_001)]
+    await records.save(checkpoint(tournament(1), participants=people))
+    ranked = [person._replace(rank=10_001 - person.user_id) for person in people]
+    await records.save(checkpoint(tournament(1, 11, status="finished"), participants=ranked))
+    for user in (1, 5_000, 10_000):
+        assert [p for _, p in (await records.user_tournaments(user, None, 10))[0]] == [ranked[user - 1]]

@@ -1,0 +1,134 @@
+"""`Records` in memory, for the seeded simulator: rows as given, nothing encoded, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage.base import (
+    Checkpoint,
+    ListQuery,
+    OutboxRow,
+    Page,
+    ParticipantRow,
+    RecordsUnavailableError,
+    StoredSnapshot,
+    TournamentRow,
+)
+
+
+class MemoryRecords:
+    """See `storage.base.records.Records`."""
+
+    def __init__(self) -> None:
+        self._tournaments: dict[int, TournamentRow] = {}
+        self._participants: dict[tuple[int, int], ParticipantRow] = {}
+        self._snapshots: dict[int, list[StoredSnapshot]] = {}
+        self._outbox: dict[tuple[int, int, int], OutboxRow] = {}
+        self._projected: dict[str, int] = {}
+        self._closed = False
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        self._open()
+        offsets = {row.tournament_id: row.offset for row in checkpoint.tournaments}
+        named = {row.tournament_id for row in checkpoint.participants} | {
+            row.tournament_id for row in checkpoint.outbox
+        }
+        if strangers := named - offsets.keys():
+            raise ValueError(f"participants or outbox rows of tournaments that are not in the checkpoint: {strangers}")
+        stored = {number: self._tournaments[number].offset for number in offsets if number in self._tournaments}
+        fresh = {number for number, offset in offsets.items() if offset >= stored.get(number, offset)}
+        self._tournaments |= {row.tournament_id: row for row in checkpoint.tournaments if row.tournament_id in fresh}
+        for participant in checkpoint.participants:
+            if participant.tournament_id in fresh:
+                self._participants[participant.tournament_id, participant.user_id] = participant
+        for effect in checkpoint.outbox:
+            if effect.offset > stored.get(effect.tournament_id, -1):
+                self._outbox.setdefault((effect.tournament_id, effect.offset, effect.n), effect)
+        for snapshot in checkpoint.snapshots:
+            there = self._snapshots.get(snapshot.tournament_id, [])
+            if not there or snapshot.offset >= there[0].offset:
+                others = [old for old in there if old.offset != snapshot.offset]
+                self._snapshots[snapshot.tournament_id] = [snapshot, *others][:2]
+        for scope, _, offset in checkpoint.projected:
+            self._projected[scope] = max(offset, self._projected.get(scope, -1))
+
+    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
+        return next(iter(await self.snapshots(tournament_id)), None)
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        self._open()
+        return list(self._snapshots.get(tournament_id, []))
+
+    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
+        self._open()
+        return sorted(
+            row.tournament_id
+            for row in self._tournaments.values()
+            if (row.partition, row.dedicated) == (partition, dedicated) and row.status not in {"finished", "cancelled"}
+        )
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        self._open()
+        return {scope: self._projected.get(scope, -1) for scope in scopes}
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        self._open()
+        return [row for _, row in sorted(self._outbox.items())][:limit]
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None:
+        self._open()
+        return self._tournaments.get(tournament_id)
+
+    async def list_tournaments(self, query: ListQuery) -> Page:
+        self._open()
+        beyond = None if query.cursor is None else _position(query.cursor)
+        rows = sorted(self._tournaments.values(), key=_listed, reverse=True)
+        found = [row for row in rows if self._matches(row, query) and (beyond is None or _listed(row) < beyond)]
+        page = found[: query.limit]
+        return Page(page, _cursor(_listed(page[-1])) if len(found) > query.limit else None)
+
+    def _matches(self, row: TournamentRow, query: ListQuery) -> bool:
+        own = self._participants.get((row.tournament_id, query.viewer or 0))
+        return (
+            query.status in {None, row.status}
+            and query.type in {None, row.type}
+            and (query.q or "").casefold() in row.name.casefold()
+            and (query.see_all or row.visibility == "public" or (own is not None and own.active))
+        )
+
+    async def user_tournaments(
+        self, user_id: int, cursor: str | None, limit: int
+    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+        self._open()
+        beyond = None if cursor is None else _position(cursor)
+        own = [p for p in self._participants.values() if p.user_id == user_id and p.active]
+        own = sorted((p for p in own if beyond is None or _joined(p) < beyond), key=_joined, reverse=True)
+        page = [(self._tournaments[p.tournament_id], p) for p in own[:limit]]
+        return page, _cursor(_joined(page[-1][1])) if len(own) > limit else None
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _open(self) -> None:
+        if self._closed:
+            raise RecordsUnavailableError("the records are closed")
+
+
+def _listed(row: TournamentRow) -> tuple[int, int]:
+    return row.created_ms, row.tournament_id
+
+
+def _joined(row: ParticipantRow) -> tuple[int, int]:
+    return row.joined_ms, row.tournament_id
+
+
+def _cursor(position: tuple[int, int]) -> str:
+    return f"{position[0]}.{position[1]}"
+
+
+def _position(cursor: str) -> tuple[int, int]:
+    try:
+        time_ms, number = map(int, cursor.split("."))
+    except ValueError as error:
+        raise ValueError(f"not a cursor: {cursor[:64]!r}") from error
+    return time_ms, number
