@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.e2e.browser import launched, window
+from tests.e2e.visitors import USERS, Organiser, rows, send_score, stamp, take_part
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
-USERS = itertools.count(7_000_001)  # each test's players are its own
 expect.set_options(timeout=15_000)
 
 
@@ -28,73 +24,11 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-class Organiser:
-    """Makes tournaments and scores through the public API, as a service."""
-
-    def __init__(self, palio: Any) -> None:
-        self.palio = palio
-        headers = {"Authorization": f"Bearer {palio.token('service', 1)}"}
-        self.client = httpx.AsyncClient(base_url=palio.url, headers=headers, timeout=20)
-
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = await self.client.request(method, path, json=body)
-        assert answer.is_success, answer.text
-        return answer.json() if answer.content else None
-
-    async def tournament(self, name: str, **fields: Any) -> str:
-        now = datetime.now(UTC)
-        spec = {
-            "name": name,
-            "type": "scheduled",
-            "starts_at": stamp(now - timedelta(minutes=1)),
-            "ends_at": stamp(now + timedelta(hours=1)),
-            "capacity": 1000,
-        }
-        return str((await self.call("POST", "/v1/tournaments", {**spec, **fields}))["id"])
-
-    async def add(self, tournament: str, name: str, score: float | None = None) -> str:
-        user = str(next(USERS))
-        await self.call("PUT", f"/v1/tournaments/{tournament}/participants/{user}", {"name": name})
-        if score is not None:
-            body = {"event_id": "1", "user_id": user, "score": score}
-            answer = await self.client.post(
-                f"/v1/tournaments/{tournament}/scores", json=body, headers={"Prefer": "wait=10"}
-            )
-            assert answer.is_success, answer.text
-        return user
-
-
-def stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def organiser(palio: Any) -> AsyncIterator[Organiser]:
     organiser = Organiser(palio)
     yield organiser
     await organiser.client.aclose()
-
-
-async def take_part(page: Page, palio: Any, tournament: str, name: str) -> str:
-    """Become a player with a token and join, as a visitor would."""
-    user = next(USERS)
-    await page.goto(f"{palio.url}/#/t/{tournament}")
-    await page.get_by_text("I have a token").click()
-    await page.get_by_label("Player token").fill(palio.token("player", user))
-    await page.get_by_role("button", name="Use it").click()
-    await page.get_by_label("Your name in the table").fill(name)
-    await page.get_by_role("button", name="Join", exact=True).click()
-    await expect(page.get_by_label("Your score")).to_be_visible()
-    return str(user)
-
-
-async def send_score(page: Page, typed: str) -> None:
-    await page.get_by_label("Your score").fill(typed)
-    await page.get_by_role("button", name="Send").click()
-
-
-def rows(page: Page) -> Any:
-    return page.locator(".board tbody tr")
 
 
 async def test_what_one_submits_the_other_sees_without_reloading(
@@ -150,48 +84,6 @@ async def test_rows_glide_and_keep_still_for_who_wants_less_motion(
             await organiser.add(tournament, name, 10 + before)
             await expect(rows(page).first).to_contain_text(name)
             assert (await page.evaluate("globalThis.glides") > 0) is moves
-
-
-async def test_everything_can_be_done_with_the_keyboard(browser: Browser, palio: Any, organiser: Organiser) -> None:
-    name = f"Keyboard cup {next(USERS)}"
-    await organiser.tournament(name)
-    async with window(browser) as page:
-        await page.goto(f"{palio.url}/")
-        await page.keyboard.press("Tab")
-        await expect(page.get_by_text("Skip to the content")).to_be_focused()
-        await page.keyboard.press("Enter")
-        await expect(page.locator("main")).to_be_focused()
-        await tab_to(page, "#search")
-        await page.keyboard.type(name)
-        await expect(page.locator(".card")).to_have_count(1)
-        await tab_to(page, ".card a")
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_role("heading", level=1)).to_have_text(name)
-        await expect(page.locator("main")).to_be_focused()
-        await tab_to(page, "summary")
-        await page.keyboard.press("Enter")
-        await page.keyboard.press("Tab")
-        await page.keyboard.type(palio.token("player", next(USERS)))
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_label("Your name in the table")).to_be_focused()
-        await page.keyboard.press("Control+A")
-        await page.keyboard.type("Keys only")
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_label("Your score")).to_be_focused()
-        await page.keyboard.type("12,5")
-        await page.keyboard.press("Enter")
-        await expect(page.locator(".said")).to_have_text("Counted. You are 1st with 12.50.")
-        await expect(page.get_by_label("Your score")).to_be_focused()
-
-
-async def tab_to(page: Page, selector: str) -> None:
-    for _ in range(60):
-        await page.keyboard.press("Tab")
-        if await page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
-            outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-            assert outline == "solid"  # and it can be seen where one is
-            return
-    raise AssertionError(f"Tab does not reach {selector}")
 
 
 async def test_the_end_shows_the_final_table(browser: Browser, palio: Any, organiser: Organiser) -> None:
@@ -344,67 +236,3 @@ async def test_the_demo_player_button_makes_a_player_or_says_why_not(
             await expect(page.locator(".said")).to_have_text("Counted. You are 1st with 1.00.")
         else:
             await expect(page.locator(".play > .form-error")).to_contain_text("no demo players")
-
-
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [1280, 390, 320])
-async def test_accessible_and_within_the_window(
-    browser: Browser, palio: Any, organiser: Organiser, width: int, dark: bool
-) -> None:
-    tournament = await organiser.tournament(f"Checks {'of a name that is long enough to wrap ' * 2}")
-    ended = await organiser.tournament("Checked end")
-    for index in range(3):
-        await organiser.add(
-            tournament, f"A participant whose name is as long as names can be {index}", -99_999_999.99 + index
-        )
-        await organiser.add(ended, f"Participant {index}", index)
-    await organiser.call("POST", f"/v1/tournaments/{ended}/end")
-    async with window(browser, width=width, height=800, dark=dark) as page:
-        await page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
-        places = [
-            ("/", ".card"),
-            ("/#/?q=nothing-is-called-this", ".notice"),
-            ("/#/t/1", ".notice.error"),
-            (f"/#/t/{ended}", ".podium"),
-            (f"/#/t/{tournament}", ".ranks tbody tr"),
-        ]
-        for path, sign in places:
-            await page.goto(f"{palio.url}{path}")
-            await expect(page.locator(sign).first).to_be_visible()
-            await check(page, path)
-        await take_part(page, palio, tournament, "Checker")
-        await send_score(page, "-3")
-        await expect(page.get_by_role("region", name="Around you")).to_be_visible()
-        await check(page, "playing")
-
-
-async def check(page: Page, where: str) -> None:
-    assert await page.evaluate(CHECKS) == [], where
-    beyond = await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-    assert beyond <= 0, f"{where}: {beyond} px wider than the window"
-
-
-async def test_the_policy_forbids_inline_scripts_and_the_page_is_whole_under_it(palio: Any) -> None:
-    answer = httpx.get(f"{palio.url}/")
-    policy = answer.headers["content-security-policy"]
-    assert "default-src" in policy
-    assert "unsafe" not in policy
-    assert answer.headers["content-type"].startswith("text/html")
-    script = httpx.get(f"{palio.url}/web/app.js")
-    assert script.headers["content-type"].startswith("text/javascript")
-    assert httpx.get(f"{palio.url}/web/style.css").headers["content-type"].startswith("text/css")
-
-
-async def test_colours_can_be_chosen_and_are_remembered(browser: Browser, palio: Any) -> None:
-    async with window(browser) as page:
-        await page.goto(f"{palio.url}/")
-        button = page.get_by_role("button", name="Colours")
-        paper = "getComputedStyle(document.body).backgroundColor"
-        light = await page.evaluate(paper)
-        await button.click()
-        await button.click()
-        await expect(button).to_have_accessible_name("Colours: dark. Change")
-        dark = await page.evaluate(paper)
-        assert dark != light
-        await page.reload()
-        assert await page.evaluate(paper) == dark

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import random
-import threading
-from collections.abc import AsyncIterator, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonpatch
 import pytest
 import pytest_asyncio
-from jsonpointer import JsonPointerException
 from playwright.async_api import Page
 
-from tests.e2e.browser import WEB, launched, window
+from tests.e2e.browser import launched, window
+from tests.e2e.json_documents import container, expected, some_operation
+from tests.e2e.static_files import served_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture(scope="module")
-def static_url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(WEB)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page(static_url: str) -> AsyncIterator[Page]:
-    async with launched() as browser, window(browser) as page:
-        await page.goto(f"{static_url}/favicon.svg")  # a document of this origin without the page's own scripts
-        yield page
+async def page() -> AsyncIterator[Page]:
+    with served_files() as url:
+        async with launched() as browser, window(browser) as page:
+            await page.goto(f"{url}/favicon.svg")  # a document of this origin without the page's own scripts
+            yield page
 
 
 async def run(page: Page, body: str, argument: Any = None) -> Any:
@@ -51,76 +34,6 @@ async def run(page: Page, body: str, argument: Any = None) -> Any:
         [body, json.dumps(argument)],
     )
     return json.loads(text)
-
-
-NAMES = ["", "a", "b", "a/b", "m~n", "~1", "~0", "__proto__", "constructor", "length", "0", "1", "-", " ", "é", "👑"]
-
-
-def scalar(rng: random.Random) -> Any:
-    # no 0 and 1: Python holds them equal to False and True, JSON does not
-    return rng.choice([None, True, False, "", "x", "é", "12", rng.randint(2, 99), -7, 2.5, -0.25, 99999999.99])
-
-
-def document(rng: random.Random, depth: int = 3) -> Any:
-    kind = rng.random()
-    if depth == 0 or kind < 0.25:
-        return scalar(rng)
-    if kind < 0.6:
-        return [document(rng, depth - 1) for _ in range(rng.randint(0, 4))]
-    return {name: document(rng, depth - 1) for name in rng.sample(NAMES, rng.randint(0, 4))}
-
-
-def container(rng: random.Random) -> Any:
-    while not isinstance(found := document(rng), dict | list):
-        pass
-    return found
-
-
-def escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def some_pointer(rng: random.Random, where: Any, *, adding: bool = False) -> str:
-    """A pointer into the document: mostly to something there, sometimes just beside it."""
-    pointer = ""
-    while True:
-        if isinstance(where, list):
-            # of a list only 0 .. length are tried here (python jsonpatch is lax with others, which have tests of their own)
-            index = rng.randint(0, len(where))
-            if index == len(where):
-                return f"{pointer}/{'-' if adding and rng.random() < 0.5 else index}"
-            pointer, where = f"{pointer}/{index}", where[index]
-        elif isinstance(where, dict):
-            if not where or rng.random() < 0.15:
-                return f"{pointer}/{escaped(rng.choice(NAMES))}"
-            name = rng.choice(list(where))
-            pointer, where = f"{pointer}/{escaped(name)}", where[name]
-        else:
-            return pointer
-        if rng.random() < 0.4 or not isinstance(where, dict | list):
-            return pointer
-
-
-def some_operation(rng: random.Random, where: Any) -> dict[str, Any]:
-    kind = rng.choice(["add", "remove", "replace", "move", "copy", "test"])
-    operation: dict[str, Any] = {"op": kind, "path": some_pointer(rng, where, adding=kind in ("add", "move", "copy"))}
-    if kind in ("move", "copy"):
-        operation["from"] = some_pointer(rng, where)
-    elif kind == "test" and rng.random() < 0.7:
-        try:
-            operation["value"] = jsonpatch.JsonPointer(operation["path"]).resolve(where)
-        except JsonPointerException:
-            operation["value"] = scalar(rng)
-    elif kind != "remove":
-        operation["value"] = document(rng, 2)
-    return operation
-
-
-def expected(before: Any, patch: list[dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return {"document": jsonpatch.apply_patch(before, patch)}
-    except (jsonpatch.JsonPatchException, JsonPointerException):
-        return {"refused": True}
 
 
 APPLY_ALL = """
@@ -221,7 +134,7 @@ def ranks_by_counting(scores: list[float], ties: str) -> list[int]:
 @pytest.mark.parametrize("ties", ["first", "shared", "dense"])
 async def test_ranks_follow_from_index_scores_and_ties(page: Page, ties: str) -> None:
     rng = random.Random(5)
-    tables = [[], [3.5], [2, 2], [9.99, 9.99, 1, 1, 1, -4]]
+    tables: list[list[float]] = [[], [3.5], [2, 2], [9.99, 9.99, 1, 1, 1, -4]]
     for _ in range(200):
         scores = [rng.randint(-3, 3) + rng.choice([0, 0.01, 0.1]) for _ in range(rng.randint(0, 20))]
         tables.append(sorted(scores, reverse=rng.random() < 0.5))
