@@ -26,7 +26,7 @@ class FlatOrder:
         return len(self.keys)
 
     def merged(self, removed: NDArray[np.int64], added: NDArray[np.int64], added_slots: NDArray[np.int32]) -> FlatOrder:
-        """This order without the keys `removed` (ascending, all present) and with `added` (ascending, all absent).
+        """This order without the keys `removed` (ascending, all present) and with `added` (ascending, then absent).
 
         Only the window between the first and the last change is rebuilt by masks; the rest is copied.
         """

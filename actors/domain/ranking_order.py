@@ -157,9 +157,8 @@ class LateOrder:
         before = np.frombuffer(self._before, np.int64)[moves[np.concatenate(([0], edges + 1))]]
         after = np.frombuffer(self._after, np.int64)[moves[np.concatenate((edges, [len(moves) - 1]))]]
         slots = slots[np.concatenate((edges, [len(moves) - 1]))]
-        moved = before != after
-        removed = np.sort(before[moved & (before != NO_KEY)])
-        arriving = moved & (after != NO_KEY)
+        removed = np.sort(before[before != NO_KEY])
+        arriving = after != NO_KEY
         added, added_slots = after[arriving], slots[arriving]
         by_key = added.argsort()
         return removed, added[by_key], added_slots[by_key]
