@@ -86,16 +86,26 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         events.append(apply_score(state, item))
         return state, events
     message = decode_value(item.value)
+    if isinstance(message, Claim) and state is not None:
+        return state, []  # owners read claims; a tournament is the same whoever holds it
     if isinstance(message, Create):
         return _create(state, tournament_id, partition, item, message)
     if state is None:
         raise InvalidRecordError("unknown_tournament", f"no tournament {tournament_id} was created before this record")
     if isinstance(message, ScoreWire):
         raise InvalidRecordError("malformed", "expected a control record, got a score")
+    user_id = _user_id(message.user_id) if isinstance(message, Join | Leave) else 0  # before anything has changed
     events = [] if state.over else _advance(state, item.offset, item.time_ms)
-    if not isinstance(message, Tick | Claim):
-        events.extend(_control(state, item, message))
+    if not isinstance(message, Tick):
+        events.extend(_control(state, item, message, user_id))
     return state, events
+
+
+def _user_id(text: str) -> int:
+    try:
+        return parse_id(text)
+    except ValueError as error:
+        raise InvalidRecordError("malformed", str(error)) from error
 
 
 def _advance(state: Tournament, offset: int, time_ms: int) -> list[Event]:
@@ -185,13 +195,12 @@ def _create(
         detail = "" if same else "another tournament was created with this Idempotency-Key"
         events.append(Outcome(item.offset, "create", outcome, reason, detail, event_id=create.command_id))
         return state, events
-    salt = bytes.fromhex(create.salt)
-    spec = create.spec
+    salt, creator, spec = bytes.fromhex(create.salt), _user_id(create.creator), create.spec
     state = Tournament(
         tournament_id=tournament_id,
         partition=partition,
         rules_version=create.rules_version,
-        creator=parse_id(create.creator),
+        creator=creator,
         dedicated=create.dedicated,
         salt=salt,
         request_digest=create.request_digest,
@@ -207,8 +216,8 @@ def _create(
     return state, events
 
 
-def _control(state: Tournament, item: ControlItem, message: Control) -> list[Event]:
-    """Join, leave and the operators' commands; a command id takes effect once."""
+def _control(state: Tournament, item: ControlItem, message: Control, user_id: int) -> list[Event]:
+    """Join, leave and the operators' commands; a command id takes effect once: only an applied command consumes it."""
     kind = str(message.__struct_config__.tag)
     command_id = message.command_id
     digest = state.digest(b"c", 0, command_id)
@@ -217,7 +226,7 @@ def _control(state: Tournament, item: ControlItem, message: Control) -> list[Eve
     events: list[Event] = []
     match message:
         case Join():
-            events.append(_join(state, item.offset, message))
+            events.append(_join(state, item.offset, message, user_id))
             if (
                 state.spec.type == "instant"
                 and state.members.joined == state.spec.capacity
@@ -225,20 +234,20 @@ def _control(state: Tournament, item: ControlItem, message: Control) -> list[Eve
             ):
                 events.append(_move(state, "start", state.time_ms, "full"))
         case Leave():
-            events.append(_leave(state, item.offset, message))
+            events.append(_leave(state, item.offset, message, user_id))
         case Edit():
             events.extend(_edit(state, item.offset, message))
         case Start() | End() | Cancel():
             events.extend(_command(state, item.offset, kind, command_id))
         case _:
             raise InvalidRecordError("malformed", f"a {kind} is no command of a tournament")
-    if not state.over:
+    if not state.over and any(isinstance(event, Outcome) and event.outcome == APPLIED for event in events):
         state.seen.add(digest)
     return events
 
 
-def _join(state: Tournament, offset: int, join: Join) -> Outcome:
-    user_id, members = parse_id(join.user_id), state.members
+def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
+    members = state.members
     slot = members.users.slot(user_id)
 
     def outcome(reason: str = "", detail: str = "", *, first: bool = False) -> Outcome:
@@ -267,8 +276,7 @@ def _join(state: Tournament, offset: int, join: Join) -> Outcome:
     return outcome(first=True)
 
 
-def _leave(state: Tournament, offset: int, leave: Leave) -> Outcome:
-    user_id = parse_id(leave.user_id)
+def _leave(state: Tournament, offset: int, leave: Leave, user_id: int) -> Outcome:
     slot = state.members.slot(user_id)
     if state.over:
         detail = f"cannot leave a tournament that is {state.status}"

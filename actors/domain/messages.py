@@ -15,10 +15,13 @@ from actors.domain.values import MAX_ATTEMPTS, decimal_score, hundredths, parse_
 
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
 RULES_VERSION: Final = 1
+LATEST_MS: Final = 221_845_392_000_000  # the year 9000: every time that follows can be written as RFC 3339
+LONGEST_MS: Final = 3_155_760_000_000  # 100 years
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Millis = Annotated[int, msgspec.Meta(ge=0)]
+Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+Duration = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_MS)]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +32,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     visibility: Literal["public", "private"] = "public"
     starts_ms: Millis | None = None
     ends_ms: Millis | None = None
-    duration_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    duration_ms: Duration | None = None
     capacity: Annotated[int, msgspec.Meta(ge=1)] | None = None
     min_participants: Annotated[int, msgspec.Meta(ge=0)] = 0
     join_until: Literal["start", "end"] = "end"
@@ -47,7 +50,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     starts_ms: Millis | None = None
     ends_ms: Millis | None = None
-    duration_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    duration_ms: Duration | None = None
     capacity: Annotated[int, msgspec.Meta(ge=1)] | None = None
     min_participants: Annotated[int, msgspec.Meta(ge=0)] | None = None
     metadata: dict[str, Any] | None = None
@@ -73,7 +76,7 @@ class Create(_Message, frozen=True, kw_only=True, tag="create"):
     created_ms: Millis
     spec: Spec
     dedicated: bool
-    salt: str
+    salt: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){1,64}$")]  # hex; the key of the digests
     request_digest: str
     rules_version: Annotated[int, msgspec.Meta(ge=1)] = RULES_VERSION
 

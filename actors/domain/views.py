@@ -190,9 +190,11 @@ def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]
         if at != index:
             operations.append({"op": "move", "from": f"/top/{at}", "path": f"/top/{index}"})
             table.insert(index, table.pop(at))
-        for key in ("name", "score"):
-            if table[index][key] != row[key]:
-                operations.append({"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]})
+        operations.extend(
+            {"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]}
+            for key in ("name", "score")
+            if table[index][key] != row[key]
+        )
     return operations
 
 

@@ -1,0 +1,173 @@
+"""Random histories of one tournament for property tests: a create and the records that follow, few users, many collisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from actors.domain.delivery import ControlItem, Item, ScoreItem
+from actors.domain.fold import Event, Outcome, apply
+from actors.domain.messages import (
+    Cancel,
+    Changes,
+    Create,
+    Edit,
+    End,
+    Join,
+    Leave,
+    Message,
+    Spec,
+    Start,
+    Tick,
+    encode_message,
+)
+from actors.domain.tournament import Tournament
+
+TOURNAMENT = 7
+PARTITION = 3
+SALT = "5a" * 16
+BEGIN_MS = 10_000  # times of a history are around this
+
+
+class Score(NamedTuple):
+    """A score as producers send it, in hundredths."""
+
+    user: int
+    event_id: str
+    score: int
+
+
+class Step(NamedTuple):
+    """A record with its append time."""
+
+    time_ms: int
+    what: Message | Score
+
+
+def create_of(spec: Spec, digest: str = "digest", command_id: str = "create") -> Create:
+    return Create(
+        command_id=command_id,
+        creator="99",
+        created_ms=BEGIN_MS,
+        spec=spec,
+        dedicated=False,
+        salt=SALT,
+        request_digest=digest,
+    )
+
+
+def item_of(offset: int, step: Step) -> Item:
+    if isinstance(step.what, Score):
+        return ScoreItem(offset, step.time_ms, TOURNAMENT, step.what.user, step.what.event_id, step.what.score)
+    return ControlItem(offset, step.time_ms, TOURNAMENT, encode_message(step.what))
+
+
+def items_of(steps: Iterable[Step], first_offset: int = 10) -> list[Item]:
+    """The records as owners get them; offsets leave gaps, as those of a shared partition do."""
+    return [item_of(first_offset + 3 * n, step) for n, step in enumerate(steps)]
+
+
+def fold(items: Iterable[Item], state: Tournament | None = None) -> Tournament:
+    for item in items:
+        state, _ = apply(state, TOURNAMENT, PARTITION, item)
+    assert state is not None
+    return state
+
+
+def told(events: Sequence[Event]) -> list[tuple[object, ...]]:
+    """Events as the naive model tells them."""
+    return [
+        (event.kind, event.outcome, event.reason)
+        if isinstance(event, Outcome)
+        else ("status", event.before, event.after, event.time_ms)
+        for event in events
+    ]
+
+
+USERS = range(1, 7)
+TOKENS = "abcdef"
+KINDS = ["score"] * 50 + ["join"] * 14 + ["leave"] * 4 + ["edit"] * 3 + ["huge"] * 6 + ["start", "end", "cancel", "tick"]
+PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
+
+
+def random_spec(r: Random) -> Spec:
+    fields: dict[str, Any] = {
+        "order": r.choice(["desc", "asc"]),
+        "score_policy": r.choice(["best", "last", "sum", "first"]),
+        "ties": r.choice(["first", "shared", "dense"]),
+        "max_attempts": r.choice([1, 2, 3, 10_000, 10_000]),
+        "visibility": r.choice(["public"] * 4 + ["private"]),
+        "join_until": r.choice(["start", "end", "end"]),
+        "min_participants": r.choice([0, 0, 0, 2]),
+    }
+    duration = r.choice([1, 100, 300, 600, 600])
+    if r.random() < 0.3:
+        return Spec(name="x", type="instant", duration_ms=duration, capacity=r.randint(1, 4), **fields)
+    starts = BEGIN_MS + r.randint(-20, 100)
+    capacity = r.choice([None, None, 3, 4, 6])
+    return Spec(name="x", type="scheduled", starts_ms=starts, ends_ms=starts + duration, capacity=capacity, **fields)
+
+
+def random_record(r: Random, kind: str, users: Sequence[int] = USERS) -> Message | Score:
+    """One record of a kind; ids repeat often."""
+    command, user = f"c{r.randint(0, 60)}", r.choice(users)
+    match kind:
+        case "score":
+            return Score(user, r.choice(TOKENS), r.randint(-3, 3) * 50)
+        case "huge":
+            return Score(user, r.choice(TOKENS), r.choice([1, -1]) * r.choice([9_999_999_999, 5_000_000_000]))
+        case "join":
+            name = r.choice([None, "Ann", "Bo", "Zoë"])
+            return Join(command_id=command, user_id=str(user), name=name, invited=r.random() < 0.7)
+        case "leave":
+            return Leave(command_id=command, user_id=str(user))
+        case "edit":
+            return Edit(command_id=command, changes=_random_changes(r), if_version=r.choice([None, None, 1, 2]))
+        case "start":
+            return Start(command_id=command)
+        case "end":
+            return End(command_id=command)
+        case "cancel":
+            return Cancel(command_id=command)
+        case _:
+            return Tick()
+
+
+def _random_changes(r: Random) -> Changes:
+    values: dict[str, Any] = {
+        "name": "renamed",
+        "starts_ms": BEGIN_MS + r.randint(-50, 200),
+        "ends_ms": BEGIN_MS + r.randint(-50, 700),
+        "duration_ms": r.randint(1, 600),
+        "capacity": r.randint(1, 9),
+        "min_participants": r.randint(0, 3),
+        "metadata": {"a": [1, None]},
+    }
+    names = r.sample(list(values), r.choice([0, 1, 1, 1, 2, 3]))
+    return Changes(**{name: values[name] for name in names})
+
+
+def random_history(seed: int, length: int) -> list[Step]:
+    """A create, some joins, and what else may come, `length` records after the create in all.
+
+    A shorter history is the beginning of a longer one of the same seed, so that a failure shrinks. Append times mostly grow, as the log's do,
+    but the fold must not rely on it.
+    """
+    r = Random(seed)
+    now = BEGIN_MS
+    spec = random_spec(r)
+    steps = [Step(now, create_of(spec))]
+    joins = r.randint(0, 6)
+    again_at = r.randint(1, 200)  # the same create again, or another under the same id
+    for n in range(length):
+        now += r.choice(PAUSES_MS)
+        what = random_record(r, "join" if n < joins else r.choice(KINDS))
+        steps.append(Step(now, create_of(spec, r.choice(["digest", "other"]), "again") if n == again_at else what))
+    return steps
+
+
+def histories() -> st.SearchStrategy[list[Step]]:
+    return st.builds(random_history, st.integers(0, 2**64 - 1), st.integers(20, 70) | st.integers(0, 70))

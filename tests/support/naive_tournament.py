@@ -1,0 +1,208 @@
+"""A tournament by the letter of contract.md and the ten rules, in plain dicts and lists: what the fold must agree with.
+
+Slow and short on purpose. It shares nothing with the fold but the message types. `apply` returns what happened as tuples:
+(kind, outcome, reason) for a record, ("status", before, after, time_ms) for a change of status.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from actors.domain.messages import Cancel, Create, Edit, End, Join, Leave, Message, Start
+
+LARGEST = 9_999_999_999  # 99,999,999.99
+
+Happened = tuple[Any, ...]
+
+
+class NaiveTournament:
+    def __init__(self, create: Create, time_ms: int) -> None:
+        self.spec: dict[str, Any] = msgspec.to_builtins(create.spec)
+        self.request = create.request_digest
+        self.status = "scheduled"
+        self.now = time_ms
+        self.version = 1
+        self.finished_ms: int | None = None
+        self.people: dict[int, dict[str, Any]] = {}  # by user id, all who ever joined
+        self.commands: set[str] = set()  # ids of the commands that were applied
+        self.reached = 0  # counts the times that somebody's score changed
+        self.happened: list[Happened] = [("create", "applied", "")]
+        self._let_time_pass()
+
+    # -- what people see ----------------------------------------------------------------------------------------------
+
+    def active(self) -> list[int]:
+        return [user for user, person in self.people.items() if person["active"]]
+
+    def table(self) -> list[int]:
+        """User ids in listing order: by score, equal scores in the order in which they were reached."""
+        ranked = [user for user in self.active() if self.people[user]["score"] is not None]
+        return sorted(ranked, key=lambda user: (-self.worth(self.people[user]["score"]), self.people[user]["reached"]))
+
+    def rank(self, user: int) -> int:
+        table = self.table()
+        mine = self.people[user]["score"]
+        better = [self.people[u]["score"] for u in table if self.worth(self.people[u]["score"]) > self.worth(mine)]
+        if self.spec["ties"] == "first":
+            return table.index(user) + 1
+        return 1 + (len(better) if self.spec["ties"] == "shared" else len(set(better)))
+
+    def worth(self, score: int) -> int:
+        return score if self.spec["order"] == "desc" else -score
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    def apply(self, time_ms: int, message: Message) -> list[Happened]:
+        """A control record or a tick."""
+        self._begin(time_ms)
+        if isinstance(message, Create):
+            same = message.request_digest == self.request
+            self.happened.append(("create", "applied" if same else "refused", "" if same else "idempotency_conflict"))
+        elif isinstance(message, Join | Leave | Start | End | Cancel | Edit):
+            kind = type(message).__name__.lower()
+            if message.command_id in self.commands:
+                self.happened.append((kind, "ignored", "duplicate"))
+            else:
+                place = len(self.happened)
+                reason = getattr(self, f"_{kind}")(message)
+                self.happened.insert(place, (kind, "refused" if reason else "applied", reason))
+                if not reason and not self.over:
+                    self.commands.add(message.command_id)
+        return self.happened
+
+    def score(self, time_ms: int, user: int, event_id: str, score: int) -> list[Happened]:
+        self._begin(time_ms)
+        reason = self._score(user, event_id, score)
+        self.happened.append(("score", "ignored" if reason else "applied", reason))
+        return self.happened
+
+    @property
+    def over(self) -> bool:
+        return self.status in ("finished", "cancelled")
+
+    def _begin(self, time_ms: int) -> None:
+        self.happened = []
+        if not self.over:  # what meets a tournament that is over leaves it untouched
+            self.now = max(self.now, time_ms)
+            self._let_time_pass()
+
+    def _let_time_pass(self) -> None:
+        if self.status == "scheduled" and self.spec["type"] == "scheduled" and self.spec["starts_ms"] <= self.now:
+            enough = len(self.active()) >= self.spec["min_participants"]
+            self._become("running" if enough else "cancelled", self.spec["starts_ms"])
+        if self.status == "running" and self.spec["ends_ms"] <= self.now:
+            self._become("finished", self.spec["ends_ms"])
+
+    def _become(self, status: str, time_ms: int) -> None:
+        self.happened.append(("status", self.status, status, time_ms))
+        if status == "running":
+            self.spec["starts_ms"] = time_ms
+            if self.spec["type"] == "instant":
+                self.spec["ends_ms"] = time_ms + self.spec["duration_ms"]
+        else:
+            self.finished_ms = time_ms
+            self.commands.clear()  # every command is now refused, or changes nothing
+            if status == "finished":
+                self.spec["ends_ms"] = time_ms
+        self.status = status
+
+    def _score(self, user: int, event_id: str, score: int) -> str:
+        if self.status != "running":
+            return "not_running" if self.status == "scheduled" else "ended"
+        if user not in self.active():
+            return "not_joined"
+        person = self.people[user]
+        if event_id in person["events"]:
+            return "duplicate"
+        if person["attempts"] >= self.spec["max_attempts"]:
+            return "attempts_used"
+        old, policy = person["score"], self.spec["score_policy"]
+        if old is None or policy == "last":
+            new = score
+        elif policy == "best":
+            new = max(old, score, key=self.worth)
+        else:
+            new = old + score if policy == "sum" else old
+        if abs(new) > LARGEST:
+            return "out_of_range"
+        person["events"].add(event_id)
+        person["attempts"] += 1
+        if new != old:
+            self.reached += 1
+            person |= {"score": new, "reached": self.reached, "scored_ms": self.now}
+        return ""
+
+    def _join(self, join: Join) -> str:
+        user = int(join.user_id)
+        person = self.people.get(user)
+        if person and person["active"]:
+            if join.name is not None and not self.over:
+                person["name"] = join.name
+            return ""
+        if self.over or (self.status == "running" and self.spec["join_until"] == "start"):
+            return "registration_closed"
+        if self.spec["visibility"] == "private" and not join.invited and person is None:
+            return "invite_invalid"
+        if self.spec["capacity"] is not None and len(self.active()) >= self.spec["capacity"]:
+            return "tournament_full"
+        if person is None:
+            nothing = {"name": None, "score": None, "reached": 0, "scored_ms": 0, "attempts": 0}
+            person = self.people[user] = {**nothing, "events": set(), "joined_ms": self.now}
+        person["active"] = True
+        if join.name is not None:
+            person["name"] = join.name
+        full = len(self.active()) == self.spec["capacity"]
+        if self.status == "scheduled" and self.spec["type"] == "instant" and full:
+            self._become("running", self.now)
+        return ""
+
+    def _leave(self, leave: Leave) -> str:
+        if self.over:
+            return "already_over"
+        if int(leave.user_id) in self.people:
+            self.people[int(leave.user_id)]["active"] = False
+        return ""
+
+    def _start(self, _: Start) -> str:
+        if self.status != "scheduled":
+            return "not_scheduled"
+        if len(self.active()) < self.spec["min_participants"]:
+            return "too_few_participants"
+        self._become("running", self.now)
+        return ""
+
+    def _end(self, _: End) -> str:
+        if self.status != "running":
+            return "not_running"
+        self._become("finished", self.now)
+        return ""
+
+    def _cancel(self, _: Cancel) -> str:
+        if self.over:
+            return "already_over"
+        self._become("cancelled", self.now)
+        return ""
+
+    def _edit(self, edit: Edit) -> str:
+        changes = {k: v for k in edit.changes.__struct_fields__ if (v := getattr(edit.changes, k)) is not None}
+        instant = self.spec["type"] == "instant"
+        if edit.if_version not in (None, self.version):
+            return "version_mismatch"
+        if self.over:
+            return "already_over"
+        if self.status == "running" and changes.keys() & {"starts_ms", "duration_ms", "min_participants"}:
+            return "not_scheduled"
+        timed = {"starts_ms", "ends_ms"} if self.status == "scheduled" else {"starts_ms"}
+        if changes.keys() & (timed if instant else {"duration_ms"}):
+            return "edit_not_allowed"
+        if "capacity" in changes and changes["capacity"] < (self.spec["capacity"] or LARGEST):
+            return "edit_not_allowed"  # only up; without a bound it cannot grow
+        edited = {**self.spec, **changes}
+        if edited["ends_ms"] is not None and edited["ends_ms"] <= max(edited["starts_ms"] or 0, self.now):
+            return "edit_not_allowed"
+        self.spec = edited
+        self.version += 1
+        self._let_time_pass()
+        return ""

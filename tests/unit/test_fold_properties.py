@@ -1,0 +1,96 @@
+"""The fold against the naive model, record by record, over random histories."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from actors.domain import views
+from actors.domain.codec import decode_snapshot, encode_snapshot
+from actors.domain.delivery import Item
+from actors.domain.fold import apply
+from actors.domain.tournament import Tournament
+from actors.domain.transitions import TRANSITIONS
+from tests.support.histories import PARTITION, TOURNAMENT, Score, Step, fold, histories, items_of, random_history, told
+from tests.support.naive_tournament import NaiveTournament
+
+
+def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
+    assert (state.status, state.version, state.finished_ms) == (naive.status, naive.version, naive.finished_ms)
+    assert (state.spec.starts_ms, state.spec.ends_ms) == (naive.spec["starts_ms"], naive.spec["ends_ms"])
+    assert (state.spec.name, state.spec.capacity) == (naive.spec["name"], naive.spec["capacity"])
+    assert state.time_ms == naive.now
+    assert state.members.joined == len(naive.active())
+    table = naive.table()
+    rows = views.rows(state, 0, 100)
+    assert [int(row["user_id"]) for row in rows] == table
+    assert [row["rank"] for row in rows] == [naive.rank(user) for user in table]
+    assert len(state.members) == len(naive.people)
+    for user, person in naive.people.items():
+        slot = state.members.users.slot(user)
+        assert bool(state.members.active[slot]) == person["active"]
+        assert state.members.names[slot] == person["name"]
+        assert state.members.attempts[slot] == person["attempts"]
+        assert state.members.joined_ms[slot] == person["joined_ms"]
+        assert state.ranking.score(slot) == person["score"]
+        assert state.members.scored_ms[slot] == person["scored_ms"]
+
+
+@given(histories())
+@settings(max_examples=400, deadline=None)
+def test_every_record_does_what_the_naive_model_says(steps: list[Step]) -> None:
+    state: Tournament | None = None
+    naive: NaiveTournament | None = None
+    for step, item in zip(steps, items_of(steps), strict=True):
+        state, events = apply(state, TOURNAMENT, PARTITION, item)
+        if naive is None:
+            naive = NaiveTournament(step.what, step.time_ms)  # type: ignore[arg-type]
+            happened = naive.happened
+        elif isinstance(step.what, Score):
+            happened = naive.score(step.time_ms, *step.what)
+        else:
+            happened = naive.apply(step.time_ms, step.what)
+        assert told(events) == happened
+        assert_agree(state, naive)
+
+
+@given(histories())
+@settings(max_examples=100, deadline=None)
+def test_delivering_records_again_changes_nothing(steps: list[Step]) -> None:
+    items = items_of(steps)
+    again: list[Item] = []
+    for n, item in enumerate(items):
+        again += [item, *items[max(0, n - 3) : n + 1]]
+    once, twice = fold(items), fold(again)
+    assert encode_snapshot(once) == encode_snapshot(twice)
+
+
+@given(histories())
+@settings(max_examples=200, deadline=None)
+def test_a_snapshot_and_a_replay_give_the_bytes_of_never_having_stopped(steps: list[Step]) -> None:
+    items = items_of(steps)
+    whole = encode_snapshot(fold(items))
+    for cut in {1, len(items) // 2, len(items) - 1} - {0}:
+        restored = decode_snapshot(encode_snapshot(fold(items[:cut])))
+        assert encode_snapshot(fold(items[cut:], restored)) == whole
+    stopping_at_each = fold(items[:1])
+    for item in items[1:]:
+        stopping_at_each = fold([item], decode_snapshot(encode_snapshot(stopping_at_each)))
+    assert encode_snapshot(stopping_at_each) == whole
+
+
+def test_the_histories_reach_every_outcome() -> None:
+    seen: set[tuple[object, ...]] = set()
+    for seed in range(300):
+        state: Tournament | None = None
+        for item in items_of(random_history(seed, 60)):
+            state, events = apply(state, TOURNAMENT, PARTITION, item)
+            seen.update(happened[:3] for happened in told(events))
+    assert {reason for _, outcome, reason in seen if outcome in ("ignored", "refused")} == {
+        "already_over", "attempts_used", "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invite_invalid",
+        "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "too_few_participants",
+        "tournament_full", "version_mismatch",
+    }  # fmt: skip
+    for kind in ("create", "join", "leave", "start", "end", "cancel", "edit", "score"):
+        assert (kind, "applied", "") in seen
+    for change in TRANSITIONS:
+        assert ("status", change[0], TRANSITIONS[change]) in seen
