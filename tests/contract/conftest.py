@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from storage.base import Records, ScoreLog
+from storage.base import Records, ScoreLog, Updates
 from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
+from storage.updates_broker import Broker, BrokerUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 
 PARTITIONS = 5
@@ -82,6 +83,12 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     opened: Records = await SqlRecords.open(tmp_path / "records.db") if request.param == "sqlite" else MemoryRecords()
     yield opened
     await opened.close()
+
+
+@pytest.fixture(params=["broker"])
+def updates(request: pytest.FixtureRequest) -> Updates:
+    """Updates whose subscribers' buffers hold 1,000 publications."""
+    return BrokerUpdates(Broker(max_buffered=1_000))
 
 
 @pytest.fixture
