@@ -86,8 +86,9 @@ class GatewayServer:
 
     async def _expire_regularly(self) -> None:
         loop = asyncio.get_running_loop()
+        interval_s = min(EXPIRE_INTERVAL_S, self.app.config.request_timeout_s / 4)
         while True:
-            await asyncio.sleep(EXPIRE_INTERVAL_S)
+            await asyncio.sleep(interval_s)
             now_s = loop.time()
             for connection in list(self._server.server_state.connections):
                 if isinstance(connection, GatewayHttp):

@@ -22,6 +22,10 @@ from serve_app.services import open_services, wall_clock_ms
 from tests.support.inprocess import InProcessPalio
 
 SECRET = b"a secret of the tests, long enough"
+HANDSHAKE = (
+    b"GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 WAIT_S = 20.0  # for what must come; tests fail by it, never pass by it
 
 

@@ -11,7 +11,7 @@ from actors.domain.publications import update_frame, updates_channel
 from serve_app.hub import HubLimits
 from storage.base import Publication
 from tests.support import inprocess
-from tests.support.gateway import WAIT_S, Gateway, LiveClient, running_gateway
+from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, LiveClient, running_gateway
 
 
 async def eventually(condition: Any) -> None:
@@ -387,10 +387,7 @@ async def raw_client(gateway: Gateway, tournament: str) -> socket.socket:
     raw.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(raw, ("127.0.0.1", gateway.server.port))
-    await loop.sock_sendall(
-        raw,
-        b"GET /v1/live HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-    )
+    await loop.sock_sendall(raw, HANDSHAKE)
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += await loop.sock_recv(raw, 1)
