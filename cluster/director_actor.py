@@ -85,11 +85,13 @@ class DirectorActor:
 
     def __init__(self, settings: Settings) -> None:
         set_up_logging(settings)
+        self._made = asyncio.Event()
         self._started = asyncio.get_running_loop().create_task(self._start(settings))
 
     async def _start(self, settings: Settings) -> None:
         records = await open_records(settings)
         self._director = Director(plan_of(settings), RayLauncher(settings), records)
+        self._made.set()
         await self._director.start()
 
     async def ready(self) -> bool:
@@ -99,8 +101,7 @@ class DirectorActor:
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """See Director.host. Does not wait for the start: the start itself makes ingest ask."""
-        while not hasattr(self, "_director"):
-            await asyncio.sleep(0.01)
+        await self._made.wait()
         return await self._director.host(partition, tournament, after)
 
     async def closed(self, partition: int, tournament: int) -> None:

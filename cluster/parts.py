@@ -7,13 +7,12 @@ import os
 import time
 from typing import Final
 
-from storage.records_sql import SqlRecords
-
 from actors.director import Plan
 from actors.domain.signing import Signer
-from cluster.secrets import RECORD_SECRET, load_or_create_secret
+from cluster.secrets import JWT_SECRET, RECORD_SECRET, load_or_create_secret
 from cluster.settings import Settings
 from storage.base import Records
+from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
 
 NAMESPACE: Final = "palio"
@@ -58,6 +57,13 @@ def signer_of(settings: Settings) -> Signer:
     """Signs and verifies control records with the data directory's secret."""
     secret = load_or_create_secret(settings.data_dir, RECORD_SECRET)
     return Signer({SIGNING_KEY_ID: secret}, SIGNING_KEY_ID)
+
+
+def jwt_secret(settings: Settings) -> bytes:
+    """The HS256 secret: the configured one, else the data directory's."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value().encode()
+    return load_or_create_secret(settings.data_dir, JWT_SECRET)
 
 
 def set_up_logging(settings: Settings) -> None:

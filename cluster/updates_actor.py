@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage.updates_broker import Broker, BrokerUpdates
-
 from cluster.handles import Handles
 from cluster.parts import UPDATES
 from storage.base import Publication
+from storage.broker import Broker
+from storage.updates_broker import BrokerUpdates
 
 
 class UpdatesActor:
@@ -16,6 +16,10 @@ class UpdatesActor:
 
     def __init__(self) -> None:
         self._broker = Broker()
+
+    async def ready(self) -> bool:
+        """True once it runs."""
+        return True
 
     async def subscribe(self) -> str:
         """See Broker.subscribe."""

@@ -1,0 +1,237 @@
+"""The composition root: starts a whole Palio on this machine (Ray, actors, doors) and stops it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Any, Final
+
+from cluster.errors import StartError
+from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, open_log, open_records
+from cluster.secrets import mint_token
+from cluster.settings import PROJECT_DIR, Settings
+from storage.base import StorageError, StorageVersionError
+
+logger = logging.getLogger(__name__)
+
+START_DEADLINE_S: Final = 120.0
+OPERATOR_TOKEN_TTL_S: Final = 12 * 3600.0
+OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no message of ours goes through it
+RAY_ENVIRONMENT: Final = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps Ray's own ports on loopback
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_timeout_ms_task_wait_for_death_info": "100",  # callers of a restarted actor are answered a second sooner
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "500",
+    "RAY_health_check_failure_threshold": "6",
+    "RAY_health_check_initial_delay_ms": "2000",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+class Palio:
+    """A running Palio. `stop` ends it in order; what was acknowledged is durable whether or not `stop` is ever called."""
+
+    def __init__(self, settings: Settings, lock: IO[str]) -> None:
+        self.settings = settings
+        self._lock: IO[str] | None = lock
+        self.url = f"http://{settings.host}:{settings.port}"
+        self.gateway_url = f"http://{settings.host}:{settings.gateway_port}"
+
+    @property
+    def operator_token(self) -> str:
+        """A fresh operator token."""
+        return self.token("operator", 1)
+
+    def token(self, role: str, sub: int, ttl_s: float = OPERATOR_TOKEN_TTL_S) -> str:
+        """A fresh token of any role, signed with the configured secret."""
+        return mint_token(
+            jwt_secret(self.settings), role=role, sub=str(sub), ttl_s=ttl_s, audience=self.settings.jwt_audience
+        )
+
+    def stop(self) -> None:
+        """Drain the doors, take a last checkpoint, end Ray. A second call does nothing."""
+        if self._lock is None:
+            return
+        import ray
+
+        try:
+            _stop_actors()
+        except Exception:  # the log has everything: a failure to stop nicely loses nothing
+            logger.exception("stopping in order failed; the data is safe in the log")
+        ray.shutdown()
+        self._lock.close()
+        self._lock = None
+
+
+def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
+    """Start everything and wait until it can serve. `progress(text)` is told what is being done.
+
+    Raises StartError for a port in use, a data directory that is in use, not writable, or made by a newer version.
+    """
+    tell = progress or (lambda _text: None)
+    _check_ports(settings)
+    lock = _lock_data_dir(settings.data_dir)
+    try:
+        tell("checking the data directory")
+        _check_data(settings)
+        _prepare_environment(settings)
+        tell("starting Ray")
+        _start_ray()
+        palio = Palio(settings, lock)
+        try:
+            tell("starting the tournament actors")
+            _start_actors(settings)
+            tell("starting the two doors")
+            _start_doors(settings)
+            _await_ready(palio)
+        except BaseException:
+            palio.stop()
+            raise
+    except BaseException:
+        lock.close()
+        raise
+    return palio
+
+
+def _check_ports(settings: Settings) -> None:
+    for port in (settings.port, settings.gateway_port):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+            try:
+                probe.bind((settings.host, port))
+                probe.listen(1)
+            except OSError as error:
+                raise StartError(f"cannot listen on {settings.host}:{port}: {error.strerror or error}") from error
+
+
+def _lock_data_dir(data_dir: Path) -> IO[str]:
+    """Hold the directory for this process; the lock goes with the process, however it ends."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise StartError(f"cannot write to the data directory {data_dir}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        holder = lock.read().strip()
+        lock.close()
+        raise StartError(f"the data directory {data_dir} is in use by another Palio (process {holder})") from error
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def _check_data(settings: Settings) -> None:
+    """Open both stores once: makes them if they are missing, and refuses those of a newer version before anything starts."""
+
+    async def check() -> None:
+        log = open_log(settings)
+        try:
+            await log.committed()
+            records = await open_records(settings)
+            await records.close()
+        finally:
+            await log.close()
+
+    try:
+        asyncio.run(check())
+    except StorageVersionError as error:
+        raise StartError(f"the data directory {settings.data_dir} was made by a newer Palio: {error}") from error
+    except (StorageError, OSError) as error:
+        raise StartError(f"cannot use the data directory {settings.data_dir}: {error}") from error
+
+
+def _prepare_environment(settings: Settings) -> None:
+    """The environment that Ray's processes inherit."""
+    metrics_dir = settings.data_dir / "metrics"
+    shutil.rmtree(metrics_dir, ignore_errors=True)  # files of processes that are gone
+    metrics_dir.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_dir)
+    paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    for name, value in RAY_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def _start_ray() -> None:
+    import ray
+
+    ray.init(
+        address="local",
+        namespace=NAMESPACE,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=OBJECT_STORE_BYTES,
+        configure_logging=True,
+    )
+
+
+def _start_actors(settings: Settings) -> None:
+    import ray
+
+    from cluster.director_actor import DirectorActor, options
+    from cluster.updates_actor import UpdatesActor
+
+    updates = ray.remote(UpdatesActor).options(**options(UPDATES)).remote()
+    director = ray.remote(DirectorActor).options(**options(DIRECTOR)).remote(settings)
+    # both handles are held until both answer; detached, they then live without us
+    ray.get([director.ready.remote(), updates.ready.remote()], timeout=START_DEADLINE_S)
+
+
+def _start_doors(settings: Settings) -> None:
+    from ray import serve
+    from ray.serve.config import HTTPOptions
+
+    from cluster.front import SERVE_LOGGING, targets
+
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=settings.request_timeout_s),
+        logging_config=SERVE_LOGGING,
+    )
+    serve.run_many(targets(settings))
+
+
+def _await_ready(palio: Palio) -> None:
+    deadline = time.monotonic() + START_DEADLINE_S
+    error: Exception | None = None
+    for url in (f"{palio.url}/readyz", f"{palio.gateway_url}/healthz"):
+        while True:
+            try:
+                with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
+                    break
+            except (urllib.error.URLError, OSError) as problem:
+                error = problem
+            if time.monotonic() > deadline:
+                raise StartError(f"{url} did not answer within {START_DEADLINE_S:.0f} s: {error}")
+            time.sleep(0.1)
+
+
+def _stop_actors() -> None:
+    """Doors first, so that nothing new is acknowledged; then ingest, then the owners with a last checkpoint."""
+    import ray
+    from ray import serve
+    from ray.util import list_named_actors
+
+    serve.shutdown()
+    names = [entry["name"] for entry in list_named_actors(all_namespaces=True) if entry["namespace"] == NAMESPACE]
+    for prefix in ("ingest-", "tournament-", "shard-"):
+        handles = [ray.get_actor(name, NAMESPACE) for name in names if name.startswith(prefix)]
+        with contextlib.suppress(ray.exceptions.GetTimeoutError):
+            ray.get([handle.stop.remote() for handle in handles], timeout=30)
