@@ -100,7 +100,8 @@ class ScoreLog(Protocol):
         """Append durably and return each record's offset, in the call's order.
 
         Raises LogOverloadedError (queue full, nothing appended), LogDiskFullError (nothing appended), LogUnavailableError
-        (not taken within `timeout_s`; undecided).
+        (not taken within `timeout_s`; undecided). ValueError (no such partition, or a call larger than the queue) and TypeError
+        (key or value are not bytes) append nothing.
         """
         ...
 
@@ -117,7 +118,10 @@ class ScoreLog(Protocol):
         ...
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        """Note that everything up to these offsets is durable elsewhere; a lower offset than before changes nothing."""
+        """Note that everything up to these offsets is durable elsewhere; a lower offset than before changes nothing.
+
+        Raises LogError, with nothing noted, for an offset beyond the log's end: it is of another log.
+        """
         ...
 
     async def committed(self) -> dict[int, int]:
@@ -125,7 +129,10 @@ class ScoreLog(Protocol):
         ...
 
     async def prune(self, keep_ms: int) -> int:
-        """Drop records at or below the committed offsets that are older than `keep_ms`; returns how many went."""
+        """Drop records at or below the committed offsets that are at least `keep_ms` old; returns how many went.
+
+        Some that could go may stay. The work of one call is bounded.
+        """
         ...
 
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
