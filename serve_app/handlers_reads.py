@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -140,10 +141,15 @@ class ReadHandlers(HandlersBase):
         """Why this process cannot serve, or an empty string."""
         if not self.waiters.healthy:
             return "replies are not being received"
-        checks = (("log", self.services.log.bounds()), ("owner", self.services.owners.view(PROBE, None)))
+        services = self.services
+        checks: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
+            ("log", services.log.bounds),
+            ("owner", lambda: services.owners.view(PROBE, None)),
+        )
         for name, check in checks:
             try:
-                await asyncio.wait_for(check, READY_WITHIN_S)
+                async with asyncio.timeout(READY_WITHIN_S):
+                    await check()
             except Exception as error:  # whatever it is: not ready, and why
                 return f"the {name} does not answer ({type(error).__name__})"
         return ""

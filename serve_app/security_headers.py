@@ -17,6 +17,7 @@ _ALWAYS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-cache"),  # may be kept, if asked for each time
 )
 
 

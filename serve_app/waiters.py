@@ -38,6 +38,7 @@ class Waiters:
         self._early: OrderedDict[tuple[int, int], tuple[float, OutcomeReply]] = OrderedDict()
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def open(self) -> None:
         """Subscribe and begin to receive."""
@@ -46,6 +47,7 @@ class Waiters:
 
     async def close(self) -> None:
         """Stop; who still waits is told that nothing is known. A second call does nothing."""
+        self._closed = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -110,8 +112,11 @@ class Waiters:
         return subscription
 
     async def _receive(self) -> None:
-        """Receive for ever; when the broker fails, subscribe anew (who waited meanwhile gets 202)."""
-        while True:
+        """Receive until closed; when the broker fails, subscribe anew (who waited meanwhile gets 202).
+
+        The flag is looked at beside the cancellation, which `asyncio.wait_for` of Python 3.11 may swallow in a port.
+        """
+        while not self._closed:
             try:
                 if self._subscription is None:
                     self._subscription = await self._subscribe()

@@ -455,7 +455,8 @@ class InProcessSubscription:
         if not self._kept:
             self._some.clear()
             try:
-                await asyncio.wait_for(self._some.wait(), wait_ms / 1000)
+                async with asyncio.timeout(wait_ms / 1000):
+                    await self._some.wait()
             except TimeoutError:
                 return []
         kept, self._kept = self._kept, []
