@@ -12,7 +12,6 @@ from actors.domain.publications import (
     encode_changed,
     encode_outcomes,
     encode_patch,
-    replies_channel,
     update_frame,
     updates_channel,
 )
@@ -57,7 +56,7 @@ class Publisher:
         now = self._clock_ms()
         messages: list[tuple[str, bytes]] = []
         for reply_to, outcomes in self._replies.items():
-            messages.append((replies_channel(reply_to), encode_outcomes(outcomes)))
+            messages.append((reply_to, encode_outcomes(outcomes)))
         self._replies = {}
         next_due: int | None = None
         for tournament_id, entity in list(self._dirty.items()):

@@ -29,6 +29,7 @@ OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no messag
 RAY_ENVIRONMENT: Final = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps Ray's own ports on loopback
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # by default workers give way to everything else on the machine
     "RAY_timeout_ms_task_wait_for_death_info": "100",  # callers of a restarted actor are answered a second sooner
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_timeout_ms": "500",
@@ -200,6 +201,7 @@ def _start_doors(settings: Settings) -> None:
 
     from cluster.front import SERVE_LOGGING, targets
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         proxy_location="HeadOnly",
         http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=settings.request_timeout_s),

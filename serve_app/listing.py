@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from actors.domain.messages import Spec
 from actors.domain.values import rfc3339
+from actors.domain.views import spec_fields
 from storage.base import TournamentRow
+
+_spec: Final = msgspec.json.Decoder(Spec)
 
 
 def tournament_item(row: TournamentRow) -> dict[str, Any]:
-    """The spec with what the row knows better: status, participants, times as they became."""
-    item: dict[str, Any] = msgspec.json.decode(row.spec)
-    item.update(
-        id=str(row.tournament_id),
-        name=row.name,
-        type=row.type,
-        visibility=row.visibility,
-        status=row.status,
-        participants=row.participants,
-        capacity=row.capacity,
-        starts_at=_time(row.starts_ms),
-        ends_at=_time(row.ends_ms),
-        finished_at=_time(row.finished_ms),
-        placement="dedicated" if row.dedicated else "shared",
-        created_at=rfc3339(row.created_ms),
-        created_by=str(row.creator),
-        version=row.version,
-        revision=row.revision,
-    )
-    return item
-
-
-def _time(time_ms: int | None) -> str | None:
-    return None if time_ms is None else rfc3339(time_ms)
+    """The view without what only the owner knows: the top rows and the position. Raises msgspec.ValidationError for a foreign row."""
+    spec = _spec.decode(row.spec)
+    return {
+        **spec_fields(spec, row.tournament_id, row.created_ms, row.creator, row.version, row.dedicated),
+        "status": row.status,
+        "revision": row.revision,
+        "finished_at": None if row.finished_ms is None else rfc3339(row.finished_ms),
+        "participants": row.participants,
+    }

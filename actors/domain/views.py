@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from actors.domain.messages import Spec
 from actors.domain.tournament import Tournament
 from actors.domain.values import decimal_score, rfc3339
 
@@ -30,11 +31,12 @@ def decimal_ms(duration_ms: int) -> float | int:
     return whole if rest == 0 else duration_ms / 1000
 
 
-def spec_fields(state: Tournament) -> dict[str, Any]:
-    """The spec as clients wrote it, with ids and times in the contract's form."""
-    spec = state.spec
+def spec_fields(
+    spec: Spec, tournament_id: int, created_ms: int, creator: int, version: int, dedicated: bool
+) -> dict[str, Any]:
+    """The spec as clients wrote it, with ids and times in the contract's form: the same in the view and in lists."""
     return {
-        "id": str(state.tournament_id),
+        "id": str(tournament_id),
         "name": spec.name,
         "type": spec.type,
         "visibility": spec.visibility,
@@ -48,18 +50,18 @@ def spec_fields(state: Tournament) -> dict[str, Any]:
         "score_policy": spec.score_policy,
         "ties": spec.ties,
         "max_attempts": spec.max_attempts,
-        "placement": "dedicated" if state.dedicated else "shared",
+        "placement": "dedicated" if dedicated else "shared",
         "metadata": spec.metadata,
-        "created_at": rfc3339(state.created_ms),
-        "created_by": str(state.creator),
-        "version": state.version,
+        "created_at": rfc3339(created_ms),
+        "created_by": str(creator),
+        "version": version,
     }
 
 
 def view(state: Tournament, epoch: int, seq: int, status: str) -> dict[str, Any]:
     """`GET /v1/tournaments/{id}`."""
     return {
-        **spec_fields(state),
+        **spec_fields(state.spec, state.tournament_id, state.created_ms, state.creator, state.version, state.dedicated),
         "status": status,
         "revision": state.revision,
         "finished_at": _time(state.finished_ms) if status in ("finished", "cancelled") else None,
