@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from actors.domain.publications import OutcomeReply, decode_outcomes, replies_channel
+from serve_app.metrics import WAITERS
 from storage.base import Subscription, Updates
 
 logger = logging.getLogger(__name__)
@@ -83,10 +84,12 @@ class Waiters:
         future: asyncio.Future[OutcomeReply | None] = loop.create_future()
         self._waiting[key] = future
         timer = loop.call_later(timeout_s, _give_up, future)
+        WAITERS.inc()
         try:
             return await future
         finally:
             timer.cancel()
+            WAITERS.dec()
             del self._waiting[key]
 
     def settle(self, replies: list[OutcomeReply]) -> None:

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COUNT = """
+from serve_app.metrics import ACCEPTED, SOCKETS, SUBMISSION_SECONDS
+ACCEPTED.labels(door="gateway", kind="score").inc(3)
+SUBMISSION_SECONDS.labels(door="gateway").observe(0.003)
+SOCKETS.inc(2)
+"""
+SHOW = """
+from serve_app.metrics import exposition
+print(exposition()[0].decode())
+"""
+
+
+def run(code: str, directory: Path) -> str:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_counts_of_all_processes_are_added_up(tmp_path):
+    for _ in range(2):
+        run(COUNT, tmp_path)
+    shown = run(SHOW, tmp_path).splitlines()
+    assert 'palio_accepted_total{door="gateway",kind="score"} 6.0' in shown
+    assert 'palio_submission_seconds_bucket{door="gateway",le="0.005"} 2.0' in shown
+    assert 'palio_submission_seconds_bucket{door="gateway",le="0.0025"} 0.0' in shown
