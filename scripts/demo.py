@@ -16,11 +16,12 @@ from scripts.demo_data import RACE, Contest, race, schools
 from scripts.demo_show import Counts, Show
 from scripts.demo_state import DemoRun, open_run
 
-# Demo time. Ten schools at a time or so; the first ends after half a minute, the last a little after the race.
+# Demo time. A dozen schools at a time; the first ends after half a minute, the last a little after the race.
 SCHOOL_GAP_S: Final = 2.6
 SCHOOL_ENTRIES_S: Final = 3.0
 SCHOOL_RESULTS_S: Final = 22.0
-SCHOOL_CUTOFF_S: Final = 5.0
+SCHOOL_CUTOFF_S: Final = 6.0
+SCHOOLS_AT_ONCE: Final = 16
 RACE_S: Final = 180.0
 RACE_CUTOFF_S: Final = 120.0
 
@@ -88,7 +89,9 @@ async def _play(
         await client.find_gateway()
         with Show(counts, console) as show:
             show.line(f"demo: {_opening(run, counts)}")
-            stage = Stage(client, Clock(speed, run.clock_s), run, show, counts, data_dir)
+            stage = Stage(
+                client, Clock(speed, run.clock_s), run, show, counts, data_dir, asyncio.Semaphore(SCHOOLS_AT_ONCE)
+            )
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(Play(contest, timing, stage).play()) for contest, timing in contests]
         return [task.result() for task in tasks]

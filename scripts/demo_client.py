@@ -25,16 +25,20 @@ class DemoError(Exception):
 
 
 class DemoClient:
-    """A service that runs tournaments. Scores go to the gateway, all else to the api."""
+    """A service that runs tournaments. Scores and views go to the gateway, all else to the api.
 
-    def __init__(self, url: str, token: str, *, connections: int = 8) -> None:
+    At most `joins` joins are in flight, so a slow Palio gets fewer of them and not a queue; the other calls never wait for them.
+    """
+
+    def __init__(self, url: str, token: str, *, joins: int = 8) -> None:
         self._url = url.rstrip("/")
         self.gateway = self._url  # until `find_gateway`
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            timeout=httpx.Timeout(15.0, pool=None),  # calls beyond the connections wait their turn
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),  # one a tournament, and the joins
+            timeout=15.0,
         )
+        self._joins = asyncio.Semaphore(joins)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -68,7 +72,8 @@ class DemoClient:
         """Let a user take part; False when the tournament takes nobody any more."""
         url = f"{self._url}/v1/tournaments/{tournament_id}/participants/{user_id}"
         while True:
-            response = await self._call("PUT", url, json={"name": name}, allowed={409})
+            async with self._joins:
+                response = await self._call("PUT", url, json={"name": name}, allowed={409})
             if response.status_code == 409 and response.json().get("code") != "registration_closed":
                 raise DemoError(f"PUT {url}: {response.text[:200]}")
             if response.status_code != 202:  # 202 is undecided: repeating does no harm
@@ -121,8 +126,7 @@ class DemoClient:
         self, method: str, url: str, *, allowed: frozenset[int] | set[int] = frozenset(), **options: Any
     ) -> httpx.Response:
         """One call, repeated while it is worth it. Raises DemoError for a refusal whose status is not in `allowed`."""
-        deadline = time.monotonic() + PATIENCE_S
-        trouble = ""
+        deadline, trouble = time.monotonic() + PATIENCE_S, ""
         for pause_s in _pauses():
             try:
                 response = await self._http.request(method, url, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
@@ -17,9 +18,10 @@ from scripts.demo_show import Counts, Show
 from scripts.demo_state import DemoRun, Held
 
 TICK_S: Final = 0.25  # real time between two bursts of a tournament
-BURST: Final = 200  # joins or scores of a burst at most
+SCORES_BURST: Final = 200
+JOINS_BURST: Final = 40
 LEAD_S: Final = 5.0  # demo time from the create to the first result: people join before the start
-SPARE_S: Final = 3.0  # real time that must be left before the end while results are due
+SPARE_S: Final = 4.0  # real time left before the end at which it is postponed if results are missing
 STATUS_WAIT_S: Final = 60.0
 OVER: Final = frozenset({"finished", "cancelled"})
 
@@ -105,6 +107,8 @@ class Stage:
     show: Show
     counts: Counts
     data_dir: Path | None
+    places: asyncio.Semaphore
+    """How many schools are under way at a time: when Palio is slow, the next ones begin later."""
 
     def save(self) -> None:
         """Keep how far the run is."""
@@ -124,33 +128,37 @@ class Play:
         self._timing = timing
         self._stage = stage
         self._joined: set[int] = set()
-        self._postponable = True
+        self._sent = 0
 
     async def play(self) -> Verdict:
         """From its time on, to its end. Raises DemoError when Palio refuses or stays away."""
-        stage, contest = self._stage, self._contest
+        stage = self._stage
         await stage.clock.until(self._timing.begin_s)
-        stage.counts.running += 1
-        held = stage.run.tournaments.get(contest.key)
-        if held is None:
-            held = await self._create()
-        else:
-            self._joined = {row.user_id for row in await stage.client.rows(held.id)}
-            stage.counts.entries += len(self._joined)
-        if not held.over:
-            await self._send(held)
-            await self._finish(held)
-        verdict = await self._compare(held)
-        stage.counts.running -= 1
-        stage.counts.over += 1
-        held.over = True
-        stage.save()
-        stage.show.line(f"demo: {verdict}")
-        return verdict
+        async with stage.places if self._contest.key != RACE else contextlib.nullcontext():
+            stage.counts.running += 1
+            held = stage.run.tournaments.get(self._contest.key)
+            if held is None:
+                held = await self._create()
+            else:
+                self._joined = {row.user_id for row in await stage.client.rows(held.id)}
+                stage.counts.entries += len(self._joined)
+            if not held.over:
+                async with asyncio.TaskGroup() as both:
+                    keeping_open = both.create_task(self._keep_open(held))
+                    await self._send(held)
+                    keeping_open.cancel()
+                await self._finish(held)
+            verdict = await self._compare(held)
+            stage.counts.running -= 1
+            stage.counts.over += 1
+            held.over = True
+            stage.save()
+            stage.show.line(f"demo: {verdict}")
+            return verdict
 
     async def _create(self) -> Held:
         contest, timing, stage = self._contest, self._timing, self._stage
-        now_ms = int(time.time() * 1000)
+        now_ms, begin_s = int(time.time() * 1000), stage.clock.now_s()
         last_s = (LEAD_S + timing.results_s) / stage.clock.speed
         ends_ms = now_ms + int((last_s + timing.cutoff_s) * 1000)
         spec = {
@@ -166,40 +174,37 @@ class Play:
         }
         # The times are in the key: the same key with another body would be a conflict.
         view = await stage.client.create(f"demo-{stage.run.run}-{contest.key}-{now_ms}", spec)
-        held = Held(str(view["id"]), ends_ms)
+        held = Held(str(view["id"]), begin_s, ends_ms)
         stage.run.tournaments[contest.key] = held
         stage.save()
         return held
 
     async def _send(self, held: Held) -> None:
         """All entries and results, each at its time; returns early when the tournament is over."""
-        contest, timing, stage = self._contest, self._timing, self._stage
+        contest, stage = self._contest, self._stage
         waiting = deque(entry for entry in contest.entries if entry.user_id not in self._joined)
-        sent, started = 0, False
-        while sent < len(contest.results):
-            elapsed_s = stage.clock.now_s() - timing.begin_s
+        started = False
+        while self._sent < len(contest.results):
+            elapsed_s = stage.clock.now_s() - held.begin_s
             if not await self._join(held, waiting, elapsed_s):
                 return
             if elapsed_s >= LEAD_S:
                 if not started and await self._status(held, {"running", *OVER}) in OVER:
                     return
                 started = True
-                due = self._due(sent, elapsed_s - LEAD_S)
+                due = self._due(elapsed_s - LEAD_S)
                 if due:
                     await stage.client.score(held.id, due)
-                    sent += len(due)
+                    self._sent += len(due)
                     stage.counts.results += len(due)
                     stage.counts.runners += len(due) if contest.key == RACE else 0
-            if sent < len(contest.results):
-                if not await self._keep_open(held, timing.results_s + LEAD_S - elapsed_s):
-                    return
-                stage.show.refresh()
-                await asyncio.sleep(TICK_S)
+            stage.show.refresh()
+            await asyncio.sleep(TICK_S)
 
     async def _join(self, held: Held, waiting: deque[Entry], elapsed_s: float) -> bool:
         """Join who is due, at most a burst; False when nobody is taken any more."""
         burst: list[Entry] = []
-        while waiting and len(burst) < BURST and waiting[0].at * self._timing.entries_s <= elapsed_s:
+        while waiting and len(burst) < JOINS_BURST and waiting[0].at * self._timing.entries_s <= elapsed_s:
             burst.append(waiting.popleft())
         client = self._stage.client
         taken = await asyncio.gather(*(client.join(held.id, entry.user_id, entry.name) for entry in burst))
@@ -207,28 +212,30 @@ class Play:
         self._stage.counts.entries += len(burst)
         return all(taken)
 
-    def _due(self, sent: int, elapsed_s: float) -> list[Result]:
+    def _due(self, elapsed_s: float) -> list[Result]:
         """The next results, at most a burst, up to the first whose user has not joined yet."""
         due = []
-        for result in self._contest.results[sent : sent + BURST]:
+        for result in self._contest.results[self._sent : self._sent + SCORES_BURST]:
             if result.at * self._timing.results_s > elapsed_s or result.user_id not in self._joined:
                 break
             due.append(result)
         return due
 
-    async def _keep_open(self, held: Held, remaining_s: float) -> bool:
-        """Postpone the end when results are late; False when the tournament is over."""
-        stage = self._stage
-        now_ms = int(time.time() * 1000)
-        if held.ends_ms - now_ms > SPARE_S * 1000 or not self._postponable:
-            return True
-        ends_ms = now_ms + int((max(remaining_s, 0.0) / stage.clock.speed + self._timing.cutoff_s) * 1000)
-        if await stage.client.postpone(held.id, rfc3339(ends_ms)):
+    async def _keep_open(self, held: Held) -> None:
+        """Beside the sending: postpone the end for as long as results are missing shortly before it."""
+        stage, timing = self._stage, self._timing
+        while True:
+            left_s = held.ends_ms / 1000 - time.time()
+            if left_s > SPARE_S:
+                await asyncio.sleep(left_s - SPARE_S)
+                continue
+            last_s = held.begin_s + LEAD_S + timing.results_s  # of demo time
+            remaining_s = max(0.0, (last_s - stage.clock.now_s()) / stage.clock.speed)
+            ends_ms = int((time.time() + remaining_s + timing.cutoff_s) * 1000)
+            if not await stage.client.postpone(held.id, rfc3339(ends_ms)):
+                return  # it is over
             held.ends_ms = ends_ms
             stage.save()
-            return True
-        self._postponable = False
-        return (await stage.client.view(held.id))["status"] not in OVER
 
     async def _finish(self, held: Held) -> None:
         if self._timing.end_early:

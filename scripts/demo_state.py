@@ -14,9 +14,13 @@ FILE: Final = "demo.json"
 
 @dataclass
 class Held:
-    """A tournament that this run created; `ends_ms` is its planned end, ms since 1970; `over`: finished and compared."""
+    """A tournament that this run created at `begin_s` of demo time.
+
+    `ends_ms` is its planned end, ms since 1970; `over`: finished and compared.
+    """
 
     id: str
+    begin_s: float
     ends_ms: int
     over: bool = False
 

@@ -48,13 +48,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 not (one line says why), 2 misused."""
+    """Run one command; the exit status: 0 done, 1 not (one line says why), 2 misused, 130 interrupted."""
     options = parser().parse_args(arguments)
     try:
         status: int = options.command(options)
     except (StartError, ValueError) as error:
         print(f"palio: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("palio: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # `scripts/palio settings | head`
         sys.stderr.close()
         return 1

@@ -173,12 +173,12 @@ def test_the_plan_ends_a_school_in_the_first_minute_and_all_in_five():
 
 def test_an_unfinished_run_is_gone_on_with_and_a_finished_one_is_not(tmp_path):
     assert not open_run(tmp_path, 2).resumed
-    run = DemoRun(clock_s=12.5, tournaments={"race": Held("17", 1000)})
+    run = DemoRun(clock_s=12.5, tournaments={"race": Held("17", 2.5, 1000)})
     run.save(tmp_path)
     found = open_run(tmp_path, 2)
     assert found.resumed
     assert (found.run, found.clock_s, found.tournaments) == (run.run, 12.5, run.tournaments)
-    run.tournaments = {"race": Held("17", 1000, over=True), "school-1": Held("18", 1000, over=True)}
+    run.tournaments = {"race": Held("17", 2.5, 1000, over=True), "school-1": Held("18", 2.5, 1000, over=True)}
     run.save(tmp_path)
     fresh = open_run(tmp_path, 2)
     assert fresh.run != run.run
