@@ -400,7 +400,7 @@ def tournament_row(state: Tournament) -> TournamentRow:
         participants=state.members.joined,
         version=state.version,
         revision=state.revision,
-        spec=views.encode(views.spec_fields(state)),
+        spec=views.encode(state.spec),
     )
 
 
