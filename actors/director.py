@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,7 +58,7 @@ class Launcher(Protocol):
         """Start an actor for one tournament, unless it is there."""
         ...
 
-    async def start_ingest(self, name: str, partitions: dict[int, str], dedicated: dict[int, tuple[int, str]]) -> None:
+    async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
         """Start an ingest actor, unless it is there."""
         ...
 
@@ -98,14 +99,18 @@ class Director:
         plan = self.plan
         shards = [(f"shard-{i}", plan.partitions_of_shard(i)) for i in range(plan.shards)]
         await asyncio.gather(*(self._launcher.start_shard(name, partitions) for name, partitions in shards))
-        dedicated: dict[int, tuple[int, str]] = {}
-        for partition in range(plan.partitions):
-            for tournament in await self._records.active(partition, dedicated=True):
-                dedicated[tournament] = (partition, await self.host(partition, tournament, -1))
+        await self.homes(range(plan.partitions))
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
-            theirs = {tournament: home for tournament, home in dedicated.items() if home[0] in mine}
-            await self._launcher.start_ingest(f"ingest-{index}", mine, theirs)
+            await self._launcher.start_ingest(f"ingest-{index}", mine)
+
+    async def homes(self, partitions: Iterable[int]) -> dict[int, tuple[int, str]]:
+        """(partition, owner) of every dedicated tournament in some partitions that is stored and not over."""
+        return {
+            tournament: (partition, await self.host(partition, tournament, -1))
+            for partition in partitions
+            for tournament in await self._records.active(partition, dedicated=True)
+        }
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """The owner of a scope, started or told to adopt it; asking again gives the same answer."""

@@ -37,7 +37,9 @@ class Feed:
         self.wake = asyncio.Event()
         self.healthy = False
         self._probing: set[tuple[int, int]] = set()
-        self.stopped: set[tuple[int, int]] = set()  # scopes whose records are gone from the log
+        self.stopped: dict[
+            tuple[int, int], int
+        ] = {}  # scopes whose records are gone from the log, with their watermark
 
     def add(self, partition: int, tournament: int, durable: int = -1) -> None:
         """Feed this scope too; its watermark is asked for with the next delivery."""
@@ -71,18 +73,19 @@ class Feed:
     def probe(self) -> None:
         """Ask, with the next delivery, what became durable meanwhile."""
         self._probing = {key for key, at in self.positions.items() if at.watermark is None or at.durable < at.watermark}
+        self._probing |= self.stopped.keys() & self.positions.keys()
 
     async def _collect(self) -> list[Range]:
         """The next ranges of all scopes, within the batch."""
         ranges: list[Range] = []
         room = self._ingest.config.batch
         for (partition, tournament), position in list(self.positions.items()):
-            if (partition, tournament) in self.stopped:
-                continue
             after = position.watermark
             if after is None or (partition, tournament) in self._probing:
                 self._probing.discard((partition, tournament))
                 ranges.append(Range(partition, tournament, -2, -2, []))  # follows nothing: only the answer is wanted
+                continue
+            if self.stopped.get((partition, tournament)) == after:
                 continue
             window = self._ingest.windows[partition]
             if after >= window.upto or room <= 0:
@@ -93,8 +96,10 @@ class Feed:
                 try:
                     upto, records = await self._ingest.read_log(partition, after, room)
                 except LogTruncatedError:
+                    # what is known of the owner may be old: it is asked again, and fed again once it says otherwise
                     logger.critical("the log starts after watermark %d of %s: stopped", after, (partition, tournament))
-                    self.stopped.add((partition, tournament))
+                    self.stopped[partition, tournament] = after
+                    position.watermark = None
                     continue
                 # what the window has not seen yet may hold a create of a dedicated tournament: not ahead of it
                 if upto > window.upto:
@@ -114,6 +119,8 @@ class Feed:
             if not reached.held:
                 await self._ingest.scope_moved(self.owner, *key)
                 continue
+            if self.stopped.get(key, reached.watermark) != reached.watermark:
+                del self.stopped[key]
             position.watermark = reached.watermark
             position.durable = reached.durable
             if reached.closed:

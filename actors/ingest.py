@@ -38,7 +38,7 @@ class IngestConfig:
 
 class Ingest:
     """See the module. `deliver(owner, data)` hands encoded ranges to an owner; `host(partition, tournament, after)` asks the
-    director for the owner of a scope; `sleep(seconds)` is the clock's wait."""
+    director for the owner of a scope, `homes(partitions)` for those of the dedicated tournaments that are stored and not over; `sleep(seconds)` is the clock's wait."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Ingest:
         log: ScoreLog,
         parser: Parser,
         partitions: Mapping[int, str],
-        dedicated: Mapping[int, tuple[int, str]],
+        homes: Callable[[list[int]], Awaitable[Mapping[int, tuple[int, str]]]],
         deliver: Callable[[str, bytes], Awaitable[bytes]],
         host: Callable[[int, int, int], Awaitable[str]],
         closed: Callable[[int, int], Awaitable[None]],
@@ -58,6 +58,7 @@ class Ingest:
         self.config = config
         self._deliver = deliver
         self._host = host
+        self._homes = homes
         self._closed = closed
         self.sleep = sleep
         self.windows = {partition: Window(partition) for partition in partitions}
@@ -69,9 +70,6 @@ class Ingest:
         self.dead_lettered = 0
         for partition, owner in partitions.items():
             self._feed(owner).add(partition, 0)
-        for tournament, (partition, owner) in dedicated.items():
-            self.dedicated[tournament] = (partition, -1)
-            self._feed(owner).add(partition, tournament)
 
     def _feed(self, owner: str) -> Feed:
         if owner not in self.feeds:
@@ -82,8 +80,21 @@ class Ingest:
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Place the windows at the committed offsets: from there on every create is seen."""
+        """Place the windows at the committed offsets: from there on every create is seen, and what was created before is stored.
+
+        So the offsets are read first, and then the stored dedicated tournaments. Waits for a director that does not answer.
+        """
         committed = await self._log.committed()
+        while True:
+            try:
+                homes = await self._homes(list(self.windows))
+                break
+            except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
+                logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
+                await self.sleep(self.config.retry_max_ms / 1000)
+        for tournament, (partition, owner) in homes.items():
+            self.dedicated[tournament] = (partition, -1)
+            self._feed(owner).add(partition, tournament)
         for partition, window in self.windows.items():
             window.start(committed.get(partition, -1))
         self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})

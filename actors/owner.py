@@ -225,7 +225,7 @@ class Owner:
                 self._note(entity, event, item, slot, before)
             if item.reply_to:
                 self._answer(entity, event, item.reply_to, before)
-        if events and not state.over:
+        if state.offset == item.offset and not state.over:  # a tick that moved nothing moved the offset
             self.checkpointer.mark(entity)
             if not isinstance(item, ScoreItem) and state.due_ms is not None:
                 self._next_due_ms = min(self._next_due_ms, state.due_ms)

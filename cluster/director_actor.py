@@ -56,9 +56,9 @@ class RayLauncher:
         handle = remote.remote(self._settings, name, scopes)
         await handle.ready.remote()
 
-    async def start_ingest(self, name: str, partitions: dict[int, str], dedicated: dict[int, tuple[int, str]]) -> None:
+    async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
         """As Launcher.start_ingest."""
-        handle = ray.remote(IngestActor).options(**options(name)).remote(self._settings, name, partitions, dedicated)
+        handle = ray.remote(IngestActor).options(**options(name)).remote(self._settings, name, partitions)
         await handle.ready.remote()
 
     async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
@@ -103,6 +103,11 @@ class DirectorActor:
         """See Director.host. Does not wait for the start: the start itself makes ingest ask."""
         await self._made.wait()
         return await self._director.host(partition, tournament, after)
+
+    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        """See Director.homes. As `host`."""
+        await self._made.wait()
+        return await self._director.homes(partitions)
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""

@@ -15,14 +15,13 @@ from cluster.settings import Settings
 
 
 class IngestActor:
-    """Reads `partitions` (partition -> owner's name) and knows the `dedicated` tournaments' owners at the start."""
+    """Reads `partitions` (partition -> owner's name); the director tells the dedicated tournaments' owners."""
 
     def __init__(
         self,
         settings: Settings,
         name: str,
         partitions: Mapping[int, str],
-        dedicated: Mapping[int, tuple[int, str]],
     ) -> None:
         set_up_logging(settings)
         self._handles = Handles()
@@ -32,7 +31,7 @@ class IngestActor:
             log=self._log,
             parser=Parser(signer_of(settings), settings.partitions),
             partitions=partitions,
-            dedicated=dedicated,
+            homes=self._homes,
             deliver=self._deliver,
             host=self._host,
             closed=self._closed,
@@ -68,6 +67,10 @@ class IngestActor:
     async def _host(self, partition: int, tournament: int, after: int) -> str:
         owner: str = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
         return owner
+
+    async def _homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        homes: dict[int, tuple[int, str]] = await self._handles.call(DIRECTOR, "homes", partitions)
+        return homes
 
     async def _closed(self, partition: int, tournament: int) -> None:
         await self._handles.call(DIRECTOR, "closed", partition, tournament)

@@ -1,0 +1,152 @@
+"""What must hold of a world that has come to rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from actors.domain import views
+from actors.domain.codec import encode_snapshot
+from actors.domain.tournament import Tournament
+from actors.domain.values import decimal_score
+from actors.ingest import Ingest
+from actors.owner import Owner
+from tests.simulation.truth import Truth, truth_of
+from tests.simulation.workload import Workload
+from tests.simulation.world import World
+
+
+def owners(world: World) -> list[Owner]:
+    parts = (slot.process.part for slot in world.slots.values() if slot.process.alive)
+    return [part for part in parts if isinstance(part, Owner)]
+
+
+def fed(world: World) -> dict[tuple[int, int], Owner]:
+    """The owner that ingest feeds, of each scope (partition, tournament or 0). Others may hold scopes too, and do no harm."""
+    by_name = {owner.name: owner for owner in owners(world)}
+    feeds: dict[tuple[int, int], Owner] = {}
+    for slot in world.slots.values():
+        if slot.process.alive and isinstance(slot.process.part, Ingest):
+            for name, feed in slot.process.part.feeds.items():
+                feeds.update((key, by_name[name]) for key in feed.positions if name in by_name)
+    return feeds
+
+
+def at_rest(world: World) -> bool:
+    """Whether every record is applied where it belongs, and nothing is due."""
+    ends = [records[-1].offset if records else -1 for records in world.log.history]
+    feeds = fed(world)
+    if any((partition, 0) not in feeds for partition in range(world.plan.partitions)):
+        return False
+    for key, owner in feeds.items():
+        scope = owner.holdings.scopes.get(key)
+        if scope is None or scope.watermark < ends[scope.partition]:
+            return False
+        entities = [entity for entity in owner.holdings.active.values() if entity.scope is scope]
+        if any(due <= world.clock_ms() + 500 for entity in entities if (due := entity.state.due_ms) is not None):
+            return False
+    return not any(owner.checkpointer.urgent for owner in owners(world))
+
+
+def why_not(world: World) -> str:
+    lines = [f"log ends {[records[-1].offset if records else -1 for records in world.log.history]}"]
+    lines += [f"{owner.instance}: {owner.scopes()}, urgent {owner.checkpointer.urgent}" for owner in owners(world)]
+    for slot in world.slots.values():
+        feeds = getattr(slot.process.part, "feeds", {})
+        lines += [f"{slot.process.instance}: {owner} {feed.positions} {feed.stopped}" for owner, feed in feeds.items()]
+    return "\n".join(lines)
+
+
+async def check(world: World, workload: Workload, when: str) -> None:
+    """All promises at once; what is broken is noted in the world."""
+    truth = truth_of(world.log.history, world.signer)
+    for tournament, state in truth.states.items():
+        await _tournament(world, tournament, state, truth, when)
+    for partition, offset, value in workload.acknowledged:
+        world.expect(world.log.history[partition][offset].value == value, f"{when}: {partition}/{offset} is lost")
+    await _letters(world, truth, when)
+    _replies(world, truth, when)
+
+
+async def _tournament(world: World, tournament: int, state: Tournament, truth: Truth, when: str) -> None:
+    wanted = encode_snapshot(state)
+    feeds = fed(world)
+    owner = feeds.get((state.partition, tournament)) or feeds.get((state.partition, 0))
+    entity = None if owner is None else owner.holdings.active.get(tournament)
+    world.expect(state.over or entity is not None, f"{when}: nobody holds {tournament}")
+    if owner is not None and entity is not None:
+        same = encode_snapshot(entity.state) == wanted
+        world.expect(same, f"{when}: {tournament} at {owner.instance} differs: {differences(entity.state, state)}")
+        shown = msgspec.json.decode(entity.view())
+        told = msgspec.json.decode(views.encode(views.view(state, *entity.position(), state.status)))
+        world.expect(shown == told, f"{when}: {tournament} is shown as {shown}, expected {told}")
+    stored = await world.records.snapshot(tournament)
+    world.expect(stored is not None and stored.data == wanted, f"{when}: the stored snapshot of {tournament} differs")
+    _naive(world, tournament, state, truth, when)
+    _rows(world, tournament, state, when)
+    effects = [row for row in await world.records.outbox(10_000) if row.tournament_id == tournament]
+    kept = [(row.offset, row.kind) for row in effects]
+    world.expect(kept == ([(state.offset, state.status)] if state.over else []), f"{when}: {tournament} has {kept}")
+
+
+def differences(got: Tournament, wanted: Tournament) -> dict[str, Any]:
+    names = ("offset", "time_ms", "status", "version", "spec", "finished_ms", "seen")
+    fields = {name: (getattr(got, name), getattr(wanted, name)) for name in names}
+    fields["rows"] = (views.rows(got, 0, 50), views.rows(wanted, 0, 50))
+    fields["members"] = (len(got.members), len(wanted.members))
+    return {name: pair for name, pair in fields.items() if pair[0] != pair[1]}
+
+
+def _naive(world: World, tournament: int, state: Tournament, truth: Truth, when: str) -> None:
+    """The fold itself may be wrong; the naive model is another opinion."""
+    naive = truth.naive[tournament]
+    rows = [(row["rank"], int(row["user_id"]), row["score"]) for row in views.rows(state, 0, 100)]
+    table = [(naive.rank(user), user, decimal_score(naive.people[user]["score"])) for user in naive.table()]
+    attempts = {user: person["attempts"] for user, person in naive.people.items()}
+    counted = {user: state.members.attempts[state.members.users.slot(user)] for user in naive.people}
+    agree = (rows, counted, state.status) == (table, attempts, naive.status)
+    world.expect(agree, f"{when}: {tournament} is {rows} {state.status}, naively {table} {naive.status}")
+
+
+def _rows(world: World, tournament: int, state: Tournament, when: str) -> None:
+    row = world.records.row(tournament)
+    told = row and (row.offset, row.status, row.participants, row.version, row.finished_ms)
+    wanted = (state.offset, state.status, state.members.joined, state.version, state.finished_ms)
+    world.expect(told == wanted, f"{when}: the row of {tournament} says {told}, expected {wanted}")
+    members, ranking = state.members, state.ranking
+    for slot in range(len(members)):
+        user = members.users.user_id(slot)
+        rank = ranking.rank(slot) if state.status == "finished" else None
+        expected = (bool(members.active[slot]), ranking.score(slot), members.attempts[slot], members.names[slot], rank)
+        part = world.records.participant(tournament, user)
+        got = part and (part.active, part.score, part.attempts, part.name, part.rank)
+        world.expect(got == expected, f"{when}: the row of {user} in {tournament} says {got}, expected {expected}")
+
+
+async def _letters(world: World, truth: Truth, when: str) -> None:
+    """What nobody can read is put aside, always; what the fold rejects, unless an answer was lost; and nothing else."""
+    letters = {(letter.record.partition, letter.record.offset) for letter in await world.log.dead_letters(100_000)}
+    world.expect(letters >= truth.unreadable, f"{when}: not put aside: {truth.unreadable - letters}")
+    wrong = letters - truth.unreadable - truth.rejected
+    world.expect(not wrong, f"{when}: put aside without reason: {wrong}")
+    if not world.faults.count:
+        world.expect(letters >= truth.rejected, f"{when}: not put aside: {truth.rejected - letters}")
+
+
+def _replies(world: World, truth: Truth, when: str) -> None:
+    """Whoever got an answer got the right one; without faults everybody got one."""
+    for at, replies in world.gateway.replies.items():
+        outcome = truth.outcomes.get(at)
+        for reply in replies:
+            right = outcome is not None and _answer(reply) == _answer(outcome)
+            world.expect(right, f"{when}: {at} was answered {reply}, the fold says {outcome}")
+    if not world.faults.count and not world.faults.events:
+        for at in truth.outcomes:
+            record = world.log.history[at[0]][at[1]]
+            answered = not record.reply_to or len(world.gateway.replies[at]) == 1
+            world.expect(answered, f"{when}: {at} was answered {len(world.gateway.replies[at])} times")
+
+
+def _answer(told: Any) -> tuple[Any, ...]:
+    return (told.offset, told.kind, told.outcome, told.reason, told.first)

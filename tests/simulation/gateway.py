@@ -1,0 +1,70 @@
+"""What a gateway and a waiting door would see, judged as it is published."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jsonpatch
+import msgspec
+
+from actors.domain.publications import OutcomeReply, decode_outcomes
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Process
+    from tests.simulation.world import World
+
+
+class Gateway:
+    """Follows every tournament as the hub does: lower epochs are dropped, a higher one starts from a snapshot, patches are without gaps."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen: dict[int, tuple[int, int, Any]] = {}  # tournament -> epoch, seq, live data
+        self.replies: dict[tuple[int, int], list[OutcomeReply]] = defaultdict(list)
+        self.updates = 0
+
+    def take(self, process: Process, messages: Sequence[tuple[str, bytes]]) -> None:
+        for channel, payload in messages:
+            self._world.trace(process.instance, channel)
+            if channel.endswith(":updates"):
+                self._update(process, msgspec.json.decode(payload))
+            elif channel.startswith("replies:"):
+                for reply in decode_outcomes(payload):
+                    self._reply(reply)
+
+    def _update(self, process: Process, frame: dict[str, Any]) -> None:
+        self.updates += 1
+        tournament, epoch, seq = int(frame["tournament"]), frame["epoch"], frame["seq"]
+        last_epoch, last_seq, data = self._seen.get(tournament, (-1, 0, None))
+        if epoch < last_epoch:
+            return
+        entity = process.part.holdings.at_hand(tournament)
+        shown = None if entity is None or entity.seq != seq else copy.deepcopy(entity.published)
+        if epoch > last_epoch:
+            data = shown
+        else:
+            self._world.expect(seq == last_seq + 1, f"{tournament}: update {epoch}/{seq} after {last_epoch}/{last_seq}")
+            data = None if data is None else jsonpatch.apply_patch(data, frame["patch"])
+            same = data is None or shown is None or data == shown
+            self._world.expect(same, f"{tournament}: update {epoch}/{seq} gives {data}, the owner shows {shown}")
+        self._seen[tournament] = (epoch, seq, data)
+        if any(operation.get("value") == "finished" for operation in frame["patch"]):
+            self._durably(tournament, "finished", "an update")
+
+    def _reply(self, reply: OutcomeReply) -> None:
+        self.replies[reply.partition, reply.offset].append(reply)
+        tournament = int(self._world.log.history[reply.partition][reply.offset].key)
+        if reply.status == "finished":
+            self._durably(tournament, "finished", "a reply")
+        if reply.kind == "create" and reply.outcome == "applied":
+            self._durably(tournament, "", "the reply to a create")
+
+    def _durably(self, tournament: int, status: str, what: str) -> None:
+        """Rule 8: effects are released only once the state that they tell of is durable."""
+        row = self._world.records.row(tournament)
+        stored = "nothing" if row is None else row.status
+        ok = row is not None and status in ("", stored)
+        self._world.expect(ok, f"{tournament}: {what} tells of {status or 'it'}, the store has {stored}")

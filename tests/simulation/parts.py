@@ -1,0 +1,186 @@
+"""The code of each simulated process: the real director, owner and ingest with the loops that `cluster/` gives them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from actors.director import Director
+from actors.ingest import Ingest, IngestConfig
+from actors.owner import Owner, OwnerConfig
+from actors.owner_reads import OwnerReads
+from actors.parse import Parser
+from storage.base import LogUnavailableError, RecordsUnavailableError
+from tests.simulation.ports import ProcessLog, ProcessRecords, ProcessUpdates
+from tests.simulation.process import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.world import Slot, World
+
+
+class DirectorPart:
+    """As `cluster.director_actor.DirectorActor`."""
+
+    def __init__(self, process: Process) -> None:
+        world = process.world
+        self._started = asyncio.Event()
+        records = ProcessRecords(process, world.records)
+        self.director = Director(world.plan, SimulatedLauncher(world, process), records)  # type: ignore[arg-type]
+
+    async def start(self, process: Process) -> None:
+        while not self._started.is_set():
+            try:
+                await self.director.start()
+                self._started.set()
+            except (RecordsUnavailableError, ConnectionError):
+                await process.sleep(0.1)
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        return await self.director.host(partition, tournament, after)
+
+    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        return await self.director.homes(partitions)
+
+    async def closed(self, partition: int, tournament: int) -> None:
+        await self._started.wait()
+        await self.director.closed(partition, tournament)
+
+
+async def director_main(process: Process) -> None:
+    process.part = part = DirectorPart(process)
+    process.ready.set()
+    await part.start(process)
+
+
+class SimulatedLauncher:
+    """`Launcher` over the world's slots, as `cluster.director_actor.RayLauncher` over named actors."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    async def start_shard(self, name: str, partitions: list[int]) -> None:
+        await self._start_owner(name, [(partition, 0, -1) for partition in partitions])
+
+    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
+        await self._start_owner(name, [(partition, tournament, after)])
+
+    async def _start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
+        await self._process.step(f"starts {name}")
+        await self._ready(self._world.launch(name, lambda process: owner_main(process, scopes)))
+
+    async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
+        await self._process.step(f"starts {name}")
+        await self._ready(self._world.launch(name, lambda process: ingest_main(process, partitions)))
+
+    async def _ready(self, slot: Slot) -> None:
+        async def ready() -> None:
+            await slot.process.ready.wait()
+
+        await slot.process.call(ready())
+        await self._process.step(f"{slot.name} is ready")
+
+    async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
+        await self._world.call(self._process, owner, "adopt_one", partition, tournament, after)
+
+    async def release(self, owner: str, partition: int, tournament: int) -> None:
+        await self._world.call(self._process, owner, "release", partition, tournament)
+
+    async def stop(self, name: str) -> None:
+        try:
+            await self._world.call(self._process, name, "close")
+        except ConnectionError:
+            return
+        self._world.stop(name)
+
+
+class OwnerPart(Owner):
+    """As `cluster.tournament_actor.TournamentActor`: an owner with one more method."""
+
+    async def adopt_one(self, partition: int, tournament: int, after: int) -> None:
+        await self.adopt([(partition, tournament, after)])
+
+
+async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> None:
+    world = process.world
+    config = OwnerConfig(
+        publish_interval_ms=50,
+        checkpoint_interval_ms=world.random.choice([50, 200, 1000]),
+        checkpoint_max_interval_ms=1000,
+        over_kept=world.random.choice([1, 2, 100]),
+    )
+    process.part = owner = OwnerPart(
+        name=process.name,
+        instance=process.instance,
+        log=ProcessLog(process, world.log),
+        records=ProcessRecords(process, world.records),  # type: ignore[arg-type]
+        updates=ProcessUpdates(process),  # type: ignore[arg-type]
+        signer=world.signer,
+        clock_ms=process.clock_ms,
+        config=config,
+    )
+    process.reads = OwnerReads(owner, owner.publisher)
+    while True:
+        try:
+            await owner.adopt(scopes)
+            break
+        except (LogUnavailableError, RecordsUnavailableError):
+            await process.sleep(0.1)
+    process.ready.set()
+
+    async def publish() -> None:
+        publisher = owner.publisher
+        while True:
+            await publisher.wake.wait()
+            publisher.wake.clear()
+            next_due_ms = await owner.publish_due()
+            if next_due_ms is not None:
+                asyncio.get_running_loop().call_later(next_due_ms / 1000, publisher.wake.set)
+
+    async def repeat(work: Any) -> None:
+        while True:
+            await process.sleep(0.04)
+            await work()
+
+    process.start(publish())
+    process.start(repeat(owner.checkpoint_due))
+    process.start(repeat(owner.tick_due))
+
+
+async def ingest_main(process: Process, partitions: dict[int, str]) -> None:
+    world = process.world
+
+    async def deliver(owner: str, data: bytes) -> bytes:
+        return await world.call(process, owner, "deliver", data)  # type: ignore[no-any-return]
+
+    async def host(partition: int, tournament: int, after: int) -> str:
+        return await world.call(process, "director", "host", partition, tournament, after)  # type: ignore[no-any-return]
+
+    async def homes(partitions: list[int]) -> dict[int, tuple[int, str]]:
+        return await world.call(process, "director", "homes", partitions)  # type: ignore[no-any-return]
+
+    async def closed(partition: int, tournament: int) -> None:
+        await world.call(process, "director", "closed", partition, tournament)
+
+    process.part = ingest = Ingest(
+        log=ProcessLog(process, world.log),
+        parser=Parser(world.signer, world.plan.partitions),
+        partitions=partitions,
+        homes=homes,
+        deliver=deliver,
+        host=host,
+        closed=closed,
+        config=IngestConfig(
+            batch=world.random.choice([1, 3, 50]),
+            buffer=world.random.choice([5, 20, 1000]),
+            poll_wait_ms=50,
+            delivery_timeout_ms=400,
+            retry_ms=20,
+            retry_max_ms=100,
+            commit_interval_ms=100,
+            keep_ms=world.random.choice([0, 0, 500]),
+        ),
+        sleep=process.sleep,
+    )
+    process.ready.set()
+    process.start(ingest.run())

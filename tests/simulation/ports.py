@@ -1,0 +1,149 @@
+"""The ports as one simulated process sees them: the shared ones in memory, with faults at every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from storage.base import (
+    Checkpoint,
+    DeadLetter,
+    LogBounds,
+    LogRange,
+    LogReader,
+    LogRecord,
+    LogUnavailableError,
+    NewRecord,
+    RecordsUnavailableError,
+)
+from tests.simulation.process import Process
+from tests.support.memory_ports import MemoryScoreLog
+
+
+class KeptLog(MemoryScoreLog):
+    """The shared log; `history` keeps what pruning drops, for the checks."""
+
+    def __init__(self, partitions: int, clock_ms: Callable[[], int]) -> None:
+        super().__init__(partitions, clock_ms=clock_ms)
+        self.history: list[list[LogRecord]] = [[] for _ in range(partitions)]
+
+    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
+        offsets = await super().append(records, timeout_s)
+        for record, offset in zip(records, offsets, strict=True):
+            self.history[record.partition].extend(self.after(record.partition, offset - 1, 1))
+        return offsets
+
+
+class ProcessLog:
+    """`ScoreLog` for one process."""
+
+    def __init__(self, process: Process, log: MemoryScoreLog) -> None:
+        self._process = process
+        self._log = log
+        self.partitions = log.partitions
+        self.identity = log.identity
+
+    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
+        faults = self._process.world.faults
+        await self._process.step("append")
+        if faults.strike("append_fails"):
+            raise LogUnavailableError("simulated: not appended", retry_after_s=0.05)
+        if faults.strike("record_twice"):
+            await self._log.append(records)
+        offsets = await self._log.append(records)
+        await self._process.step("appended")
+        if faults.strike("append_unacknowledged"):
+            raise LogUnavailableError("simulated: appended, not acknowledged", retry_after_s=0.05)
+        return offsets
+
+    def reader(self, positions: Mapping[int, int]) -> LogReader:
+        return _ProcessReader(self._process, self._log.reader(positions))
+
+    async def read(self, partition: int, after: int, max_records: int) -> LogRange:
+        await self._process.step("read")
+        if self._process.world.faults.strike("read_fails"):
+            raise LogUnavailableError("simulated: not read", retry_after_s=0.05)
+        return await self._log.read(partition, after, max_records)
+
+    async def bounds(self) -> dict[int, LogBounds]:
+        await self._process.step("bounds")
+        return await self._log.bounds()
+
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        await self._process.step("commit")
+        await self._log.commit(offsets)
+
+    async def committed(self) -> dict[int, int]:
+        await self._process.step("committed")
+        return await self._log.committed()
+
+    async def prune(self, keep_ms: int) -> int:
+        await self._process.step("prune")
+        return await self._log.prune(keep_ms)
+
+    async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
+        await self._process.step("dead_letter")
+        if self._process.world.faults.strike("append_fails"):
+            raise LogUnavailableError("simulated: letters not stored", retry_after_s=0.05)
+        await self._log.dead_letter(letters)
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        return await self._log.dead_letters(limit)
+
+    async def close(self) -> None:
+        """The shared log stays."""
+
+
+class _ProcessReader:
+    def __init__(self, process: Process, reader: LogReader) -> None:
+        self._process = process
+        self._reader = reader
+
+    async def poll(self, max_records: int, wait_ms: int) -> list[LogRange]:
+        await self._process.step("poll")
+        if self._process.world.faults.strike("read_fails"):
+            raise LogUnavailableError("simulated: not polled", retry_after_s=0.05)
+        return await self._reader.poll(max_records, wait_ms)
+
+    async def close(self) -> None:
+        await self._reader.close()
+
+
+class ProcessRecords:
+    """`Records` for one process; what is not named here passes through with a step."""
+
+    def __init__(self, process: Process, records: Any) -> None:
+        self._process = process
+        self._records = records
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        faults = self._process.world.faults
+        await self._process.step("save")
+        if faults.strike("save_fails"):
+            raise RecordsUnavailableError("simulated: not saved")
+        await self._records.save(checkpoint)
+        await self._process.step("saved")
+        if faults.strike("save_unacknowledged"):
+            raise RecordsUnavailableError("simulated: saved, not acknowledged")
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._records, name)
+
+        async def call(*args: Any, **named: Any) -> Any:
+            await self._process.step(name)
+            if self._process.world.faults.strike("read_fails"):
+                raise RecordsUnavailableError(f"simulated: {name} did not answer")
+            return await method(*args, **named)
+
+        return call
+
+
+class ProcessUpdates:
+    """`Updates` for one process: what it publishes is judged at once by the world's gateway."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        await self._process.step("publish")
+        self._process.world.gateway.take(self._process, messages)

@@ -1,0 +1,64 @@
+"""What a world's records mean: the pure fold of the log, and beside it the naive model, each made from nothing but the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actors.domain.delivery import ControlItem, ScoreItem
+from actors.domain.errors import InvalidRecordError
+from actors.domain.fold import Outcome, apply
+from actors.domain.messages import Claim, Create, decode_value
+from actors.domain.signing import Signer
+from actors.domain.tournament import Tournament
+from actors.parse import Parser
+from storage.base import DeadLetter, LogRecord
+from tests.support.naive_tournament import NaiveTournament
+
+At = tuple[int, int]  # partition, offset
+
+
+@dataclass
+class Truth:
+    """`unreadable`: records that no reader can take; `rejected`: those that the fold cannot apply."""
+
+    states: dict[int, Tournament] = field(default_factory=dict)
+    naive: dict[int, NaiveTournament] = field(default_factory=dict)
+    outcomes: dict[At, Outcome] = field(default_factory=dict)
+    unreadable: set[At] = field(default_factory=set)
+    rejected: set[At] = field(default_factory=set)
+
+
+def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
+    truth = Truth()
+    parser = Parser(signer, len(history))
+    for record in (record for partition in history for record in partition):
+        at = (record.partition, record.offset)
+        parsed = parser.parse(record)
+        if isinstance(parsed, DeadLetter):
+            truth.unreadable.add(at)
+            continue
+        item, tournament = parsed.item, parsed.item.tournament_id
+        if isinstance(parsed.message, Claim):
+            continue
+        try:
+            state, events = apply(truth.states.get(tournament), tournament, record.partition, item)
+        except InvalidRecordError:
+            truth.rejected.add(at)
+            continue
+        truth.states[tournament] = state
+        truth.outcomes.update((at, event) for event in events if isinstance(event, Outcome))
+        _tell_naive(truth, item)
+    return truth
+
+
+def _tell_naive(truth: Truth, item: ScoreItem | ControlItem) -> None:
+    naive = truth.naive.get(item.tournament_id)
+    if isinstance(item, ScoreItem):
+        truth.naive[item.tournament_id].score(item.time_ms, item.user_id, item.event_id, item.score)
+        return
+    message = decode_value(item.value)
+    if naive is None:
+        assert isinstance(message, Create)
+        truth.naive[item.tournament_id] = NaiveTournament(message, item.time_ms)
+    else:
+        naive.apply(item.time_ms, message)  # type: ignore[arg-type]

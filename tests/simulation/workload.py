@@ -1,0 +1,129 @@
+"""What clients and producers do to a simulated world, and what befalls its processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from actors.domain.messages import Create, Message, Tick, encode_message, encode_score
+from actors.domain.values import partition_of
+from storage.base import LogUnavailableError, NewRecord
+from tests.simulation.world import World
+from tests.support.histories import KINDS, SALT, Score, random_record, random_spec
+
+Acknowledged = tuple[int, int, bytes]  # partition, offset, value
+
+
+class Workload:
+    """Some tournaments and what happens in them; `acknowledged` is what producers were told is in the log."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._random = world.random
+        self.tournaments: list[int] = []
+        self.acknowledged: list[Acknowledged] = []
+
+    async def run(self) -> None:
+        r = self._random
+        for n in range(r.randint(15, 70)):
+            await asyncio.sleep(r.random() * 0.04)
+            if not self.tournaments or (n % 8 == 0 and len(self.tournaments) < 5):
+                records = [self._create()]
+            elif r.random() < 0.03:
+                records = [self._junk()]
+            else:
+                records = [self._record(r.choice(self.tournaments)) for _ in range(r.choice([1, 1, 1, 2, 5]))]
+            sent = self._world.spawn(self._send(records))
+            if r.random() < 0.7:
+                await asyncio.wait([sent], timeout=0.2)
+
+    async def _send(self, records: list[NewRecord]) -> None:
+        """A door: appends, and repeats what was not acknowledged. A killed door repeats nothing."""
+        from tests.simulation.ports import ProcessLog
+
+        door = self._world.process("door")
+        log = ProcessLog(door, self._world.log)
+        for _ in range(4):
+            try:
+                offsets = await log.append(records)
+            except LogUnavailableError as error:
+                await door.sleep(error.retry_after_s)
+                continue
+            for record, offset in zip(records, offsets, strict=True):
+                self.acknowledged.append((record.partition, offset, record.value))
+            return
+
+    def _create(self) -> NewRecord:
+        r, now = self._random, self._world.clock_ms()
+        tournament = r.getrandbits(62) + 1
+        self.tournaments.append(tournament)
+        spec = random_spec(r)
+        if spec.type == "scheduled":
+            starts = now + r.randint(-100, 500)
+            ends = max(starts, now) + r.choice([1, 100, 500, 1000, 3000])
+            spec = msgspec.structs.replace(spec, starts_ms=starts, ends_ms=ends)
+        create = Create(
+            command_id=f"create-{tournament}"[:64],
+            creator="99",
+            created_ms=now,
+            spec=spec,
+            dedicated=r.random() < 0.35,
+            salt=SALT,
+            request_digest="digest",
+        )
+        return self._control(tournament, create)
+
+    def _record(self, tournament: int) -> NewRecord:
+        r = self._random
+        what = random_record(r, "join" if r.random() < 0.2 else r.choice(KINDS), range(1, 5))
+        if isinstance(what, Score):
+            return self._new(tournament, encode_score(what.event_id, what.user, what.score))
+        if isinstance(what, Tick):
+            return self._new(tournament, encode_message(what))
+        return self._control(tournament, what)
+
+    def _control(self, tournament: int, message: Message) -> NewRecord:
+        value = encode_message(message)
+        return self._new(tournament, value, self._world.signer.sign(str(tournament).encode(), value))
+
+    def _new(self, tournament: int, value: bytes, signature: str = "", **other: Any) -> NewRecord:
+        partition = partition_of(tournament, self._world.plan.partitions)
+        reply_to = "door" if self._random.random() < 0.3 else ""
+        return NewRecord(partition, str(tournament).encode(), value, signature, reply_to)
+
+    def _junk(self) -> NewRecord:
+        r, tournament = self._random, self._random.choice(self.tournaments)
+        good = self._record(tournament)
+        match r.randrange(5):
+            case 0:
+                return good._replace(value=b'{"v":1,"type":"score"')
+            case 1:
+                return self._control(tournament, random_record(r, "join"))._replace(signature="k:00")  # type: ignore[arg-type]
+            case 2:
+                return good._replace(key=b"no id")
+            case 3:
+                return good._replace(partition=(good.partition + 1) % self._world.plan.partitions)
+            case _:
+                return self._new(r.getrandbits(62) + 1, encode_score("a", 1, 100))  # no such tournament
+
+
+async def chaos(world: World) -> None:
+    """Processes end, double, or all end at once, at random moments."""
+    r = world.random
+    while not world.faults.over and world.faults.events:
+        await asyncio.sleep(r.expovariate(2.0))
+        if world.faults.over:
+            return
+        slots = list(world.slots.values())
+        match r.choice(world.faults.events):
+            case "kill_all" if r.random() < 0.3:
+                world.kill_all()
+            case "twin" if slots and (slot := r.choice(slots)).name != "director":
+                world.trace(slot.name, "gets a twin")
+                world.twin(slot)
+            case "kill" if slots:
+                slot = r.choice(slots)
+                world.trace(slot.process.instance, "is killed")
+                world.kill(slot.process)
