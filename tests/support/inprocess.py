@@ -30,25 +30,18 @@ from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.parse import Parsed, Parser
 from storage.base import (
-    Checkpoint,
-    ListQuery,
     LiveSnapshot,
     LogRecord,
     NewRecord,
     OwnerUnavailableError,
-    Page,
-    ParticipantRow,
-    Publication,
     RankingsQuery,
-    RecordsUnavailableError,
     Reply,
     Standing,
-    StoredSnapshot,
-    TournamentRow,
 )
+from tests.support.inprocess_records import EPOCH, InProcessRecords
+from tests.support.inprocess_updates import InProcessUpdates
 from tests.support.memory_ports import MemoryScoreLog
 
-EPOCH = 1
 START_MS = 1_800_000_000_000  # 2027-01-15T08:00:00Z
 MISSING = Reply(found=False)
 
@@ -304,163 +297,3 @@ class InProcessReadModel:
             epoch=epoch,
             seq=seq,
         )
-
-
-class InProcessRecords:
-    """`Records` over the states: lists as if everything were durable at once. Cursors are positions."""
-
-    def __init__(self, palio: InProcessPalio) -> None:
-        self._palio = palio
-        self.down = False
-
-    async def save(self, checkpoint: Checkpoint) -> None:
-        raise NotImplementedError("nothing is checkpointed in here")
-
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        return None
-
-    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        return []
-
-    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
-        return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
-
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
-        return dict.fromkeys(scopes, -1)
-
-    async def tournament(self, tournament_id: int) -> TournamentRow | None:
-        if self.down:
-            raise RecordsUnavailableError("the records are down")
-        state = self._palio.states.get(tournament_id)
-        return None if state is None else tournament_row(state)
-
-    async def list_tournaments(self, query: ListQuery) -> Page:
-        if self.down:
-            raise RecordsUnavailableError("the records are down")
-        rows = [
-            tournament_row(state)
-            for state in reversed(self._palio.states.values())
-            if query.see_all
-            or state.spec.visibility == "public"
-            or (query.viewer is not None and state.members.slot(query.viewer) >= 0)
-        ]
-        wanted = [
-            row
-            for row in rows
-            if query.status in (None, row.status)
-            and query.type in (None, row.type)
-            and (query.q is None or query.q.lower() in row.name.lower())
-        ]
-        return Page(*_page(wanted, query.cursor, query.limit))
-
-    async def user_tournaments(
-        self, user_id: int, cursor: str | None, limit: int
-    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
-        rows = []
-        for state in reversed(self._palio.states.values()):
-            slot = state.members.slot(user_id)
-            if slot < 0:
-                continue
-            members, score = state.members, state.ranking.score(slot)
-            part = ParticipantRow(
-                state.tournament_id, user_id, members.names[slot], True, score, members.attempts[slot],
-                None if score is None else members.scored_ms[slot], members.joined_ms[slot], None,
-            )  # fmt: skip
-            rows.append((tournament_row(state), part))
-        return _page(rows, cursor, limit)
-
-    async def close(self) -> None:
-        return None
-
-
-def _page(rows: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
-    start = int(cursor) if cursor is not None else 0  # ValueError for what is no cursor of ours
-    end = start + limit
-    return rows[start:end], str(end) if end < len(rows) else None
-
-
-def tournament_row(state: Tournament) -> TournamentRow:
-    spec = state.spec
-    return TournamentRow(
-        tournament_id=state.tournament_id,
-        partition=state.partition,
-        offset=state.offset,
-        epoch=EPOCH,
-        name=spec.name,
-        type=spec.type,
-        visibility=spec.visibility,
-        status=state.status,
-        dedicated=state.dedicated,
-        creator=state.creator,
-        created_ms=state.created_ms,
-        starts_ms=spec.starts_ms,
-        ends_ms=spec.ends_ms,
-        finished_ms=state.finished_ms,
-        capacity=spec.capacity,
-        participants=state.members.joined,
-        version=state.version,
-        revision=state.revision,
-        spec=views.encode(state.spec),
-    )
-
-
-class InProcessUpdates:
-    """`Updates`: a broker of bounded queues; `broken` makes receiving raise, as a broker that is away."""
-
-    def __init__(self, max_kept: int = 1000) -> None:
-        self._subscriptions: list[InProcessSubscription] = []
-        self._max_kept = max_kept
-        self.broken = False
-
-    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        for channel, payload in messages:
-            for subscription in self._subscriptions:
-                subscription.offer(Publication(channel, payload))
-
-    async def subscribe(self) -> InProcessSubscription:
-        subscription = InProcessSubscription(self, self._max_kept)
-        self._subscriptions.append(subscription)
-        return subscription
-
-    def forget(self, subscription: InProcessSubscription) -> None:
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
-
-
-class InProcessSubscription:
-    def __init__(self, broker: InProcessUpdates, max_kept: int) -> None:
-        self._broker = broker
-        self._channels: set[str] = set()
-        self._kept: list[Publication] = []
-        self._max_kept = max_kept
-        self._some = asyncio.Event()
-
-    def offer(self, publication: Publication) -> None:
-        if publication.channel not in self._channels:
-            return
-        if len(self._kept) >= self._max_kept:
-            self._kept = [Publication("", b"", lost=True)]
-        self._kept.append(publication)
-        self._some.set()
-
-    async def add(self, channels: Sequence[str]) -> None:
-        self._channels.update(channels)
-
-    async def remove(self, channels: Sequence[str]) -> None:
-        self._channels.difference_update(channels)
-
-    async def receive(self, wait_ms: int) -> list[Publication]:
-        if self._broker.broken:
-            raise ConnectionError("the broker is away")
-        if not self._kept:
-            self._some.clear()
-            try:
-                async with asyncio.timeout(wait_ms / 1000):
-                    await self._some.wait()
-            except TimeoutError:
-                return []
-        kept, self._kept = self._kept, []
-        return kept
-
-    async def close(self) -> None:
-        self._broker.forget(self)

@@ -7,7 +7,7 @@ import pytest
 from actors.domain.publications import OutcomeReply, encode_outcomes
 from serve_app import waiters as module
 from serve_app.waiters import Waiters
-from tests.support.inprocess import InProcessUpdates
+from tests.support.inprocess_updates import InProcessUpdates
 
 
 def reply(offset: int, partition: int = 0) -> OutcomeReply:

@@ -1,0 +1,121 @@
+"""The `Records` port of the in-process Palio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from actors.domain import views
+from actors.domain.tournament import Tournament
+from storage.base import (
+    Checkpoint,
+    ListQuery,
+    Page,
+    ParticipantRow,
+    RecordsUnavailableError,
+    StoredSnapshot,
+    TournamentRow,
+)
+
+if TYPE_CHECKING:
+    from tests.support.inprocess import InProcessPalio
+
+EPOCH = 1
+
+
+class InProcessRecords:
+    """`Records` over the states: lists as if everything were durable at once. Cursors are positions."""
+
+    def __init__(self, palio: InProcessPalio) -> None:
+        self._palio = palio
+        self.down = False
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        raise NotImplementedError("nothing is checkpointed in here")
+
+    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
+        return None
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return []
+
+    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
+        return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(scopes, -1)
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None:
+        if self.down:
+            raise RecordsUnavailableError("the records are down")
+        state = self._palio.states.get(tournament_id)
+        return None if state is None else tournament_row(state)
+
+    async def list_tournaments(self, query: ListQuery) -> Page:
+        if self.down:
+            raise RecordsUnavailableError("the records are down")
+        rows = [
+            tournament_row(state)
+            for state in reversed(self._palio.states.values())
+            if query.see_all
+            or state.spec.visibility == "public"
+            or (query.viewer is not None and state.members.slot(query.viewer) >= 0)
+        ]
+        wanted = [
+            row
+            for row in rows
+            if query.status in (None, row.status)
+            and query.type in (None, row.type)
+            and (query.q is None or query.q.lower() in row.name.lower())
+        ]
+        return Page(*_page(wanted, query.cursor, query.limit))
+
+    async def user_tournaments(
+        self, user_id: int, cursor: str | None, limit: int
+    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+        rows = []
+        for state in reversed(self._palio.states.values()):
+            slot = state.members.slot(user_id)
+            if slot < 0:
+                continue
+            members, score = state.members, state.ranking.score(slot)
+            part = ParticipantRow(
+                state.tournament_id, user_id, members.names[slot], True, score, members.attempts[slot],
+                None if score is None else members.scored_ms[slot], members.joined_ms[slot], None,
+            )  # fmt: skip
+            rows.append((tournament_row(state), part))
+        return _page(rows, cursor, limit)
+
+    async def close(self) -> None:
+        return None
+
+
+def _page(rows: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+    start = int(cursor) if cursor is not None else 0  # ValueError for what is no cursor of ours
+    end = start + limit
+    return rows[start:end], str(end) if end < len(rows) else None
+
+
+def tournament_row(state: Tournament) -> TournamentRow:
+    spec = state.spec
+    return TournamentRow(
+        tournament_id=state.tournament_id,
+        partition=state.partition,
+        offset=state.offset,
+        epoch=EPOCH,
+        name=spec.name,
+        type=spec.type,
+        visibility=spec.visibility,
+        status=state.status,
+        dedicated=state.dedicated,
+        creator=state.creator,
+        created_ms=state.created_ms,
+        starts_ms=spec.starts_ms,
+        ends_ms=spec.ends_ms,
+        finished_ms=state.finished_ms,
+        capacity=spec.capacity,
+        participants=state.members.joined,
+        version=state.version,
+        revision=state.revision,
+        spec=views.encode(state.spec),
+    )
