@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from actors.ingest import Ingest
 from actors.owner import Owner
+from storage.base import Point
 
 RECORDS = Counter(
     "palio_records_total", "Records applied, ignored, refused or rejected, by reason.", ["outcome", "reason"]
@@ -98,3 +99,18 @@ class IngestMetrics:
         LAG_SECONDS.labels(self._name).set(0 if oldest is None else max(0, now_ms - oldest) / 1000)
         BUFFERED.labels(self._name).set(ingest.buffered())
         self._grow.to(DEAD_LETTERS, "letters", ingest.dead_lettered)
+
+
+def owner_points(owner: Owner, now_ms: int) -> list[Point]:
+    """The owner's load as a point of the metric series, for dashboards over a longer time than Prometheus keeps."""
+    active = list(owner.holdings.active.values())
+    fields = {
+        "active": float(len(active)),
+        "running": float(sum(entity.state.status == "running" for entity in active)),
+        "participants": float(sum(entity.state.members.joined for entity in active)),
+        "scored": float(sum(len(entity.state.ranking) for entity in active)),
+        "applied_total": float(owner.outcomes["applied", ""]),
+        "ignored_total": float(sum(total for (outcome, _), total in owner.outcomes.items() if outcome == "ignored")),
+        "updates_total": float(owner.publisher.published),
+    }
+    return [Point("owner", {"owner": owner.name}, fields, now_ms)]

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from cluster.errors import StartError
-from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, open_log, open_records
-from cluster.secrets import mint_token
+from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, open_log, open_records
 from cluster.settings import PROJECT_DIR, Settings
+from cluster.tokens import token as make_token
 from storage.base import StorageError, StorageVersionError
 
 logger = logging.getLogger(__name__)
@@ -56,9 +56,7 @@ class Palio:
 
     def token(self, role: str, sub: int, ttl_s: float = OPERATOR_TOKEN_TTL_S) -> str:
         """A fresh token of any role, signed with the configured secret."""
-        return mint_token(
-            jwt_secret(self.settings), role=role, sub=str(sub), ttl_s=ttl_s, audience=self.settings.jwt_audience
-        )
+        return make_token(self.settings, role=role, sub=sub, ttl_s=ttl_s)
 
     def stop(self) -> None:
         """Drain the doors, take a last checkpoint, end Ray. A second call does nothing."""

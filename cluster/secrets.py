@@ -1,22 +1,17 @@
-"""Secrets of an embedded Palio, made once in the data directory, and the tokens signed with one of them."""
+"""Secrets of an embedded Palio, made once in the data directory."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
-import jwt
-
-from actors.domain.values import parse_id
 from cluster.errors import StartError
 
 JWT_SECRET: Final = "jwt_secret"  # noqa: S105 - the name of a file, not a secret
 RECORD_SECRET: Final = "record_secret"  # noqa: S105
-ROLES: Final = ("player", "service", "operator")
 SECRET_BYTES: Final = 32  # as long as SHA-256's digest: RFC 7518 section 3.2 asks no less of an HS256 key
 
 
@@ -53,18 +48,3 @@ def _create(path: Path) -> None:
             return  # somebody else was first: theirs counts
     finally:
         Path(temporary).unlink()
-
-
-def mint_token(secret: bytes, *, role: str, sub: str, ttl_s: float, audience: str = "palio") -> str:
-    """An HS256 token of the contract: `sub`, `role`, `iat`, `exp`, `aud`.
-
-    Raises ValueError for an unknown role, a `sub` that is no user id (decimal, 1 .. 2^63-1) or a lifetime that is not positive.
-    """
-    if role not in ROLES:
-        raise ValueError(f"expected a role of {', '.join(ROLES)}, got {role!r}")
-    parse_id(sub)
-    if not ttl_s > 0:
-        raise ValueError(f"expected a lifetime above 0 seconds, got {ttl_s}")
-    now = time.time()
-    claims = {"sub": sub, "role": role, "aud": audience, "iat": int(now), "exp": int(now + ttl_s + 0.999)}
-    return jwt.encode(claims, secret, algorithm="HS256")

@@ -71,7 +71,10 @@ class Settings(BaseSettings):
         50, ge=50, le=60_000, description="Least time between two updates of a tournament (50: 20 a second)."
     )
     checkpoint_interval_ms: int = Field(
-        1000, ge=10, le=60_000, description="Time between copies of changes to the read model."
+        1000,
+        ge=10,
+        le=60_000,
+        description="Least time between two durable checkpoints of an owner; costly ones come less often.",
     )
     checkpoint_max_interval_s: float = Field(30, gt=0, le=30, description="Most time a durable snapshot may be behind.")
     delivery_timeout_s: float = Field(
@@ -79,9 +82,6 @@ class Settings(BaseSettings):
     )
     owner_call_timeout_s: float = Field(
         2, gt=0, le=60, description="Wait for an owner's answer before reading a copy instead."
-    )
-    effects_keep_s: float = Field(
-        60, gt=0, le=3600, description="How long an owner knows outcomes of records, for Prefer: wait."
     )
 
     # The score log and ingest
@@ -91,9 +91,6 @@ class Settings(BaseSettings):
     ingest_batch: int = Field(2000, ge=1, le=100_000, description="Records read from a partition at once.")
     ingest_buffer: int = Field(
         20_000, ge=1, description="Records an ingest actor holds undelivered; then it stops reading."
-    )
-    admission_lag: int = Field(
-        1_000_000, ge=1, description="Records the oldest watermark may be behind; beyond it submissions get 503."
     )
 
     # Limits of the doors

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from actors.owner import Owner, OwnerConfig
 from actors.owner_reads import OwnerReads
-from cluster.actor_metrics import OwnerMetrics
+from cluster.actor_metrics import OwnerMetrics, owner_points
 from cluster.parts import clock_ms, open_log, open_records, set_up_logging, signer_of
 from cluster.process import Background
 from cluster.settings import Settings
 from cluster.updates_actor import connect_updates
 from storage.base import LiveSnapshot, LogUnavailableError, RankingsQuery, RecordsUnavailableError, Reply, Standing
+from storage.metrics_parquet import ParquetMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class TournamentActor:
         )
         self._reads = OwnerReads(self._owner, self._owner.publisher)
         self._metrics = OwnerMetrics(self._name)
+        self._series = ParquetMetrics(settings.data_dir / "series")
         while True:
             try:
                 await self._owner.adopt(scopes)
@@ -64,6 +66,7 @@ class TournamentActor:
         self._background.start("checkpoint", self._checkpoint_loop())
         self._background.start("tick", self._tick_loop())
         self._background.start("metrics", self._metrics_loop())
+        self._background.start("series", self._series_loop())
 
     async def ready(self) -> bool:
         """True once the scopes are adopted."""
@@ -125,6 +128,7 @@ class TournamentActor:
         await self._started
         await self._background.stop()
         await self._owner.close()
+        await self._series.close()
         await self._records.close()
         await self._log.close()
 
@@ -154,3 +158,9 @@ class TournamentActor:
         while True:
             await asyncio.sleep(1)
             self._metrics.update(self._owner, clock_ms())
+
+    async def _series_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.metrics_interval_s)
+            self._series.write(owner_points(self._owner, clock_ms()))
+            await self._series.flush()

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cluster.errors import StartError
-from cluster.secrets import JWT_SECRET, ROLES, load_or_create_secret, mint_token
-from cluster.settings import Settings, describe, load_settings
+from cluster.settings import describe, load_settings
+from cluster.tokens import token
+from serve_app.auth import ROLES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,23 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def service_token(settings: Settings, *, sub: str = "1", role: str = "service", ttl_s: float = 86_400.0) -> str:
-    """A token signed as `settings` say. Raises StartError when the keys are elsewhere (a JWKS)."""
-    if settings.jwt_algorithm != "HS256":
-        raise StartError(
-            f"cannot sign: PALIO_JWT_ALGORITHM is {settings.jwt_algorithm}, so tokens come from who has the key"
-        )
-    secret = (
-        settings.jwt_secret.get_secret_value().encode()
-        if settings.jwt_secret is not None
-        else load_or_create_secret(settings.data_dir, JWT_SECRET)
-    )
-    return mint_token(secret, role=role, sub=sub, ttl_s=ttl_s, audience=settings.jwt_audience)
-
-
 def _token(options: argparse.Namespace) -> int:
     settings = load_settings(data_dir=options.data)
-    print(service_token(settings, role=options.role, sub=options.sub, ttl_s=options.ttl_s))
+    print(token(settings, role=options.role, sub=options.sub, ttl_s=options.ttl_s))
     return 0
 
 
@@ -105,9 +92,9 @@ def _demo(options: argparse.Namespace) -> int:
 
     settings = load_settings(data_dir=options.data)
     url = options.url or f"http://127.0.0.1:{settings.port}"
-    token = options.token or service_token(settings)
+    bearer = options.token or token(settings, role="service")
     return run_demo(
-        url, token, speed=options.speed, data_dir=settings.data_dir if options.token is None else options.data
+        url, bearer, speed=options.speed, data_dir=settings.data_dir if options.token is None else options.data
     )
 
 

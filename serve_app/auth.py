@@ -144,9 +144,17 @@ def unauthorized(code: str, detail: str) -> Problem:
 
 
 def make_token(
-    secret: bytes, *, role: Role, user_id: int, ttl_s: float, audience: str = "palio", now_s: float | None = None
+    secret: bytes, *, role: str, user_id: int | str, ttl_s: float, audience: str = "palio", now_s: float | None = None
 ) -> str:
-    """An HS256 token of the contract."""
+    """An HS256 token of the contract: `sub`, `role`, `iat`, `exp`, `aud`.
+
+    Raises ValueError for an unknown role, a user id that is none (decimal, 1 .. 2^63-1) or a lifetime that is not positive.
+    """
+    if role not in ROLES:
+        raise ValueError(f"expected a role of {', '.join(ROLES)}, got {role!r}")
+    if not ttl_s > 0:
+        raise ValueError(f"expected a lifetime above 0 seconds, got {ttl_s}")
+    sub = str(parse_id(str(user_id)))
     now = time.time() if now_s is None else now_s
-    claims = {"sub": str(user_id), "role": role, "aud": audience, "iat": int(now), "exp": int(now + ttl_s + 0.999)}
+    claims = {"sub": sub, "role": role, "aud": audience, "iat": int(now), "exp": int(now + ttl_s + 0.999)}
     return jwt.encode(claims, secret, algorithm="HS256")

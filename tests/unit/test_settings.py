@@ -4,12 +4,11 @@ import stat
 import threading
 from pathlib import Path
 
-import jwt
 import pytest
 from pydantic import ValidationError
 
 from cluster.errors import SettingsError, StartError
-from cluster.secrets import load_or_create_secret, mint_token
+from cluster.secrets import load_or_create_secret
 from cluster.settings import Settings, describe, load_settings
 
 
@@ -139,20 +138,3 @@ def test_a_secret_that_is_too_short_or_cannot_be_made_is_an_error_at_start(tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="cannot read or make the secret"):
         load_or_create_secret(tmp_path / "file", "jwt_secret")
-
-
-def test_a_token_carries_the_claims_of_the_contract():
-    secret = b"s" * 32
-    claims = jwt.decode(
-        mint_token(secret, role="service", sub="7", ttl_s=60), secret, algorithms=["HS256"], audience="palio"
-    )
-    assert (claims["sub"], claims["role"]) == ("7", "service")
-    assert 60 <= claims["exp"] - claims["iat"] <= 62
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"role": "admin"}, {"sub": "0"}, {"sub": "x"}, {"sub": str(2**63)}, {"ttl_s": 0}, {"ttl_s": float("nan")}]
-)
-def test_a_token_for_nobody_is_refused(wrong):
-    with pytest.raises(ValueError, match="expected"):
-        mint_token(b"s" * 32, **{"role": "player", "sub": "1", "ttl_s": 1.0} | wrong)
