@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from ray import serve
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
@@ -70,7 +70,7 @@ async def close_front(services: Services) -> None:
 class Api:
     """All of REST and the page."""
 
-    async def __init__(self, settings: Settings) -> None:
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
         from serve_app.api import create_app  # FastAPI takes half a second to import: only where it is used
 
         self._services = await open_front(settings, "api")
@@ -91,7 +91,7 @@ class Api:
 class Gateway:
     """The data plane: live sockets, views, rankings, submissions, on a socket that all replicas of a node share."""
 
-    async def __init__(self, settings: Settings) -> None:
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
         from serve_app.gateway_app import GatewayApp
         from serve_app.gateway_server import start
         from serve_app.handlers import Handlers
@@ -148,12 +148,13 @@ def gateway_autoscaling(settings: Settings) -> AutoscalingConfig:
 
 def targets(settings: Settings) -> list[serve.RunTarget]:
     """What Serve runs."""
-    gateway = (
-        Gateway.options(num_replicas=settings.gateway_replicas_min)
-        if settings.gateway_replicas_min == settings.gateway_replicas_max
-        else Gateway.options(autoscaling_config=gateway_autoscaling(settings))
-    )
-    api = Api.options(num_replicas=settings.api_replicas)
+    gateway: Any = Gateway  # deployments, which the decorators' missing types hide
+    api: Any = Api
+    if settings.gateway_replicas_min == settings.gateway_replicas_max:
+        gateway = gateway.options(num_replicas=settings.gateway_replicas_min)
+    else:
+        gateway = gateway.options(autoscaling_config=gateway_autoscaling(settings))
+    api = api.options(num_replicas=settings.api_replicas)
     return [
         serve.RunTarget(api.bind(settings), name="api", route_prefix="/"),
         serve.RunTarget(gateway.bind(settings), name="gateway", route_prefix=None),
