@@ -122,7 +122,8 @@ class Director:
         async with self._hosting:
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
-            alone = tournament in self._alone or (not over and len(self._alone) < self.plan.max_dedicated)
+            hosted = tournament in self.routes.dedicated
+            alone = tournament in self._alone or not (hosted or over or len(self._alone) >= self.plan.max_dedicated)
             name = f"tournament-{tournament}" if alone else shard
             if alone:
                 await self._launcher.start_dedicated(name, partition, tournament, after)

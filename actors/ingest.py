@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from actors.domain.messages import Create
+from actors.domain.messages import Claim, Create
 from actors.feed import Feed
 from actors.parse import Parsed, Parser
 from actors.window import Window
@@ -183,9 +183,11 @@ class Ingest:
             await self.flush_letters()
 
     def belongs(self, record: Parsed, tournament: int) -> bool:
-        """Whether a record belongs to a scope of its partition (`tournament` 0: the shared ones)."""
+        """Whether a record belongs to a scope of its partition (`tournament` 0: the shared ones, whose owner reads every claim)."""
         target = record.item.tournament_id
-        return target == tournament if tournament else target not in self.dedicated
+        if tournament:
+            return target == tournament
+        return target not in self.dedicated or isinstance(record.message, Claim)
 
     async def read_log(self, partition: int, after: int, limit: int) -> tuple[int, list[Parsed]]:
         """Records behind the window, for a feed that catches up: (upto, records)."""
@@ -244,7 +246,9 @@ class Ingest:
         for tournament in self._homeless:
             partition, after = self.dedicated[tournament]
             durable[partition] = min(durable.get(partition, after), after)
-        offsets = {partition: offset for partition, offset in durable.items() if offset >= 0}
+        # beyond the windows there may be creates of dedicated tournaments, whose scopes nobody knows yet
+        read = {partition: window.upto for partition, window in self.windows.items()}
+        offsets = {p: min(offset, read[p]) for p, offset in durable.items() if min(offset, read[p]) >= 0}
         if offsets:
             await self._log.commit(offsets)
         return offsets

@@ -161,11 +161,11 @@ class Owner:
         if scope is None:
             return ScopePosition(*key, held=False)
         if delivered.after == scope.watermark and delivered.upto > delivered.after:
-            await self._load_missing(delivered.items, scope)
+            present = await self._find_all(delivered.items, scope)
             if self.holdings.scopes.get(key) is not scope:
                 return ScopePosition(*key, held=False)
             was_ready = scope.ready
-            if not self._apply_items(delivered.items, scope, rejected):
+            if not self._apply_items(delivered.items, scope, present, rejected):
                 self._drop(key)
                 return ScopePosition(*key, held=False)
             scope.watermark = delivered.upto
@@ -180,28 +180,45 @@ class Owner:
                 self.publisher.start_live(entity)
                 self.publisher.mark(entity)
 
-    async def _load_missing(self, items: Sequence[Item], scope: Scope) -> None:
+    async def _find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:
+        """The tournaments of these items that there are: held on to until they are applied, however few that are over may stay in memory."""
+        present: dict[int, Entity] = {}
         for tournament_id in {item.tournament_id for item in items if item.tournament_id}:
             # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
             with contextlib.suppress(OwnerMovedError):
-                await self.holdings.find(tournament_id, scope)
+                entity = await self.holdings.find(tournament_id, scope)
+                if entity is not None:
+                    present[tournament_id] = entity
+        return present
 
-    def _apply_items(self, items: Sequence[Item], scope: Scope, rejected: list[Rejected]) -> bool:
+    def _apply_items(
+        self, items: Sequence[Item], scope: Scope, present: dict[int, Entity], rejected: list[Rejected]
+    ) -> bool:
         """Apply the items of a range in order; False when a later claim of another instance ends the scope here."""
         for item in items:
             if isinstance(item, ControlItem):
                 message = decode_value(item.value)
                 if isinstance(message, Claim):
-                    if message.instance != self.instance and item.offset > scope.epoch:
-                        logger.warning("%s lost %s to %s", self.name, message.scope, message.owner)
+                    if self._loses(message, item, scope):
                         return False
                     continue
-            self._apply_item(item, scope, rejected)
+            self._apply_item(item, scope, present, rejected)
         return True
 
-    def _apply_item(self, item: Item, scope: Scope, rejected: list[Rejected]) -> None:
+    def _loses(self, claim: Claim, item: ControlItem, scope: Scope) -> bool:
+        """Whether a claim ends this scope. One of a dedicated tournament ends that scope, should it still be held here."""
+        key = (scope.partition, item.tournament_id)
+        held = self.holdings.scopes.get(key)
+        if held is None or claim.instance == self.instance or item.offset <= held.epoch:
+            return False
+        logger.warning("%s lost %s to %s", self.name, claim.scope, claim.owner)
+        if held is not scope:
+            self._drop(key)
+        return held is scope
+
+    def _apply_item(self, item: Item, scope: Scope, present: dict[int, Entity], rejected: list[Rejected]) -> None:
         tournament_id = item.tournament_id
-        entity = self.holdings.at_hand(tournament_id)
+        entity = self.holdings.at_hand(tournament_id) or present.get(tournament_id)
         state: Tournament | None = None if entity is None else entity.state
         slot, before = -1, None
         if state is not None and isinstance(item, ScoreItem):
