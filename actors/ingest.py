@@ -38,7 +38,9 @@ class IngestConfig:
 
 class Ingest:
     """See the module. `deliver(owner, data)` hands encoded ranges to an owner; `host(partition, tournament, after)` asks the
-    director for the owner of a scope, `homes(partitions)` for those of the dedicated tournaments that are stored and not over; `sleep(seconds)` is the clock's wait."""
+    director for the owner of a scope, `homes(partitions)` for those of the dedicated tournaments that are stored and not over;
+    `sleep(seconds)` is the clock's wait.
+    """
 
     def __init__(
         self,
@@ -283,11 +285,12 @@ class Ingest:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_loop())
             tasks.create_task(self._commit_loop())
-            fed: set[str] = set()
+            fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
             while True:
-                for owner in self.feeds.keys() - fed:
-                    fed.add(owner)
-                    tasks.create_task(self._feed_loop(self.feeds[owner]))
+                for owner, feed in self.feeds.items():
+                    if fed.get(owner) is not feed:
+                        fed[owner] = feed
+                        tasks.create_task(self._feed_loop(feed))
                 self.grown.clear()
                 await self.grown.wait()
 

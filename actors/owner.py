@@ -148,11 +148,9 @@ class Owner:
 
         Raises RecordsUnavailableError when a finished tournament that a record needs cannot be loaded; nothing of that range is applied.
         """
-        positions: list[ScopePosition] = []
         rejected: list[Rejected] = []
         async with self._delivering:
-            for delivered in decode_ranges(data):
-                positions.append(await self._apply_range(delivered, rejected))
+            positions = [await self._apply_range(delivered, rejected) for delivered in decode_ranges(data)]
         return encode_answer(DeliveryAnswer(positions, rejected))
 
     async def _apply_range(self, delivered: Range, rejected: list[Rejected]) -> ScopePosition:
