@@ -240,6 +240,8 @@ class Play:
     async def _finish(self, held: Held) -> None:
         if self._timing.end_early:
             await self._stage.client.end(held.id)
+        else:
+            await asyncio.sleep(max(0.0, held.ends_ms / 1000 - time.time()))
         status = await self._status(held, OVER)
         if status != "finished":
             raise DemoError(f"{self._contest.name}: expected it to finish, it is {status}")
