@@ -14,7 +14,7 @@ from cluster import api_door
 from cluster.directory import RayOwners
 from cluster.gateway_scaling import GatewayScaling
 from cluster.parts import clock_ms, jwt_secret, open_log, open_records, plan_of, set_up_logging, signer_of
-from cluster.settings import Settings
+from cluster.settings import Settings, project_version
 from cluster.updates_actor import connect_updates
 from serve_app.config import FrontConfig
 from serve_app.services import Services, open_services
@@ -27,6 +27,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
     """The front's view of the settings."""
     names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret"}
     return FrontConfig(
+        version=project_version(),
         replica_id=replica_id,
         jwt_secret=jwt_secret(settings),
         gateway_url=f"http://{settings.host}:{settings.gateway_port}",

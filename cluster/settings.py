@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self, get_args, get_origin
 
@@ -171,6 +172,12 @@ class Settings(BaseSettings):
                 f"PALIO_JWT_JWKS: expected a path or URL, since PALIO_JWT_ALGORITHM is {self.jwt_algorithm}, got nothing"
             )
         return self
+
+
+def project_version() -> str:
+    """Palio's version, from pyproject.toml."""
+    project: dict[str, Any] = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
 
 
 class SettingRow(NamedTuple):

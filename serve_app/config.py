@@ -13,7 +13,7 @@ class FrontConfig:
     path or an URL) for the others. `gateway_url` and `live_url` are what clients are told.
     """
 
-    version: str = "0.1.0"
+    version: str = "0"
     replica_id: str = "front"
     demo: bool = False
     gateway_url: str = "http://127.0.0.1:8001"

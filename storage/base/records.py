@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 
 class TournamentRow(NamedTuple):
-    """A tournament as listed. Times in ms since 1970; `spec` is the JSON of the contract's spec."""
+    """A tournament as listed. Times in ms since 1970; `spec` is the encoded `actors.domain.messages.Spec`."""
 
     tournament_id: int
     partition: int
