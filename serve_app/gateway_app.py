@@ -112,11 +112,12 @@ class GatewayApp:
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
+        connection: LiveConnection = scope["extensions"][CONNECTION]
         problem = self._refusal(scope)
         if problem is not None:
             await _refuse(send, self.handlers.error_response(problem, "live"))
+            connection.handshake_complete = True  # or uvicorn logs an error for each refusal
             return
-        connection: LiveConnection = scope["extensions"][CONNECTION]
         session = LiveSession(connection, self.hub, self.handlers.services.authenticator, self.config.max_subscriptions)
         # Counted from here on, or a burst of handshakes would pass the limit together.
         self.hub.join(session)

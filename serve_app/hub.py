@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 
 from actors.domain.publications import changed_channel, decode_changed, frame_position, updates_channel
+from serve_app.config import FrontConfig
 from serve_app.hub_feed import UpdatesFeed
 from serve_app.hub_standings import Standings
 from serve_app.hub_sync import Copies, Sync
@@ -58,6 +59,11 @@ class HubLimits:
     check_grace_s: float = 0.25
     keep_s: float = 10
     owner_calls: int = 64
+
+    @classmethod
+    def of(cls, config: FrontConfig) -> HubLimits:
+        """What the front's configuration says of them."""
+        return cls(max_sockets=config.max_sockets, check_interval_s=config.position_check_s)
 
 
 class Hub:

@@ -43,6 +43,9 @@ class LiveConnection(WebSocketsSansIOProtocol):
     def attach(self, session: SocketEvents, buffer_bytes: int) -> None:
         """Tell `session` what happens from now on; it is paused beyond `buffer_bytes` unsent."""
         self.session = session
+        # What the handshake left is a few kilobytes of headers, for as long as the socket lives.
+        self.scope["headers"] = []
+        del self.request, self.response
         self.transport.set_write_buffer_limits(high=buffer_bytes, low=buffer_bytes // 4)
 
     def close(self, code: int, reason: str) -> None:

@@ -82,7 +82,8 @@ class Gateway:
 
     def data(self, tournament: str) -> dict[str, Any]:
         """What every subscriber should see."""
-        return json.loads(json.dumps(self.palio.published[int(tournament)]))
+        copied: dict[str, Any] = json.loads(json.dumps(self.palio.published[int(tournament)]))
+        return copied
 
     @asynccontextmanager
     async def client(self, **options: Any) -> AsyncIterator[LiveClient]:

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from serve_app.auth import make_token
 from serve_app.gateway_server import PortInUseError, port_is_free, start
-from tests.support.gateway import WAIT_S, Gateway, running_gateway
+from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
 
 
 def bearer(gateway: Gateway, user: int = 1, role: Any = "player") -> dict[str, str]:
@@ -113,7 +114,9 @@ async def test_who_may_not_submit(lane: str) -> None:
         path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
         body = {"event_id": "a", "score": 1}
         assert (await http.post(path, json=body)).json()["code"] == "token_missing"
-        expired = {"authorization": f"Bearer {gateway.token(1, ttl_s=-5)}"}
+        expired = {
+            "authorization": f"Bearer {make_token(SECRET, role='player', user_id=1, ttl_s=5, now_s=1_000_000_000)}"
+        }
         answer = await http.post(path, json=body, headers=expired)
         assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
         assert "www-authenticate" in answer.headers

@@ -62,7 +62,7 @@ async def test_subscribe_first_then_a_snapshot_and_again_a_fresh_one() -> None:
     [
         "nonsense",
         "",
-        make_token(SECRET, role="player", user_id=1, ttl_s=-10),
+        make_token(SECRET, role="player", user_id=1, ttl_s=10, now_s=1_000_000_000),
         make_token(b"another secret, as long as needed", role="player", user_id=1, ttl_s=60),
         make_token(SECRET, role="player", user_id=1, ttl_s=60, audience="other"),
         "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIiwicm9sZSI6Im9wZXJhdG9yIiwiYXVkIjoicGFsaW8iLCJleHAiOjk5OTk5OTk5OTl9.",
@@ -158,7 +158,7 @@ async def test_a_message_in_many_fragments_is_bounded_too() -> None:
         assert client.socket.close_code == 1009
 
 
-async def test_no_more_sockets_than_allowed() -> None:
+async def test_no_more_sockets_than_allowed(caplog: pytest.LogCaptureFixture) -> None:
     limits = HubLimits(check_interval_s=3600, max_sockets=2)
     async with running_gateway(limits) as gateway, gateway.client(), gateway.client() as second:
         with pytest.raises(InvalidStatus) as refused:
@@ -167,6 +167,7 @@ async def test_no_more_sockets_than_allowed() -> None:
         assert refused.value.response.status_code == 503
         assert int(refused.value.response.headers["retry-after"]) >= 1
         assert json.loads(refused.value.response.body)["code"] == "too_many_sockets"
+        assert not caplog.records
         await second.socket.close()
         async with asyncio.timeout(WAIT_S):
             while gateway.server.sockets == 2:
