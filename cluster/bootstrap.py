@@ -15,6 +15,8 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final
 
+from actors.domain.delivery import scope_name
+from actors.log_check import LogMismatchError, check_log
 from cluster.errors import StartError
 from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, open_log, open_records
 from cluster.settings import PROJECT_DIR, Settings
@@ -136,14 +138,20 @@ def _lock_data_dir(data_dir: Path) -> IO[str]:
 
 
 def _check_data(settings: Settings) -> None:
-    """Open both stores once: makes them if they are missing, and refuses those of a newer version before anything starts."""
+    """Open both stores once, before anything starts: makes them if they are missing, refuses those of a newer version or that
+    do not belong together."""
 
     async def check() -> None:
         log = open_log(settings)
         try:
-            await log.committed()
+            bounds = await log.bounds()
             records = await open_records(settings)
-            await records.close()
+            try:
+                scopes = {scope_name(partition, 0): partition for partition in bounds}
+                projected = await records.projected(list(scopes))
+            finally:
+                await records.close()
+            check_log(bounds, {scopes[scope]: offset for scope, offset in projected.items()})
         finally:
             await log.close()
 
@@ -151,7 +159,7 @@ def _check_data(settings: Settings) -> None:
         asyncio.run(check())
     except StorageVersionError as error:
         raise StartError(f"the data directory {settings.data_dir} was made by a newer Palio: {error}") from error
-    except (StorageError, OSError) as error:
+    except (StorageError, LogMismatchError, OSError) as error:
         raise StartError(f"cannot use the data directory {settings.data_dir}: {error}") from error
 
 

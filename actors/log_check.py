@@ -1,0 +1,30 @@
+"""Rule 10: the log and the durable store must belong together. Watermarks outside the log mean another log, or a lost one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from storage.base import LogBounds
+
+
+class LogMismatchError(Exception):
+    """The log is not the one that the durable state came from, or it lost records that are still needed."""
+
+
+def check_log(bounds: Mapping[int, LogBounds], projected: Mapping[int, int]) -> None:
+    """`projected` is the durable offset of each partition's shared scope, -1 for none. Raises LogMismatchError.
+
+    Needed: log start - 1 <= projected <= log end, so that reading on from there finds every record.
+    """
+    for partition, offset in sorted(projected.items()):
+        held = bounds[partition]
+        if offset > held.last:
+            raise LogMismatchError(
+                f"partition {partition} is durable up to offset {offset}, but its log ends at {held.last}: "
+                "the log was replaced, or restored from an older copy"
+            )
+        if offset < held.start - 1:
+            raise LogMismatchError(
+                f"partition {partition} is durable up to offset {offset}, but its log starts at {held.start}: "
+                "records between are gone"
+            )
