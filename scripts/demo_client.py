@@ -30,13 +30,16 @@ class DemoClient:
     At most `joins` joins are in flight, so a slow Palio gets fewer of them and not a queue; the other calls never wait for them.
     """
 
-    def __init__(self, url: str, token: str, *, joins: int = 12) -> None:
+    def __init__(
+        self, url: str, token: str, *, joins: int = 12, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._url = url.rstrip("/")
         self.gateway = self._url  # until `find_gateway`
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
             limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),  # one a tournament, and the joins
             timeout=15.0,
+            transport=transport,
         )
         self._joins = asyncio.Semaphore(joins)
 
