@@ -13,8 +13,9 @@ import asyncio
 import time
 from typing import Any, Final
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from serve_app.bodies import too_large
@@ -286,10 +287,12 @@ class GatewayHttp(HttpToolsProtocol):
         return True
 
     def _answer(self, cycle: HotCycle, response: Response) -> None:
-        if not (cycle.disconnected or cycle.response_complete):
+        if not cycle.response_complete:
             self._write_answer(cycle, STATUS_LINE[response.status], _head_and_body(response))
 
     def _write_answer(self, cycle: HotCycle, status_line: bytes, rest: bytes) -> None:
+        if cycle.disconnected or self.transport.is_closing():
+            return
         parts = [status_line]
         for name, value in self.server_state.default_headers:
             parts += (name, b": ", value, b"\r\n")
@@ -301,6 +304,20 @@ class GatewayHttp(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    # The ASGI lane
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """As uvicorn's, but nothing is written to a connection that was reset: uvloop raises there, before `connection_lost` comes."""
+
+        async def careful(scope: Any, receive: Any, send: Any) -> None:
+            async def send_if_open(message: Any) -> None:
+                cycle.disconnected = cycle.disconnected or self.transport.is_closing()
+                await send(message)
+
+            await app(scope, receive, send_if_open)
+
+        super()._start_asgi_task(cycle, careful)
 
     # Refusing
 
@@ -314,6 +331,8 @@ class GatewayHttp(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer with an error and end the connection, in such a way that the answer arrives."""
         self.refused = True
+        if self.transport.is_closing():
+            return
         response = problem_response(problem)
         parts = [STATUS_LINE[problem.status], b"connection: close\r\n", _head_and_body(response)]
         self.transport.write(b"".join(parts))

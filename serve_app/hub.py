@@ -185,9 +185,9 @@ class Hub:
             del socket.subscriptions[tournament_id]
         self._detach(subscription)
         if subscription.answered:
-            socket.write(unsubscribed_frame(tournament_id, code))
+            socket.send(unsubscribed_frame(tournament_id, code))
         else:
-            socket.write(error_frame(subscription.request_id, code, message))
+            socket.send(error_frame(subscription.request_id, code, message))
 
     def refuse(self, subscription: Subscription) -> None:
         """There is no such tournament, or it is hidden from this user: the same answer."""
@@ -221,7 +221,7 @@ class Hub:
             self.sync.request(topic)
             return
         for frame in frames:
-            socket.write(frame)
+            socket.send(frame)
         DELIVERED.inc(len(frames))
         subscription.since = None
         del topic.waiting[subscription]

@@ -98,5 +98,5 @@ class Standings:
         frame = me_frame(subscription.topic.tournament_id, standing, subscription.previous_rank)
         subscription.me_sent = standing
         subscription.previous_rank = None if standing is None else standing.rank
-        socket.write(frame)
+        socket.send(frame)
         DELIVERED.inc()

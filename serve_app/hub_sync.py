@@ -142,7 +142,7 @@ class Sync:
                     self._hub.refuse(subscription)
                 elif not subscription.socket.paused:
                     subscription.shown = True
-                    subscription.socket.write(frame)
+                    subscription.socket.send(frame)
 
     async def _check_regularly(self) -> None:
         while True:

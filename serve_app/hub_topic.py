@@ -23,7 +23,8 @@ Write = Callable[[bytes], Any]
 
 
 class Socket(Protocol):
-    """What the hub needs of a live socket. `write` takes whole WebSocket frames and raises RuntimeError on a closed one.
+    """What the hub needs of a live socket. `write` is the transport's own, for the fan-out: it takes whole WebSocket frames and may raise
+    RuntimeError on a closed socket; `send` does the same and drops what can no longer be sent.
 
     `paused`: more is unsent than a socket may have. `user`: who authenticated; `sees_all`: a service or an operator.
     """
@@ -33,6 +34,10 @@ class Socket(Protocol):
     user: int | None
     sees_all: bool
     subscriptions: dict[int, Subscription]
+
+    def send(self, frame: bytes) -> None:
+        """Write a frame; nothing happens on a closed socket, which leaves the hub in a moment."""
+        ...
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake; bounded in time."""
@@ -73,7 +78,7 @@ class Subscription:
         """Tell the client that its subscription stands, once."""
         if not self.answered:
             self.answered = True
-            self.socket.write(ok_frame(self.request_id))
+            self.socket.send(ok_frame(self.request_id))
 
 
 class Taken(Enum):

@@ -110,6 +110,12 @@ class LiveSession:
             self._expiry.cancel()
             self._expiry = None
 
+    def send(self, frame: bytes) -> None:
+        """Write a whole frame, unless the socket is closed or closing."""
+        connection = self._connection
+        if not (connection.close_sent or connection.transport.is_closing()):
+            self.write(frame)
+
     def close(self, code: int, reason: str) -> None:
         """Close the socket; `leave` follows at once."""
         self._connection.close(code, reason)
@@ -128,7 +134,7 @@ class LiveSession:
                 self._subscribe(message)
             else:
                 self._hub.unsubscribe(self, message.tournament_id)
-                self._send(ok_frame(message.id))
+                self.send(ok_frame(message.id))
         except MessageError as error:
             self._refuse(error.id, error.code, str(error))
 
@@ -166,7 +172,7 @@ class LiveSession:
         self.user = principal.user_id
         self.sees_all = principal.privileged
         self._arm_expiry()
-        self._send(ok_frame(message.id))
+        self.send(ok_frame(message.id))
 
     def _arm_expiry(self) -> None:
         assert self.principal is not None
@@ -183,11 +189,7 @@ class LiveSession:
         self._expiry = self.principal = self.user = None
         self.sees_all = False
         self._hub.sign_out(self, "token_expired")
-        self._send(signed_out_frame("token_expired"))
-
-    def _send(self, frame: bytes) -> None:
-        if not self._connection.close_sent and not self._connection.transport.is_closing():
-            self.write(frame)
+        self.send(signed_out_frame("token_expired"))
 
     def _refuse(self, message_id: MessageId, code: str, message: str) -> None:
-        self._send(error_frame(message_id, code, message))
+        self.send(error_frame(message_id, code, message))

@@ -80,6 +80,15 @@ class Gateway:
         body = {"event_id": f"e{self._made}", "user_id": str(user), "score": score}
         await self.call(self.api.submit_score, body=body, tournament=tournament)
 
+    async def scores(self, tournament: str, scores: dict[int, float]) -> None:
+        """Many at once: one update."""
+        self._made += 1
+        body = [
+            {"event_id": f"e{self._made}-{user}", "user_id": str(user), "score": score, "tournament_id": tournament}
+            for user, score in scores.items()
+        ]
+        await self.call(self.api.submit_batch, body=body)
+
     def data(self, tournament: str) -> dict[str, Any]:
         """What every subscriber should see."""
         copied: dict[str, Any] = json.loads(json.dumps(self.palio.published[int(tournament)]))

@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 from typing import Any
 
 import httpx
 import pytest
+import uvloop
 
 from serve_app.auth import make_token
 from serve_app.gateway_server import PortInUseError, port_is_free, start
@@ -15,6 +17,16 @@ from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
 
 def bearer(gateway: Gateway, user: int = 1, role: Any = "player") -> dict[str, str]:
     return {"authorization": f"Bearer {gateway.token(user, role)}"}
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Overriding the .event_loop_policy. fixture"
+)  # the hook is for whole folders
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    return uvloop.EventLoopPolicy()  # as replicas run
 
 
 async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> bytes:
@@ -324,3 +336,29 @@ async def test_replicas_share_the_port() -> None:
         await second.stop()
         async with httpx.AsyncClient(base_url=gateway.url) as http:
             assert (await http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/tournaments/{}/scores", "/v1/tournaments/{}/scores?lane=asgi", "/v1/tournaments/{}"]
+)
+async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running_gateway() as gateway:
+        tournament = await gateway.tournament(players=1)
+        gateway.palio.owners.delay_s = 0.1
+        gateway.api.reads._known.clear()
+        gateway.api.reads._cache.clear()
+        method, body = ("POST", b'{"event_id":"a","score":1}') if "scores" in path else ("GET", b"")
+        head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(gateway)['authorization']}\r\n"
+        before = gateway.palio.owners.calls.get("view", 0)
+        for _ in range(10):
+            client = socket.create_connection(("127.0.0.1", gateway.server.port))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.send(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            while gateway.server._server.server_state.tasks == set():
+                await asyncio.sleep(0)
+            client.close()
+        async with asyncio.timeout(WAIT_S):
+            while gateway.server._server.server_state.tasks:
+                await asyncio.sleep(0.01)
+        assert gateway.palio.owners.calls["view"] > before
+        assert not caplog.records

@@ -5,11 +5,21 @@ import json
 from typing import Any
 
 import pytest
+import uvloop
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serve_app.auth import make_token
 from serve_app.hub import HubLimits
 from tests.support.gateway import HANDSHAKE, SECRET, WAIT_S, LiveClient, running_gateway
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Overriding the .event_loop_policy. fixture"
+)  # the hook is for whole folders
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    return uvloop.EventLoopPolicy()  # as replicas run
 
 
 def code(answer: dict[str, Any]) -> str:
