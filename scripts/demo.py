@@ -111,15 +111,15 @@ def _opening(run: DemoRun, counts: Counts) -> str:
 def _report(verdicts: Sequence[Verdict], *, resumed: bool, console: Console) -> int:
     """Print the total; 0 unless a table differs, or was cut though nothing had interrupted the run."""
     exact = [verdict for verdict in verdicts if verdict.outcome == "exact"]
+    cut = sum(verdict.outcome == "cut" for verdict in verdicts)
     for verdict in verdicts:
         if verdict.outcome != "exact":
             console.print(f"demo: {verdict}", markup=False, soft_wrap=True)
     rows = sum(verdict.rows for verdict in exact)
-    console.print(
-        f"demo: {len(exact)} of {len(verdicts)} final tables equal those computed directly from the data ({rows} rows)",
-        markup=False,
-        soft_wrap=True,
-    )
+    total = f"{len(exact)} of {len(verdicts)} final tables equal those computed directly from the data ({rows} rows)"
+    if cut:
+        total += f"; {cut} ended before all was sent, and equal what was in"
+    console.print(f"demo: {total}", markup=False, soft_wrap=True)
     failed = any(verdict.outcome == "differs" or (verdict.outcome == "cut" and not resumed) for verdict in verdicts)
     return 1 if failed else 0
 

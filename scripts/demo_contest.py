@@ -67,7 +67,11 @@ class Verdict(NamedTuple):
     detail: str
 
     def __str__(self) -> str:
-        words = {"exact": "equals the data", "cut": "ended before all was in", "differs": "DIFFERS from the data"}
+        words = {
+            "exact": "equals the data",
+            "cut": "its end came before all was sent: equals what was in",
+            "differs": "DIFFERS from the data",
+        }
         return f"{self.contest.name}: finished, {self.rows} rows, {words[self.outcome]}{self.detail}"
 
 
