@@ -15,18 +15,17 @@ from typing import Any, Final
 
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from serve_app.bodies import too_large
-from serve_app.cors import CORS_HEADERS
 from serve_app.gateway_app import GatewayApp
+from serve_app.gateway_wire import HotCycle, head_and_body, wire
 from serve_app.handlers_base import reply_response
 from serve_app.handlers_reads import MAX_AGE_S
 from serve_app.http import Request, Response
 from serve_app.metrics import VIEW_SECONDS
 from serve_app.problems import Problem, problem_response, unavailable
-from serve_app.reads import CachedReply
 
 MAX_HEAD_BYTES: Final = 32 * 1024  # request line and headers; a token is at most 4 KiB
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
@@ -40,45 +39,7 @@ _WANTED: Final = {
     b"if-none-match": "if-none-match",
     b"prefer": "prefer",
 }
-_CORS: Final = b"".join(f"{name}: {value}\r\n".encode() for name, value in CORS_HEADERS.items())
 _view_seconds = VIEW_SECONDS.labels(door="gateway")
-
-
-class _NoEvent:
-    """Stands where uvicorn's cycles have an event that someone awaits."""
-
-    def set(self) -> None:
-        """Nobody waits."""
-
-
-_no_event: Final = _NoEvent()
-
-
-class HotCycle:
-    """A request on the hot lane; for uvicorn's protocol it looks like one of its own cycles."""
-
-    __slots__ = (
-        "body",
-        "disconnected",
-        "keep_alive",
-        "message_event",
-        "more_body",
-        "response_complete",
-        "submits",
-        "task",
-        "tournament",
-    )
-
-    def __init__(self, tournament: str, submits: bool, keep_alive: bool) -> None:
-        self.tournament = tournament
-        self.submits = submits
-        self.keep_alive = keep_alive
-        self.body = bytearray()
-        self.more_body = True
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = _no_event
-        self.task: asyncio.Task[None] | None = None
 
 
 class GatewayHttp(HttpToolsProtocol):
@@ -282,13 +243,13 @@ class GatewayHttp(HttpToolsProtocol):
             request = Request("GET", headers)
             self._answer(cycle, reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
         else:
-            self._write_answer(cycle, STATUS_LINE[200], entry.wire or _wire(entry))
+            self._write_answer(cycle, STATUS_LINE[200], entry.wire or wire(entry))
         _view_seconds.observe(time.perf_counter() - started_s)
         return True
 
     def _answer(self, cycle: HotCycle, response: Response) -> None:
         if not cycle.response_complete:
-            self._write_answer(cycle, STATUS_LINE[response.status], _head_and_body(response))
+            self._write_answer(cycle, STATUS_LINE[response.status], head_and_body(response))
 
     def _write_answer(self, cycle: HotCycle, status_line: bytes, rest: bytes) -> None:
         if cycle.disconnected or self.transport.is_closing():
@@ -334,31 +295,8 @@ class GatewayHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         response = problem_response(problem)
-        parts = [STATUS_LINE[problem.status], b"connection: close\r\n", _head_and_body(response)]
+        parts = [STATUS_LINE[problem.status], b"connection: close\r\n", head_and_body(response)]
         self.transport.write(b"".join(parts))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_S, self.transport.abort)
-
-
-def _head_and_body(response: Response) -> bytes:
-    """The response behind its status line."""
-    parts = [_CORS]
-    for name, value in response.headers.items():
-        raw = value.encode("latin-1", "replace")
-        if HEADER_VALUE_RE.search(raw):
-            raise ValueError(f"header {name} has control characters")
-        parts += (name.encode("latin-1"), b": ", raw, b"\r\n")
-    if response.status not in (204, 304):
-        parts.append(
-            b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type.encode(), len(response.body))
-        )
-    parts += (b"\r\n", response.body)
-    return b"".join(parts)
-
-
-def _wire(entry: CachedReply) -> bytes:
-    """The response of a cached view behind its status line, kept with it."""
-    request = Request("GET", {})
-    entry.wire = _head_and_body(reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
-    return entry.wire

@@ -14,20 +14,19 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from actors.domain.publications import changed_channel, decode_changed, frame_position, updates_channel
-from serve_app.config import FrontConfig
 from serve_app.hub_feed import UpdatesFeed
+from serve_app.hub_limits import HubLimits
+from serve_app.hub_slow import SlowSockets
 from serve_app.hub_standings import Standings
 from serve_app.hub_sync import Copies, Sync
 from serve_app.hub_topic import CATCH_UP_FRAMES, RING_FRAMES, Socket, Subscription, Taken, Topic
 from serve_app.live_messages import (
     CLOSE_DRAINING,
-    CLOSE_TOO_SLOW,
     NOT_FOUND,
     MessageId,
     Position,
@@ -35,35 +34,18 @@ from serve_app.live_messages import (
     error_frame,
     unsubscribed_frame,
 )
-from serve_app.metrics import CONFLATED, DELIVERED, PUSH_SECONDS, RESYNCS, SOCKETS, SUBSCRIPTIONS, TOPICS
+from serve_app.metrics import DELIVERED, PUSH_SECONDS, RESYNCS, SOCKETS, SUBSCRIPTIONS, TOPICS
 from storage.base import LiveSnapshot, Owners, Publication, Updates
 
 logger = logging.getLogger(__name__)
 
-DRAIN_STEPS_PER_S: Final = 50
+DRAIN_STEPS_A_SECOND: Final = 50
+DRAIN_LEAST_A_SECOND: Final = 100  # sockets
 RETRY_AFTER_LEAST_MS: Final = 500
 
 
 class HubFullError(Exception):
     """This replica watches as many tournaments as it may."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubLimits:
-    """Bounds and intervals; see `cluster/settings.py`. `keep_s`: how long a topic is kept when nobody watches it any more."""
-
-    max_sockets: int = 5000
-    max_topics: int = 20_000
-    slow_timeout_s: float = 30
-    check_interval_s: float = 5
-    check_grace_s: float = 0.25
-    keep_s: float = 10
-    owner_calls: int = 64
-
-    @classmethod
-    def of(cls, config: FrontConfig) -> HubLimits:
-        """What the front's configuration says of them."""
-        return cls(max_sockets=config.max_sockets, check_interval_s=config.position_check_s)
 
 
 class Hub:
@@ -84,8 +66,7 @@ class Hub:
         self.sync = Sync(self, owners, copies)
         self.standings = Standings(self, owners)
         self._channels: dict[str, Topic] = {}
-        self._newly_paused: list[Socket] = []
-        self._slow: dict[Socket, asyncio.TimerHandle] = {}
+        self.slow = SlowSockets(self)
 
     def start(self) -> None:
         """Begin to receive updates and to check positions, on the running loop."""
@@ -97,8 +78,7 @@ class Hub:
         await self.sync.stop()
         await self.standings.stop()
         await self.feed.stop()
-        for timer in self._slow.values():
-            timer.cancel()
+        self.slow.stop()
 
     # Sockets
 
@@ -118,33 +98,15 @@ class Hub:
             self._detach(subscription)
         socket.subscriptions.clear()
         self.sockets.discard(socket)
-        timer = self._slow.pop(socket, None)
-        if timer is not None:
-            timer.cancel()
+        self.slow.forget(socket)
         SOCKETS.set(len(self.sockets))
 
-    def pause(self, socket: Socket) -> None:
-        """A socket holds too much unsent. It may be found out in the middle of a fan-out, so it is taken out right after."""
-        if not self._newly_paused:
-            asyncio.get_running_loop().call_soon(self._settle_paused)
-        self._newly_paused.append(socket)
-
-    def resume(self, socket: Socket) -> None:
-        """A socket has taken what it was sent: it goes on from the newest snapshots."""
-        timer = self._slow.pop(socket, None)
-        if timer is not None:
-            timer.cancel()
-        for subscription in list(socket.subscriptions.values()):
-            if socket.paused:
-                return
-            if subscription in subscription.topic.waiting:
-                self.serve(subscription)
-
     async def drain(self, spread_s: float) -> None:
-        """Close all sockets, evenly over `spread_s`, telling each when to connect again: later ones sooner, with jitter."""
+        """Close all sockets, evenly over at most `spread_s`, telling each when to connect again, with jitter. Few take less time."""
         self.draining = True
         sockets = list(self.sockets)
-        steps = max(1, int(spread_s * DRAIN_STEPS_PER_S))
+        spread_s = min(spread_s, len(sockets) / DRAIN_LEAST_A_SECOND)
+        steps = max(1, int(spread_s * DRAIN_STEPS_A_SECOND))
         for step in range(steps):
             for socket in sockets[step::steps]:
                 wait_ms = RETRY_AFTER_LEAST_MS + random.randrange(1, 1000 + int(spread_s * 1000))  # noqa: S311 - spreads load
@@ -236,6 +198,7 @@ class Hub:
         if not snapshot.found:
             for subscription in [*topic.waiting, *topic.live]:
                 self.refuse(subscription)
+            self.drop(topic)
             return True
         frames = topic.adopt(snapshot)
         if frames is None:
@@ -335,22 +298,7 @@ class Hub:
         for subscription in closed:
             topic.live.pop(subscription, None)
         DELIVERED.inc(len(topic.live) * len(frames))
-        if self._newly_paused:
-            self._settle_paused()
+        self.slow.settle()
 
-    def _settle_paused(self) -> None:
-        paused, self._newly_paused = self._newly_paused, []
-        loop = asyncio.get_running_loop()
-        for socket in paused:
-            if not socket.paused or socket not in self.sockets:
-                continue
-            CONFLATED.inc()
-            for subscription in socket.subscriptions.values():
-                if subscription.topic.live.pop(subscription, None) is not None:
-                    subscription.topic.waiting[subscription] = None
-            if socket not in self._slow:
-                self._slow[socket] = loop.call_later(self.limits.slow_timeout_s, self._too_slow, socket)
 
-    def _too_slow(self, socket: Socket) -> None:
-        self._slow.pop(socket, None)
-        socket.close(CLOSE_TOO_SLOW, come_back(random.randrange(1000, 5000)))  # noqa: S311 - spreads load
+__all__ = ["Hub", "HubFullError", "HubLimits"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BACKOFF_FIRST_S: Final = 0.05
 BACKOFF_MOST_S: Final = 2.0
 POSITIONS_A_CALL: Final = 500
+CHANNEL_WAIT_S: Final = 1.0
 AWAY: Final = (OwnerUnavailableError, OwnerMovedError)
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,8 @@ class Sync:
 
     async def _fly(self, topic: Topic) -> None:
         backoff_s = BACKOFF_FIRST_S
-        await self._hub.feed.watch(updates_channel(topic.tournament_id))
+        # A broker that is away must not keep subscribers from what owners and copies can tell; a loss is announced when it is back.
+        await asyncio.wait({self._hub.feed.watch(updates_channel(topic.tournament_id))}, timeout=CHANNEL_WAIT_S)
         while True:
             try:
                 snapshot = await self.call(lambda: self._owners.live(topic.tournament_id, None))
@@ -189,6 +191,7 @@ class Sync:
 
     async def _check_members(self, topic: Topic) -> None:
         """End the subscriptions to a private topic of those who may no longer see it. One call for all, and one more for each lost."""
+        topic.granted &= {s.socket.user for s in (*topic.live, *topic.waiting) if s.socket.user is not None}
         users = sorted(topic.granted)
         try:
             standings = await self.call(lambda: self._owners.standings(topic.tournament_id, users)) if users else []

@@ -96,12 +96,12 @@ class LiveSession:
         """The client does not keep up."""
         if not self.paused:
             self.paused = True
-            self._hub.pause(self)
+            self._hub.slow.pause(self)
 
     def resume(self) -> None:
         """It does again."""
         self.paused = False
-        self._hub.resume(self)
+        self._hub.slow.resume(self)
 
     def leave(self) -> None:
         """Nothing may be written any more."""

@@ -157,9 +157,13 @@ class LiveClient:
 
 
 @asynccontextmanager
-async def running_gateway(limits: HubLimits | None = None, **config: Any) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    limits: HubLimits | None = None, *, updates: Any = None, **config: Any
+) -> AsyncIterator[Gateway]:
     """A gateway with generous rates, and checks that tests call themselves (`hub.sync.check`) rather than wait for."""
     palio = InProcessPalio(now_ms=wall_clock_ms())
+    if updates is not None:
+        palio.updates = updates
     front = FrontConfig(
         **{
             "jwt_secret": SECRET,

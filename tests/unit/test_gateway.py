@@ -307,6 +307,7 @@ async def test_stopping_answers_what_is_under_way() -> None:
             while not gateway.palio.owners.calls.get("view"):
                 await asyncio.sleep(0)
         await gateway.server.drain(0)
+        assert port_is_free("127.0.0.1", gateway.server.port)  # other replicas get the new connections
         await gateway.server.stop()
         assert (await asking).status_code == 200
         with pytest.raises(httpx.ConnectError):

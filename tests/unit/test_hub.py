@@ -11,6 +11,8 @@ import uvloop
 from actors.domain.publications import update_frame, updates_channel
 from serve_app.hub import HubLimits
 from storage.base import Publication
+from storage.broker import Broker
+from storage.updates_broker import BrokerUpdates
 from tests.support import inprocess
 from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, LiveClient, running_gateway
 
@@ -102,6 +104,22 @@ async def test_announced_loss_and_a_broken_broker_are_healed() -> None:
         await gateway.score(tournament, 2, 6)
         await eventually(lambda: gateway.hub.feed.restarts > 0)
         gateway.palio.updates.broken = False
+        await a.until_data(tournament, gateway.data(tournament))
+        await gateway.score(tournament, 3, 7)
+        await a.until_data(tournament, gateway.data(tournament))
+
+
+async def test_over_the_embedded_broker_and_its_restart() -> None:
+    broker = Replaceable()
+    async with running_gateway(updates=BrokerUpdates(broker)) as gateway, gateway.client() as a:
+        tournament = await gateway.tournament(players=3)
+        await a.ask(auth=gateway.token(1))
+        await a.watch(tournament, me=True)
+        await gateway.score(tournament, 1, 5)
+        await a.until(lambda m: m["type"] == "me" and m["rank"] == 1)
+        await a.until_data(tournament, gateway.data(tournament))
+        broker.replace()
+        await gateway.score(tournament, 2, 6)  # nobody hears of it
         await a.until_data(tournament, gateway.data(tournament))
         await gateway.score(tournament, 3, 7)
         await a.until_data(tournament, gateway.data(tournament))
@@ -377,6 +395,19 @@ async def test_drain_tells_everyone_when_to_come_back() -> None:
         assert gateway.server.sockets == 0
         for client in clients:
             await client.__aexit__(None, None, None)
+
+
+class Replaceable:
+    """A broker that comes back empty after `replace`, as one that was restarted."""
+
+    def __init__(self) -> None:
+        self._broker = Broker()
+
+    def replace(self) -> None:
+        self._broker = Broker()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
 
 
 def lose(gateway: Gateway) -> None:
