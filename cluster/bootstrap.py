@@ -33,10 +33,6 @@ RAY_ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # by default workers give way to everything else on the machine
     "RAY_timeout_ms_task_wait_for_death_info": "100",  # callers of a restarted actor are answered a second sooner
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "500",
-    "RAY_health_check_failure_threshold": "6",
-    "RAY_health_check_initial_delay_ms": "2000",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
     "RAY_DEDUP_LOGS": "0",
 }

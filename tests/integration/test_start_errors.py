@@ -1,0 +1,107 @@
+"""What keeps Palio from starting: one clear line each, at once, and nothing half done."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import free_ports, run_palio
+
+
+def refused(data: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+    """Starts in vain; the line that says why."""
+    ports = free_ports(2)
+    given = {"--port": str(ports[0]), "--gateway-port": str(ports[1])}
+    given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
+    process = run_palio(data, *(word for pair in given.items() for word in pair), env=env)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode not in (0, None), output
+    lines = [line for line in output.splitlines() if line and line != "palio: checking the data directory"]
+    assert len(lines) == 1, output
+    assert lines[0].startswith("palio: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("option", ["--port", "--gateway-port"])
+def test_a_port_in_use(tmp_path, option):
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as another Palio's gateway does
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        line = refused(tmp_path / "data", option, port)
+    assert port in line
+    assert "in use" in line
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_data_directory_in_use(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        lock.write("4711\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        line = refused(tmp_path)
+    assert "in use by another Palio" in line
+    assert "4711" in line
+
+
+@pytest.mark.parametrize("file", ["log.db", "records.db"])
+def test_data_of_a_newer_version(tmp_path, file):
+    # an empty database with a version of the future: both stores look at the version before anything else
+    database = sqlite3.connect(tmp_path / file)
+    database.execute("PRAGMA user_version = 999")
+    database.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)")
+    database.execute("INSERT INTO schema_version VALUES (999)")
+    database.commit()
+    database.close()
+    before = (tmp_path / file).read_bytes()
+    assert "newer" in refused(tmp_path)
+    assert (tmp_path / file).read_bytes() == before
+
+
+def test_a_data_directory_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert "cannot write to the data directory" in refused(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_data_directory_that_may_not_be_written(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot write to the data directory" in refused(tmp_path / "locked" / "data")
+
+
+def test_an_unknown_setting(tmp_path):
+    line = refused(tmp_path / "data", env={"PALIO_PROT": "1"})
+    assert "PALIO_PROT" in line
+    assert "PALIO_PORT" in line
+
+
+def test_an_ill_typed_setting(tmp_path):
+    assert "PALIO_SHARDS" in refused(tmp_path / "data", env={"PALIO_SHARDS": "many"})
+
+
+def test_a_log_that_does_not_belong_to_the_records(tmp_path):
+    import asyncio
+
+    from cluster.parts import open_log, open_records
+    from cluster.settings import Settings
+    from storage.base import Checkpoint
+
+    async def prepare() -> None:
+        settings = Settings(data_dir=tmp_path)
+        log = open_log(settings)
+        await log.bounds()
+        await log.close()
+        records = await open_records(settings)
+        await records.save(Checkpoint([], [], [], [], [("partition-3", 3, 77)]))
+        await records.close()
+
+    asyncio.run(prepare())
+    line = refused(tmp_path)
+    assert "partition 3" in line
+    assert "77" in line
