@@ -45,6 +45,7 @@ class DemoRun:
             return
         content = asdict(self)
         del content["resumed"]
+        data_dir.mkdir(parents=True, exist_ok=True)
         beside = data_dir / f".{FILE}.{os.getpid()}"
         beside.write_text(json.dumps(content) + "\n")
         beside.replace(data_dir / FILE)
