@@ -205,7 +205,9 @@ class Ingest:
 
     async def send(self, owner: str, data: bytes) -> bytes:
         """Deliver to an owner, within the deadline."""
-        return await asyncio.wait_for(self._deliver(owner, data), self.config.delivery_timeout_ms / 1000)
+        # not asyncio.wait_for: before Python 3.12 it may swallow a cancellation, and then the whole process never ends
+        async with asyncio.timeout(self.config.delivery_timeout_ms / 1000):
+            return await self._deliver(owner, data)
 
     async def scope_moved(self, owner: str, partition: int, tournament: int) -> None:
         """An owner does not hold a scope: ask the director who does, and feed that one."""
@@ -315,7 +317,8 @@ class Ingest:
                         return
                     feed.wake.clear()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(feed.wake.wait(), self.config.commit_interval_ms / 1000)
+                        async with asyncio.timeout(self.config.commit_interval_ms / 1000):
+                            await feed.wake.wait()
                     feed.probe()
                 delay_ms = self.config.retry_ms
             except Exception as error:  # whatever an owner's trouble is, it must not stop the others

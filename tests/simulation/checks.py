@@ -8,6 +8,7 @@ import msgspec
 
 from actors.domain import views
 from actors.domain.codec import encode_snapshot
+from actors.domain.delivery import scope_name
 from actors.domain.tournament import Tournament
 from actors.domain.values import decimal_score
 from actors.ingest import Ingest
@@ -46,6 +47,9 @@ def at_rest(world: World) -> bool:
         entities = [entity for entity in owner.holdings.active.values() if entity.scope is scope]
         if any(due <= world.clock_ms() + 500 for entity in entities if (due := entity.state.due_ms) is not None):
             return False
+    ingests = [slot.process.part for slot in world.slots.values() if isinstance(slot.process.part, Ingest)]
+    if any(ingest._homeless for ingest in ingests):  # dedicated tournaments that have no owner yet
+        return False
     return not any(owner.checkpointer.urgent for owner in owners(world))
 
 
@@ -67,6 +71,7 @@ async def check(world: World, workload: Workload, when: str) -> None:
         world.expect(world.log.history[partition][offset].value == value, f"{when}: {partition}/{offset} is lost")
     await _letters(world, truth, when)
     _replies(world, truth, when)
+    _claims(world, truth, when)
 
 
 async def _tournament(world: World, tournament: int, state: Tournament, truth: Truth, when: str) -> None:
@@ -146,6 +151,16 @@ def _replies(world: World, truth: Truth, when: str) -> None:
             record = world.log.history[at[0]][at[1]]
             answered = not record.reply_to or len(world.gateway.replies[at]) == 1
             world.expect(answered, f"{when}: {at} was answered {len(world.gateway.replies[at])} times")
+
+
+def _claims(world: World, truth: Truth, when: str) -> None:
+    """Whoever has read a later claim holds the scope no more."""
+    processes = [process for slot in world.slots.values() for process in (slot.process, *slot.older) if process.alive]
+    for owner in (process.part for process in processes if isinstance(process.part, Owner)):
+        for scope in owner.scopes():
+            claims = truth.claims.get((scope.partition, scope_name(scope.partition, scope.tournament)), [])
+            read = [at for at, instance in claims if scope.epoch < at <= scope.watermark and instance != owner.instance]
+            world.expect(not read, f"{when}: {owner.instance} holds {scope} and has read the claims at {read}")
 
 
 def _answer(told: Any) -> tuple[Any, ...]:

@@ -70,7 +70,7 @@ class ProcessLog:
         return await self._log.bounds()
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        await self._process.step("commit")
+        await self._process.step(f"commit {dict(offsets)}")
         await self._log.commit(offsets)
 
     async def committed(self) -> dict[int, int]:

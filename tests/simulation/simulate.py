@@ -37,6 +37,8 @@ async def _simulate(seed: int) -> Course:
     await workload.run()
     await asyncio.sleep(world.random.random())
     world.faults.over = True
+    await asyncio.sleep(world.random.random())
+    world.kill_twins()
     if await _comes_to_rest(world):
         await checks.check(world, workload, "at rest")
         world.kill_all()

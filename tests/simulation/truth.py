@@ -26,6 +26,7 @@ class Truth:
     outcomes: dict[At, Outcome] = field(default_factory=dict)
     unreadable: set[At] = field(default_factory=set)
     rejected: set[At] = field(default_factory=set)
+    claims: dict[tuple[int, str], list[tuple[int, str]]] = field(default_factory=dict)  # scope -> (offset, instance)
 
 
 def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
@@ -39,6 +40,8 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             continue
         item, tournament = parsed.item, parsed.item.tournament_id
         if isinstance(parsed.message, Claim):
+            claim = (record.offset, parsed.message.instance)
+            truth.claims.setdefault((record.partition, parsed.message.scope), []).append(claim)
             continue
         try:
             state, events = apply(truth.states.get(tournament), tournament, record.partition, item)

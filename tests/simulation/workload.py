@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.domain.messages import Create, Message, Tick, encode_message, encode_score
+from actors.domain.publications import replies_channel
 from actors.domain.values import partition_of
 from storage.base import LogUnavailableError, NewRecord
 from tests.simulation.world import World
@@ -90,7 +91,7 @@ class Workload:
 
     def _new(self, tournament: int, value: bytes, signature: str = "", **other: Any) -> NewRecord:
         partition = partition_of(tournament, self._world.plan.partitions)
-        reply_to = "door" if self._random.random() < 0.3 else ""
+        reply_to = replies_channel("door") if self._random.random() < 0.3 else ""
         return NewRecord(partition, str(tournament).encode(), value, signature, reply_to)
 
     def _junk(self) -> NewRecord:
