@@ -26,6 +26,7 @@ from storage.base import StorageError, StorageVersionError
 logger = logging.getLogger(__name__)
 
 START_DEADLINE_S: Final = 120.0
+RAY_START_ATTEMPTS: Final = 3
 OPERATOR_TOKEN_TTL_S: Final = 12 * 3600.0
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no message of ours goes through it
 RAY_ENVIRONMENT: Final = {
@@ -172,17 +173,26 @@ def _prepare_environment(settings: Settings) -> None:
 
 
 def _start_ray() -> None:
+    """Ray gives its node 30 s to come up, whatever the machine is busy with: so a few attempts."""
     import ray
 
-    ray.init(
-        address="local",
-        namespace=NAMESPACE,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=OBJECT_STORE_BYTES,
-        configure_logging=True,
-    )
+    for attempts_left in reversed(range(RAY_START_ATTEMPTS)):
+        try:
+            ray.init(
+                address="local",
+                namespace=NAMESPACE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+            )
+        except Exception as error:  # Ray raises bare exceptions here
+            ray.shutdown()
+            if not attempts_left:
+                raise StartError(f"Ray did not start: {error}") from error
+            logger.warning("Ray did not start, once more: %s", error)
+        else:
+            return
 
 
 def _start_actors(settings: Settings) -> None:
