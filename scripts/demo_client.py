@@ -76,7 +76,7 @@ class DemoClient:
 
         It does not wait until it is applied: once the join is in the log (it has an offset), it comes before any later score.
         """
-        url = f"{self._url}/v1/tournaments/{tournament_id}/participants/{user_id}"
+        url = f"{self.gateway}/v1/tournaments/{tournament_id}/participants/{user_id}"
         while True:
             async with self._joins:
                 response = await self._call(

@@ -28,8 +28,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 LIVE_PATH: Final = "/v1/live"
 MAX_QUERY_FIELDS: Final = 20
-_TOURNAMENT: Final = re.compile(r"/v1/tournaments/([^/]+)(/rankings|/scores)?")
-_OFFERS: Final = "the gateway serves tournament views, rankings, scores and /v1/live; everything else is at the api"
+_TOURNAMENT: Final = re.compile(r"/v1/tournaments/([^/]+)(/rankings|/scores|/participants/(?P<user>[^/]+))?")
+_OFFERS: Final = (
+    "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
+)
 
 
 class GatewayApp:
@@ -47,6 +49,12 @@ class GatewayApp:
             "": {"GET": handlers.view},
             "/rankings": {"GET": handlers.rankings},
             "/scores": {"POST": handlers.submit_score},
+        }
+        # beside the contract's hot paths: joining comes in waves as scores do, and costs a tenth here of what it costs at the api
+        self._participant_routes: dict[str, Handler] = {
+            "GET": handlers.participant,
+            "PUT": handlers.join,
+            "DELETE": handlers.leave,
         }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -99,7 +107,12 @@ class GatewayApp:
             if matched is None:
                 raise Problem(404, "not_found", _OFFERS)
             parameters["tournament"] = matched[1]
-            methods = self._tournament_routes[matched[2] or ""]
+            user = matched["user"]
+            if user is None:
+                methods = self._tournament_routes[matched[2] or ""]
+            else:
+                parameters["user"] = user
+                methods = self._participant_routes
         handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])

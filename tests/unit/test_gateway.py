@@ -152,7 +152,7 @@ async def test_rates_are_limited_on_the_hot_lane() -> None:
 async def test_paths_and_methods() -> None:
     async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
         assert (await http.get("/healthz")).status_code == 200
-        for path in ("/", "/v1", "/v1/tournaments", "/v1/tournaments/1/participants/2", "/v1/live", "/metrics"):
+        for path in ("/", "/v1", "/v1/tournaments", "/v1/tournaments/1/participants", "/v1/live", "/metrics"):
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
             assert "api" in answer.json()["detail"]
@@ -168,6 +168,18 @@ async def test_paths_and_methods() -> None:
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
         assert (await http.get("/v1/scores")).status_code == 405
         assert (await http.options("/v1/scores")).headers["allow"] == "POST, OPTIONS"
+
+
+async def test_participants_join_and_leave_here_too() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        tournament = await gateway.tournament()
+        path, headers = f"/v1/tournaments/{tournament}/participants/me", {"Authorization": f"Bearer {gateway.token(5)}"}
+        assert (await http.put(path, json={"name": "Five"}, headers=headers)).status_code == 201
+        assert (await http.put(path, json={}, headers=headers)).status_code == 200
+        assert (await http.get(path, headers=headers)).json()["name"] == "Five"
+        assert (await http.delete(path, headers=headers)).status_code == 204
+        assert (await http.get(path, headers=headers)).status_code == 404
+        assert (await http.post(path, headers=headers)).headers["allow"] == "GET, PUT, DELETE, HEAD, OPTIONS"
 
 
 async def test_browsers_may_call_from_anywhere() -> None:
