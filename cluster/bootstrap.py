@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from actors.domain.delivery import scope_name
 from actors.log_check import LogMismatchError, check_log
 from cluster.errors import StartError
-from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, open_log, open_records
+from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, metrics_dir, open_log, open_records
 from cluster.settings import PROJECT_DIR, Settings
 from cluster.tokens import token as make_token
 from storage.base import StorageError, StorageVersionError
@@ -68,6 +68,7 @@ class Palio:
         except Exception:  # the log has everything: a failure to stop nicely loses nothing
             logger.exception("stopping in order failed; the data is safe in the log")
         ray.shutdown()
+        shutil.rmtree(metrics_dir(self.settings), ignore_errors=True)
         self._lock.close()
         self._lock = None
 
@@ -162,10 +163,13 @@ def _check_data(settings: Settings) -> None:
 
 def _prepare_environment(settings: Settings) -> None:
     """The environment that Ray's processes inherit."""
-    metrics_dir = settings.data_dir / "metrics"
-    shutil.rmtree(metrics_dir, ignore_errors=True)  # files of processes that are gone
-    metrics_dir.mkdir(parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_dir)
+    metrics = metrics_dir(settings)
+    shutil.rmtree(metrics, ignore_errors=True)  # files of processes that are gone
+    try:
+        metrics.mkdir(mode=0o700)
+    except OSError as error:
+        raise StartError(f"cannot make {metrics} for metrics: {error.strerror or error}") from error
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     for name, value in RAY_ENVIRONMENT.items():

@@ -25,10 +25,11 @@ SERVE_LOGGING: Final = {"enable_access_log": False, "log_level": "WARNING"}
 
 def front_config(settings: Settings, replica_id: str) -> FrontConfig:
     """The front's view of the settings."""
-    names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret"}
+    names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret", "demo"}
     return FrontConfig(
         version=project_version(),
         replica_id=replica_id,
+        demo=settings.demo if settings.demo_players is None else settings.demo_players,
         jwt_secret=jwt_secret(settings),
         gateway_url=f"http://{settings.host}:{settings.gateway_port}",
         live_url=f"ws://{settings.host}:{settings.gateway_port}/v1/live",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import tempfile
 import time
+from pathlib import Path
 from typing import Final
 
 from actors.director import Plan
@@ -24,6 +27,17 @@ SIGNING_KEY_ID: Final = "k1"
 def clock_ms() -> int:
     """The wall clock: ms since 1970, UTC."""
     return time.time_ns() // 1_000_000
+
+
+def metrics_dir(settings: Settings) -> Path:
+    """Where this Palio's processes share their metrics: in memory where there is such a place, never beside the data.
+
+    The files are mapped into memory, and a process that touches a new page of such a file on a full disk is killed (SIGBUS).
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the name is taken with mkdir, which follows no link that another user left
+    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    name = hashlib.blake2b(os.fsencode(settings.data_dir.absolute()), digest_size=8).hexdigest()
+    return parent / f"palio-metrics-{os.getuid()}-{name}"
 
 
 def plan_of(settings: Settings) -> Plan:

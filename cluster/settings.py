@@ -45,6 +45,9 @@ class Settings(BaseSettings):
         PROJECT_DIR / "var" / "data", description="Directory of the log, the records and the secrets."
     )
     demo: bool = Field(True, description="Whether scripts/run replays the demo.")
+    demo_players: bool | None = Field(
+        None, description="Whether the page gives anyone a demo player; without it, as PALIO_DEMO."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="Least severe log line written."
     )

@@ -5,6 +5,7 @@ this module is first imported; without it (tests) the metrics are this process's
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import (
@@ -51,7 +52,17 @@ WAITERS: Final = Gauge("palio_waiters", "Requests waiting for an outcome.", mult
 def exposition() -> tuple[bytes, str]:
     """The metrics of all processes (or of this one alone) in Prometheus' text form, and its content type."""
     registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if shared:
+        forget_dead(Path(shared))
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no annotation here
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def forget_dead(directory: Path) -> None:
+    """Drop the live gauges of processes that are gone: a killed gateway has no sockets. Their counters stay, or totals would fall."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            file.unlink(missing_ok=True)

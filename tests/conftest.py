@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.running import RunningPalio
+from tests.support.running import NO_LIMITS, RunningPalio
 
 
 @pytest.fixture(scope="session")
 def palio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPalio]:
-    """A Palio for the whole session. Limits of addresses are raised: all tests come from one."""
+    """A Palio for the whole session, that gives out demo players."""
     data = tmp_path_factory.mktemp("palio") / "data"
-    running = RunningPalio(data, PALIO_ANONYMOUS_RATE="5000", PALIO_ANONYMOUS_BURST="5000").start()
+    running = RunningPalio(data, PALIO_DEMO_PLAYERS="true", **NO_LIMITS).start()
+    print(f"palio: ready in {running.started_in_s:.1f} s")
     yield running
-    assert running.stop() == 0
+    assert running.stop() == 0, "".join(running.output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,20 +16,24 @@ from typing import Any
 
 import httpx
 
+from cluster.parts import metrics_dir
 from cluster.settings import PROJECT_DIR, Settings
 from cluster.tokens import token
 
 START_S = 180.0  # a start takes 15 s on a quiet machine; on a busy one several times that
-STOP_S = 60.0
+STOP_S = 90.0
+NO_LIMITS = {"PALIO_ANONYMOUS_RATE": "5000", "PALIO_ANONYMOUS_BURST": "5000"}  # all tests come from one address
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports that nobody listens on now, and that the system gives to nobody who does not ask for them by number."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)  # below Linux's ephemeral ports
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 def run_palio(data: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -52,67 +57,87 @@ class RunningPalio:
         self.gateway_url = f"http://127.0.0.1:{self.gateway_port}"
         self.live_url = f"ws://127.0.0.1:{self.gateway_port}/v1/live"
         self.output: list[str] = []
+        self.started_in_s = 0.0
         self.process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
 
     def start(self) -> RunningPalio:
         """Start, and wait until it says that it is ready."""
+        began = time.monotonic()
         ports = ("--port", str(self.port), "--gateway-port", str(self.gateway_port))
         self.process = run_palio(self.data, *ports, env=self.env)
         self.output = []
         ready = threading.Event()
-
-        def read(process: subprocess.Popen[str]) -> None:
-            assert process.stdout is not None
-            for line in process.stdout:
-                self.output.append(line)
-                if line.strip() == "palio: ready":
-                    ready.set()
-            ready.set()
-
-        threading.Thread(target=read, args=(self.process,), daemon=True).start()
-        assert ready.wait(START_S), f"not ready within {START_S} s: {self.output}"
-        assert self.process.poll() is None, "".join(self.output)
+        self._reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)
+        self._reader.start()
+        if not ready.wait(START_S) or not self.said("palio: ready"):
+            self.kill()
+            raise AssertionError(f"not ready within {START_S} s:\n{''.join(self.output)}")
+        self.started_in_s = time.monotonic() - began
         return self
 
+    def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.output.append(line)
+            if line.strip() == "palio: ready":
+                ready.set()
+        ready.set()  # it has ended
+
+    def said(self, line: str) -> bool:
+        """Whether it printed this line."""
+        return any(printed.strip() == line for printed in self.output)
+
     def stop(self) -> int:
-        """SIGTERM, as a supervisor would; the exit status."""
+        """SIGTERM, as a supervisor would; the exit status, 0 also when it was not running."""
         if self.process is None:
             return 0
-        process, self.process = self.process, None
-        process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(STOP_S)
+            status = self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            self.kill()
             raise
+        self.process = None
+        assert self._reader is not None
+        self._reader.join(10)
+        return status
 
-    def kill(self) -> None:
-        """kill -9 of everything at once: the main process and every process of its Ray."""
+    def kill_main(self) -> None:
+        """kill -9 of the main process alone: every process of its Ray goes with it, by itself."""
         assert self.process is not None
-        for pid in [self.process.pid, *self.pids("")]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_9(self.process.pid)
         self.process.wait(STOP_S)
         self.process = None
         deadline = time.monotonic() + STOP_S
-        while self.pids("") and time.monotonic() < deadline:
-            for pid in self.pids(""):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        while left := self.pids(""):
+            assert time.monotonic() < deadline, f"processes {left} outlive the one that started them"
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """kill -9 of everything at once: the main process and every process of its Ray. None is left."""
+        assert self.process is not None
+        for pid in [self.process.pid, *self.pids("")]:
+            kill_9(pid)
+        self.process.wait(STOP_S)
+        self.process = None
+        deadline = time.monotonic() + STOP_S
+        while left := self.pids(""):  # those that were just being started
+            assert time.monotonic() < deadline, f"processes {left} do not go away"
+            for pid in left:
+                kill_9(pid)
             time.sleep(0.1)
 
     def pids(self, title: str) -> list[int]:
-        """Processes of this very Palio whose command line contains `title`, by the data directory in their environment."""
-        mark = f"PROMETHEUS_MULTIPROC_DIR={self.data / 'metrics'}\0".encode()
+        """Processes of this very Palio's Ray whose command line contains `title`: by where they put their metrics."""
+        mark = f"PROMETHEUS_MULTIPROC_DIR={metrics_dir(Settings(data_dir=self.data))}\0".encode()
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
-            try:
-                if mark in (entry / "environ").read_bytes() + b"\0" and title in (entry / "cmdline").read_text():
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if mark in (entry / "environ").read_bytes() and title.encode() in (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
-            except (OSError, UnicodeDecodeError):
-                continue  # gone meanwhile
         return sorted(found)
 
     def token(self, role: str, sub: int) -> str:
@@ -124,3 +149,9 @@ class RunningPalio:
         headers = {"Authorization": f"Bearer {self.token(role, sub)}"}
         base = self.gateway_url if gateway else self.url
         return httpx.Client(base_url=base, headers=headers, timeout=30, **more)
+
+
+def kill_9(pid: int) -> None:
+    """SIGKILL, unless it is gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -31,3 +31,11 @@ def test_the_counts_of_all_processes_are_added_up(tmp_path):
     assert 'palio_accepted_total{door="gateway",kind="score"} 6.0' in shown
     assert 'palio_submission_seconds_bucket{door="gateway",le="0.005"} 2.0' in shown
     assert 'palio_submission_seconds_bucket{door="gateway",le="0.0025"} 0.0' in shown
+
+
+def test_the_sockets_of_a_process_that_is_gone_are_not_counted(tmp_path):
+    run(COUNT, tmp_path)  # it has ended, as one that was killed: nobody has marked it dead
+    shown = run(SHOW, tmp_path)
+    assert "palio_sockets 2.0" not in shown
+    assert 'palio_accepted_total{door="gateway",kind="score"} 3.0' in shown
+    assert "palio_sockets 2.0" in run(COUNT + SHOW, tmp_path)
