@@ -1,6 +1,6 @@
 """Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else old bytes, else the read model.
 
-So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.visibility` decides who sees them.
+So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers_base` decides who sees them.
 """
 
 from __future__ import annotations

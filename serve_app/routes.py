@@ -22,7 +22,7 @@ OWN: Final = "that player, service"
 MANAGE: Final = "service, operator"
 
 ROUTES: Final = (
-    Route("GET", "/v1", "root", "Where the gateway is", hot=True),
+    Route("GET", "/v1", "root", "Where the gateway is"),
     Route("POST", "/v1/tournaments", "create_tournament", "Create a tournament", MANAGE),
     Route("GET", "/v1/tournaments", "list_tournaments", "List tournaments, newest first"),
     Route("GET", _TOURNAMENT, "view", "A tournament's view", hot=True),
@@ -30,9 +30,9 @@ ROUTES: Final = (
     Route("POST", _TOURNAMENT + "/start", "start_tournament", "Start it now", MANAGE),
     Route("POST", _TOURNAMENT + "/end", "end_tournament", "End it now", MANAGE),
     Route("POST", _TOURNAMENT + "/cancel", "cancel_tournament", "Cancel it", MANAGE),
-    Route("PUT", _PARTICIPANT, "join", "Join", OWN),
-    Route("DELETE", _PARTICIPANT, "leave", "Leave", OWN),
-    Route("GET", _PARTICIPANT, "participant", "A participant's standing"),
+    Route("PUT", _PARTICIPANT, "join", "Join", OWN, hot=True),
+    Route("DELETE", _PARTICIPANT, "leave", "Leave", OWN, hot=True),
+    Route("GET", _PARTICIPANT, "participant", "A participant's standing", hot=True),
     Route("POST", _TOURNAMENT + "/scores", "submit_score", "Submit a score", OWN, hot=True),
     Route("POST", "/v1/scores", "submit_batch", "Submit up to 1,000 scores", "service", hot=True),
     Route("GET", _TOURNAMENT + "/rankings", "rankings", "The rankings", hot=True),
@@ -41,5 +41,5 @@ ROUTES: Final = (
     Route("GET", "/v1/users/{user}/prizes", "user_prizes", "A user's prizes", OWN + ", operator"),
     Route("POST", "/v1/demo/player", "demo_player", "Become a demo player (where the demo is on)"),
     Route("GET", "/healthz", "healthz", "Whether this process is alive", hot=True),
-    Route("GET", "/readyz", "readyz", "Whether it can serve", hot=True),
+    Route("GET", "/readyz", "readyz", "Whether it can serve"),
 )

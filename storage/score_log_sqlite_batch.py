@@ -18,10 +18,7 @@ _rows = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, str, str]])
 
 
 class BatchBuilder:
-    """
-
-    athers calls into one batch, assigning offsets from `heads` (the next offset of each partition, changed in place).
-    """
+    """Gathers calls into one batch, assigning offsets from `heads` (the next offset of each partition, changed in place)."""
 
     def __init__(self, heads: list[int]) -> None:
         self.heads = heads
