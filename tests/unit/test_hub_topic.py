@@ -49,7 +49,6 @@ class Watcher:
 steps = st.lists(
     st.sampled_from(["publish", "lose", "late", "snapshot", "stale", "take_over", "watch", "resume", "lost"]),
     min_size=30,
-    min_size=30,
     max_size=120,
 )
 
