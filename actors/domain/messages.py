@@ -11,11 +11,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from actors.domain.errors import InvalidRecordError, ScoreValueError
-from actors.domain.values import MAX_ATTEMPTS, decimal_score, hundredths, parse_id
+from actors.domain.values import LATEST_MS, MAX_ATTEMPTS, decimal_score, hundredths, parse_id
 
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
 RULES_VERSION: Final = 1
-LATEST_MS: Final = 221_845_392_000_000  # the year 9000: every time that follows can be written as RFC 3339
 LONGEST_MS: Final = 3_155_760_000_000  # 100 years
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]

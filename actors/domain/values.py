@@ -5,8 +5,10 @@ Scores are DECIMAL(10,2) outside and 64-bit hundredths inside. Ids are BIGINTs o
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +17,8 @@ from actors.domain.errors import ScoreValueError
 MAX_ID: Final = 2**63 - 1
 MAX_HUNDREDTHS: Final = 9_999_999_999  # 99,999,999.99, the largest DECIMAL(10,2)
 MAX_ATTEMPTS: Final = 10_000
+LATEST_MS: Final = 221_845_392_000_000  # the year 9000: what follows a time can be written as RFC 3339, too
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def parse_id(text: str) -> int:
@@ -51,19 +55,24 @@ def decimal_score(scaled: int) -> float | int:
 
 def rfc3339(time_ms: int) -> str:
     """Milliseconds since 1970 as RFC 3339, UTC, with milliseconds: `2026-05-01T09:00:00.000Z`."""
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
+    return f"{_second(time_ms // 1000)}.{time_ms % 1000:03d}Z"
+
+
+@functools.lru_cache(maxsize=4096)
+def _second(time_s: int) -> str:
+    """Remembered, since scores come together and a tournament's times are shown again and again: formatting costs 2 us."""
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_time(text: str) -> int:
-    """RFC 3339 with a zone, to milliseconds since 1970. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or "T" not in text.upper():
+    """RFC 3339 with a zone, to milliseconds since 1970, from 1970 to the year 9000. Raises ValueError."""
+    if not _RFC3339.fullmatch(text):
         raise ValueError(f"expected an RFC 3339 time with a zone such as 2026-05-01T09:00:00.000Z, got {text[:40]!r}")
-    if not 1970 <= moment.year <= 9000:
-        raise ValueError(f"expected a year from 1970 to 9000, got {moment.year}")
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    delta = datetime.fromisoformat(text.upper()) - datetime(1970, 1, 1, tzinfo=UTC)
+    time_ms = (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    if not 0 <= time_ms <= LATEST_MS:
+        raise ValueError(f"expected a time from 1970 to {rfc3339(LATEST_MS)}, got {text[:40]!r}")
+    return time_ms
 
 
 def tournament_id(caller: int, token: str) -> int:
