@@ -94,8 +94,12 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
             tell("starting the two doors")
             _start_doors(settings)
             _await_ready(palio)
-        except BaseException:
+        except BaseException as error:
             palio.stop()
+            if isinstance(error, Exception) and not isinstance(error, StartError):
+                logger.debug("start failed", exc_info=True)
+                reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+                raise StartError(f"a part did not start: {reason}; Ray's logs: /tmp/ray/session_latest/logs") from error
             raise
     except BaseException:
         lock.close()
