@@ -33,6 +33,7 @@ from storage.base import (
     LiveSnapshot,
     LogRecord,
     NewRecord,
+    OutboxRow,
     OwnerUnavailableError,
     RankingsQuery,
     Reply,
