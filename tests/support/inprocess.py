@@ -33,7 +33,6 @@ from storage.base import (
     LiveSnapshot,
     LogRecord,
     NewRecord,
-    OutboxRow,
     OwnerUnavailableError,
     RankingsQuery,
     Reply,

@@ -10,6 +10,7 @@ from actors.domain.tournament import Tournament
 from storage.base import (
     Checkpoint,
     ListQuery,
+    OutboxRow,
     Page,
     ParticipantRow,
     RecordsUnavailableError,
@@ -44,6 +45,9 @@ class InProcessRecords:
 
     async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(scopes, -1)
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        return []
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         if self.down:
