@@ -97,13 +97,12 @@ class Gateway:
         from serve_app.gateway_app import GatewayApp
         from serve_app.gateway_server import start
         from serve_app.handlers import Handlers
-        from serve_app.hub import Hub, HubLimits
+        from serve_app.hub import Hub
+        from serve_app.hub_limits import HubLimits
 
         services = self._services = await open_front(settings, "gateway")
         self._drain_s = settings.drain_timeout_s
-        self._hub = Hub(
-            services.owners, services.updates, HubLimits(max_sockets=settings.max_sockets), copies=services.read_model
-        )
+        self._hub = Hub(services.owners, services.updates, HubLimits.of(services.config), copies=services.read_model)
         self._hub.start()
         app = GatewayApp(Handlers(services, "gateway"), self._hub)
         self._server = await start(app, settings.host, settings.gateway_port)

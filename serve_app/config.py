@@ -51,7 +51,6 @@ class FrontConfig:
     request_timeout_s: float = 30
     socket_idle_timeout_s: float = 60
     drain_timeout_s: float = 10
-    me_interval_s: float = 5
     position_check_s: float = 5
 
     # Caches
