@@ -44,10 +44,13 @@ const ORDER = { desc: "Highest score wins", asc: "Lowest score wins" };
 const POLICY = { best: "Best attempt counts", last: "Last attempt counts", sum: "Attempts add up", first: "First attempt counts" };
 const TIES = { first: "Ties: first to reach it leads", shared: "Ties share a rank (1, 1, 3)", dense: "Ties share a rank (1, 1, 2)" };
 
+const MOST_ATTEMPTS = 10_000; // everyone's limit: no rule of this tournament's own
+
 /** The rules of a tournament as short phrases. */
 export function rules(view) {
   const phrases = [ORDER[view.order], POLICY[view.score_policy], TIES[view.ties]];
-  if (view.max_attempts) phrases.push(view.max_attempts === 1 ? "One attempt" : `${count(view.max_attempts)} attempts each`);
+  const attempts = view.max_attempts ?? MOST_ATTEMPTS;
+  if (attempts < MOST_ATTEMPTS) phrases.push(attempts === 1 ? "One attempt" : `${count(attempts)} attempts each`);
   if (view.visibility === "private") phrases.push("By invitation");
   return phrases.filter(Boolean);
 }

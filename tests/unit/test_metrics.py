@@ -39,3 +39,10 @@ def test_the_sockets_of_a_process_that_is_gone_are_not_counted(tmp_path):
     assert "palio_sockets 2.0" not in shown
     assert 'palio_accepted_total{door="gateway",kind="score"} 3.0' in shown
     assert "palio_sockets 2.0" in run(COUNT + SHOW, tmp_path)
+
+
+def test_what_ray_counts_in_the_same_directory_is_not_shown(tmp_path):
+    run("from prometheus_client import Counter; Counter('ray_things_total', 'Of Ray.').inc()" + COUNT, tmp_path)
+    shown = run(SHOW, tmp_path)
+    assert "palio_accepted_total" in shown
+    assert "ray_things" not in shown
