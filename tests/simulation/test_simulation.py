@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -51,3 +54,16 @@ def test_a_seed_always_takes_the_same_course() -> None:
     for seed in range(5):
         assert run(seed).fingerprint == run(seed).fingerprint
     assert len({run(seed).fingerprint for seed in range(5)}) == 5
+
+
+def test_another_process_takes_the_same_course() -> None:
+    """Python orders sets of texts differently in each process; nothing may follow that order."""
+    code = "from tests.simulation.simulate import simulate; print(simulate(6).fingerprint)"
+    found = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
