@@ -1,1 +1,1 @@
-"""Implementations of the ports, one file each; `storage.base` declares the ports."""
+"""Implementations of the ports that `storage.base` declares."""
