@@ -12,6 +12,7 @@ from actors.domain.tournament import Tournament
 
 RECENT_UPDATES: Final = 64  # patches kept for `since`: 3 s at 20 a second
 MAX_CHANGED_USERS: Final = 8192  # beyond, gateways are told that anyone may have changed
+NEVER_MS: Final = -(2**62)
 
 
 @dataclass(slots=True)
@@ -44,7 +45,10 @@ class Held:
 
 @dataclass(slots=True)
 class Entity:
-    """See the module. `seq` counts published updates within the scope's epoch."""
+    """See the module. `seq` counts published updates within the scope's epoch.
+
+    `top_rows`: the live table's rows by slot, in order, with the score and the name that each shows. `due_ms` is the publisher's.
+    """
 
     state: Tournament
     scope: Scope
@@ -52,8 +56,10 @@ class Entity:
     published: dict[str, Any] | None = None
     recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RECENT_UPDATES))
     published_ms: int = 0
+    due_ms: int = 0
+    watched_ms: int = NEVER_MS
     top_dirty: bool = False
-    top_users: set[int] = field(default_factory=set)
+    top_rows: dict[int, tuple[int, str | None, dict[str, Any]]] = field(default_factory=dict)
     top_worst: int | None = None
     changed_users: set[int] = field(default_factory=set)
     changed_many: bool = False
@@ -94,9 +100,25 @@ class Entity:
         state = self.state
         return state.spec.visibility == "public" or (viewer is not None and state.members.slot(viewer) >= 0)
 
-    def touches_top(self, user_id: int, score: int) -> bool:
+    def live_data(self) -> dict[str, Any]:
+        """The live data as of now. Rows that are as they were the last time are the same objects, and never changed."""
+        state, kept = self.state, self.top_rows
+        names = state.members.names
+        slots = state.ranking.slots(0, views.TOP_ROWS)
+        scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
+        rows: dict[int, tuple[int, str | None, dict[str, Any]]] = {}
+        for slot, score in zip(slots.tolist(), scores, strict=True):
+            known = kept.get(slot)
+            if known is None or known[0] != score or known[1] != names[slot]:
+                known = score, names[slot], views.top_row(state, slot, score)
+            rows[slot] = known
+        self.top_rows = rows
+        self.top_worst = scores[-1] if len(scores) >= views.TOP_ROWS else None
+        return views.live_fields(state, self.status, [row for _, _, row in rows.values()])
+
+    def touches_top(self, slot: int, score: int) -> bool:
         """Whether a new score may show in the live table: a cheap test that errs on the side of yes."""
-        if self.top_worst is None or user_id in self.top_users:
+        if self.top_worst is None or slot in self.top_rows:
             return True
         return score >= self.top_worst if self.state.spec.order == "desc" else score <= self.top_worst
 

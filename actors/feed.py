@@ -50,6 +50,15 @@ class Feed:
         """Feed this scope no more."""
         self.positions.pop((partition, tournament), None)
 
+    def waiting(self) -> int:
+        """How many offsets are read and not delivered yet, about."""
+        windows = self._ingest.windows
+        return sum(
+            windows[partition].upto - position.watermark
+            for (partition, _), position in self.positions.items()
+            if position.watermark is not None
+        )
+
     async def step(self) -> bool:
         """One delivery: False when there was nothing to deliver. Raises what the delivery raised."""
         ranges = await self._collect()

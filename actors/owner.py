@@ -28,7 +28,7 @@ from actors.domain.delivery import (
     scope_name,
 )
 from actors.domain.errors import InvalidRecordError
-from actors.domain.fold import APPLIED, Outcome, StatusChanged, apply
+from actors.domain.fold import APPLIED, Outcome, StatusChanged, apply, may_change
 from actors.domain.messages import Claim, Tick, decode_value, encode_message
 from actors.domain.publications import OutcomeReply
 from actors.domain.signing import Signer
@@ -49,6 +49,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SCAN_MS: Final = 1000  # all due times are looked at this often at least: a clock that is set back costs no more
 TICK_REPEAT_MS: Final = 250  # a tick that did not move the fold on is appended again after this
+RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their ranks are looked up together
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,9 @@ class Owner:
         """The tournaments of these items that there are: held on to until they are applied, however few that are over may stay in memory."""
         present: dict[int, Entity] = {}
         for tournament_id in {item.tournament_id for item in items if item.tournament_id}:
+            if (active := self.holdings.active.get(tournament_id)) is not None:
+                present[tournament_id] = active
+                continue
             # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
             with contextlib.suppress(OwnerMovedError):
                 entity = await self.holdings.find(tournament_id, scope)
@@ -193,6 +197,7 @@ class Owner:
         self, items: Sequence[Item], scope: Scope, present: dict[int, Entity], rejected: list[Rejected]
     ) -> bool:
         """Apply the items of a range in order; False when a later claim of another instance ends the scope here."""
+        ranks = _ranks_before(items, present)
         for item in items:
             if isinstance(item, ControlItem):
                 message = decode_value(item.value)
@@ -200,7 +205,7 @@ class Owner:
                     if self._loses(message, item, scope):
                         return False
                     continue
-            self._apply_item(item, scope, present, rejected)
+            self._apply_item(item, scope, present, ranks, rejected)
         return True
 
     def _loses(self, claim: Claim, item: ControlItem, scope: Scope) -> bool:
@@ -214,14 +219,23 @@ class Owner:
             self._drop(key)
         return held is scope
 
-    def _apply_item(self, item: Item, scope: Scope, present: dict[int, Entity], rejected: list[Rejected]) -> None:
+    def _apply_item(
+        self,
+        item: Item,
+        scope: Scope,
+        present: dict[int, Entity],
+        ranks: dict[int, dict[int, int]],
+        rejected: list[Rejected],
+    ) -> None:
         tournament_id = item.tournament_id
         entity = self.holdings.at_hand(tournament_id) or present.get(tournament_id)
         state: Tournament | None = None if entity is None else entity.state
         slot, before = -1, None
         if state is not None and isinstance(item, ScoreItem):
             slot = state.members.slot(item.user_id)
-            before = state.ranking.rank(slot) if slot >= 0 else None
+            if slot >= 0 and (item.reply_to or may_change(state, slot, item.score)):
+                known = ranks.get(tournament_id)
+                before = state.ranking.rank(slot) if known is None else known.get(slot)
         try:
             state, events = apply(state, tournament_id, scope.partition, item)
         except InvalidRecordError as error:
@@ -261,7 +275,7 @@ class Owner:
                 entity.previous_ranks[slot] = before
             score = entity.state.ranking.score(slot)
             # watchers of their own rank are told, whatever the top
-            self.publisher.mark(entity, top=score is None or entity.touches_top(item.user_id, score))
+            self.publisher.mark(entity, top=score is None or entity.touches_top(slot, score))
         else:
             if event.kind in ("join", "leave"):
                 entity.note_changed(event.user_id)
@@ -341,3 +355,22 @@ class Owner:
         if not await self.checkpointer.full_round(self.holdings.scopes.values()):
             logger.warning("last checkpoint not written; the log has it all")
         await self.publisher.publish_due()
+
+
+def _ranks_before(items: Sequence[Item], present: dict[int, Entity]) -> dict[int, dict[int, int]]:
+    """The ranks at a range's begin, by tournament and slot, where many scores of one tournament come together: in bulk they cost a tenth."""
+    if len(items) < RANKS_IN_BULK:
+        return {}
+    users: dict[int, list[int]] = {}
+    for item in items:
+        if isinstance(item, ScoreItem):
+            users.setdefault(item.tournament_id, []).append(item.user_id)
+    found: dict[int, dict[int, int]] = {}
+    for tournament_id, scoring in users.items():
+        if len(scoring) >= RANKS_IN_BULK and tournament_id in present:
+            state = present[tournament_id].state
+            slots = state.members.users.slots(scoring)
+            slots = slots[slots >= 0]
+            ranks = zip(slots.tolist(), state.ranking.ranks(slots).tolist(), strict=True)
+            found[tournament_id] = {slot: rank for slot, rank in ranks if rank}
+    return found

@@ -73,6 +73,7 @@ class OwnerReads:
         entity = await self.entity(partition, tournament_id)
         if entity is None:
             return LiveSnapshot(found=False)
+        self._publisher.watch(entity)
         if entity.published is None:
             self._publisher.start_live(entity)
         return LiveSnapshot(
@@ -102,6 +103,7 @@ class OwnerReads:
             scope = self._owner.holdings.scope_of(partition, tournament_id)
             entity = self._owner.holdings.at_hand(tournament_id)
             if scope is not None and scope.ready and entity is not None:
+                self._publisher.watch(entity)  # who asks this watches it
                 found[tournament_id] = entity.position()
         return found
 

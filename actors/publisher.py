@@ -1,9 +1,13 @@
-"""Publishes what changed: at most one update an interval for each tournament, the first change at once."""
+"""Publishes what changed: of a watched tournament at most one update an interval, the first change at once; of one that nobody watches
+seldom, since all that such an update does is count `seq` on.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Callable
+from typing import Final
 
 from actors.domain import views
 from actors.domain.publications import (
@@ -18,6 +22,9 @@ from actors.domain.publications import (
 from actors.entity import Entity
 from storage.base import Updates
 
+WATCHED_MS: Final = 30_000  # gateways ask for snapshots and then, every 5 s, for the positions of what they watch
+UNWATCHED_INTERVAL_MS: Final = 1000
+
 
 class Publisher:
     """Collects dirty entities and replies; `publish_due` sends what is due. `clock_ms` only paces, it decides nothing."""
@@ -26,16 +33,29 @@ class Publisher:
         self._updates = updates
         self._clock_ms = clock_ms
         self._interval_ms = interval_ms
+        self._idle_interval_ms = max(interval_ms, UNWATCHED_INTERVAL_MS)
+        self._now_ms = clock_ms()
         self._dirty: dict[int, Entity] = {}
+        self._due: list[tuple[int, int]] = []  # a heap of (ms, tournament); that of the entity's `due_ms` counts
         self._replies: dict[str, list[OutcomeReply]] = {}
         self.wake = asyncio.Event()
         self.published = 0
 
     def mark(self, entity: Entity, *, top: bool = True) -> None:
         """Something to tell: the live data may have changed (`top`), or only somebody's standing."""
-        entity.top_dirty = entity.top_dirty or top
-        self._dirty[entity.state.tournament_id] = entity
-        self.wake.set()
+        if top:
+            entity.top_dirty = True
+        tournament_id = entity.state.tournament_id
+        if self._dirty.get(tournament_id) is not entity:
+            self._dirty[tournament_id] = entity
+            self._plan(entity)
+
+    def watch(self, entity: Entity) -> None:
+        """Somebody watches it: for a while, its changes are told as they come."""
+        now, before = self._time(), entity.watched_ms
+        entity.watched_ms = now
+        if now - before >= WATCHED_MS and entity.state.tournament_id in self._dirty:
+            self._plan(entity)
 
     def reply(self, reply_to: str, outcome: OutcomeReply) -> None:
         """Answer a waiting door with the next publication."""
@@ -48,63 +68,76 @@ class Publisher:
 
     def start_live(self, entity: Entity) -> None:
         """Take the present data as published, with nothing to tell: subscribers start from a snapshot."""
-        entity.published = views.live_data(entity.state, entity.status)
-        _note_top(entity)
+        entity.published = entity.live_data()
+
+    def _time(self) -> int:
+        """The clock; one that went back takes all that is planned with it, so that nothing falls silent."""
+        now = self._clock_ms()
+        if now < self._now_ms:
+            back = self._now_ms - now
+            self._due = [(due - back, tournament_id) for due, tournament_id in self._due]
+            for entity in self._dirty.values():
+                entity.due_ms -= back
+        self._now_ms = now
+        return now
+
+    def _plan(self, entity: Entity) -> None:
+        now = self._time()
+        entity.due_ms = due = min(entity.published_ms, now) + self._interval_of(entity, now)
+        heapq.heappush(self._due, (due, entity.state.tournament_id))
+        if self._due[0][0] == due:
+            self.wake.set()  # sooner than anything planned before
+
+    def _interval_of(self, entity: Entity, now: int) -> int:
+        # a watcher seen in the future, before the clock went back, is none
+        return self._interval_ms if 0 <= now - entity.watched_ms < WATCHED_MS else self._idle_interval_ms
 
     async def publish_due(self) -> int | None:
         """Publish what is due; returns how many ms until the next entity is due, None when nothing waits."""
-        now = self._clock_ms()
+        now = self._time()
         messages: list[tuple[str, bytes]] = []
         for reply_to, outcomes in self._replies.items():
             messages.append((reply_to, encode_outcomes(outcomes)))
         self._replies = {}
-        next_due: int | None = None
-        for tournament_id, entity in list(self._dirty.items()):
+        while self._due and self._due[0][0] <= now:
+            due, tournament_id = heapq.heappop(self._due)
+            entity = self._dirty.get(tournament_id)
+            if entity is None or entity.due_ms != due:
+                continue  # gone, or planned anew since
             if not entity.scope.ready:
-                continue  # marked again by the delivery that makes it ready
-            # a clock that went back must not silence an entity: hence the clamp
-            wait = min(entity.published_ms + self._interval_ms - now, self._interval_ms)
-            if wait > 0:
-                next_due = wait if next_due is None else min(next_due, wait)
+                entity.due_ms = now + self._interval_ms
+                heapq.heappush(self._due, (entity.due_ms, tournament_id))
                 continue
             del self._dirty[tournament_id]
             entity.published_ms = now
-            messages.extend(self._messages(entity))
+            messages.extend(self._messages(entity, watched=self._interval_of(entity, now) == self._interval_ms))
+        next_due = self._due[0][0] - now if self._due else None
         if messages:
             await self._updates.publish(messages)
         return next_due
 
-    def _messages(self, entity: Entity) -> list[tuple[str, bytes]]:
+    def _messages(self, entity: Entity, *, watched: bool) -> list[tuple[str, bytes]]:
         messages: list[tuple[str, bytes]] = []
         tournament_id = entity.state.tournament_id
         if entity.published is None:
             self.start_live(entity)
-        data = entity.published or {}
         operations = []
         if entity.top_dirty:
             entity.top_dirty = False
-            data = views.live_data(entity.state, entity.status)
-            operations = views.patch(entity.published or {}, data)
+            before, entity.published = entity.published or {}, entity.live_data()
+            operations = views.patch(before, entity.published)
         if operations:
             entity.seq += 1
             patch = encode_patch(operations)
-            entity.published = data
             entity.recent.append((entity.seq, patch))
-            _note_top(entity)
             messages.append(
                 (updates_channel(tournament_id), update_frame(tournament_id, entity.scope.epoch, entity.seq, patch))
             )
             self.published += 1
         if entity.changed_users or entity.changed_many:
-            changed = b"" if entity.changed_many else encode_changed(entity.changed_users)
-            messages.append((changed_channel(tournament_id), changed))
+            if watched:  # who subscribes to `me` asks for the standing first
+                changed = b"" if entity.changed_many else encode_changed(entity.changed_users)
+                messages.append((changed_channel(tournament_id), changed))
             entity.changed_users.clear()
             entity.changed_many = False
         return messages
-
-
-def _note_top(entity: Entity) -> None:
-    top = (entity.published or {})["top"]
-    entity.top_users = {int(row["user_id"]) for row in top}
-    full = len(top) >= views.TOP_ROWS
-    entity.top_worst = round(top[-1]["score"] * 100) if full else None

@@ -173,6 +173,12 @@ def apply_score(state: Tournament, item: ScoreItem) -> Outcome:
     return Outcome(item.offset, "score", IGNORED if reason else APPLIED, reason, "", user_id, event_id)
 
 
+def may_change(state: Tournament, slot: int, score: int) -> bool:
+    """Whether a submission of this score would change a member's score, if it is applied."""
+    old = state.ranking.score(slot)
+    return _new_score(state.spec, old, score) != old
+
+
 def _new_score(spec: Spec, old: int | None, score: int) -> int:
     """The score policy: what the score is after one more submission."""
     if old is None or spec.score_policy == "last":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -52,8 +53,8 @@ def frame_position(frame: bytes) -> tuple[int, int]:
 
 def encode_changed(user_ids: Iterable[int]) -> bytes:
     """User ids as little-endian int64; empty means more than MAX_CHANGED."""
-    ids = np.fromiter(user_ids, dtype="<i8")
-    return ids.tobytes() if len(ids) <= MAX_CHANGED else b""
+    ids = list(user_ids)
+    return struct.pack(f"<{len(ids)}q", *ids) if len(ids) <= MAX_CHANGED else b""
 
 
 def decode_changed(payload: bytes) -> set[int] | None:

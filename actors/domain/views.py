@@ -148,23 +148,30 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
 def top(state: Tournament) -> list[dict[str, Any]]:
     """The live table: the first rows without ranks (a row's rank follows from its index, the scores and `ties`)."""
     slots = state.ranking.slots(0, TOP_ROWS)
-    users = state.members.users.user_ids(slots).tolist() if len(slots) else []
     scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
-    return [
-        {"user_id": str(user), "name": state.members.names[slot], "score": decimal_score(score)}
-        for slot, user, score in zip(slots.tolist(), users, scores, strict=True)
-    ]
+    return [top_row(state, slot, score) for slot, score in zip(slots.tolist(), scores, strict=True)]
+
+
+def top_row(state: Tournament, slot: int, score: int) -> dict[str, Any]:
+    """One row of it; `score` in hundredths."""
+    members = state.members
+    return {"user_id": str(members.users.user_id(slot)), "name": members.names[slot], "score": decimal_score(score)}
 
 
 def live_data(state: Tournament, status: str) -> dict[str, Any]:
     """`data` of a live snapshot."""
+    return live_fields(state, status, top(state))
+
+
+def live_fields(state: Tournament, status: str, shown: list[dict[str, Any]]) -> dict[str, Any]:
+    """The same with the live table's rows at hand."""
     return {
         "status": status,
         "participants": state.members.joined,
         "starts_at": _time(state.spec.starts_ms),
         "ends_at": _time(state.spec.ends_ms),
         "ties": state.spec.ties,
-        "top": top(state),
+        "top": shown,
     }
 
 
@@ -175,28 +182,42 @@ def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]
         for key in ("status", "participants", "starts_at", "ends_at", "ties")
         if before[key] != after[key]
     ]
-    table, wanted = list(before["top"]), after["top"]
-    if table == wanted:
-        return operations
-    staying = {row["user_id"] for row in wanted}
+    if before["top"] != after["top"]:
+        operations += _table_patch(list(before["top"]), after["top"])
+    return operations
+
+
+def _table_patch(table: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The operations that turn `table` (which is changed) into `wanted`: one for a row that rises or falls, in the common case."""
+    operations: list[dict[str, Any]] = []
+    targets = {row["user_id"]: index for index, row in enumerate(wanted)}
     for index in range(len(table) - 1, -1, -1):
-        if table[index]["user_id"] not in staying:
+        if table[index]["user_id"] not in targets:
             operations.append({"op": "remove", "path": f"/top/{index}"})
             del table[index]
     for index, row in enumerate(wanted):
-        at = next((i for i in range(index, len(table)) if table[i]["user_id"] == row["user_id"]), None)
-        if at is None:
+        user = row["user_id"]
+        at, size = index, len(table)
+        while at < size and table[at]["user_id"] != user:
+            at += 1
+        if at == size:
             operations.append({"op": "add", "path": f"/top/{index}", "value": row})
             table.insert(index, row)
             continue
-        if at != index:
+        if at == index + 1:  # the one in its place falls
+            below = min(targets[table[index]["user_id"]], size - 1)
+            operations.append({"op": "move", "from": f"/top/{index}", "path": f"/top/{below}"})
+            table.insert(below, table.pop(index))
+        elif at != index:
             operations.append({"op": "move", "from": f"/top/{at}", "path": f"/top/{index}"})
             table.insert(index, table.pop(at))
-        operations.extend(
-            {"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]}
-            for key in ("name", "score")
-            if table[index][key] != row[key]
-        )
+        shown = table[index]
+        if shown is not row:
+            operations.extend(
+                {"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]}
+                for key in ("name", "score")
+                if shown[key] != row[key]
+            )
     return operations
 
 
