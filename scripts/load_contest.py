@@ -1,4 +1,4 @@
-"""What benchmarks play on: many running tournaments with members who joined through the api; and the requests of their scores."""
+"""What benchmarks play on: many running tournaments with members; and the requests of their scores."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ class Contest(NamedTuple):
 
 
 def set_up(palio: MeasuredPalio, policy: str = "best", tournaments: int = TOURNAMENTS) -> Contest:
-    """Running tournaments of MEMBERS members each, made through the api; returns once all of it is applied."""
-    setting_up = LoadProcess(_set_up, palio.settings.port, palio.token("service", 1), policy, tournaments)
+    """Running tournaments of MEMBERS members each, made through the api and joined through the gateway; returns once all of it is applied."""
+    ports = palio.settings.port, palio.settings.gateway_port
+    setting_up = LoadProcess(_set_up, ports, palio.token("service", 1), policy, tournaments)
     contest: Contest = setting_up.result(SETUP_WAIT_S)
     return contest
 
 
-async def _set_up(port: int, token: str, policy: str, tournaments: int) -> Contest:
-    pool = Pool(port, SETUP_CONNECTIONS)
+async def _set_up(ports: tuple[int, int], token: str, policy: str, tournaments: int) -> Contest:
+    api, gateway = Pool(ports[0], SETUP_CONNECTIONS), Pool(ports[1], SETUP_CONNECTIONS)
     now = datetime.now(UTC)
     spec = {
         "type": "scheduled",
@@ -48,14 +49,14 @@ async def _set_up(port: int, token: str, policy: str, tournaments: int) -> Conte
 
     async def create(index: int) -> str:
         body = json.dumps({"name": f"Bench {index}", **spec}).encode()
-        answer = await pool.ask(request("POST", "/v1/tournaments", token=token, body=body))
+        answer = await api.ask(request("POST", "/v1/tournaments", token=token, body=body))
         if answer.status != 201:
             raise RuntimeError(f"expected 201, got {answer.status} {answer.body!r}")
         made: str = json.loads(answer.body)["id"]
         return made
 
     async def join(tournament: str, user: int) -> None:
-        answer = await pool.ask(request("PUT", f"/v1/tournaments/{tournament}/participants/{user}", token=token))
+        answer = await gateway.ask(request("PUT", f"/v1/tournaments/{tournament}/participants/{user}", token=token))
         if answer.status != 201:
             raise RuntimeError(f"expected 201, got {answer.status} {answer.body!r}")
 
@@ -64,7 +65,8 @@ async def _set_up(port: int, token: str, policy: str, tournaments: int) -> Conte
     began_s = time.perf_counter()
     await asyncio.gather(*(join(i, user) for i, users in zip(made, members, strict=True) for user in users))
     joins_a_second = tournaments * MEMBERS / (time.perf_counter() - began_s)
-    pool.close()
+    api.close()
+    gateway.close()
     return Contest(list(made), members, joins_a_second)
 
 
