@@ -4,19 +4,55 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 
+from tests.support.running import NO_LIMITS, RunningPalio
+
 NUMBERS = itertools.count(1)
+T = TypeVar("T")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "integration" in item.path.parts:
             item.add_marker(pytest.mark.ray)
+
+
+@pytest.fixture
+def service(palio: RunningPalio) -> Iterator[httpx.Client]:
+    """A service at the api."""
+    with palio.client() as client:
+        yield client
+
+
+@pytest.fixture
+def gateway(palio: RunningPalio) -> Iterator[httpx.Client]:
+    """A service at the gateway."""
+    with palio.client(gateway=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def stage_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPalio]:
+    """The Palio that the tests which kill things share. Use `stage`."""
+    running = RunningPalio(tmp_path_factory.mktemp("stage") / "data", **NO_LIMITS)
+    yield running
+    assert running.stop() == 0, "".join(running.output)
+
+
+@pytest.fixture
+def stage(stage_session: RunningPalio) -> RunningPalio:
+    """A Palio to be harmed; started anew when the last test left it unwell."""
+    if not stage_session.well():
+        if stage_session.process is not None:
+            stage_session.kill()
+        stage_session.start()
+    return stage_session
 
 
 def stamp(seconds: float) -> str:
@@ -37,20 +73,27 @@ def spec(**fields: Any) -> dict[str, Any]:
 
 
 def create(client: httpx.Client, **fields: Any) -> str:
-    answer = client.post("/v1/tournaments", json=spec(**fields))
+    """Create a tournament; its id."""
+    answer = client.post("/v1/tournaments", json=spec(**fields), headers={"Prefer": "wait=10"})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
 def join(client: httpx.Client, tournament: str, *users: int) -> None:
+    """Have users join."""
     for user in users:
-        answer = client.put(f"/v1/tournaments/{tournament}/participants/{user}", json={"name": f"User {user}"})
+        answer = client.put(
+            f"/v1/tournaments/{tournament}/participants/{user}",
+            json={"name": f"User {user}"},
+            headers={"Prefer": "wait=10"},
+        )
         assert answer.status_code in (200, 201), answer.text
 
 
 def submit(
     client: httpx.Client, tournament: str, user: int, event_id: str, score: float, wait: int = 10
 ) -> dict[str, Any]:
+    """Submit a score and wait for what becomes of it; the answer's body."""
     answer = client.post(
         f"/v1/tournaments/{tournament}/scores",
         json={"event_id": event_id, "user_id": str(user), "score": score},
@@ -61,10 +104,32 @@ def submit(
     return result
 
 
-def eventually(check: Any, within_s: float = 30.0) -> Any:
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """(status, code) of an error in the contract's form."""
+    assert answer.headers["content-type"].startswith("application/problem+json"), (answer.status_code, answer.text)
+    body = answer.json()
+    assert {"type", "title", "status", "detail", "code"} <= body.keys()
+    assert body["status"] == answer.status_code
+    assert "Traceback" not in answer.text
+    if answer.status_code in (429, 503):
+        assert int(answer.headers["retry-after"]) >= 1
+    return answer.status_code, body["code"]
+
+
+def eventually(check: Callable[[], T], within_s: float = 60.0) -> T:
     """What `check` returns once it is true; fails after `within_s`."""
     deadline = time.monotonic() + within_s
     while not (result := check()):
-        assert time.monotonic() < deadline, f"not within {within_s} s: {check}"
+        assert time.monotonic() < deadline, f"not within {within_s} s: {result!r}"
         time.sleep(0.05)
     return result
+
+
+def applied_within_s(client: httpx.Client, tournament: str, user: int, since: float) -> float:
+    """Seconds from `since` until a new submission is applied."""
+    for number in itertools.count():
+        answer = submit(client, tournament, user, f"probe-{since}-{number}", number)
+        if answer.get("outcome") == "applied":
+            return time.monotonic() - since
+        assert time.monotonic() - since < 90, answer
+    raise AssertionError

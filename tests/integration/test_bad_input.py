@@ -38,7 +38,7 @@ GOOD = {"event_id": "e", "user_id": "1", "score": 1}
         (b'{"event_id":"e","user_id":"1","score":1.005}', 422),
         (b'{"event_id":"e","user_id":"1","score":1e9}', 422),
         (b'{"event_id":"e","user_id":"1","score":1e999}', (400, 422)),
-        (b'{"event_id":"e","user_id":"1","score":NaN}', 400),
+        (b'{"event_id":"e","user_id":"1","score":NaN}', 422),
         (b'{"event_id":"e","user_id":"1","score":true}', 422),
         (b'{"event_id":"e","user_id":"1","score":"12"}', 422),
         (b'{"event_id":"","user_id":"1","score":1}', 422),

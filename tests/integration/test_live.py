@@ -3,159 +3,241 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
-import jsonpatch
+import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
-from tests.integration.conftest import create, join, submit
+from cluster.settings import Settings
+from cluster.tokens import token
+from tests.integration.conftest import create, eventually, join, submit
 from tests.support.running import RunningPalio
-
-WAIT_S = 20.0
-
-
-class Watcher:
-    """A socket and what its patches made of each tournament's data."""
-
-    def __init__(self, palio: RunningPalio) -> None:
-        self.socket: ClientConnection = connect(palio.live_url, subprotocols=["palio.v1"])  # type: ignore[list-item]
-        assert self.socket.subprotocol == "palio.v1"
-        self.data: dict[str, Any] = {}
-        self.position: dict[str, tuple[int, int]] = {}
-        self.me: list[dict[str, Any]] = []
-        self._id = 0
-
-    def __enter__(self) -> Watcher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def ask(self, **message: Any) -> dict[str, Any]:
-        self._id += 1
-        self.socket.send(json.dumps({"id": self._id, **message}))
-        while True:
-            frame = self.receive()
-            if frame.get("id") == self._id:
-                return frame
-
-    def receive(self) -> dict[str, Any]:
-        frame: dict[str, Any] = json.loads(self.socket.recv(timeout=WAIT_S))
-        name, kind = frame.get("tournament", ""), frame.get("type")
-        if kind == "snapshot":
-            self.data[name], self.position[name] = frame["data"], (frame["epoch"], frame["seq"])
-        elif kind == "update":
-            epoch, seq = self.position[name]
-            assert (frame["epoch"], frame["seq"]) == (epoch, seq + 1)
-            self.data[name] = jsonpatch.apply_patch(self.data[name], frame["patch"])
-            self.position[name] = (epoch, seq + 1)
-        elif kind == "me":
-            self.me.append(frame)
-        return frame
-
-    def until(self, wanted: Any) -> None:
-        deadline = time.monotonic() + WAIT_S
-        while not wanted():
-            assert time.monotonic() < deadline
-            self.receive()
+from tests.support.watcher import WAIT_S, Watcher
 
 
-@pytest.fixture
-def service(palio):
-    with palio.client() as client:
-        yield client
+def table(watcher: Watcher, tournament: str) -> list[tuple[str, float]]:
+    return [(row["user_id"], row["score"]) for row in watcher.data.get(tournament, {"top": []})["top"]]
 
 
-def test_the_table_is_followed_by_patches(palio, service):
+def test_the_table_is_followed_by_patches(palio: RunningPalio, service: httpx.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1, 2, 3)
     with Watcher(palio) as watcher:
         assert watcher.ask(subscribe=tournament)["ok"]
         watcher.until(lambda: tournament in watcher.data)
+        assert watcher.data[tournament].keys() == {"status", "participants", "starts_at", "ends_at", "ties", "top"}
         for user, score in ((1, 10), (2, 20), (3, 15), (1, 30)):
             submit(service, tournament, user, f"{user}-{score}", score)
-        wanted = [("1", 30), ("2", 20), ("3", 15)]
-        watcher.until(lambda: [(r["user_id"], r["score"]) for r in watcher.data[tournament]["top"]] == wanted)
+        watcher.until(lambda: table(watcher, tournament) == [("1", 30), ("2", 20), ("3", 15)])
         assert watcher.data[tournament]["participants"] == 3
+        service.delete(f"/v1/tournaments/{tournament}/participants/2")
+        watcher.until(lambda: table(watcher, tournament) == [("1", 30), ("3", 15)])
         service.post(f"/v1/tournaments/{tournament}/end")
         watcher.until(lambda: watcher.data[tournament]["status"] == "finished")
+        view = service.get(f"/v1/tournaments/{tournament}").json()
+        shown = watcher.data[tournament]
+        assert {name: shown[name] for name in shown if name != "top"} == {
+            name: view[name] for name in shown if name != "top"
+        }
+        kinds = [frame["type"] for frame in watcher.frames if frame.get("tournament") == tournament]
+        assert kinds.count("snapshot") == 1  # all the rest came as patches
 
 
-def test_since_brings_the_missed_updates_only(palio, service):
+def test_updates_come_at_most_twenty_times_a_second(palio: RunningPalio, service: httpx.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
-    with Watcher(palio) as watcher:
+    with Watcher(palio) as watcher, palio.client(gateway=True) as gateway:
         watcher.ask(subscribe=tournament)
         watcher.until(lambda: tournament in watcher.data)
+        watcher.frames.clear()
+        began = time.monotonic()
+        for number in range(300):
+            gateway.post(
+                f"/v1/tournaments/{tournament}/scores", json={"event_id": str(number), "user_id": "1", "score": number}
+            )
+        watcher.until(lambda: table(watcher, tournament) == [("1", 299)])
+        took_s = time.monotonic() - began
+        assert len(watcher.frames) <= 20 * took_s + 2
+
+
+def test_since_brings_the_missed_updates_only(palio: RunningPalio, service: httpx.Client) -> None:
+    tournament = create(service)
+    join(service, tournament, 1)
+    with Watcher(palio) as watcher, Watcher(palio) as other:
+        for each in (watcher, other):
+            each.ask(subscribe=tournament)
+            each.until(lambda each=each: tournament in each.data)
         watcher.ask(unsubscribe=tournament)
-        kept, (epoch, seq) = watcher.data[tournament], watcher.position[tournament]
+        epoch, seq = watcher.position[tournament]
         for number in range(3):
             submit(service, tournament, 1, f"s{number}", number)
-            time.sleep(0.1)
-        watcher.socket.send(json.dumps({"id": 99, "subscribe": tournament, "since": {"epoch": epoch, "seq": seq}}))
-        kinds = []
-        while watcher.position[tournament][1] == seq or watcher.data[tournament]["top"][0]["score"] != 2:
-            kinds.append(watcher.receive().get("type"))
-        assert "snapshot" not in kinds
-        assert kept != watcher.data[tournament]
+            other.until(lambda number=number: table(other, tournament) == [("1", number)])
+        watcher.frames.clear()
+        assert watcher.ask(subscribe=tournament, since={"epoch": epoch, "seq": seq})["ok"]
+        watcher.until(lambda: table(watcher, tournament) == [("1", 2)])
+        assert "snapshot" not in [frame.get("type") for frame in watcher.frames]
+        assert watcher.position == other.position
+        # a position that nobody has, or of another epoch, brings a snapshot
+        for since in ({"epoch": epoch, "seq": seq + 1000}, {"epoch": epoch + 5, "seq": 0}):
+            watcher.frames.clear()
+            assert watcher.ask(subscribe=tournament, since=since)["ok"]
+            watcher.until(lambda: any(frame.get("type") == "snapshot" for frame in watcher.frames))
 
 
-def test_me_is_told_to_that_user_alone(palio, service):
+def test_me_is_told_to_that_user_alone(palio: RunningPalio, service: httpx.Client) -> None:
     tournament = create(service)
     join(service, tournament, 51, 52)
     with Watcher(palio) as mine, Watcher(palio) as other:
-        assert mine.ask(subscribe=tournament, me=True)["error"]["code"]
+        assert mine.ask(subscribe=tournament, me=True)["error"]["code"] == "unauthorized"
         assert mine.ask(auth=palio.token("player", 51))["ok"]
         assert mine.ask(subscribe=tournament, me=True)["ok"]
         other.ask(subscribe=tournament)
         submit(service, tournament, 51, "m", 5)
-        mine.until(lambda: any(frame["rank"] == 1 and frame["score"] == 5 for frame in mine.me))
+        mine.until(lambda: any((frame["rank"], frame["score"]) == (1, 5) for frame in mine.me))
         submit(service, tournament, 52, "m", 6)
-        mine.until(lambda: any((f["rank"], f["previous_rank"]) == (2, 1) for f in mine.me))  # within 5 s
-        other.until(lambda: len(other.data.get(tournament, {"top": []})["top"]) == 2)
-        assert not other.me
+        mine.until(lambda: any((frame["rank"], frame["previous_rank"]) == (2, 1) for frame in mine.me))  # within 5 s
+        other.until(lambda: len(table(other, tournament)) == 2)
+        assert other.me == []
+        assert mine.me[-1].keys() == {"type", "tournament", "rank", "previous_rank", "score", "percentile"}
 
 
-def test_private_tournaments_need_a_member(palio, service):
+def test_private_tournaments_need_a_member_who_stays_one(palio: RunningPalio, service: httpx.Client) -> None:
     tournament = create(service, visibility="private")
     join(service, tournament, 61)
     with Watcher(palio) as watcher:
-        assert watcher.ask(subscribe=tournament)["error"]["code"]
+        assert watcher.ask(subscribe=tournament)["error"]["code"] == "tournament_unknown"
         assert watcher.ask(auth="nonsense")["error"]["code"] == "unauthorized"
         assert watcher.ask(auth=palio.token("player", 62))["ok"]
-        assert watcher.ask(subscribe=tournament)["error"]["code"]
+        assert watcher.ask(subscribe=tournament)["error"]["code"] == "tournament_unknown"
         assert watcher.ask(auth=palio.token("player", 61))["ok"]
         assert watcher.ask(subscribe=tournament)["ok"]
         watcher.until(lambda: tournament in watcher.data)
+        service.delete(f"/v1/tournaments/{tournament}/participants/61")
+        watcher.until(lambda: any(frame.get("type") == "unsubscribed" for frame in watcher.frames))
+        assert watcher.ask(subscribe=tournament)["error"]["code"] == "tournament_unknown"
 
 
-def test_what_is_wrong_is_an_error_not_a_disconnect(palio, service):
+def test_an_expired_token_ends_what_needed_it(palio: RunningPalio, service: httpx.Client) -> None:
+    public, private = create(service), create(service, visibility="private")
+    join(service, private, 71)
+    short = token(Settings(data_dir=palio.data), role="player", sub=71, ttl_s=3)
+    with Watcher(palio) as watcher:
+        assert watcher.ask(auth=short)["ok"]
+        assert watcher.ask(subscribe=public)["ok"]
+        assert watcher.ask(subscribe=private)["ok"]
+        watcher.until(lambda: any(frame.get("type") == "signed_out" for frame in watcher.frames))
+        ended = [frame["tournament"] for frame in watcher.frames if frame.get("type") == "unsubscribed"]
+        assert ended == [private]
+        join(service, public, 1)
+        watcher.until(lambda: watcher.data[public]["participants"] == 1)  # public ones go on
+
+
+def test_what_is_wrong_is_an_error_not_a_disconnect(palio: RunningPalio, service: httpx.Client) -> None:
     tournament = create(service)
     with Watcher(palio) as watcher:
-        for message in ({"dance": 1}, {"subscribe": "0"}, {"subscribe": 5}, {"subscribe": "999"}, {"unsubscribe": []}):
-            assert watcher.ask(**message)["error"]["code"], message
-        watcher.socket.send("not json")
-        assert "error" in watcher.receive()
+        for message in (
+            {"dance": 1},
+            {},
+            {"subscribe": "0"},
+            {"subscribe": 5},
+            {"subscribe": "999"},
+            {"unsubscribe": []},
+            {"auth": 5},
+            {"subscribe": tournament, "since": {"epoch": "x", "seq": 1}},
+            {"subscribe": tournament, "unsubscribe": tournament},
+            {"unsubscribe": tournament, "me": True},
+        ):
+            error = watcher.ask(**message)["error"]
+            assert error["code"], message
+            assert error["message"], message
+        for text in ("not json", "[]", "null", "1", '"x"', '{"id": {}}', "[" * 5000):
+            watcher.socket.send(text)
+            assert "error" in watcher.receive(), text
         watcher.socket.send(b"\x00binary")
         assert "error" in watcher.receive()
         assert watcher.ask(subscribe=tournament)["ok"]
 
 
-def test_subscriptions_of_a_socket_are_bounded(palio, service):
-    tournaments = [create(service) for _ in range(101)]
+def test_wrong_handshakes_are_refused_in_http(palio: RunningPalio) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(palio.live_url, subprotocols=["other.v1"]):  # type: ignore[list-item]
+        pass
+    assert refused.value.response.status_code == 400
+    with pytest.raises(InvalidStatus) as refused, connect(palio.live_url.replace("/v1/live", "/v1/life")):
+        pass
+    assert refused.value.response.status_code == 404
+    assert httpx.get(palio.live_url.replace("ws", "http", 1)).status_code in (400, 404, 426)
+
+
+def test_ten_thousand_subscriptions(palio: RunningPalio, service: httpx.Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        tournaments = list(pool.map(lambda _: create(service), range(101)))
     with Watcher(palio) as watcher:
         answers = [watcher.ask(subscribe=tournament) for tournament in tournaments]
         assert all(answer.get("ok") for answer in answers[:100])
-        assert answers[100]["error"]["code"]
+        assert answers[100]["error"]["code"] == "too_many_subscriptions"
+        for number in range(10_000):
+            watcher.socket.send(json.dumps({"id": f"m{number}", "subscribe": str(10**12 + number)}))
+        seen = set()
+        while len(seen) < 10_000:
+            frame = watcher.receive()
+            if str(frame.get("id")).startswith("m"):
+                assert frame["error"]["code"] == "too_many_subscriptions"
+                seen.add(frame["id"])
+        join(service, tournaments[99], 1)
+        watcher.until(lambda: watcher.data[tournaments[99]]["participants"] == 1)
+        assert watcher.ask(unsubscribe=tournaments[0])["ok"]
+        assert watcher.ask(subscribe=tournaments[100])["ok"]
 
 
-def test_a_frame_of_a_megabyte_ends_the_socket(palio):
+def test_a_frame_of_a_megabyte_ends_the_socket(palio: RunningPalio) -> None:
     with Watcher(palio) as watcher:
         watcher.socket.send("x" * (1 << 20))
         with pytest.raises(ConnectionClosed) as closed:
             watcher.receive()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
+
+
+def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
+    palio: RunningPalio, service: httpx.Client
+) -> None:
+    tournament = create(service)
+    users = range(1, 21)
+    for user in users:
+        name = {"name": f"{user:02d}" + "ü" * 62}
+        assert service.put(f"/v1/tournaments/{tournament}/participants/{user}", json=name).status_code == 201
+        submit(service, tournament, user, "a", user)
+    raw = socket.create_connection(("127.0.0.1", palio.gateway_port))
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow = connect(
+        palio.live_url,
+        sock=raw,
+        subprotocols=["palio.v1"],
+        max_queue=1,
+        compression=None,
+        open_timeout=WAIT_S,  # type: ignore[list-item]
+    )
+    with slow as socket_of_slow, Watcher(palio) as quick:
+        quick.ask(subscribe=tournament)
+        for number in range(390):  # each brings a snapshot of 3 KB: far more than its buffer may hold
+            socket_of_slow.send(json.dumps({"id": number, "subscribe": tournament}))
+        for score in (100, 200, 300):
+            submit(service, tournament, 7, str(score), score)
+            quick.until(lambda score=score: table(quick, tournament)[:1] == [("7", score)])
+        metrics = httpx.get(f"{palio.url}/metrics").text
+        conflated = [line for line in metrics.splitlines() if line.startswith("palio_conflated_total ")]
+        assert float(conflated[0].split()[1]) >= 1
+        deadline = time.monotonic() + WAIT_S
+        newest = None
+        while newest != 300:  # it reads at last
+            assert time.monotonic() < deadline
+            frame = json.loads(socket_of_slow.recv(timeout=WAIT_S))
+            if frame.get("type") == "snapshot":
+                newest = frame["data"]["top"][0]["score"]
+            elif frame.get("type") == "update" and "300" in json.dumps(frame):
+                newest = 300
+    eventually(lambda: httpx.get(f"{palio.gateway_url}/healthz").status_code == 200)

@@ -6,18 +6,23 @@ import itertools
 import random
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import httpx
 
 from tests.support.running import RunningPalio
 
+READS_PAUSE_S = 0.02
+WRITES_PAUSE_S = 0.002
+GIVE_UP_S = 60.0
+
 
 class Load:
-    """Submits scores of `users` from a thread, by the gateway, without waiting; reads the view from another.
+    """Submits scores of `users` from a thread, by the gateway, without waiting; reads in every way from another, by both doors.
 
     An event whose answer never came is sent again under the same id until it is acknowledged, as a careful client does, so that
-    what must be in the table is known exactly. `best` policy: each user's best score.
+    what must be in the table is known exactly: every event once. The tournament's policy is `best`, highest first.
     """
 
     def __init__(self, palio: RunningPalio, tournament: str, users: range) -> None:
@@ -25,10 +30,10 @@ class Load:
         self.tournament = tournament
         self.users = users
         self.best: dict[int, float] = {}
-        self.attempts: dict[int, int] = {}
+        self.attempts: Counter[int] = Counter()
         self.acknowledged: list[float] = []  # when
         self.refused: list[str] = []
-        self.reads: list[tuple[float, int]] = []
+        self.reads: list[tuple[float, str, int]] = []  # when it was answered, what was read, status (0: no answer)
         self._random = random.Random(7)
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._submit), threading.Thread(target=self._read)]
@@ -43,6 +48,11 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def statuses(self) -> Counter[tuple[str, int]]:
+        """How often each read got which status."""
+        return Counter((what, status) for _, what, status in self.reads)
+
     def _submit(self) -> None:
         headers = {"Authorization": f"Bearer {self.palio.token('service', 1)}"}
         with httpx.Client(base_url=self.palio.gateway_url, headers=headers, timeout=10) as client:
@@ -50,14 +60,18 @@ class Load:
                 if self._stop.is_set():
                     return
                 user, score = self._random.choice(self.users), self._random.randrange(10_000_000) / 100
-                body = {"event_id": f"load-{number}", "user_id": str(user), "score": score}
-                if self._acknowledge(client, body):
-                    self.best[user] = max(self.best.get(user, -1), score)
-                    self.attempts[user] = self.attempts.get(user, 0) + 1
-                time.sleep(0.002)
+                self._acknowledge(client, {"event_id": f"load-{number}", "user_id": str(user), "score": score})
+                self.best[user] = max(self.best.get(user, -1), score)
+                self.attempts[user] += 1
+                time.sleep(WRITES_PAUSE_S)
 
-    def _acknowledge(self, client: httpx.Client, body: dict[str, Any]) -> bool:
-        for _ in range(1000):  # bounded: the test fails long before
+    def _acknowledge(self, client: httpx.Client, body: dict[str, Any]) -> None:
+        """Submit until acknowledged; within GIVE_UP_S once the test is over."""
+        stopped_at: float | None = None
+        while True:
+            if self._stop.is_set():
+                stopped_at = stopped_at or time.monotonic()
+                assert time.monotonic() - stopped_at < GIVE_UP_S, f"{body} is not acknowledged: {self.refused[-1]}"
             try:
                 answer = client.post(f"/v1/tournaments/{self.tournament}/scores", json=body)
             except httpx.HTTPError as error:
@@ -65,41 +79,47 @@ class Load:
             else:
                 if answer.status_code == 202:
                     self.acknowledged.append(time.monotonic())
-                    return True
+                    return
                 self.refused.append(answer.text)
             time.sleep(0.05)
-        return False
 
     def _read(self) -> None:
-        with httpx.Client(base_url=self.palio.gateway_url, timeout=10) as client:
-            while not self._stop.is_set():
+        path = f"/v1/tournaments/{self.tournament}"
+        wanted = [
+            (self.palio.gateway_url, path),
+            (self.palio.gateway_url, f"{path}/rankings?limit=5&cursor=3"),
+            (self.palio.url, path),
+            (self.palio.url, f"{path}/participants/{self.users[0]}"),
+        ]
+        with httpx.Client(timeout=10) as client:
+            for base, what in itertools.cycle(wanted):
+                if self._stop.is_set():
+                    return
                 try:
-                    status = client.get(f"/v1/tournaments/{self.tournament}").status_code
+                    status = client.get(base + what).status_code
                 except httpx.HTTPError:
                     status = 0
-                self.reads.append((time.monotonic(), status))
-                time.sleep(0.01)
+                door = "api" if base == self.palio.url else "gateway"
+                self.reads.append((time.monotonic(), f"{door} {what.removeprefix(path)}", status))
+                time.sleep(READS_PAUSE_S)
 
-    def check_table(self, within_s: float = 60.0) -> None:
-        """The table has every acknowledged event, once."""
-        wanted = {str(user): score for user, score in self.best.items()}
+    def check_table(self, within_s: float = 90.0) -> None:
+        """The table has every acknowledged event, once: the best score of each user, in order, and the number of attempts."""
+        wanted = sorted(((score, str(user)) for user, score in self.best.items()), reverse=True)
+        table = [(rank, user, score) for rank, (score, user) in enumerate(wanted, 1)]
         deadline = time.monotonic() + within_s
-        with self.palio.client(gateway=True) as client:
+        with self.palio.client(gateway=True) as client, self.palio.client() as api:
             while True:
                 answer = client.get(f"/v1/tournaments/{self.tournament}/rankings", params={"limit": 1000})
-                rows = answer.json().get("rows", [])
-                if {row["user_id"]: row["score"] for row in rows} == wanted and self._attempts_match():
-                    break
-                assert time.monotonic() < deadline, f"{len(rows)} rows, wanted {len(wanted)}: {answer.text[:300]}"
+                rows = [(row["rank"], row["user_id"], row["score"]) for row in answer.json().get("rows", [])]
+                if rows == table and (attempts := self._attempts(api)) == self.attempts:
+                    return
+                if time.monotonic() > deadline:
+                    assert rows == table, answer.text[:300]
+                    assert attempts == self.attempts
                 time.sleep(0.2)
-        assert [row["score"] for row in rows] == sorted(wanted.values(), reverse=True)
-        assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
 
-    def _attempts_match(self) -> bool:
-        """`attempts` counts every applied event: one lost or counted twice shows here."""
-        with self.palio.client() as api:
-            got = {
-                user: api.get(f"/v1/tournaments/{self.tournament}/participants/{user}").json().get("attempts")
-                for user in self.attempts
-            }
-        return got == self.attempts
+    def _attempts(self, api: httpx.Client) -> dict[int, int]:
+        """How many events of each user were applied: one lost or counted twice shows here."""
+        path = f"/v1/tournaments/{self.tournament}/participants"
+        return {user: api.get(f"{path}/{user}").json().get("attempts", 0) for user in self.attempts}

@@ -140,6 +140,26 @@ class RunningPalio:
                     found.append(int(entry.name))
         return sorted(found)
 
+    def kill_actors(self, title: str) -> list[int]:
+        """kill -9 of the processes of this title; which they were."""
+        pids = self.pids(title)
+        assert pids, f"no {title} to kill"
+        for pid in pids:
+            kill_9(pid)
+        return pids
+
+    def well(self) -> bool:
+        """Whether it runs and both doors answer."""
+        if self.process is None or self.process.poll() is not None:
+            return False
+        try:
+            return all(
+                httpx.get(url, timeout=20).status_code == 200
+                for url in (f"{self.url}/readyz", f"{self.gateway_url}/healthz")
+            )
+        except httpx.HTTPError:
+            return False
+
     def token(self, role: str, sub: int) -> str:
         """A token of any role."""
         return token(Settings(data_dir=self.data), role=role, sub=sub)
