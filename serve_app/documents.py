@@ -48,7 +48,7 @@ class TournamentItem(Document):
     order: Literal["desc", "asc"]
     score_policy: Literal["best", "last", "sum", "first"]
     ties: Literal["first", "shared", "dense"]
-    max_attempts: int
+    max_attempts: int | None
     placement: Literal["shared", "dedicated"]
     metadata: dict[str, Any]
     created_at: str

@@ -24,7 +24,7 @@ Duration = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_MS)]
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A tournament as created: times in ms since 1970, durations in ms, `max_attempts` never null."""
+    """A tournament as created: times in ms since 1970, durations in ms, `max_attempts` null became the most."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     type: Literal["scheduled", "instant"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from actors.domain.messages import Spec
 from actors.domain.tournament import Tournament
-from actors.domain.values import decimal_score, rfc3339
+from actors.domain.values import MAX_ATTEMPTS, decimal_score, rfc3339
 
 TOP_ROWS: Final = 20
 
@@ -49,7 +49,7 @@ def spec_fields(
         "order": spec.order,
         "score_policy": spec.score_policy,
         "ties": spec.ties,
-        "max_attempts": spec.max_attempts,
+        "max_attempts": None if spec.max_attempts == MAX_ATTEMPTS else spec.max_attempts,  # null means the most
         "placement": "dedicated" if dedicated else "shared",
         "metadata": spec.metadata,
         "created_at": rfc3339(created_ms),
