@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 TRANSACTION_TOURNAMENTS: Final = 256
 TRANSACTION_BYTES: Final = 8 * 1024 * 1024
-DUTY: Final = 10  # a round may take a tenth of the time: the pause is ten times its length
+DUTY: Final = 20  # a round may take a twentieth of the time: the pause is twenty times its length
 
 
 class Checkpointer:

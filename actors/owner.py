@@ -177,6 +177,7 @@ class Owner:
         for entity in self.holdings.active.values():
             if entity.scope is scope:
                 self.publisher.start_live(entity)
+                self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
                 self.publisher.mark(entity)
 
     async def _find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:

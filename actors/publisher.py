@@ -23,7 +23,7 @@ from actors.entity import Entity
 from storage.base import Updates
 
 WATCHED_MS: Final = 30_000  # gateways ask for snapshots and then, every 5 s, for the positions of what they watch
-UNWATCHED_INTERVAL_MS: Final = 1000
+UNWATCHED_INTERVAL_MS: Final = 5000
 
 
 class Publisher:
