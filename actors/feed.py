@@ -36,6 +36,7 @@ class Feed:
         self.positions: dict[tuple[int, int], Position] = {}
         self.wake = asyncio.Event()
         self.healthy = False
+        self.urgent = False  # the outcome of a record read since the last delivery is waited for
         self._probing: set[tuple[int, int]] = set()
         self.stopped: dict[
             tuple[int, int], int
@@ -61,6 +62,7 @@ class Feed:
 
     async def step(self) -> bool:
         """One delivery: False when there was nothing to deliver. Raises what the delivery raised."""
+        self.urgent = False
         ranges = await self._collect()
         if not ranges:
             return False

@@ -29,15 +29,16 @@ GATHER_STEP_MS: Final = 5
 class IngestConfig:
     """`batch` records at most a delivery and a poll; `buffer` records at most in the windows; times in ms.
 
-    `delivery_interval_ms`: least time from one delivery to an owner to the next, unless `prompt` records wait for it. A
-    delivery costs about 2 ms of CPU whatever it carries, so under load they must not be small; the first after a rest goes at once.
+    `delivery_interval_ms`: least time from one delivery to an owner to the next, unless `prompt` records wait for it, or one whose
+    outcome somebody waits for. A delivery costs about 2 ms of CPU whatever it carries, so under load they must not be small; the
+    first after a rest goes at once.
     """
 
     batch: int = 2000
     buffer: int = 20_000
     poll_wait_ms: int = 250
     delivery_timeout_ms: int = 5000
-    delivery_interval_ms: int = 10
+    delivery_interval_ms: int = 20
     prompt: int = 500
     retry_ms: int = 100
     retry_max_ms: int = 1000
@@ -128,8 +129,10 @@ class Ingest:
                 await self._meet_dedicated(record)
         window.extend(log_range.upto, parsed)
         await self.flush_letters()
+        urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():
             feed.wake.set()
+            feed.urgent = feed.urgent or urgent
 
     async def _meet_dedicated(self, record: Parsed) -> None:
         tournament, partition = record.item.tournament_id, record.partition
@@ -341,7 +344,7 @@ class Ingest:
     async def _gather(self, feed: Feed) -> None:
         """Let records come together after a delivery."""
         waited_ms = 0
-        while waited_ms < self.config.delivery_interval_ms and feed.waiting() < self.config.prompt:
+        while waited_ms < self.config.delivery_interval_ms and not feed.urgent and feed.waiting() < self.config.prompt:
             await self.sleep(GATHER_STEP_MS / 1000)
             waited_ms += GATHER_STEP_MS
 

@@ -8,12 +8,14 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
 from serve_app.cors import CORS_HEADERS
-from serve_app.handlers_base import reply_response
+from serve_app.handlers_base import NO_STORE, reply_response
 from serve_app.handlers_reads import MAX_AGE_S
 from serve_app.http import Request, Response
 from serve_app.reads import CachedReply
 
 _CORS: Final = b"".join(f"{name}: {value}\r\n".encode() for name, value in CORS_HEADERS.items())
+_JSON: Final = "application/json"
+_ACCEPTED: Final = _CORS + f"cache-control: {NO_STORE['cache-control']}\r\ncontent-type: {_JSON}\r\n".encode()
 
 
 class _NoEvent:
@@ -55,6 +57,8 @@ class HotCycle:
 
 def head_and_body(response: Response) -> bytes:
     """The response behind its status line."""
+    if response.status == 202 and response.headers == NO_STORE and response.content_type == _JSON:  # an accepted score
+        return b"%bcontent-length: %d\r\n\r\n%b" % (_ACCEPTED, len(response.body), response.body)
     parts = [_CORS]
     for name, value in response.headers.items():
         raw = value.encode("latin-1", "replace")
