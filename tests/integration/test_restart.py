@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
-from actors.domain.delivery import ControlItem
 from actors.domain.fold import apply
 from actors.domain.tournament import Tournament
 from actors.parse import Parser
@@ -17,14 +19,26 @@ from cluster.settings import Settings
 from storage.base import DeadLetter
 from tests.integration.conftest import create, eventually, join, stamp, submit
 from tests.support.load import Load
-from tests.support.running import RunningPalio
+from tests.support.running import NO_LIMITS, RunningPalio
+
+USERS = range(1, 21)
+ENDS_IN_S = 25.0
 
 
-async def fold_of(settings: Settings) -> dict[int, Tournament]:
-    """The pure fold of everything in the log."""
-    log = open_log(settings)
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[RunningPalio]:
+    """A Palio whose log keeps everything."""
+    running = RunningPalio(tmp_path / "data", PALIO_LOG_KEEP_S="86400", **NO_LIMITS)
+    yield running
+    running.stop()
+
+
+async def hold_against_the_log(settings: Settings) -> dict[str, str]:
+    """Each stored snapshot is, byte for byte, what a pure fold of the log's records up to its offset gives. Returns each status."""
+    log, records = open_log(settings), await open_records(settings)
     parser = Parser(signer_of(settings), settings.partitions)
     states: dict[int, Tournament] = {}
+    equal: dict[int, bool] = {}
     for partition in range(settings.partitions):
         after = -1
         while (log_range := await log.read(partition, after, 1000)).upto > after:
@@ -35,77 +49,101 @@ async def fold_of(settings: Settings) -> dict[int, Tournament]:
                 tournament = parsed.item.tournament_id
                 if not tournament:
                     continue  # a claim of the partition
-                if isinstance(parsed.item, ControlItem) and tournament not in states:
-                    states[tournament] = apply(None, tournament, partition, parsed.item)[0]
-                else:
-                    apply(states[tournament], tournament, partition, parsed.item)
+                state = states[tournament] = apply(states.get(tournament), tournament, partition, parsed.item)[0]
+                stored = await records.snapshot(tournament)
+                assert stored is not None, tournament
+                if state.offset == stored.offset:
+                    equal[tournament] = stored.data == encode_snapshot(state)
+    assert equal == dict.fromkeys(states, True)
+    statuses = {}
+    for tournament in states:
+        stored, row = await records.snapshot(tournament), await records.tournament(tournament)
+        assert stored is not None
+        assert row is not None
+        state = decode_snapshot(stored.data)
+        assert encode_snapshot(state) == stored.data
+        assert (row.status, row.participants) == (state.status, state.members.joined)
+        statuses[str(tournament)] = str(state.status)
     await log.close()
-    return states
-
-
-async def compare_with_the_store(settings: Settings) -> int:
-    """The stored snapshots against the fold; returns how many tournaments there are."""
-    states = await fold_of(settings)
-    records = await open_records(settings)
-    for tournament, state in states.items():
-        stored = await records.snapshot(tournament)
-        assert stored is not None, tournament
-        assert stored.data == encode_snapshot(state), (tournament, stored.offset, state.offset)
-        assert encode_snapshot(decode_snapshot(stored.data)) == stored.data
     await records.close()
-    return len(states)
+    return statuses
 
 
-@pytest.fixture
-def stage(tmp_path):
-    running = RunningPalio(tmp_path / "data", PALIO_LOG_KEEP_S="86400")
-    yield running
-    running.stop()
+def endings(data: Path, tournament: str) -> list[str]:
+    """The outbox rows of a tournament: what was released to the world."""
+    with sqlite3.connect(f"file:{data / 'records.db'}?mode=ro", uri=True) as database:
+        rows = database.execute("SELECT kind FROM outbox WHERE tournament_id = ?", (int(tournament),)).fetchall()
+    return [kind for (kind,) in rows]
 
 
-def test_everything_is_killed_and_started_again(stage):
-    stage.start()
-    with stage.client() as client:
-        ending = create(client, ends_at=stamp(20))
-        join(client, ending, 1, 2)
-        submit(client, ending, 1, "a", 10)
-        submit(client, ending, 2, "a", 20)
+@pytest.mark.timeout(900)
+def test_everything_is_killed_in_mid_load_and_started_again(own: RunningPalio) -> None:
+    own.start()
+    with own.client() as client:
+        ending = create(client, ends_at=stamp(ENDS_IN_S), ties="shared")
+        ends_at = time.monotonic() + ENDS_IN_S
+        join(client, ending, 1, 2, 3)
+        for user, score in ((1, 10), (2, 20), (3, 20)):
+            submit(client, ending, user, "a", score)
+        waiting = client.post(
+            "/v1/tournaments", json={"name": "Instant", "type": "instant", "capacity": 2, "duration_s": 600}
+        ).json()["id"]
+        join(client, waiting, 1)
         alone = create(client, placement="dedicated")
         join(client, alone, 1)
         submit(client, alone, 1, "a", 30.5)
         busy = create(client)
-        join(client, busy, *range(1, 21))
-        epoch = client.get(f"/v1/tournaments/{busy}").json()["position"]["epoch"]
-    with Load(stage, busy, range(1, 21)) as load:
+        join(client, busy, *USERS)
+        epochs = {name: client.get(f"/v1/tournaments/{name}").json()["position"]["epoch"] for name in (busy, alone)}
+    with Load(own, busy, USERS) as load:
         time.sleep(2)
-    stage.kill()
-    assert not stage.pids("")
-    time.sleep(12)  # its end passes while everything is down
-    stage.start()
-    with stage.client() as client:
-        load.check_table()
+        own.kill()
+        while time.monotonic() < ends_at + 0.5:  # an end passes while everything is down
+            time.sleep(0.1)
+        before = len(load.acknowledged)
+        own.start()
+        eventually(lambda: len(load.acknowledged) > before + 20)
+    load.check_table()
+    with own.client() as client:
         view = eventually(lambda: (v := client.get(f"/v1/tournaments/{ending}").json())["status"] == "finished" and v)
-        assert [(row["user_id"], row["score"]) for row in view["top"]] == [("2", 20), ("1", 10)]
+        assert [(row["rank"], row["user_id"], row["score"]) for row in view["top"]] == [
+            (1, "2", 20),
+            (1, "3", 20),
+            (3, "1", 10),
+        ]
         assert view["finished_at"] == view["ends_at"]
+        assert submit(client, ending, 1, "late", 99)["reason"] == "ended"
         assert client.get(f"/v1/tournaments/{alone}").json()["top"][0]["score"] == 30.5
-        assert client.get(f"/v1/tournaments/{busy}").json()["position"]["epoch"] > epoch
-    assert stage.stop() == 0
-    assert asyncio.run(compare_with_the_store(Settings(data_dir=stage.data))) == 3
+        assert submit(client, alone, 1, "a", 99)["reason"] == "duplicate"
+        join(client, waiting, 2)
+        assert client.get(f"/v1/tournaments/{waiting}").json()["status"] == "running"
+        for name, epoch in epochs.items():
+            assert client.get(f"/v1/tournaments/{name}").json()["position"]["epoch"] > epoch
+            epochs[name] = client.get(f"/v1/tournaments/{name}").json()["position"]["epoch"]
+        # the last word before a clean stop is nobody's but the log's
+        last = {"event_id": "last", "user_id": "1", "score": 77.25}
+        assert client.post(f"/v1/tournaments/{alone}/scores", json=last).status_code == 202
+    assert own.stop() == 0
+    assert own.pids("") == []
+    assert "".join(own.output).count("Traceback") == 0
+    assert asyncio.run(hold_against_the_log(Settings(data_dir=own.data))) == {
+        ending: "finished",
+        waiting: "running",
+        alone: "running",
+        busy: "running",
+    }
+    assert endings(own.data, ending) == ["finished"]
+    assert endings(own.data, busy) == []
 
-
-def test_a_clean_stop_loses_nothing(stage):
-    stage.start()
-    with stage.client() as client:
-        tournament = create(client)
-        join(client, tournament, 1)
-        answer = client.post(
-            f"/v1/tournaments/{tournament}/scores", json={"event_id": "last", "user_id": "1", "score": 1.5}
-        )
-        assert answer.status_code == 202
-    assert stage.stop() == 0
-    assert not stage.pids("")
-    stage.start()
-    with stage.client() as client:
-        eventually(lambda: client.get(f"/v1/tournaments/{tournament}/participants/1").json().get("score") == 1.5)
-    assert stage.stop() == 0
-    assert asyncio.run(compare_with_the_store(Settings(data_dir=stage.data))) == 1
+    own.start()
+    load.check_table()
+    with own.client() as client:
+        eventually(lambda: client.get(f"/v1/tournaments/{alone}").json()["top"][0]["score"] == 77.25)
+        for name, epoch in epochs.items():
+            assert client.get(f"/v1/tournaments/{name}").json()["position"]["epoch"] > epoch
+        assert client.get(f"/v1/tournaments/{ending}").json()["status"] == "finished"
+        assert client.post(f"/v1/tournaments/{busy}/end", headers={"Prefer": "wait=10"}).json()["status"] == "finished"
+    own.kill_main()  # Ray's processes go with it
+    statuses = asyncio.run(hold_against_the_log(Settings(data_dir=own.data)))
+    assert statuses[busy] == "finished"  # what was said to be finished is durable, whatever happened right after
+    assert endings(own.data, busy) == ["finished"]

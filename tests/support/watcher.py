@@ -101,7 +101,9 @@ class Follower:
 
     @property
     def top(self) -> list[tuple[str, float]]:
-        """(user, score) in the order shown."""
+        """(user, score) in the order shown. Raises what ended the following."""
+        if self.failure is not None:
+            raise self.failure
         return [(row["user_id"], row["score"]) for row in self.data["top"]]
 
     def _run(self) -> None:
