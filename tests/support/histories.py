@@ -89,7 +89,9 @@ def told(events: Sequence[Event]) -> list[tuple[object, ...]]:
 
 USERS = range(1, 7)
 TOKENS = "abcdef"
-KINDS = ["score"] * 50 + ["join"] * 14 + ["leave"] * 4 + ["edit"] * 3 + ["huge"] * 6 + ["start", "end", "cancel", "tick"]
+KINDS = (
+    ["score"] * 50 + ["join"] * 14 + ["leave"] * 4 + ["edit"] * 3 + ["huge"] * 6 + ["start", "end", "cancel", "tick"]
+)
 PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
 
 
