@@ -7,6 +7,7 @@ with their cost, up to a bound.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -54,6 +55,9 @@ class Checkpointer:
         self._on_saved = on_saved
         self._dirty: dict[int, Entity] = {}
         self._urgent: dict[int, Entity] = {}
+        self._saving = (
+            asyncio.Lock()
+        )  # beside a round that then fails, another would raise projected offsets past what is saved
         self._next_ms = 0
         self.failures = 0
         self.saved = 0
@@ -83,10 +87,11 @@ class Checkpointer:
     async def round_due(self, scopes: Iterable[Scope]) -> bool:
         """An urgent round if one is asked for, a full round if it is time; returns whether anything was written."""
         if self._urgent:
-            urgent, self._urgent = self._urgent, {}
-            if not await self._save(list(urgent.values()), []):
-                self._urgent = {**urgent, **self._urgent}
-                return False
+            async with self._saving:
+                urgent, self._urgent = self._urgent, {}
+                if not await self._save(list(urgent.values()), []):
+                    self._urgent = {**urgent, **self._urgent}
+                    return False
         now = self._clock_ms()
         if now < self._next_ms:
             return False
@@ -94,6 +99,10 @@ class Checkpointer:
 
     async def full_round(self, scopes: Iterable[Scope]) -> bool:
         """Save all that is dirty and raise the projected offsets; False when the store did not take it."""
+        async with self._saving:
+            return await self._full_round(scopes)
+
+    async def _full_round(self, scopes: Iterable[Scope]) -> bool:
         began = self._clock_ms()
         targets = [(scope, scope.watermark) for scope in scopes if scope.watermark > scope.durable]
         entities = list(self._dirty.values())

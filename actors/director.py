@@ -138,10 +138,10 @@ class Director:
     async def closed(self, partition: int, tournament: int) -> None:
         """A dedicated tournament is over and durable: its actor ends, its partition's shard answers for it."""
         async with self._hosting:
-            name = self.routes.dedicated.pop(tournament, None)
+            self.routes.dedicated.pop(tournament, None)
             self.routes.version += 1
             if tournament in self._alone:
                 self._alone.discard(tournament)
                 await self._launcher.stop(f"tournament-{tournament}")
-            elif name is not None:
-                await self._launcher.release(name, partition, tournament)
+            # the shard may hold it, now or from before a restart of this director, and must answer from the snapshot
+            await self._launcher.release(self.plan.shard_of(partition), partition, tournament)

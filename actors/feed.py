@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from actors.domain.delivery import DeliveryAnswer, Range, decode_answer, encode_ranges
+from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Range, decode_answer, encode_ranges
 from storage.base import LogTruncatedError
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ class Feed:
         self.healthy = False
         self.urgent = False  # the outcome of a record read since the last delivery is waited for
         self._probing: set[tuple[int, int]] = set()
-        self.stopped: dict[
-            tuple[int, int], int
-        ] = {}  # scopes whose records are gone from the log, with their watermark
+        self.stopped: dict[tuple[int, int], int] = {}  # scopes whose records are gone from the log: watermarks
 
     def add(self, partition: int, tournament: int, durable: int = -1) -> None:
         """Feed this scope too; its watermark is asked for with the next delivery."""
@@ -94,7 +92,7 @@ class Feed:
             after = position.watermark
             if after is None or (partition, tournament) in self._probing:
                 self._probing.discard((partition, tournament))
-                ranges.append(Range(partition, tournament, -2, -2, []))  # follows nothing: only the answer is wanted
+                ranges.append(Range(partition, tournament, ASK, ASK, []))
                 continue
             if self.stopped.get((partition, tournament)) == after:
                 continue
@@ -107,10 +105,12 @@ class Feed:
                 try:
                     upto, records = await self._ingest.read_log(partition, after, room)
                 except LogTruncatedError:
-                    # what is known of the owner may be old: it is asked again, and fed again once it says otherwise
+                    # what is known of the owner may be old, or another owner saved more than this one had loaded before the log was pruned:
+                    # it loads anew, and is fed again once it stands elsewhere
                     logger.critical("the log starts after watermark %d of %s: stopped", after, (partition, tournament))
                     self.stopped[partition, tournament] = after
                     position.watermark = None
+                    ranges.append(Range(partition, tournament, GONE, after, []))
                     continue
                 # what the window has not seen yet may hold a create of a dedicated tournament: not ahead of it
                 if upto > window.upto:
@@ -135,6 +135,6 @@ class Feed:
             position.watermark = reached.watermark
             position.durable = reached.durable
             if reached.closed:
-                await self._ingest.scope_closed(self.owner, *key)
+                self._ingest.scope_closed(self.owner, *key)
         for rejected in answer.rejected:
             await self._ingest.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)

@@ -38,6 +38,7 @@ class IngestConfig:
     buffer: int = 20_000
     poll_wait_ms: int = 250
     delivery_timeout_ms: int = 5000
+    director_timeout_ms: int = 30_000
     delivery_interval_ms: int = 20
     prompt: int = 500
     retry_ms: int = 100
@@ -78,6 +79,8 @@ class Ingest:
         self.grown = asyncio.Event()  # a feed was added
         self.dedicated: dict[int, tuple[int, int]] = {}  # tournament -> (partition, fed from after this offset)
         self._homeless: set[int] = set()  # dedicated tournaments whose owner is still being asked for
+        self._closing: dict[int, int] = {}  # tournament -> partition: closed, and the director does not know yet
+        self._to_tell = asyncio.Event()  # there is something to ask or to tell the director
         self._letters: list[DeadLetter] = []
         self.dead_lettered = 0
         for partition, owner in partitions.items():
@@ -126,7 +129,7 @@ class Ingest:
         parsed = self.parse(log_range)
         for record in parsed:
             if isinstance(record.message, Create) and record.message.dedicated:
-                await self._meet_dedicated(record)
+                self._meet_dedicated(record)
         window.extend(log_range.upto, parsed)
         await self.flush_letters()
         urgent = any(record.item.reply_to for record in parsed)
@@ -134,22 +137,23 @@ class Ingest:
             feed.wake.set()
             feed.urgent = feed.urgent or urgent
 
-    async def _meet_dedicated(self, record: Parsed) -> None:
+    def _meet_dedicated(self, record: Parsed) -> None:
         tournament, partition = record.item.tournament_id, record.partition
         if tournament in self.dedicated:
             return
         self.dedicated[tournament] = (partition, record.item.offset - 1)
         self._homeless.add(tournament)
-        await self.find_homes()
+        self._to_tell.set()
 
     async def find_homes(self) -> None:
         """Ask the director for the owners of new dedicated tournaments; what fails is asked again later."""
         for tournament in list(self._homeless):
             partition, after = self.dedicated[tournament]
             try:
-                owner = await self._host(partition, tournament, after)
+                async with asyncio.timeout(self.config.director_timeout_ms / 1000):
+                    owner = await self._host(partition, tournament, after)
             except Exception as error:  # whatever the director's trouble is, the records wait in the log
-                logger.warning("no owner yet for dedicated tournament %d: %s", tournament, error)
+                logger.warning("no owner yet for dedicated tournament %d: %r", tournament, error)
                 continue
             self._homeless.discard(tournament)
             self._feed(owner).add(partition, tournament, after)
@@ -229,11 +233,23 @@ class Ingest:
             self.feeds[owner].remove(partition, tournament)
             self._feed(new_owner).add(partition, tournament)
 
-    async def scope_closed(self, owner: str, partition: int, tournament: int) -> None:
+    def scope_closed(self, owner: str, partition: int, tournament: int) -> None:
         """A dedicated tournament is over and durable: its later records belong to the partition's shared scope."""
         self.feeds[owner].remove(partition, tournament)
         self.dedicated.pop(tournament, None)
-        await self._closed(partition, tournament)
+        self._closing[tournament] = partition
+        self._to_tell.set()
+
+    async def tell_closed(self) -> None:
+        """Tell the director which tournaments are closed; what fails is told again later, else their actors would stay for nothing."""
+        for tournament, partition in list(self._closing.items()):
+            try:
+                async with asyncio.timeout(self.config.director_timeout_ms / 1000):
+                    await self._closed(partition, tournament)
+            except Exception as error:  # whatever the director's trouble is, it holds up nothing here
+                logger.warning("the director was not told that tournament %d is closed: %r", tournament, error)
+                continue
+            self._closing.pop(tournament, None)
 
     # -- bounds and progress --------------------------------------------------------------------------------------
 
@@ -299,6 +315,7 @@ class Ingest:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_loop())
             tasks.create_task(self._commit_loop())
+            tasks.create_task(self._director_loop())
             fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
             while True:
                 for owner, feed in self.feeds.items():
@@ -348,11 +365,21 @@ class Ingest:
             await self.sleep(GATHER_STEP_MS / 1000)
             waited_ms += GATHER_STEP_MS
 
+    async def _director_loop(self) -> None:
+        """Beside everything else: to start an owner takes a second, and a director that is away as long as it takes."""
+        while True:
+            await self._to_tell.wait()
+            self._to_tell.clear()
+            await self.find_homes()
+            await self.tell_closed()
+            if self._homeless or self._closing:
+                await self.sleep(self.config.retry_max_ms / 1000)
+                self._to_tell.set()
+
     async def _commit_loop(self) -> None:
         while True:
             await self.sleep(self.config.commit_interval_ms / 1000)
             try:
-                await self.find_homes()
                 await self.flush_letters()
                 await self.commit()
                 await self._log.prune(self.config.keep_ms)

@@ -16,6 +16,7 @@ from typing import Final
 
 from actors.checkpointer import Checkpointer
 from actors.domain.delivery import (
+    GONE,
     ControlItem,
     DeliveryAnswer,
     Item,
@@ -122,7 +123,9 @@ class Owner:
                 self.holdings.place(entity)
 
     async def release(self, partition: int, tournament: int) -> None:
-        """Give a scope up after a last checkpoint of all; deliveries to it are answered `moved` from now on."""
+        """Give a scope up after a last checkpoint of all; deliveries to it are answered `moved` from now on. One not held is fine."""
+        if (partition, tournament) not in self.holdings.scopes:
+            return
         await self.checkpointer.full_round(self.holdings.scopes.values())
         self._drop((partition, tournament))
 
@@ -159,6 +162,9 @@ class Owner:
         scope = self.holdings.scopes.get(key)
         if scope is None:
             return ScopePosition(*key, held=False)
+        if delivered.after == GONE and delivered.upto == scope.watermark:
+            await self.release(*key)  # who adopts it again loads what is durable, under a new epoch
+            return ScopePosition(*key, held=False)
         if delivered.after == scope.watermark and delivered.upto > delivered.after:
             present = await self._find_all(delivered.items, scope)
             if self.holdings.scopes.get(key) is not scope:
@@ -183,8 +189,15 @@ class Owner:
     async def _find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:
         """The tournaments of these items that there are: held on to until they are applied, however few that are over may stay in memory."""
         present: dict[int, Entity] = {}
-        for tournament_id in {item.tournament_id for item in items if item.tournament_id}:
-            if (active := self.holdings.active.get(tournament_id)) is not None:
+        for tournament_id in {item.tournament_id for item in items if item.tournament_id and not _is_claim(item)}:
+            active = self.holdings.active.get(tournament_id)
+            if active is not None and active.scope is not scope:
+                # ingest sends what concerns a dedicated tournament to the shared scope only once it is over and durable, so another owner
+                # claimed it and ended it; that claim may stand further on than this scope has read
+                logger.warning("%s gives up tournament %d: it ended at another owner", self.name, tournament_id)
+                self._drop((active.scope.partition, active.scope.tournament))
+                active = None
+            if active is not None:
                 present[tournament_id] = active
                 continue
             # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
@@ -356,6 +369,11 @@ class Owner:
         if not await self.checkpointer.full_round(self.holdings.scopes.values()):
             logger.warning("last checkpoint not written; the log has it all")
         await self.publisher.publish_due()
+
+
+def _is_claim(item: Item) -> bool:
+    """Whether a record is an owner's, not a tournament's: the shared scope is given those of dedicated tournaments, too."""
+    return isinstance(item, ControlItem) and isinstance(decode_value(item.value), Claim)
 
 
 def _ranks_before(items: Sequence[Item], present: dict[int, Entity]) -> dict[int, dict[int, int]]:

@@ -18,6 +18,7 @@ from cluster.tournament_actor import TournamentActor
 
 logger = logging.getLogger(__name__)
 
+START_AGAIN_S: Final = 1
 CONCURRENCY: Final = 10_000  # calls at once; reads never wait for each other
 
 
@@ -86,17 +87,33 @@ class DirectorActor:
     def __init__(self, settings: Settings) -> None:
         set_up_logging(settings)
         self._made = asyncio.Event()
-        self._started = asyncio.get_running_loop().create_task(self._start(settings))
+        loop = asyncio.get_running_loop()
+        self._tried: asyncio.Future[None] = loop.create_future()  # how the first try to start all ended
+        self._started = asyncio.Event()
+        self._starting = loop.create_task(self._start(settings))
 
     async def _start(self, settings: Settings) -> None:
-        records = await open_records(settings)
-        self._director = Director(plan_of(settings), RayLauncher(settings), records)
-        self._made.set()
-        await self._director.start()
+        """Start everything; what fails is tried again: after a restart of this actor nobody else would."""
+        while not self._started.is_set():
+            try:
+                if not self._made.is_set():
+                    self._director = Director(plan_of(settings), RayLauncher(settings), await open_records(settings))
+                    self._made.set()
+                await self._director.start()
+                self._started.set()
+            except Exception as error:
+                logger.exception("not all actors are up, they are started again in %d s", START_AGAIN_S)
+                if not self._tried.done():
+                    self._tried.set_exception(error)
+                    self._tried.exception()  # seen: only the first start of all asks for it
+                await asyncio.sleep(START_AGAIN_S)
+        if not self._tried.done():
+            self._tried.set_result(None)
 
     async def ready(self) -> bool:
-        """True once all actors answer. Raises what kept them from starting."""
-        await self._started
+        """True once all actors answer. Until then raises what kept them from starting at the first try."""
+        if not self._started.is_set():
+            await asyncio.shield(self._tried)
         return True
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
@@ -111,10 +128,10 @@ class DirectorActor:
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""
-        await self._started
+        await self._started.wait()
         await self._director.closed(partition, tournament)
 
     async def routes(self) -> dict[int, str]:
         """The dedicated tournaments' owners."""
-        await self._started
+        await self._started.wait()
         return dict(self._director.routes.dedicated)

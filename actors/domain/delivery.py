@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -30,6 +32,9 @@ class ControlItem(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False)
 
 
 Item = ScoreItem | ControlItem
+
+ASK: Final = -2  # as a range's `after`: follows nothing, only the answer is wanted
+GONE: Final = -3  # as a range's `after`: the log no longer has what follows `upto`, an owner that stands there must load what is durable
 
 
 class Range(msgspec.Struct, array_like=True, frozen=True):

@@ -116,6 +116,12 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
+def shown(gateway: httpx.Client, tournament: str) -> list[tuple[str, float]]:
+    """(user, score) as the view has them, which may be a second old."""
+    view = gateway.get(f"/v1/tournaments/{tournament}").json()
+    return [(row["user_id"], row["score"]) for row in view["top"]]
+
+
 def eventually(check: Callable[[], T], within_s: float = 60.0) -> T:
     """What `check` returns once it is true; fails after `within_s`."""
     deadline = time.monotonic() + within_s

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.conftest import applied_within_s, create, eventually, join
+from tests.integration.conftest import applied_within_s, create, eventually, join, shown
 from tests.support.load import Load
 from tests.support.running import RunningPalio, kill_9
 from tests.support.watcher import Follower
@@ -46,7 +46,7 @@ def test_the_owner_is_killed(stage: RunningPalio, placement: str) -> None:
             assert api.delete(f"{path}/participants/{PROBE}", headers={"Prefer": "wait=10"}).status_code == 204
             load.check_table()
             view = eventually(lambda: (v := gateway.get(path).json())["position"]["epoch"] > epoch and v)
-            eventually(lambda: follower.top == [(row["user_id"], row["score"]) for row in view["top"]])
+            eventually(lambda: follower.top == shown(gateway, tournament))
         assert follower.epochs == sorted(set(follower.epochs))
         assert follower.epochs[0] == epoch
         assert follower.epochs[-1] == view["position"]["epoch"]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.integration.conftest import applied_within_s, create, eventually, join, submit
+from tests.integration.conftest import applied_within_s, create, eventually, join, shown, submit
 from tests.support.load import Load
 from tests.support.running import RunningPalio
 from tests.support.watcher import Follower
@@ -44,8 +44,7 @@ def test_a_part_behind_the_doors_is_killed(stage: RunningPalio, part: str) -> No
             assert load.refused == []
             assert api.delete(f"/v1/tournaments/{tournament}/participants/{PROBE}").status_code in (202, 204)
             load.check_table()
-            view = gateway.get(f"/v1/tournaments/{tournament}").json()
-            eventually(lambda: follower.top == [(row["user_id"], row["score"]) for row in view["top"]])
+            eventually(lambda: follower.top == shown(gateway, tournament))
         assert follower.connections == 1
     all_works(stage)
 
@@ -68,8 +67,7 @@ def test_the_gateway_is_killed(stage: RunningPalio) -> None:
             back_at = min(at for at in load.acknowledged if at > killed_at)
             print(f"\ngateway: acknowledging after {back_at - killed_at:.2f} s")
             load.check_table()
-            view = gateway.get(f"/v1/tournaments/{tournament}").json()
-            eventually(lambda: follower.top == [(row["user_id"], row["score"]) for row in view["top"]])
+            eventually(lambda: follower.top == shown(gateway, tournament))
     all_works(stage)
 
 

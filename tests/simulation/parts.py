@@ -175,11 +175,11 @@ async def ingest_main(process: Process, partitions: dict[int, str]) -> None:
             buffer=world.random.choice([5, 20, 1000]),
             poll_wait_ms=50,
             delivery_timeout_ms=400,
+            director_timeout_ms=2000,
             retry_ms=20,
             retry_max_ms=100,
             commit_interval_ms=100,
-            # an older twin may save what the newer one has not read: then the log must still have it
-            keep_ms=60_000 if "twin" in world.faults.events else world.random.choice([0, 0, 500]),
+            keep_ms=world.random.choice([0, 0, 500]),
         ),
         sleep=process.sleep,
     )

@@ -1,0 +1,146 @@
+"""The owner's hold on its scopes: what it gives up, and that no checkpoint says more than was saved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from actors.domain.codec import decode_snapshot
+from actors.domain.delivery import ASK, GONE, Range, ScopePosition, ScoreItem, decode_answer, encode_ranges
+from actors.domain.messages import Create, End, Join, Spec
+from actors.domain.signing import Signer
+from actors.owner import Owner, OwnerConfig
+from storage.base import Checkpoint, RecordsUnavailableError
+from tests.support.histories import BEGIN_MS, PARTITION, SALT, TOURNAMENT, Step, item_of
+from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_records import MemoryRecords
+
+SPEC = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS - 1, ends_ms=BEGIN_MS + 10**9)
+
+
+class Silent:
+    """An Updates port that nobody listens to."""
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """As `Updates.publish`."""
+
+
+class Store(MemoryRecords):
+    """Records that wait in `save` until `gate` is open, and then fail as often as `failures` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failures = 0
+        self.entered = asyncio.Event()
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        self.entered.set()
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise RecordsUnavailableError("told to fail")
+        await super().save(checkpoint)
+
+
+def owner_of(records: MemoryRecords, name: str = "shard-0") -> Owner:
+    return Owner(
+        name=name,
+        instance=f"{name}#1",
+        log=MemoryScoreLog(PARTITION + 1, clock_ms=lambda: BEGIN_MS),
+        records=records,
+        updates=Silent(),  # type: ignore[arg-type]
+        signer=Signer({"k": b"secret"}, "k"),
+        clock_ms=lambda: BEGIN_MS,
+        config=OwnerConfig(),
+    )
+
+
+def step(message: Any) -> Step:
+    return Step(BEGIN_MS, message)
+
+
+def create(*, dedicated: bool) -> Step:
+    return step(
+        Create(
+            command_id="c", creator="1", created_ms=BEGIN_MS, spec=SPEC, dedicated=dedicated, salt=SALT, request_digest="d"
+        )
+    )  # fmt: skip
+
+
+def items(*steps: Step, first: int) -> list[Any]:
+    return [item_of(first + n, each) for n, each in enumerate(steps)]
+
+
+async def deliver(owner: Owner, tournament: int, after: int, upto: int, records: list[Any]) -> ScopePosition:
+    answer = decode_answer(await owner.deliver(encode_ranges([Range(PARTITION, tournament, after, upto, records)])))
+    assert not answer.rejected
+    return answer.positions[0]
+
+
+async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_one_held_here():
+    """The director, started anew, gave it to another owner, which ended it; its later records are the shared scope's."""
+    records = MemoryRecords()
+    shard, other = owner_of(records), owner_of(records, f"tournament-{TOURNAMENT}")
+    await shard.adopt([(PARTITION, 0, -1), (PARTITION, TOURNAMENT, -1)])
+    begin = items(create(dedicated=True), step(Join(command_id="j", user_id="5")), first=10)
+    await deliver(shard, TOURNAMENT, -1, 20, begin)
+    await shard.checkpointer.full_round(shard.scopes())
+    await other.adopt([(PARTITION, TOURNAMENT, -1)])
+    end = items(step(End(command_id="e")), first=21)
+    assert (await deliver(other, TOURNAMENT, 20, 21, end)).watermark == 21
+    assert await other.checkpoint_due()
+
+    late = ScoreItem(30, BEGIN_MS, TOURNAMENT, 5, "s", 100)
+    await deliver(shard, 0, -1, 30, [late])
+    assert (PARTITION, TOURNAMENT) not in shard.holdings.scopes
+    await shard.checkpointer.full_round(shard.scopes())
+    stored = await records.snapshot(TOURNAMENT)
+    assert stored is not None
+    assert decode_snapshot(stored.data).status == "finished"
+    assert stored.offset == 21
+    assert [(row.offset, row.kind) for row in await records.outbox(10)] == [(21, "finished")]
+
+
+async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew():
+    """Another owner saved more than this one has, and the log was pruned up to there."""
+    records = MemoryRecords()
+    left, ahead = owner_of(records), owner_of(records, "ahead")
+    begin = items(create(dedicated=False), step(Join(command_id="j", user_id="5")), first=10)
+    more = items(step(Join(command_id="k", user_id="6")), first=21)
+    for owner in (left, ahead):
+        await owner.adopt([(PARTITION, 0, -1)])
+        await deliver(owner, 0, -1, 20, begin)
+    await deliver(ahead, 0, 20, 30, more)
+    await ahead.checkpointer.full_round(ahead.scopes())
+
+    assert (await deliver(left, 0, GONE, 15, [])).held, "what it was told is not about where it stands"
+    assert not (await deliver(left, 0, GONE, 20, [])).held
+    epoch = (await records.projected([f"partition-{PARTITION}"])).values()
+    assert list(epoch) == [30], "its last checkpoint does not set back what is durable"
+    await left.adopt([(PARTITION, 0, -1)])
+    assert (await deliver(left, 0, ASK, ASK, [])).watermark == 30
+    assert left.holdings.active[TOURNAMENT].state.members.joined == 2
+
+
+async def test_a_failed_save_beside_another_round_leaves_nothing_out():
+    """An urgent save under way has taken its tournament from what is dirty; a full round then may not raise the projected offset."""
+    records = Store()
+    owner = owner_of(records)
+    await owner.adopt([(PARTITION, 0, -1)])
+    await deliver(owner, 0, -1, 20, items(create(dedicated=False), first=10))
+    records.gate.clear()
+    records.failures = 1
+    urgent = asyncio.create_task(owner.checkpoint_due())
+    await records.entered.wait()
+    full = asyncio.create_task(owner.checkpointer.full_round(owner.scopes()))
+    await asyncio.sleep(0)
+    records.gate.set()
+    assert not await urgent
+    assert await full
+    assert await records.projected([f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
+    stored = await records.snapshot(TOURNAMENT)
+    assert stored is not None, "the offset says that it is saved"
+    assert stored.data
