@@ -86,7 +86,8 @@ async def test_a_closed_tournament_makes_room():
     await director.closed(3, 11)
     assert launched.of("stop") == [("stop", "tournament-11")]
     await director.closed(3, 12)
-    assert launched.of("release") == [("release", "shard-1", 3, 12)]
+    # also of one that lived alone: the shard may hold it from before a restart of the director
+    assert launched.of("release") == [("release", "shard-1", 3, 11), ("release", "shard-1", 3, 12)]
     assert await director.host(2, 13, 1) == "tournament-13"
     assert director.routes.dedicated == {13: "tournament-13"}
 
