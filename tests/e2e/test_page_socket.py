@@ -214,6 +214,7 @@ async def test_refusals_are_told(watching: Callable[..., Any], script: Script) -
 async def test_unsubscribes_when_nobody_looks(watching: Callable[..., Any], script: Script) -> None:
     async with watching() as page:
         socket, _ = await script.subscribed()
+        await sees(page, "states", ["live"])  # else the answer finds nobody
         await page.evaluate("stop()")
         _, message = await script.next()
         assert message == {"id": message["id"], "unsubscribe": "7"}

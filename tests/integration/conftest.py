@@ -131,10 +131,10 @@ def eventually(check: Callable[[], T], within_s: float = 60.0) -> T:
     return result
 
 
-def applied_within_s(client: httpx.Client, tournament: str, user: int, since: float) -> float:
+def applied_within_s(client: httpx.Client, tournament: str, user: int, since: float, wait: int = 10) -> float:
     """Seconds from `since` until a new submission is applied."""
     for number in itertools.count():
-        answer = submit(client, tournament, user, f"probe-{since}-{number}", number)
+        answer = submit(client, tournament, user, f"probe-{since}-{number}", number, wait)
         if answer.get("outcome") == "applied":
             return time.monotonic() - since
         assert time.monotonic() - since < 90, answer

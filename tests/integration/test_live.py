@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,9 +14,9 @@ from websockets.sync.client import connect
 
 from cluster.settings import Settings
 from cluster.tokens import token
-from tests.integration.conftest import create, join, submit
+from tests.integration.conftest import create, eventually, join, submit
 from tests.support.running import RunningPalio
-from tests.support.watcher import Watcher
+from tests.support.watcher import WAIT_S, Watcher
 
 
 def table(watcher: Watcher, tournament: str) -> list[tuple[str, float]]:
@@ -199,3 +200,44 @@ def test_a_frame_of_a_megabyte_ends_the_socket(palio: RunningPalio) -> None:
             watcher.receive()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
+
+
+def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
+    palio: RunningPalio, service: httpx.Client
+) -> None:
+    tournament = create(service)
+    users = range(1, 21)
+    for user in users:
+        name = {"name": f"{user:02d}" + "ü" * 62}
+        assert service.put(f"/v1/tournaments/{tournament}/participants/{user}", json=name).status_code == 201
+        submit(service, tournament, user, "a", user)
+    raw = socket.create_connection(("127.0.0.1", palio.gateway_port))
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow = connect(
+        palio.live_url,
+        sock=raw,
+        subprotocols=["palio.v1"],
+        max_queue=1,
+        compression=None,
+        open_timeout=WAIT_S,  # type: ignore[list-item]
+    )
+    with slow as socket_of_slow, Watcher(palio) as quick:
+        quick.ask(subscribe=tournament)
+        for number in range(390):  # each brings a snapshot of 3 KB: far more than its buffer may hold
+            socket_of_slow.send(json.dumps({"id": number, "subscribe": tournament}))
+        for score in (100, 200, 300):
+            submit(service, tournament, 7, str(score), score)
+            quick.until(lambda score=score: table(quick, tournament)[:1] == [("7", score)])
+        metrics = httpx.get(f"{palio.url}/metrics").text
+        conflated = [line for line in metrics.splitlines() if line.startswith("palio_conflated_total ")]
+        assert float(conflated[0].split()[1]) >= 1
+        deadline = time.monotonic() + WAIT_S
+        newest = None
+        while newest != 300:  # it reads at last
+            assert time.monotonic() < deadline
+            frame = json.loads(socket_of_slow.recv(timeout=WAIT_S))
+            if frame.get("type") == "snapshot":
+                newest = frame["data"]["top"][0]["score"]
+            elif frame.get("type") == "update" and "300" in json.dumps(frame):
+                newest = 300
+    eventually(lambda: httpx.get(f"{palio.gateway_url}/healthz").status_code == 200)

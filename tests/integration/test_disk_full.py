@@ -1,0 +1,71 @@
+"""A disk that fills up under a running Palio: a clear refusal, reads go on, and all works again when there is room."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import create, eventually, join, submit
+from tests.support.running import RunningPalio
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a disk of 24 MiB of its own."""
+    mount = tmp_path / "tiny"
+    mount.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        import os
+
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"mounting a tiny disk takes root: {error}")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_the_disk_fills_up(tiny):
+    palio = RunningPalio(tiny / "data").start()
+    try:
+        with palio.client() as client:
+            tournament = create(client)
+            join(client, tournament, 1)
+            submit(client, tournament, 1, "before", 10)
+            path = f"/v1/tournaments/{tournament}/scores"
+            with (tiny / "filler").open("wb") as filler:
+                while True:  # until there is no byte left
+                    try:
+                        filler.write(b"x" * 4096)
+                        filler.flush()
+                    except OSError:
+                        break
+            accepted: list[str] = []
+
+            def refusal():
+                name = f"full-{len(accepted)}"
+                answer = client.post(path, json={"event_id": name, "user_id": "1", "score": 11})
+                if answer.status_code == 202:
+                    accepted.append(name)  # there was room in the log's last page
+                    return None
+                return answer
+
+            answer = eventually(refusal)
+            assert answer.status_code == 503
+            assert answer.headers["content-type"].startswith("application/problem+json")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert client.get(f"/v1/tournaments/{tournament}").status_code == 200
+            (tiny / "filler").unlink()
+            assert submit(client, tournament, 1, "after", 12)["outcome"] == "applied"
+            me = f"/v1/tournaments/{tournament}/participants/1"
+            eventually(lambda: client.get(me).json()["attempts"] == 2 + len(accepted))
+    finally:
+        assert palio.stop() == 0
+    palio.start()
+    with palio.client() as client:
+        assert client.get(f"/v1/tournaments/{tournament}/participants/1").json()["score"] == 12
+    assert palio.stop() == 0
