@@ -46,13 +46,14 @@ class Watched:
 
 
 async def send_scores(
-    ports: tuple[int, int], contest: Contest, tokens: dict[int, str], rate: int, size: int, duration_s: float
+    port: int, contest: Contest, tokens: dict[int, str], rate: int, size: int, duration_s: float
 ) -> Sent:
     """Send `rate` scores a second, `size` a request, and wait for all answers."""
     sender = _Sender(contest, tokens)
-    api, gateway = Pool(ports[0], CONNECTIONS), Pool(ports[1], CONNECTIONS)
-    for pool in (gateway, api):  # open some connections before time counts
-        await asyncio.gather(*(pool.ask(request("GET", "/healthz")) for _ in range(20)))
+    pool = Pool(port, CONNECTIONS)
+    await asyncio.gather(
+        *(pool.ask(request("GET", "/healthz")) for _ in range(20))
+    )  # connections open before time counts
     began_s = time.monotonic() + 0.1
     waiting = 0.0
     for index in range(round(rate * duration_s / size)):
@@ -64,9 +65,9 @@ async def send_scores(
         waits = waiting >= 1
         waiting -= waits
         if size > 1:
-            sender.start(api, *sender.batch(size), due_s, waits=False)
+            sender.start(pool, *sender.batch(size), due_s, waits=False)
         if size == 1 or waits:
-            sender.start(gateway, *sender.single(waits=waits), due_s, waits=waits)
+            sender.start(pool, *sender.single(waits=waits), due_s, waits=waits)
     await asyncio.wait(sender.under_way, timeout=30)
     return sender.sent
 
@@ -132,14 +133,16 @@ class _Watcher(asyncio.Protocol):
         self._rest = b""
 
     def connection_made(self, transport: Any) -> None:
-        """Shake hands and subscribe in one go."""
-        frame = bytes([0x81, 0x80 | len(self._subscribe), 0, 0, 0, 0]) + self._subscribe
+        """Shake hands."""
+        self._transport = transport
         transport.write(_HANDSHAKE)
-        transport.write(frame)
 
     def data_received(self, data: bytes) -> None:
-        """Frames: where one begins is known by what each begins with."""
+        """The handshake's answer, then frames: where one begins is known by what each begins with."""
         now_s = time.monotonic()
+        if self._subscribe and b"\r\n\r\n" in data:  # only now may a client send frames
+            self._transport.write(bytes([0x81, 0x80 | len(self._subscribe), 0, 0, 0, 0]) + self._subscribe)
+            self._subscribe = b""
         seen_s = self._watched.seen_s
         self._watched.frames += data.count(b'"type":"update"')
         data = self._rest + data
