@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 TRANSACTION_TOURNAMENTS: Final = 256
 TRANSACTION_BYTES: Final = 8 * 1024 * 1024
+TURN_BYTES: Final = 16 * 1024  # encoded in one go, about 1 ms; then deliveries and reads have a turn
 DUTY: Final = 20  # a round may take a twentieth of the time: the pause is twenty times its length
 
 
@@ -129,42 +130,70 @@ class Checkpointer:
     def _batch(self, entities: list[Entity]) -> tuple[list[Entity], list[Entity]]:
         size = count = 0
         for entity in entities[:TRANSACTION_TOURNAMENTS]:
-            size += 200 + 100 * len(entity.state.members)
+            size += _about_bytes(entity)
             if count and size > TRANSACTION_BYTES:
                 break
             count += 1
         return entities[:count], entities[count:]
 
     async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
-        # everything is read before the first await, so one transaction shows one moment
-        states = [entity.state for entity in entities]
-        # a dedicated scope is its one tournament, so any save of it may raise its projected offset
-        targets = [*targets, *((e.scope, e.scope.watermark) for e in entities if e.scope.tournament)]
-        taken = [(entity, entity.state.offset, entity.state.dirty) for entity in entities]
-        snapshots = [StoredSnapshot(s.tournament_id, s.partition, s.offset, encode_snapshot(s)) for s in states]
-        participants = [row for entity in entities for row in participant_rows(entity)]
-        outbox = [row for entity in entities for row in _outbox_rows(entity)]
-        projected = [(scope_name(s.partition, s.tournament), s.partition, upto) for s, upto in targets]
-        for entity in entities:
-            entity.state.dirty = set()
-            self._dirty.pop(entity.state.tournament_id, None)
-        rows = [tournament_row(entity.state, entity.scope.epoch) for entity in entities]
+        taken: list[tuple[Entity, int, set[int]]] = []
+        raised = list(targets)
         try:
-            await self._records.save(Checkpoint(rows, snapshots, participants, outbox, projected))
-        except RecordsUnavailableError as error:
-            self.failures += 1
-            logger.warning("checkpoint not written, it will be tried again: %s", error)
+            await self._records.save(await self._read(entities, taken, raised))
+        except (
+            BaseException
+        ) as error:  # also when this task is cancelled, with the save undecided: nothing taken may be forgotten
             for entity, _, dirty in taken:
                 entity.state.dirty |= dirty
                 self._dirty.setdefault(entity.state.tournament_id, entity)
+            if not isinstance(error, RecordsUnavailableError):
+                raise
+            self.failures += 1
+            logger.warning("checkpoint not written, it will be tried again: %s", error)
             return False
         self.saved += len(entities)
-        for scope, upto in targets:
+        for scope, upto in raised:
             scope.durable = max(scope.durable, upto)
         for entity, offset, _ in taken:
             entity.durable_offset = max(entity.durable_offset, offset)
             await self._on_saved(entity, offset)
         return True
+
+    async def _read(
+        self, entities: list[Entity], taken: list[tuple[Entity, int, set[int]]], raised: list[tuple[Scope, int]]
+    ) -> Checkpoint:
+        """The checkpoint of some entities; adds to `taken` what it took from what is dirty, to `raised` the dedicated scopes.
+
+        A tournament is read in one go. Between two of them deliveries may come, which only takes the later ones further on.
+        """
+        rows: list[TournamentRow] = []
+        snapshots: list[StoredSnapshot] = []
+        participants: list[ParticipantRow] = []
+        outbox: list[OutboxRow] = []
+        read_bytes = 0
+        for entity in entities:
+            state = entity.state
+            taken.append((entity, state.offset, state.dirty))
+            rows.append(tournament_row(state, entity.scope.epoch))
+            snapshots.append(StoredSnapshot(state.tournament_id, state.partition, state.offset, encode_snapshot(state)))
+            participants.extend(participant_rows(entity))
+            outbox.extend(_outbox_rows(entity))
+            if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset
+                raised.append((entity.scope, entity.scope.watermark))
+            state.dirty = set()
+            self._dirty.pop(state.tournament_id, None)
+            read_bytes += _about_bytes(entity)
+            if read_bytes >= TURN_BYTES:
+                read_bytes = 0
+                await asyncio.sleep(0)
+        projected = [(scope_name(s.partition, s.tournament), s.partition, upto) for s, upto in raised]
+        return Checkpoint(rows, snapshots, participants, outbox, projected)
+
+
+def _about_bytes(entity: Entity) -> int:
+    """About the size of a snapshot with its rows."""
+    return 200 + 100 * len(entity.state.members)
 
 
 def participant_rows(entity: Entity) -> list[ParticipantRow]:

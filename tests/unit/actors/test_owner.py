@@ -144,3 +144,20 @@ async def test_a_failed_save_beside_another_round_leaves_nothing_out():
     stored = await records.snapshot(TOURNAMENT)
     assert stored is not None, "the offset says that it is saved"
     assert stored.data
+
+
+async def test_a_cancelled_save_forgets_nothing():
+    """A clean stop cancels the checkpoints' task, maybe in mid-save; the last round must then save all of it."""
+    records = Store()
+    owner = owner_of(records)
+    await owner.adopt([(PARTITION, 0, -1)])
+    await deliver(owner, 0, -1, 20, items(create(dedicated=False), first=10))
+    records.gate.clear()
+    under_way = asyncio.create_task(owner.checkpoint_due())
+    await records.entered.wait()
+    under_way.cancel()
+    await asyncio.gather(under_way, return_exceptions=True)
+    records.gate.set()
+    await owner.close()
+    assert await records.projected([f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
+    assert await records.snapshot(TOURNAMENT) is not None
