@@ -6,6 +6,7 @@ or emptied write buffer and of the end, and every way of closing is bounded in t
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Final, Protocol, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -16,6 +17,7 @@ from serve_app.live_messages import CLOSE_SILENT, come_back
 
 CONNECTION: Final = "palio.connection"
 CLOSE_TIMEOUT_S: Final = 10.0  # for the client's answer to a close frame
+KERNEL_BUFFER_BYTES: Final = 64 * 1024  # Linux doubles it for its own bookkeeping
 LINGER_S: Final = 2.0  # bytes after a broken frame are read and dropped: a reset would overtake the close frame
 
 
@@ -47,6 +49,10 @@ class LiveConnection(WebSocketsSansIOProtocol):
         self.scope["headers"] = []
         del self.request, self.response
         self.transport.set_write_buffer_limits(high=buffer_bytes, low=buffer_bytes // 4)
+        # Linux lets a send buffer grow to megabytes: stale updates that a slow client would get one by one before it gets the newest.
+        kernel_socket = self.transport.get_extra_info("socket")
+        if kernel_socket is not None:
+            kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame behind what is unsent; whatever the client does, the socket is gone in CLOSE_TIMEOUT_S."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,6 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
     try:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        import os
-
         if os.environ.get("CI"):
             raise
         pytest.skip(f"mounting a tiny disk takes root: {error}")
@@ -37,11 +36,10 @@ def test_the_disk_fills_up(tiny):
             join(client, tournament, 1)
             submit(client, tournament, 1, "before", 10)
             path = f"/v1/tournaments/{tournament}/scores"
-            with (tiny / "filler").open("wb") as filler:
+            with (tiny / "filler").open("wb", buffering=0) as filler:
                 while True:  # until there is no byte left
                     try:
                         filler.write(b"x" * 4096)
-                        filler.flush()
                     except OSError:
                         break
             accepted: list[str] = []

@@ -223,7 +223,7 @@ def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
     )
     with slow as socket_of_slow, Watcher(palio) as quick:
         quick.ask(subscribe=tournament)
-        for number in range(390):  # each brings a snapshot of 3 KB: far more than its buffer may hold
+        for number in range(390):  # each brings a snapshot of 3 KB: more than the buffers may hold
             socket_of_slow.send(json.dumps({"id": number, "subscribe": tournament}))
         for score in (100, 200, 300):
             submit(service, tournament, 7, str(score), score)
