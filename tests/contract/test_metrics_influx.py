@@ -162,8 +162,8 @@ async def test_a_killed_server_costs_nothing_within_the_bound(
             if i % 25 == 0:
                 await series.flush()
         assert series.dropped == 50
-        warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert len(warnings) == 1, "told when it begins, not each time"
+        told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        assert 1 <= len(told) == len(set(told)) <= 3, "told when it begins or changes, not each time"
     finally:
         influx.server.start()
     await series.flush()
