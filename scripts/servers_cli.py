@@ -63,10 +63,7 @@ def _up(fleet: Fleet, options: argparse.Namespace) -> list[str]:
 
 
 def _down(fleet: Fleet, options: argparse.Namespace) -> list[str]:
-    running = any(state.word in {"running", "partly running"} for state in fleet.states())
-    if not running:
-        _progress(f"nothing runs in {fleet.directory}")
-    troubles = fleet.down(_progress)
+    troubles = fleet.down(_progress, others=not options.only)
     if options.json:
         _show(fleet, as_json=True)
     return troubles

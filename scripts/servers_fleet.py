@@ -102,13 +102,20 @@ class Fleet:
             self._write(notes)
         return troubles
 
-    def down(self, say: Say) -> list[str]:
-        """Stop what runs, and check that nothing of it is left; what could not be stopped, one line each. Raises ServerError."""
+    def down(self, say: Say, *, others: bool) -> list[str]:
+        """Stop what runs, and what else was launched in the directory if `others`, and check that nothing of it is left; what could not
+        be stopped, one line each. Raises ServerError.
+        """
         if not self.directory.exists():
+            say(f"nothing runs in {self.directory}")
             return []
         troubles: list[str] = []
         with self._alone():
             processes = {name: pid for state in self.states() for name, pid in state.pids.items()}
+            if others:
+                processes = {name: pid_of(self.directory, name) for name in names(self.directory)}
+            if not any(processes.values()):
+                say(f"nothing runs in {self.directory}")
 
             def end(name: str, pid: int | None) -> None:
                 with _told(name, say, troubles):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from scripts import servers_cli, servers_fleet
-from scripts.servers_base import listens
+from scripts.servers_base import launch, listens, pid_of
 from scripts.servers_cli import main
 from scripts.servers_fleet import MEMBERS, Member
 from tests.support.servers_influx import free_ports
@@ -147,14 +147,16 @@ def test_what_fails_is_one_line_each_and_holds_up_no_other(run, members, port):
     assert run("down")[0] == 0
 
 
-def test_only_what_is_named_is_touched(run, members, port):
+def test_only_what_is_named_is_touched(run, members, directory, port):
     members(WEB, BROKEN, Member("web-two", HTTP, "HttpServers", 10))
     status, out, _ = run("up", "--only", "web", "--first-port", str(port))
     assert status == 0
     assert "broken" not in out
     assert run("down", "--only", "broken")[0] == 0
     assert answers(port)
-    run("down")
+    launch(directory, "another", ["sleep", "60"])
+    assert run("down")[0] == 0
+    assert pid_of(directory, "another") is None
 
 
 def test_nothing_there_is_fine_and_nothing_is_made(run, members, directory):
