@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import ssl
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,16 +45,29 @@ bind-address = "{host}:{rpc_port}"
   auth-enabled = true
   log-enabled = false
   pprof-enabled = false
-
+{http}
 [logging]
   suppress-logo = true
 """
 
 
+TLS: Final = """
+  https-enabled = true
+  https-certificate = "{certificate}"
+  https-private-key = "{certificate}"
+"""
+
+
 class InfluxServer:
-    """See `scripts.servers_base.Server`. Uses `first_port` (HTTP) and the one after it; one that runs keeps its own."""
+    """See `scripts.servers_base.Server`. Uses `first_port` (HTTP) and the one after it; one that runs keeps its own.
+
+    `certificate`: a PEM file of a self-signed certificate for the loopback address and its key; then it is HTTPS.
+    """
 
     name = "influx"
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self._certificate = certificate
 
     def install(self) -> None:
         """See `Server.install`."""
@@ -68,16 +82,17 @@ class InfluxServer:
             for port in (first_port, first_port + 1):
                 if listens(port):
                     raise ServerError(f"expected port {port} to be free for {self.name}")
-            facts["url"] = f"http://{HOST}:{first_port}"
+            facts["url"] = f"{'https' if self._certificate else 'http'}://{HOST}:{first_port}"
             _write_private(home / "client.json", json.dumps(facts))
             configuration = home / "influxdb.conf"
-            configuration.write_text(
-                CONFIG.format(host=HOST, port=first_port, rpc_port=first_port + 1, directory=home), encoding="utf-8"
-            )
+            http = TLS.format(certificate=self._certificate.absolute()) if self._certificate else ""
+            text = CONFIG.format(host=HOST, port=first_port, rpc_port=first_port + 1, directory=home, http=http)
+            configuration.write_text(text, encoding="utf-8")
             launch(directory, self.name, [ensure_program("influxd", "influxdb"), "-config", str(configuration)])
-        with httpx.Client(base_url=facts["url"], timeout=10, trust_env=False) as http:
-            wait_until(lambda: self._answers(directory, http), f"{self.name} to answer at {facts['url']}")
-            _make_accounts(http, facts)
+        trusted = ssl.create_default_context(cafile=self._certificate)
+        with httpx.Client(base_url=facts["url"], timeout=10, trust_env=False, verify=trusted) as client:
+            wait_until(lambda: self._answers(directory, client), f"{self.name} to answer at {facts['url']}")
+            _make_accounts(client, facts)
         return facts
 
     def _answers(self, directory: Path, http: httpx.Client) -> bool:

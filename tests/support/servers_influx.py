@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import ssl
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,9 +32,10 @@ def free_ports(count: int) -> int:
 class RunningInflux:
     """The session's server, which a test may kill and start again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, certificate: Path | None = None) -> None:
         self._directory = directory
-        self._server = InfluxServer()
+        self._verify = ssl.create_default_context(cafile=certificate)
+        self._server = InfluxServer(certificate)
         self._server.install()
         self.facts: dict[str, Any] = {}
         self.start()
@@ -59,6 +61,7 @@ class RunningInflux:
             data={"q": query},
             auth=(self.facts["admin_user"], self.facts["admin_password"]),
             trust_env=False,
+            verify=self._verify,
         )
         result: dict[str, Any] = json.loads(answer.raise_for_status().content)["results"][0]
         assert "error" not in result, result
