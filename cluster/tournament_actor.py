@@ -17,6 +17,7 @@ from cluster.parts import clock_ms, open_log, open_records, set_up_logging, sign
 from cluster.process import Background
 from cluster.settings import Settings
 from cluster.updates_actor import connect_updates
+from serve_app.metrics import PortMetrics
 from storage.base import LiveSnapshot, LogUnavailableError, RankingsQuery, RecordsUnavailableError, Reply, Standing
 from storage.metrics_parquet import ParquetMetrics
 
@@ -43,12 +44,13 @@ class TournamentActor:
         settings = self._settings
         self._log = open_log(settings)
         self._records = await open_records(settings)
+        updates = connect_updates()
         self._owner = Owner(
             name=self._name,
             instance=uuid.uuid4().hex,
             log=self._log,
             records=self._records,
-            updates=connect_updates(),
+            updates=updates,
             signer=signer_of(settings),
             clock_ms=clock_ms,
             config=OwnerConfig(
@@ -60,6 +62,7 @@ class TournamentActor:
         self._reads = OwnerReads(self._owner, self._owner.publisher)
         self._metrics = OwnerMetrics(self._name)
         self._series = ParquetMetrics(settings.data_dir / "series")
+        self._port_metrics = PortMetrics(self._log, updates, self._series)
         while True:
             try:
                 await self._owner.adopt(scopes)
@@ -165,6 +168,7 @@ class TournamentActor:
         while True:
             await asyncio.sleep(1)
             self._metrics.update(self._owner, clock_ms())
+            self._port_metrics.update()
 
     async def _series_loop(self) -> None:
         while True:

@@ -47,7 +47,8 @@ def ensure_program(program: str, package: str) -> str:
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
+        lock_wait = ["-o", "DPkg::Lock::Timeout=300"]  # another installation may be under way
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lock_wait, package]
         subprocess.run(install, check=False, capture_output=True, env=environment)
         found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
@@ -86,16 +87,19 @@ def names(directory: Path) -> list[str]:
 
 
 def stop(directory: Path, name: str, sign: signal.Signals = signal.SIGTERM) -> None:
-    """Stop one by pid, with SIGKILL after STOP_S; what does not run is fine."""
+    """Stop one by pid, with SIGKILL after STOP_S; what does not run is fine. Raises ServerError for one that survives even that."""
     pid = pid_of(directory, name)
-    if pid is not None:
-        os.kill(pid, sign)
+    for last in (sign, signal.SIGKILL):
+        if pid is None:
+            break
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+            os.kill(pid, last)
         deadline = time.monotonic() + STOP_S
-        while pid_of(directory, name) is not None:
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                deadline += STOP_S
+        while pid_of(directory, name) is not None and time.monotonic() < deadline:
             time.sleep(0.05)
+        pid = pid_of(directory, name)
+    if pid is not None:
+        raise ServerError(f"expected {name} (pid {pid}) to end within {2 * STOP_S:g} s, and after SIGKILL")
     (directory / "pids" / f"{name}.json").unlink(missing_ok=True)
 
 

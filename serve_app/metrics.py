@@ -21,6 +21,8 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from storage.base import MetricsSeries, ScoreLog, Updates
+
 PREFIX: Final = "palio_"
 LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -50,6 +52,33 @@ RESYNCS: Final = Counter(
 )
 TOPICS: Final = Gauge("palio_watched_tournaments", "Different tournaments watched.", multiprocess_mode="livesum")
 WAITERS: Final = Gauge("palio_waiters", "Requests waiting for an outcome.", multiprocess_mode="livesum")
+LOG_QUEUED: Final = Gauge(
+    "palio_log_queued_records", "Records waiting in the processes to be appended.", multiprocess_mode="livesum"
+)
+LOST_PUBLICATIONS: Final = Counter(
+    "palio_lost_publications_total", "Publications of updates and replies that did not reach the broker, or not surely."
+)
+
+DROPPED_POINTS: Final = Counter("palio_dropped_points_total", "Points of the metric series that were lost.")
+
+
+class PortMetrics:
+    """Copies what a process's own ports know into its metrics."""
+
+    def __init__(self, log: ScoreLog, updates: Updates, series: MetricsSeries | None = None) -> None:
+        self._log = log
+        self._updates = updates
+        self._series = series
+        self._lost = 0
+        self._dropped = 0
+
+    def update(self) -> None:
+        """To be called every second or so."""
+        LOG_QUEUED.set(self._log.queued)
+        lost, dropped = self._updates.lost_publications, self._series.dropped if self._series is not None else 0
+        LOST_PUBLICATIONS.inc(max(0, lost - self._lost))
+        DROPPED_POINTS.inc(max(0, dropped - self._dropped))
+        self._lost, self._dropped = lost, dropped
 
 
 class _OursAlone(MultiProcessCollector):

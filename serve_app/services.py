@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from actors.domain.signing import Signer
 from serve_app.auth import Authenticator
 from serve_app.config import FrontConfig
 from serve_app.limits import Limiter
+from serve_app.metrics import PortMetrics
 from serve_app.reads import Reads
 from serve_app.waiters import Waiters
 from storage.base import Owners, ReadModel, Records, ScoreLog, Updates
+
+MEASURE_EVERY_S: Final = 1.0
 
 
 def wall_clock_ms() -> int:
@@ -35,10 +40,12 @@ class Services:
     limiter: Limiter
     waiters: Waiters
     reads: Reads
+    measuring: asyncio.Task[None]
     clock_ms: Callable[[], int] = wall_clock_ms
 
     async def close(self) -> None:
-        """Stop receiving and refreshing. A second call does nothing."""
+        """Stop receiving, refreshing and measuring. A second call does nothing."""
+        self.measuring.cancel()
         await self.waiters.close()
         await self.reads.close()
 
@@ -55,7 +62,9 @@ async def open_services(
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
     """Make the services of one process and begin to receive replies. Raises what the updates port raises."""
-    services = Services(
+    waiters = Waiters(updates, config.replica_id, config.max_waiters)
+    await waiters.open()
+    return Services(
         config=config,
         log=log,
         signer=signer,
@@ -65,9 +74,14 @@ async def open_services(
         updates=updates,
         authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
         limiter=Limiter(config),
-        waiters=Waiters(updates, config.replica_id, config.max_waiters),
+        waiters=waiters,
         reads=Reads(config, owners, records, read_model, log.partitions),
+        measuring=asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
         clock_ms=clock_ms,
     )
-    await services.waiters.open()
-    return services
+
+
+async def _measure(metrics: PortMetrics) -> None:
+    while True:
+        metrics.update()
+        await asyncio.sleep(MEASURE_EVERY_S)

@@ -87,7 +87,7 @@ class SqliteScoreLog:
 
     @property
     def queued(self) -> int:
-        """Records of this process waiting for a transaction: a queue depth for metrics."""
+        """See `ScoreLog.queued`: those waiting for a transaction."""
         return self._writer.queued
 
     async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:

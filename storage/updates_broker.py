@@ -53,7 +53,7 @@ class BrokerUpdates:
 
     @property
     def lost_publications(self) -> int:
-        """Messages that did not reach the broker, or not surely."""
+        """See `Updates.lost_publications`."""
         return self._lost
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:

@@ -96,6 +96,11 @@ class ScoreLog(Protocol):
         """Names this very log: another topic, or a log made anew, has another identity."""
         ...
 
+    @property
+    def queued(self) -> int:
+        """Records of this process that wait to be appended: a depth for metrics, 0 when nothing is under way."""
+        ...
+
     async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
         """Append durably and return each record's offset, in the call's order.
 

@@ -46,6 +46,11 @@ class Subscription(Protocol):
 class Updates(Protocol):
     """See the module's guarantees."""
 
+    @property
+    def lost_publications(self) -> int:
+        """Messages of this process that did not reach the broker, or not surely; it only grows."""
+        ...
+
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish (channel, payload) pairs, in order. Never raises for a missing or slow broker: it counts the loss."""
         ...

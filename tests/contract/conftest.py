@@ -14,6 +14,9 @@ from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
 from storage.updates_broker import Broker, BrokerUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
+from tests.support.servers_influx import influx, influx_server
+
+__all__ = ["influx", "influx_server"]  # fixtures made elsewhere
 
 PARTITIONS = 5
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.base import MetricsSeries, Point
+from storage.metrics_influx import InfluxMetrics
 from storage.metrics_parquet import ParquetMetrics
 from tests.support.memory_ports import MemoryMetrics
+from tests.support.servers_influx import InfluxDatabase
 
 
 class MetricsUnderTest:
-    def __init__(self, name: str, directory: Path) -> None:
-        self.directory = directory
-        self._name = name
+    """One store of points; options of `open` go to the implementation."""
 
-    def open(self, **options: Any) -> MetricsSeries:
-        self._memory = MemoryMetrics(**options)
-        return self._memory if self._name == "memory" else ParquetMetrics(self.directory, **options)
-
-    def stored(self) -> list[Point]:
-        if self._name == "memory":
-            return self._memory.points
-        return read_points(self.directory)
+    def __init__(self, make: Callable[..., MetricsSeries], stored: Callable[[], list[Point]]) -> None:
+        self.open = make
+        self.stored = stored
 
 
 def read_points(directory: Path) -> list[Point]:
@@ -42,22 +39,46 @@ def point(i: int) -> Point:
     return Point(f"m{i % 2}", {"actor": f"shard-{i}"}, {"records": float(i), "lag_s": 0.5}, 1_790_000_000_000 + i)
 
 
-@pytest.fixture(params=["parquet", "memory"])
+@pytest.fixture(params=["parquet", "influx", "memory"])
 def metrics(request: pytest.FixtureRequest, tmp_path: Path) -> MetricsUnderTest:
-    return MetricsUnderTest(request.param, tmp_path / "metrics")
+    if request.param == "parquet":
+        directory = tmp_path / "metrics"
+        return MetricsUnderTest(partial(ParquetMetrics, directory), lambda: read_points(directory))
+    if request.param == "influx":
+        database: InfluxDatabase = request.getfixturevalue("influx")
+        return MetricsUnderTest(partial(InfluxMetrics, database.config()), database.stored)
+    opened: list[MemoryMetrics] = []
+
+    def make(**options: Any) -> MetricsSeries:
+        opened.append(MemoryMetrics(**options))
+        return opened[-1]
+
+    return MetricsUnderTest(make, lambda: [point for series in opened for point in series.points])
 
 
 async def test_points_are_stored_in_the_order_written(metrics: MetricsUnderTest) -> None:
     series = metrics.open()
     await series.flush()
     assert metrics.stored() == []
+    untagged = Point("untagged", {}, {"records": -0.25}, 0)
+    series.write([untagged])
     series.write([point(i) for i in range(5)])
-    series.write([Point("empty", {}, {}, 0)])
     await series.flush()
     series.write([point(9)])
     await series.close()
-    assert metrics.stored() == [*(point(i) for i in range(5)), Point("empty", {}, {}, 0), point(9)]
+    assert metrics.stored() == [untagged, *(point(i) for i in range(5)), point(9)]
     assert series.dropped == 0
+
+
+async def test_a_point_without_fields_is_kept_or_counted_and_holds_nothing_up(metrics: MetricsUnderTest) -> None:
+    series = metrics.open()
+    empty = Point("empty", {"actor": "shard-1"}, {}, 0)
+    series.write([empty, point(1)])
+    await series.close()
+    stored = metrics.stored()
+    assert stored[-1] == point(1)
+    assert stored[:-1] == ([] if series.dropped else [empty])
+    assert series.dropped <= 1
 
 
 async def test_a_full_buffer_drops_the_oldest_and_counts_them(metrics: MetricsUnderTest) -> None:
@@ -67,6 +88,16 @@ async def test_a_full_buffer_drops_the_oldest_and_counts_them(metrics: MetricsUn
     assert series.dropped == 15
     await series.close()
     assert metrics.stored() == [point(i) for i in range(15, 25)]
+
+
+async def test_what_is_written_after_the_end_is_counted_or_stored_and_raises_nothing(metrics: MetricsUnderTest) -> None:
+    series = metrics.open()
+    series.write([point(1)])
+    await series.close()
+    await series.close()
+    series.write([point(2)])
+    await series.flush()
+    assert len(metrics.stored()) + series.dropped == 2
 
 
 async def test_a_sink_that_is_away_keeps_the_points_within_the_bound(tmp_path: Path) -> None:

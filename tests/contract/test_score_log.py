@@ -64,6 +64,15 @@ async def test_a_record_is_read_as_it_was_appended(bench: LogUnderTest) -> None:
     assert await drain(log.reader({3: -1}), 1) == [back]
 
 
+async def test_nothing_is_queued_once_all_is_appended(log: ScoreLog) -> None:
+    assert log.queued == 0
+    appending = [asyncio.create_task(log.append([new(0, 1), new(1, 2)])) for _ in range(10)]
+    await asyncio.sleep(0)
+    assert 0 <= log.queued <= 20
+    await asyncio.gather(*appending)
+    assert log.queued == 0
+
+
 async def test_an_empty_call_appends_nothing(log: ScoreLog) -> None:
     assert await log.append([]) == []
     assert await log.bounds() == {p: LogBounds(0, -1) for p in range(PARTITIONS)}

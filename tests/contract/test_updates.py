@@ -134,3 +134,11 @@ async def test_close_unsubscribes(updates: Updates) -> None:
     await subscription.close()
     await updates.publish([("a", b"1")])
     assert await subscription.receive(10) == []
+
+
+async def test_what_reaches_the_broker_is_not_called_lost(updates: Updates) -> None:
+    subscription = await updates.subscribe()
+    await subscription.add(["a"])
+    await updates.publish([("a", b"1"), ("nobody listens", b"2")])
+    assert await drain(subscription, 1) == [Publication("a", b"1")]
+    assert updates.lost_publications == 0

@@ -15,6 +15,7 @@ class InProcessUpdates:
         self._subscriptions: list[InProcessSubscription] = []
         self._max_kept = max_kept
         self.broken = False
+        self.lost_publications = 0
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in messages:

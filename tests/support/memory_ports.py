@@ -55,6 +55,10 @@ class MemoryScoreLog:
     def identity(self) -> str:
         return self._identity
 
+    @property
+    def queued(self) -> int:
+        return 0
+
     async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
         if self._closed:
             raise LogUnavailableError("the log is closed")

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+from prometheus_client import REGISTRY
+
+from serve_app import services
+from serve_app.metrics import PortMetrics
+from tests.support.front import open_front
 
 ROOT = Path(__file__).parents[2]
 COUNT = """
@@ -46,3 +54,47 @@ def test_what_ray_counts_in_the_same_directory_is_not_shown(tmp_path):
     shown = run(SHOW, tmp_path)
     assert "palio_accepted_total" in shown
     assert "ray_things" not in shown
+
+
+def test_what_waits_for_the_log_and_what_updates_and_series_lost_is_told():
+    def shown():
+        names = ("log_queued_records", "lost_publications_total", "dropped_points_total")
+        return [REGISTRY.get_sample_value(f"palio_{name}") for name in names]
+
+    log, updates, series = SimpleNamespace(queued=7), SimpleNamespace(lost_publications=2), SimpleNamespace(dropped=5)
+    _, lost, dropped = shown()
+    metrics = PortMetrics(log, updates, series)
+    for _ in range(2):
+        metrics.update()
+        assert shown() == [7, lost + 2, dropped + 5]
+    log.queued, updates.lost_publications, series.dropped = 0, 3, 9
+    metrics.update()
+    assert shown() == [0, lost + 3, dropped + 9]
+    PortMetrics(log, SimpleNamespace(lost_publications=0)).update()
+    assert shown() == [0, lost + 3, dropped + 9]
+
+
+def test_the_depths_of_all_processes_are_added_up_and_those_of_a_process_that_is_gone_are_not(tmp_path):
+    count = "from serve_app.metrics import LOG_QUEUED, LOST_PUBLICATIONS; LOG_QUEUED.set(4); LOST_PUBLICATIONS.inc(2)\n"
+    run(count, tmp_path)
+    shown = run(count + SHOW, tmp_path).splitlines()
+    assert "palio_log_queued_records 4.0" in shown
+    assert "palio_lost_publications_total 4.0" in shown
+
+
+async def test_a_front_measures_its_ports_while_it_is_open(monkeypatch):
+    monkeypatch.setattr(services, "MEASURE_EVERY_S", 0.01)
+
+    def lost():
+        return REGISTRY.get_sample_value("palio_lost_publications_total")
+
+    async with open_front() as front:
+        before = lost()
+        front.palio.updates.lost_publications = 3
+        async with asyncio.timeout(5):
+            while lost() != before + 3:
+                await asyncio.sleep(0.01)
+        measuring = front.services.measuring
+        assert "palio_log_queued_records 0.0" in (await front.call("GET", "/metrics")).text
+    await asyncio.wait({measuring}, timeout=5)
+    assert measuring.cancelled()
