@@ -29,8 +29,6 @@ from storage.score_log_kafka_topics import open_topics, topics
 
 # Bytes that one `read` fetches at most; a record that is larger comes all the same.
 READ_BYTES: Final = 1 << 20
-# A batch's own header and its first record's, in which a record travels alone.
-BATCH_OVERHEAD_BYTES: Final = 128
 # How often, at most, it is looked whether the topic is still the same one.
 IDENTITY_S: Final = 10.0
 
@@ -46,7 +44,7 @@ class KafkaScoreLog:
         self.config = config
         names = [config.topic, config.letters_topic]
         self._producing = KafkaClient(config, names)
-        self._client = KafkaClient(config, names)
+        self._client = KafkaClient(config)  # its topics may be missing yet
         self._producer = KafkaProducer(self._producing, self.start)
         self._lanes = [Lane(config.topic, partition) for partition in range(config.partitions)]
         self._commits = KafkaCommits(self._client, config.topic, config.partitions, config.commit_group)
@@ -116,7 +114,7 @@ class KafkaScoreLog:
             size += own
             # The exact size is worked out only where it may matter.
             if own > self.config.max_message_bytes // 2:
-                needed = size_of(key, value, call[-1][3]) + BATCH_OVERHEAD_BYTES
+                needed = size_of(key, value, call[-1][3])
                 if needed > self.config.max_message_bytes:
                     raise ValueError(
                         f"a record of {needed} bytes, at most {self.config.max_message_bytes} may be appended"

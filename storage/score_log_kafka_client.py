@@ -56,9 +56,9 @@ class RetriableError(LogUnavailableError):
 
 
 class KafkaClient:
-    """Belongs to one event loop, that of its first use. `topics`: those whose partitions' leaders it keeps up with."""
+    """Belongs to one event loop, that of its first use. `topics`: those whose partitions' leaders it keeps up with, once they exist."""
 
-    def __init__(self, config: KafkaLogConfig, topics: Iterable[str]) -> None:
+    def __init__(self, config: KafkaLogConfig, topics: Iterable[str] = ()) -> None:
         self.config = config
         self._topics = list(topics)
         self._client: Any = None
@@ -92,7 +92,8 @@ class KafkaClient:
             raise LogConfigurationError(f"expected settings to connect to Kafka with, got: {error}") from error
         try:
             await client.bootstrap()
-            await client.set_topics(self._topics)
+            if self._topics:
+                await client.set_topics(self._topics)
         except ValueError as error:
             await client.close()
             raise LogConfigurationError(f"expected servers as host:port, got {servers!r}: {error}") from error
@@ -129,6 +130,10 @@ class KafkaClient:
         group = ConnectionGroup.COORDINATION if coordination else ConnectionGroup.DEFAULT
         try:
             return await client.send(node, request, group=group)
+        except (NotImplementedError, aiokafka.errors.IncompatibleBrokerVersion) as error:
+            raise LogConfigurationError(
+                f"expected a broker that takes {type(request).__name__} in a version of ours, broker {node} does not"
+            ) from error
         except UNREACHABLE as error:
             client.force_metadata_update()
             raise RetriableError(f"Kafka's broker {node} did not answer: {told(error)}") from error
@@ -226,6 +231,11 @@ class KafkaClient:
             await self.refresh()
             raise RetriableError(f"{what}: {error.__name__}")
         raise LogError(f"{what}: {error.__name__}")
+
+    async def follow(self, topics: Iterable[str]) -> None:
+        """Keep up with the leaders of these topics from now on."""
+        self._topics = list(topics)
+        await (await self.started()).set_topics(self._topics)
 
     async def refresh(self) -> None:
         """Learn anew who leads what."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -12,8 +13,28 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 DAY_MS: Final = 86_400_000
 
+
+class Sparse(logging.Filter):
+    """Passes a kind of message once in `interval_s`: a client that tries to reach a broker says the same again and again."""
+
+    def __init__(self, interval_s: float = 10.0) -> None:
+        super().__init__()
+        self._interval_s = interval_s
+        self._passed_at: dict[str, float] = {}  # by the message's template, of which there are only so many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See logging.Filter."""
+        now_s = time.monotonic()
+        if now_s - self._passed_at.get(record.msg, -self._interval_s) < self._interval_s:
+            return False
+        self._passed_at[record.msg] = now_s
+        return True
+
+
 # At DEBUG this logger writes whole requests, and one of them carries the password.
 logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+for _name in ("aiokafka", "aiokafka.conn", "aiokafka.cluster"):
+    logging.getLogger(_name).addFilter(Sparse())
 
 
 @dataclass(frozen=True)

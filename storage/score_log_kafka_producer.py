@@ -27,10 +27,12 @@ from storage.score_log_kafka_client import (
     KafkaClient,
     RetriableError,
 )
+from storage.score_log_kafka_config import Sparse
 from storage.score_log_kafka_records import Headers
 from storage.score_log_kafka_wire import Produced, ProduceRequest
 
 logger = logging.getLogger(__name__)
+logger.addFilter(Sparse())
 
 # Bytes of one request: a broker takes 100 MB, but what one request carries waits for its slowest partition.
 MAX_REQUEST_BYTES: Final = 8 << 20

@@ -65,9 +65,12 @@ async def open_topics(client: KafkaClient) -> TopicState:
         states = await client.retried(lambda: _appeared(client, names))
         made = states[config.topic]
         assert made is not None
+        await client.follow(names)
         # A broker leads new partitions a moment after they are known.
         await client.list_offsets(config.topic, dict.fromkeys(range(made.partitions), LATEST))
         await client.list_offsets(config.letters_topic, {0: LATEST})
+    else:
+        await client.follow(names)
     state = states[config.topic]
     assert state is not None
     if found is None:
@@ -100,7 +103,6 @@ async def _appeared(client: KafkaClient, names: list[str]) -> dict[str, TopicSta
     missing = [name for name, state in states.items() if state is None]
     if missing:
         raise RetriableError(f"topic {missing[0]} was made and is not there yet")
-    await client.refresh()
     return states
 
 

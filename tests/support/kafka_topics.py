@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,9 @@ async def make_topic(config: KafkaLogConfig, partitions: int | None = None, **ot
     async with administering(config) as admin:
         reply = await admin.create_topics([topic])
         assert reply.topic_errors[0][1] == 0, reply
+        async with asyncio.timeout(10):  # the broker learns of it a moment after the controller
+            while (await admin.describe_topics([config.topic]))[0]["error_code"] != 0:
+                await asyncio.sleep(0.02)
 
 
 async def set_topic(config: KafkaLogConfig, **other: str) -> None:
