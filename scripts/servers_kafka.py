@@ -6,6 +6,7 @@ The jars come from Maven Central, once, into a cache directory. A kill -9 and an
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import shutil
 import socket
@@ -14,8 +15,14 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from scripts.servers_base import HOST, ServerError, ensure_program, launch, listens, pid_of, wait_until
 
@@ -89,8 +96,8 @@ share.coordinator.state.topic.min.isr=1
 class KafkaServer:
     """A `servers_base.Server`. `cache`: where the jars are kept, by default below the repository.
 
-    `users` (name -> password) opens a second listener that wants SASL PLAIN of them. It takes the ports `first_port` (clients),
-    + 1 (controller) and + 2 (SASL).
+    `users` (name -> password) opens two more listeners, which want SASL PLAIN of them: in the clear, and over TLS with a certificate
+    of its own making. It takes the ports `first_port` (clients), + 1 (controller), + 2 (SASL) and + 3 (SASL over TLS).
     """
 
     name = "kafka"
@@ -131,7 +138,10 @@ class KafkaServer:
             shutil.rmtree(fetched, ignore_errors=True)
 
     def start(self, directory: Path, first_port: int) -> dict[str, Any]:
-        """Returns `bootstrap_servers`, and `sasl_bootstrap_servers` where there are users. Raises ServerError."""
+        """Returns `bootstrap_servers`; where there are users, also `sasl_bootstrap_servers`, `tls_bootstrap_servers` and `cafile`.
+
+        Raises ServerError.
+        """
         self.install()
         directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True)
@@ -152,6 +162,8 @@ class KafkaServer:
         found = {"bootstrap_servers": f"{HOST}:{first_port}"}
         if self._users:
             found["sasl_bootstrap_servers"] = f"{HOST}:{first_port + 2}"
+            found["tls_bootstrap_servers"] = f"{HOST}:{first_port + 3}"
+            found["cafile"] = str(directory / "kafka-ca.pem")
         return found
 
     def _java(self, options: list[str]) -> list[str]:
@@ -166,11 +178,15 @@ class KafkaServer:
         protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
         lines = [_SETTINGS.rstrip(), f"log.dirs={data}", f"controller.quorum.voters=1@{HOST}:{first_port + 1}"]
         if self._users:
-            listeners["SASL"], protocols["SASL"] = first_port + 2, "SASL_PLAINTEXT"
+            listeners |= {"SASL": first_port + 2, "TLS": first_port + 3}
+            protocols |= {"SASL": "SASL_PLAINTEXT", "TLS": "SASL_SSL"}
             users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
             module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-            lines.append("listener.name.sasl.sasl.enabled.mechanisms=PLAIN")
-            lines.append(f"listener.name.sasl.plain.sasl.jaas.config={module} required {users};")
+            for listener in ("sasl", "tls"):
+                lines.append(f"listener.name.{listener}.sasl.enabled.mechanisms=PLAIN")
+                lines.append(f"listener.name.{listener}.plain.sasl.jaas.config={module} required {users};")
+            lines.append("listener.name.tls.ssl.keystore.type=PEM")
+            lines.append(f"listener.name.tls.ssl.keystore.location={_certificate(directory)}")
         addresses = {name: f"{name}://{HOST}:{port}" for name, port in listeners.items()}
         lines.append(f"listeners={','.join(addresses.values())}")
         addresses.pop("CONTROLLER")
@@ -200,3 +216,33 @@ def _answers(port: int) -> bool:
     with socket.create_connection((HOST, port), timeout=1) as probe:
         probe.sendall(struct.pack(">i", len(request)) + request)
         return len(probe.recv(8)) > 0
+
+
+def _certificate(directory: Path) -> Path:
+    """The path of a key with a certificate for loopback, made the first time; clients trust `kafka-ca.pem` beside it."""
+    both = directory / "kafka-tls.pem"
+    if both.exists():
+        return both
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kafka")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (directory / "kafka-ca.pem").write_bytes(certificate)
+    with os.fdopen(os.open(both, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(encoded + certificate)
+    return both

@@ -173,8 +173,7 @@ class KafkaClient:
         for partition in partitions:
             node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
             if node is None or node == -1:
-                # Bounded by the caller's deadline; the update itself is one request a broker.
-                await client.force_metadata_update()
+                await self.refresh()
                 raise RetriableError(f"partition {partition} of {topic} has no leader")
             by_node.setdefault(node, []).append(partition)
         return by_node
@@ -238,9 +237,13 @@ class KafkaClient:
         await (await self.started()).set_topics(self._topics)
 
     async def refresh(self) -> None:
-        """Learn anew who leads what."""
+        """Learn anew who leads what. Raises RetriableError when that takes longer than a request may."""
         client = await self.started()
-        await client.force_metadata_update()
+        try:
+            async with asyncio.timeout(self.config.request_timeout_ms / 1000):
+                await client.force_metadata_update()
+        except TimeoutError as error:
+            raise RetriableError("Kafka does not tell who leads its partitions") from error
 
     async def close(self) -> None:
         """Close the connections. A second call does nothing."""

@@ -248,10 +248,15 @@ class KafkaProducer:
                     self._wake.set()
         if trouble is not None:
             self._again(trouble)
-            (await self._client.started()).force_metadata_update()
-            await asyncio.sleep(self._backoff_s)
-            self._busy.discard(node)
-            self._wake.set()
+            try:
+                (await self._client.started()).force_metadata_update()
+                await asyncio.sleep(self._backoff_s)
+            except LogError as error:  # not connected any more: the next try connects
+                logger.warning("still without Kafka: %s", error)
+                await asyncio.sleep(self._backoff_s)
+            finally:
+                self._busy.discard(node)
+                self._wake.set()
 
     def _settle(self, lane: Lane, part: Produced) -> BaseException | None:
         """Take a broker's answer; what is to be tried again stays in the lane. Returns why, if so."""

@@ -27,6 +27,8 @@ from storage.score_log_kafka_wire import Fetched
 
 # Bytes that one fetch of one broker brings at most; a reader holds as much, undecoded.
 MAX_FETCH_BYTES: Final = 4 << 20
+# A poll returns at most so much later than it should, when a broker does not answer.
+STALLED_S: Final = 1.0
 # A poll that is over waits so much longer for a fetch that a broker is just answering.
 ANSWER_S: Final = 0.05
 
@@ -166,7 +168,8 @@ class KafkaLogReader:
                 fetch = self._client.fetch(node, self._topic, offsets, wait_ms, MAX_FETCH_BYTES)
                 self._fetching[node] = loop.create_task(fetch)
         tasks = set(self._fetching.values())
-        done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # A fetch that a broker does not answer goes on, and fails by the request's timeout in a later poll.
+        done, waiting = await asyncio.wait(tasks, timeout=remaining_s + STALLED_S, return_when=asyncio.FIRST_COMPLETED)
         if waiting and remaining_s == 0:  # a poll that does not wait asks everybody, all the same
             more, _ = await asyncio.wait(waiting, timeout=ANSWER_S)
             done |= more

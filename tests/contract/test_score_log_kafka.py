@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from storage.base import (
@@ -27,7 +28,14 @@ from storage.score_log_kafka_client import KafkaClient
 from storage.score_log_kafka_config import KafkaLogConfig
 from storage.score_log_kafka_reader import KafkaLogReader
 from tests.contract.conftest import PARTITIONS, kafka_config
-from tests.support.kafka_topics import batch_with_bad_header_name, make_topic, produce_raw, producing
+from tests.support.kafka_topics import (
+    administering,
+    batch_with_bad_header_name,
+    make_topic,
+    produce_raw,
+    producing,
+    set_topic,
+)
 from tests.support.servers_kafka import KafkaForTests
 
 
@@ -215,8 +223,6 @@ async def test_a_record_of_10_mb_is_refused_and_nothing_stalls(config: KafkaLogC
 
 
 async def test_a_record_larger_than_the_broker_takes_by_now_is_told_and_nothing_stalls(config: KafkaLogConfig) -> None:
-    from tests.support.kafka_topics import set_topic
-
     log = await KafkaScoreLog.open(config)
     await set_topic(config, max_message_bytes="10000")
     with pytest.raises(LogUnavailableError, match="MessageSizeTooLarge"):
@@ -367,21 +373,15 @@ async def test_what_is_committed_is_kept_as_the_offsets_of_a_group(config: Kafka
     log = await KafkaScoreLog.open(config)
     await log.append([NewRecord(0, b"1", b"x")] * 5)
     await log.commit({0: 3})
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=config.bootstrap_servers)
-    await admin.start()
-    offsets = await admin.list_consumer_group_offsets(f"{config.topic}-durable")
+    async with administering(config) as admin:
+        offsets = await admin.list_consumer_group_offsets(f"{config.topic}-durable")
     assert offsets[TopicPartition(config.topic, 0)].offset == 4  # the next to read
-    await admin.close()
     with pytest.raises(LogError, match="ends at 4, commit of 5"):
         await log.commit({0: 5, 1: -1})
     await log.close()
 
 
 async def test_dead_letters_are_as_the_contract_says(config: KafkaLogConfig) -> None:
-    from aiokafka import AIOKafkaConsumer
-
     log = await KafkaScoreLog.open(config)
     record = LogRecord(1, 7, 123, b"42", b"\xff\x00", "sig", "reply")
     await log.dead_letter([DeadLetter(record, "malformed", "not JSON")])

@@ -184,6 +184,25 @@ async def test_the_right_password_lets_in_and_is_written_nowhere(
     assert PASSWORD not in repr(with_password)
 
 
+async def test_tls_with_a_password_lets_in_and_a_certificate_that_is_not_trusted_is_told(
+    kafka: KafkaForTests, config: KafkaLogConfig
+) -> None:
+    secure = replace(
+        sasl(kafka, config, PASSWORD),
+        bootstrap_servers=kafka.tls_bootstrap_servers,
+        security_protocol="SASL_SSL",
+        cafile=kafka.cafile,
+        call_timeout_ms=1_500,
+    )
+    log = await KafkaScoreLog.open(secure)
+    assert await log.append([NewRecord(0, b"1", b"x")]) == [0]
+    assert [r.value for part in await log.reader({0: -1}).poll(1, 2_000) for r in part.records] == [b"x"]
+    await log.close()
+    with pytest.raises(LogUnavailableError, match="certificate verify failed"):
+        await KafkaScoreLog.open(replace(secure, cafile=None))
+    assert "refused user" in await refused(replace(secure, password="not-the-password"))
+
+
 async def test_a_wrong_password_is_told_without_it(
     kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -43,13 +43,20 @@ class KafkaForTests:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._server = KafkaServer(users={USER: PASSWORD})
-        self._first_port = free_ports(3)
+        self._first_port = free_ports(4)
         self.bootstrap_servers = f"{HOST}:{self._first_port}"
         self.sasl_bootstrap_servers = f"{HOST}:{self._first_port + 2}"
+        self.tls_bootstrap_servers = f"{HOST}:{self._first_port + 3}"
+        self.cafile = str(directory / "kafka-ca.pem")
 
     def start(self) -> None:
         found = self._server.start(self.directory, self._first_port)
-        assert found["bootstrap_servers"] == self.bootstrap_servers
+        assert found == {
+            "bootstrap_servers": self.bootstrap_servers,
+            "sasl_bootstrap_servers": self.sasl_bootstrap_servers,
+            "tls_bootstrap_servers": self.tls_bootstrap_servers,
+            "cafile": self.cafile,
+        }
 
     def stop(self) -> None:
         stop(self.directory, self._server.name)
