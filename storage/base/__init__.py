@@ -5,6 +5,7 @@ Each file declares one port and states its guarantees (order, atomicity, duplica
 """
 
 from storage.base.errors import (
+    LogConfigurationError,
     LogDiskFullError,
     LogError,
     LogOverloadedError,
@@ -44,6 +45,7 @@ __all__ = [
     "ListQuery",
     "LiveSnapshot",
     "LogBounds",
+    "LogConfigurationError",
     "LogDiskFullError",
     "LogError",
     "LogOverloadedError",

@@ -35,5 +35,9 @@ class LogTruncatedError(LogError):
     """Records after the asked-for offset are gone: the log starts later than a watermark."""
 
 
+class LogConfigurationError(LogError):
+    """The log is set up otherwise than is needed here, or is another one; the message says what was expected and what was found."""
+
+
 class RecordsUnavailableError(StorageError):
     """The durable store did not answer, or its disk is full; the transaction was not made."""
