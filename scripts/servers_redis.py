@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,7 +137,7 @@ def _form(ports: Sequence[int], password: str) -> None:
     for number, port in enumerate(ports[PRIMARIES:]):
         primary = ask(ports[number], password, ["CLUSTER", "MYID"]).strip()
         # a node hears of another's slots a moment after it knows the node
-        wait_until(lambda p=port, of=primary: _replicates(p, password, of), f"port {port} to follow its primary", 15)
+        wait_until(partial(_replicates, port, password, primary), f"port {port} to follow its primary", 15)
 
 
 def _replicates(port: int, password: str, primary: str) -> bool:

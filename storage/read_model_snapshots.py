@@ -16,7 +16,7 @@ from actors.domain import views
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.tournament import Tournament
-from storage.base import RankingsQuery, ReadModelDelta, Records, Reply
+from storage.base import CopyPosition, RankingsQuery, ReadModelDelta, Records, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ class SnapshotReadModel:
         """Nothing to copy: the snapshots are the copy."""
         del deltas
         return []
+
+    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, CopyPosition | None]:
+        """Nothing to compare: snapshots are written by checkpoints alone."""
+        del tournament_ids
+        return {}
 
     async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
         """The view as of the newest snapshot."""

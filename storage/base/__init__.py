@@ -10,6 +10,8 @@ from storage.base.errors import (
     LogOverloadedError,
     LogTruncatedError,
     LogUnavailableError,
+    ReadModelFullError,
+    ReadModelUnavailableError,
     RecordsUnavailableError,
     StorageError,
     StorageVersionError,
@@ -24,7 +26,7 @@ from storage.base.owners import (
     Reply,
     Standing,
 )
-from storage.base.read_model import ReadModel, ReadModelDelta
+from storage.base.read_model import CopyPosition, ReadModel, ReadModelDelta, ReadModelRow
 from storage.base.records import (
     Checkpoint,
     ListQuery,
@@ -40,6 +42,7 @@ from storage.base.updates import Publication, Subscription, Updates
 
 __all__ = [
     "Checkpoint",
+    "CopyPosition",
     "DeadLetter",
     "ListQuery",
     "LiveSnapshot",
@@ -65,6 +68,9 @@ __all__ = [
     "RankingsQuery",
     "ReadModel",
     "ReadModelDelta",
+    "ReadModelFullError",
+    "ReadModelRow",
+    "ReadModelUnavailableError",
     "Records",
     "RecordsUnavailableError",
     "Reply",

@@ -253,6 +253,9 @@ class InProcessReadModel:
     async def write(self, deltas: Sequence[Any]) -> list[int]:
         return []
 
+    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, Any]:
+        return {}
+
     async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
         state = self._held(tournament_id)
         return None if state is None else self.shown_view(state, viewer)
