@@ -223,9 +223,13 @@ def _text(user: int | None) -> str:
 
 
 def _pack(rows: Sequence[ReadModelRow]) -> bytes:
-    """Rows as the scripts read them: one argument, so that Redis's protocol costs nothing for each value."""
-    flat: list[str | bytes] = []
+    """Rows as the scripts read them: one argument, so that Redis's protocol costs nothing for each value.
+
+    All of it is text: Redis's MessagePack does not know byte strings.
+    """
+    flat: list[str] = []
     for user_id, score, place, participant in rows:
         # hundredths as a decimal: shortest digits that give the same double, so that they look right by hand
-        flat += (str(user_id), "" if score is None else repr(score / 100), place or "", participant or b"")
+        shown = "" if score is None else repr(score / 100)
+        flat += (str(user_id), shown, place or "", "" if participant is None else participant.decode())
     return msgspec.msgpack.encode(flat)
