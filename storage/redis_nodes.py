@@ -60,6 +60,7 @@ class RedisNodes:
         self._seeds: list[Address] = [(str(o["host"]), int(o["port"])) for o in self._options]
         self._links: dict[Address, RedisLink] = {}
         self._slots: list[Address | None] = []
+        self._stale = False
         self._refreshing: asyncio.Task[None] | None = None
         self._refreshed_s = -REFRESH_PAUSE_S
 
@@ -78,8 +79,10 @@ class RedisNodes:
         return answers
 
     async def _call(self, commands: Sequence[tuple[str, Command]]) -> list[Any]:
-        if self.config.cluster and not self._slots:
+        if not self.is_known:
             await self.refresh()
+        elif self._stale:
+            self._start_refresh()  # beside the calls: those to other nodes do not wait for it
         groups: dict[Address | None, list[int]] = {}
         for i, (key, _) in enumerate(commands):
             groups.setdefault(self.address_of(key), []).append(i)
@@ -92,12 +95,17 @@ class RedisNodes:
                     found = await self.link(address).call([commands[i][1] for i in which])
             except RedisAwayError as error:
                 found = [error] * len(which)
-                self._slots = []  # whom we knew may have been replaced
+                self._stale = True  # whom we knew may have been replaced
             for i, answer in zip(which, found, strict=True):
                 answers[i] = answer
 
         await asyncio.gather(*(ask(address, which) for address, which in groups.items()))
         return answers
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known who serves what."""
+        return bool(self._slots) or not self.config.cluster
 
     def address_of(self, key: str) -> Address | None:
         """The node that serves a key, by what is known now."""
@@ -120,17 +128,17 @@ class RedisNodes:
 
     async def refresh(self) -> None:
         """Look who serves which slot; one look for all who ask at a time. Whom nobody answers keeps what was known."""
-        if not self.config.cluster:
-            return
-        if self._refreshing is None:
+        if self.config.cluster:
+            await asyncio.shield(self._start_refresh())
+
+    def _start_refresh(self) -> asyncio.Task[None]:
+        if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh())
-            self._refreshing.add_done_callback(lambda _: setattr(self, "_refreshing", None))
-        await asyncio.shield(self._refreshing)
+        return self._refreshing
 
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._refreshed_s + REFRESH_PAUSE_S - time.monotonic()))
-        known = list(dict.fromkeys([*self._links, *self._seeds]))
-        for address in known:
+        for address in dict.fromkeys([*self._links, *self._seeds]):
             try:
                 (answer,) = await self.link(address).call([("CLUSTER", "SLOTS")])
             except RedisAwayError as error:
@@ -144,11 +152,14 @@ class RedisNodes:
                 host = primary[0].decode() or address[0]  # a node that does not know its own name: as we reached it
                 slots[first : last + 1] = [(host, int(primary[1]))] * (last + 1 - first)
             self._slots = slots
+            self._stale = False
             break
         self._refreshed_s = time.monotonic()
 
     async def close(self) -> None:
         """Close all connections. A second call does nothing."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         links, self._links = self._links, {}
         for link in links.values():
             await link.close()

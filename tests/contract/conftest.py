@@ -15,6 +15,7 @@ from storage.read_model_redis import CopyConfig, RedisReadModel
 from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
 from storage.updates_broker import Broker, BrokerUpdates
+from storage.updates_redis import RedisUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 from tests.support.servers_redis import RunningRedis, clustered_redis, single_redis
 
@@ -90,10 +91,16 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     await opened.close()
 
 
-@pytest.fixture(params=["broker"])
-def updates(request: pytest.FixtureRequest) -> Updates:
+@pytest.fixture(params=["broker", "redis", "redis-cluster"])
+async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     """Updates whose subscribers' buffers hold 1,000 publications."""
-    return BrokerUpdates(Broker(max_buffered=1_000))
+    if request.param == "broker":
+        yield BrokerUpdates(Broker(max_buffered=1_000))
+        return
+    running: RunningRedis = request.getfixturevalue("single_redis" if request.param == "redis" else "clustered_redis")
+    opened = RedisUpdates(running.config(), max_buffered=1_000)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
