@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 CAPTURE_ROWS: Final = 1000  # wholes of more are captured as columns and encoded while they are sent
 DUTY: Final = 4  # a round may take a fifth of the time: the pause is four times its length, within the bounds
 CLOSE_S: Final = 2.0  # for what still waits at the end
+MAX_LARGE_PAUSE_MS: Final = 4000  # between large wholes
 MAX_PAUSE_MS: Final = 1000  # also after failures: copies must be right again within 5 s of their store's return
 
 
@@ -81,6 +82,8 @@ class ReadCopies:
         self._waiting: dict[int, _Copy] = {}  # in the order of their first change
         self._next_ms = 0
         self._next_check_ms = 0
+        self._eager_rows = max(1, self._config.batch_rows // 2)
+        self._next_large_ms = 0
         self._large: asyncio.Task[None] | None = None
         self.written = 0
         self.wholes = 0
@@ -97,6 +100,8 @@ class ReadCopies:
             copy = self._copies[tournament_id] = _Copy(entity)
         elif slot >= 0:
             copy.changed.add(slot)
+            if len(copy.changed) == self._eager_rows:
+                self._next_ms = 0  # at once, while it still fits into one batch
         self._waiting[tournament_id] = copy
 
     def forget(self, tournament_id: int) -> None:
@@ -172,18 +177,22 @@ class ReadCopies:
         return pending[taken:], batch
 
     def _send_beside(self, tournament_id: int, copy: _Copy) -> None:
-        """A large one is sent whole, one at a time, while the others go on."""
-        if self._large is not None and not self._large.done():
-            return  # it waits for a later round
+        """A large one is sent whole, one at a time and seldom, while the others go on. When it is not its turn, it waits for a later round."""
+        resting = 0 < self._next_large_ms - self._clock_ms() <= MAX_LARGE_PAUSE_MS
+        if resting or (self._large is not None and not self._large.done()):
+            return
         del self._waiting[tournament_id]
         copy.busy = True
         self._large = asyncio.create_task(self._send_large(self._sending(copy, whole=True)))
 
     async def _send_large(self, sending: _Sending) -> None:
+        began = self._clock_ms()
         try:
             await self._send([sending])
         finally:
             sending.copy.busy = False
+            took_ms = self._clock_ms() - began
+            self._next_large_ms = began + took_ms + min(DUTY * took_ms, MAX_LARGE_PAUSE_MS)
 
     def _sending(self, copy: _Copy, *, whole: bool) -> _Sending:
         before, changed, state = copy.sent, copy.changed, copy.entity.state
@@ -206,6 +215,10 @@ class ReadCopies:
             full = isinstance(error, ReadModelFullError)
             self.failures += 1
             logger.warning("read copies not written, they will be sent again: %s", error)
+        except asyncio.CancelledError:
+            for sending in batch:
+                self._send_whole(sending.delta.tournament_id, sending.copy)
+            raise
         for sending in batch:
             tournament_id, copy = sending.delta.tournament_id, sending.copy
             if tournament_id in failed and full and self._copies.get(tournament_id) is copy:

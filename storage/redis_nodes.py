@@ -61,6 +61,7 @@ class RedisNodes:
         self._links: dict[Address, RedisLink] = {}
         self._slots: list[Address | None] = []
         self._stale = False
+        self._unknown = RedisAwayError("no node of the Redis cluster serves this slot")  # or why nobody tells
         self._refreshing: asyncio.Task[None] | None = None
         self._refreshed_s = -REFRESH_PAUSE_S
 
@@ -89,7 +90,7 @@ class RedisNodes:
         answers: list[Any] = [None] * len(commands)
 
         async def ask(address: Address | None, which: list[int]) -> None:
-            found: Sequence[Any] = [RedisAwayError("no node of the Redis cluster serves this slot")] * len(which)
+            found: Sequence[Any] = [self._unknown] * len(which)
             try:
                 if address is not None:
                     found = await self.link(address).call([commands[i][1] for i in which])
@@ -138,14 +139,17 @@ class RedisNodes:
 
     async def _refresh(self) -> None:
         await asyncio.sleep(max(0.0, self._refreshed_s + REFRESH_PAUSE_S - time.monotonic()))
+        trouble = self._unknown
         for address in dict.fromkeys([*self._links, *self._seeds]):
             try:
                 (answer,) = await self.link(address).call([("CLUSTER", "SLOTS")])
             except RedisAwayError as error:
                 logger.debug("%s", error)
+                trouble = error
                 continue
             if isinstance(answer, ResponseError):
-                logger.warning("a node of the Redis cluster does not tell its slots: %s", answer)
+                trouble = RedisAwayError(f"a node of the Redis cluster does not tell its slots: {answer}")
+                logger.warning("%s", trouble)
                 continue
             slots: list[Address | None] = [None] * 16384
             for first, last, primary, *_ in answer:
@@ -153,7 +157,9 @@ class RedisNodes:
                 slots[first : last + 1] = [(host, int(primary[1]))] * (last + 1 - first)
             self._slots = slots
             self._stale = False
+            trouble = RedisAwayError("no node of the Redis cluster serves this slot")
             break
+        self._unknown = trouble
         self._refreshed_s = time.monotonic()
 
     async def close(self) -> None:
