@@ -30,19 +30,20 @@ CAPTURE_ROWS: Final = 1000  # wholes of more are captured as columns and encoded
 DUTY: Final = 4  # a round may take a fifth of the time: the pause is four times its length, within the bounds
 CLOSE_S: Final = 2.0  # for what still waits at the end
 MAX_LARGE_PAUSE_MS: Final = 4000  # between large wholes
-MAX_PAUSE_MS: Final = 1000  # also after failures: copies must be right again within 5 s of their store's return
+MAX_BUSY_PAUSE_MS: Final = 4000
+FAILED_PAUSE_MS: Final = 1000  # copies must be right again within 5 s of their store's return
 
 
 @dataclass(frozen=True, slots=True)
 class CopiesConfig:
-    """`interval_ms`: pause between rounds, up to MAX_PAUSE_MS where rounds take long; `check_interval_ms`: between comparisons.
+    """`interval_ms`: pause between rounds, up to MAX_BUSY_PAUSE_MS where rounds take long; `check_interval_ms`: between comparisons.
 
     A write carries at most `batch_tournaments` and, unless one alone has more, `batch_rows`; a comparison asks for `check_batch` at a time.
     """
 
     interval_ms: int = 250
     check_interval_ms: int = 2000
-    batch_tournaments: int = 128
+    batch_tournaments: int = 64
     batch_rows: int = 2000
     check_batch: int = 500
 
@@ -122,16 +123,19 @@ class ReadCopies:
     async def round_due(self) -> bool:
         """Send all that waits and compare, if it is time; returns whether a round was made."""
         began = self._clock_ms()
-        if 0 < self._next_ms - began <= MAX_PAUSE_MS:  # a clock that was set back does not stop us
-            return False
-        check = not 0 < self._next_check_ms - began <= self._config.check_interval_ms
-        if check:
+        # a clock that was set back does not stop us
+        if not 0 < self._next_check_ms - began <= self._config.check_interval_ms:
             self._next_check_ms = began + self._config.check_interval_ms
             await self._check()
+        if 0 < self._next_ms - began <= MAX_BUSY_PAUSE_MS:
+            return False
+        self._next_ms = 0
         ok = await self._send_all()
         now = self._clock_ms()
-        pause_ms = max(self._config.interval_ms, DUTY * (now - began)) if ok else MAX_PAUSE_MS
-        self._next_ms = now + min(MAX_PAUSE_MS, pause_ms)
+        pause_ms = (
+            min(MAX_BUSY_PAUSE_MS, max(self._config.interval_ms, DUTY * (now - began))) if ok else FAILED_PAUSE_MS
+        )
+        self._next_ms = now + pause_ms
         return True
 
     async def close(self) -> None:
@@ -249,14 +253,15 @@ class ReadCopies:
         ]
         for first in range(0, len(tournament_ids), self._config.check_batch):
             batch = tournament_ids[first : first + self._config.check_batch]
+            tended = {i: copy.entity.scope.epoch for i in batch if (copy := self._copies.get(i)) is not None}
             try:
-                held = await self._read_model.positions(batch)
+                held = await self._read_model.positions(tended)
             except ReadModelUnavailableError as error:
                 logger.warning("read copies not compared: %s", error)
                 return
             for tournament_id, position in held.items():
                 self._compare(tournament_id, position)
-            if not held:
+            if tended and not held:
                 return  # nobody answers; the next time
 
     def _compare(self, tournament_id: int, position: CopyPosition | None) -> None:
@@ -267,10 +272,13 @@ class ReadCopies:
         if copy.sent is None:
             return
         entity = copy.entity
+        if position is not None and position.epoch > entity.scope.epoch:
+            return  # there is a later owner, or there was one in another log: then this copy expires
         if position is None or position != (entity.scope.epoch, copy.sent[0]):
             logger.info("the read copy of tournament %d is at %s: sent whole", tournament_id, position)
             self.repaired += 1
             self._send_whole(tournament_id, copy)
+            self._next_ms = 0  # at once
         elif copy.sent != (entity.state.offset, entity.seq, entity.status):
             self._waiting[tournament_id] = copy  # an update counted on, or the end became durable
 

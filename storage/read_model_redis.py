@@ -7,7 +7,7 @@ whole is put beside the copy in pieces and then takes its place. `read_model_red
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -148,12 +148,12 @@ class RedisReadModel:
         (answer,) = await self._run([_Call(SWAP, [*keys, *staged[1:]], [*self._head(delta), count])])
         return answer
 
-    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
         """See `ReadModel.positions`."""
         live_ms = round(self._config.untended_expire_s * 1000)
-        answers = await self._run([_Call(POSITION, _keys(i), [live_ms]) for i in tournament_ids])
+        answers = await self._run([_Call(POSITION, _keys(i), [epoch, live_ms]) for i, epoch in tended.items()])
         found: dict[int, CopyPosition | None] = {}
-        for tournament_id, answer in zip(tournament_ids, answers, strict=True):
+        for tournament_id, answer in zip(tended, answers, strict=True):
             if answer is None:
                 found[tournament_id] = None
             elif not isinstance(answer, Exception):

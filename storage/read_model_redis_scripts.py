@@ -140,7 +140,7 @@ return 'ok'
 """
 )
 
-# Where the copy stands, and a longer life for it. ARGV: ms to live. What lacks a part is no copy.
+# Where the copy stands, and, if it is of the epoch that asks, a longer life for it. ARGV: epoch, ms to live. What lacks a part is no copy.
 POSITION: Final = (
     _COMMON
     + """
@@ -148,8 +148,8 @@ local held = redis.call('HMGET', state, 'epoch', 'offset', 'members', 'ranked', 
 if not held[1] then return false end
 if redis.call('HLEN', participants) ~= tonumber(held[3]) or redis.call('ZCARD', order) ~= tonumber(held[4])
   or redis.call('ZCARD', rankings) ~= tonumber(held[4]) then return false end
-if held[5] == '0' and redis.call('PTTL', state) < ARGV[1] / 2 then
-  for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+if held[1] == ARGV[1] and held[5] == '0' and redis.call('PTTL', state) < ARGV[2] / 2 then
+  for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 end
 return {held[1], held[2]}
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.domain import views
@@ -48,9 +48,9 @@ class SnapshotReadModel:
         del deltas
         return []
 
-    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
         """Nothing to compare: snapshots are written by checkpoints alone."""
-        del tournament_ids
+        del tended
         return {}
 
     async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:

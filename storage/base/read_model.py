@@ -11,7 +11,7 @@ Guarantees
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from storage.base.owners import RankingsQuery, Reply
@@ -69,10 +69,10 @@ class ReadModel(Protocol):
         """
         ...
 
-    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
         """What the copy holds of tournaments, None for nothing or for a damaged one; those that nobody answers for are left out.
 
-        Tells as well that somebody tends these copies.
+        `tended` maps each to the epoch of its owner: of that epoch, it says that somebody tends the copy.
         """
         ...
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis as redis_client
+from redis.exceptions import MovedError
 
 from storage.base import ReadModel, Records, ScoreLog, Updates
 from storage.read_model_redis import CopyConfig, RedisReadModel
@@ -140,9 +141,8 @@ class CopyUnderTest:
                 )
             try:
                 return self._plain[port].execute_command(name, key, *rest)
-            except redis_client.ResponseError as error:
-                if "MOVED" not in str(error):
-                    raise
+            except MovedError:
+                continue
         raise AssertionError(f"no node serves {key}")
 
     def keys(self, tournament_id: int) -> set[str]:

@@ -10,13 +10,29 @@ from typing import Any
 
 import pytest
 
+from actors.checkpointer import tournament_row
+from actors.domain.codec import encode_snapshot
 from actors.domain.messages import Join, Leave, Spec
 from actors.read_copies import delta_of
-from storage.base import CopyPosition, RankingsQuery, ReadModel, ReadModelDelta
+from storage.base import (
+    Checkpoint,
+    CopyPosition,
+    RankingsQuery,
+    ReadModel,
+    ReadModelDelta,
+    ReadModelUnavailableError,
+    Reply,
+    StoredSnapshot,
+)
+from storage.read_model_fallback import FallbackReadModel
+from storage.read_model_redis import RedisReadModel
+from storage.read_model_snapshots import SnapshotReadModel
+from storage.redis_nodes import RedisConfig
 from tests.contract.conftest import CopyUnderTest
 from tests.support.copied import EPOCH, Held
 from tests.support.histories import (
     BEGIN_MS,
+    PARTITION,
     TOURNAMENT,
     USERS,
     Score,
@@ -27,6 +43,8 @@ from tests.support.histories import (
     items_of,
     random_history,
 )
+from tests.support.memory_records import MemoryRecords
+from tests.support.servers_redis import free_ports
 
 
 def spec(**fields: Any) -> Spec:
@@ -194,7 +212,7 @@ async def test_many_tournaments_in_one_write(copy: ReadModel) -> None:
     wrong = [second._replace(tournament_id=i, after=1) for i in odd]
     right = [second._replace(tournament_id=i) for i in ids if not i % 2]
     assert sorted(await copy.write([*wrong, *right])) == odd
-    held_positions = await copy.positions([*ids, 5000])
+    held_positions = await copy.positions(dict.fromkeys([*ids, 5000], EPOCH))
     assert held_positions[5000] is None
     for i in ids:
         assert held_positions[i] == CopyPosition(EPOCH, first.offset if i % 2 else second.offset)
@@ -225,7 +243,7 @@ async def test_a_copy_may_vanish_and_is_written_anew(copies: CopyUnderTest) -> N
     assert await copy.view(TOURNAMENT, None) is None
     assert await copy.rankings(TOURNAMENT, RankingsQuery(), None) is None
     assert await copy.participant(TOURNAMENT, 1, None) is None
-    assert await copy.positions([TOURNAMENT]) == {TOURNAMENT: None}
+    assert await copy.positions({TOURNAMENT: EPOCH}) == {TOURNAMENT: None}
     assert await copy.write([Appending(held)(score(1, 1, 50))]) == [TOURNAMENT]
     assert await copy.write([whole(held)]) == []
     await held.compare(copy, [1, 2, 3])
@@ -236,9 +254,9 @@ async def test_a_copy_that_lacks_a_part_is_none(copies: CopyUnderTest, part: str
     copy = copies.open()
     held = held_of(3)
     assert await copy.write([whole(held)]) == []
-    assert await copy.positions([TOURNAMENT]) == {TOURNAMENT: CopyPosition(EPOCH, held.entity.state.offset)}
+    assert await copy.positions({TOURNAMENT: EPOCH}) == {TOURNAMENT: CopyPosition(EPOCH, held.entity.state.offset)}
     copies.by_hand(TOURNAMENT, "DEL", part)
-    assert await copy.positions([TOURNAMENT]) == {TOURNAMENT: None}
+    assert await copy.positions({TOURNAMENT: EPOCH}) == {TOURNAMENT: None}
 
 
 async def test_it_expires_after_the_end(copies: CopyUnderTest) -> None:
@@ -260,11 +278,23 @@ async def test_a_copy_that_nobody_tends_vanishes(copies: CopyUnderTest) -> None:
     assert await copy.write([whole(held)]) == []
     began = time.monotonic()
     while time.monotonic() - began < 1.2:
-        assert (await copy.positions([TOURNAMENT]))[TOURNAMENT] is not None
+        assert (await copy.positions({TOURNAMENT: EPOCH}))[TOURNAMENT] is not None
         await asyncio.sleep(0.1)
     await asyncio.sleep(0.8)
     assert await copy.view(TOURNAMENT, None) is None
     assert copies.keys(TOURNAMENT) == set()
+
+
+async def test_only_its_own_epoch_tends_a_copy(copies: CopyUnderTest) -> None:
+    """What an owner of another log left, with a higher epoch, makes room."""
+    copy = copies.open(untended_expire_s=0.5)
+    held = held_of(3)
+    assert await copy.write([whole(held, epoch=EPOCH + 100)]) == []
+    for _ in range(10):
+        await copy.positions({TOURNAMENT: EPOCH})
+        await asyncio.sleep(0.1)
+    assert await copy.write([whole(held)]) == []
+    await held.compare(copy, [1, 2, 3])
 
 
 async def test_it_is_readable_by_hand(copies: CopyUnderTest) -> None:
@@ -288,6 +318,59 @@ async def test_an_empty_tournament(copy: ReadModel) -> None:
     held = Held.of([Step(BEGIN_MS, create_of(spec()))])
     assert await copy.write([whole(held)]) == []
     await held.compare(copy, [1, 2, 3])
-    assert await copy.positions([TOURNAMENT]) == {TOURNAMENT: CopyPosition(EPOCH, held.entity.state.offset)}
+    assert await copy.positions({TOURNAMENT: EPOCH}) == {TOURNAMENT: CopyPosition(EPOCH, held.entity.state.offset)}
     assert await copy.write([]) == []
-    assert await copy.positions([]) == {}
+    assert await copy.positions({}) == {}
+
+
+async def snapshots_of(held: Held) -> SnapshotReadModel:
+    state = held.entity.state
+    stored = StoredSnapshot(TOURNAMENT, PARTITION, state.offset, encode_snapshot(state))
+    records = MemoryRecords()
+    await records.save(Checkpoint([tournament_row(state, EPOCH)], [stored], [], [], []))
+    return SnapshotReadModel(records, lambda: BEGIN_MS)
+
+
+def content(reply: Reply | None) -> Any:
+    return None if reply is None else reply._replace(etag="")
+
+
+@pytest.mark.parametrize("ties", ["first", "shared", "dense"])
+async def test_the_newest_snapshot_says_the_same(copies: CopyUnderTest, ties: str) -> None:
+    """All but the tag, for a tournament that published nothing yet."""
+    held = held_of(5, ties=ties)
+    Appending(held)(score(2, 95_000, 70), score(4, 1, 71))
+    snapshots, copy = await snapshots_of(held), copies.open()
+    assert await copy.write([whole(held)]) == []
+    for query in (RankingsQuery(), RankingsQuery(around=4, limit=2), RankingsQuery(users=(5, 1))):
+        assert content(await snapshots.rankings(TOURNAMENT, query, 1)) == content(
+            await copy.rankings(TOURNAMENT, query, 1)
+        )
+    assert content(await snapshots.view(TOURNAMENT, 1)) == content(await copy.view(TOURNAMENT, 1))
+    for user in (1, 2, 9):
+        found = await snapshots.participant(TOURNAMENT, user, 1)
+        assert content(found) == content(await copy.participant(TOURNAMENT, user, 1))
+    assert await snapshots.write([whole(held)]) == []
+    assert await snapshots.positions({TOURNAMENT: EPOCH}) == {}
+    assert await snapshots.view(99, None) is None
+
+
+async def test_what_the_copy_does_not_hold_or_say_comes_from_the_snapshots(copies: CopyUnderTest) -> None:
+    held = held_of(5)
+    both = FallbackReadModel(copies.open(), await snapshots_of(held))
+    snapshot_view = await both.view(TOURNAMENT, None)
+    assert snapshot_view is not None
+    assert snapshot_view.etag.endswith('-s"')
+    assert await both.write([whole(held)]) == []
+    assert (await both.positions({TOURNAMENT: EPOCH}))[TOURNAMENT] is not None
+    await held.compare(both, [1, 2, 5])
+    nowhere = RedisReadModel(RedisConfig((f"redis://127.0.0.1:{free_ports(1)}",)))
+    both = FallbackReadModel(nowhere, await snapshots_of(held))
+    assert await both.view(TOURNAMENT, None) == snapshot_view
+    page = await both.rankings(TOURNAMENT, RankingsQuery(), None)
+    assert page is not None
+    assert (await both.participant(TOURNAMENT, 1, None)) is not None
+    assert both.fallbacks == 3
+    with pytest.raises(ReadModelUnavailableError):
+        await both.write([whole(held)])
+    await both.close()

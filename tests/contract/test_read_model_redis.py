@@ -20,7 +20,7 @@ from storage.read_model_redis import RedisReadModel
 from storage.redis_nodes import RedisConfig
 from tests.contract.conftest import CopyUnderTest
 from tests.contract.test_read_model import held_of, score, whole
-from tests.support.copied import Held
+from tests.support.copied import EPOCH, Held
 from tests.support.histories import TOURNAMENT, item_of
 from tests.support.servers_redis import RunningRedis, free_ports
 
@@ -70,7 +70,7 @@ async def test_a_full_redis_refuses_writes_and_goes_on_reading(copies: CopyUnder
             assert error.value.failed == {d.tournament_id for d in refused}
         assert copy.refused_for_memory == 3
         assert await copy.rankings(TOURNAMENT, RankingsQuery(), None) == before
-        position = await copy.positions([TOURNAMENT, 8])
+        position = await copy.positions({TOURNAMENT: EPOCH, 8: EPOCH})
         assert position[TOURNAMENT] is not None
         assert position[TOURNAMENT].offset == offset
         assert position[8] is None
@@ -85,7 +85,7 @@ async def test_nobody_listens_where_redis_should_be() -> None:
             await copy.write([whole(held_of(3))])
         with pytest.raises(ReadModelUnavailableError):
             await copy.rankings(TOURNAMENT, RankingsQuery(), None)
-        assert await copy.positions([TOURNAMENT]) == {}
+        assert await copy.positions({TOURNAMENT: EPOCH}) == {}
         assert time.monotonic() - began < 1
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actors.domain.messages import End, Join
 from actors.entity import Entity
-from actors.read_copies import MAX_PAUSE_MS, CopiesConfig, ReadCopies
+from actors.read_copies import FAILED_PAUSE_MS, CopiesConfig, ReadCopies
 from storage.base import (
     CopyPosition,
     RankingsQuery,
@@ -61,9 +61,9 @@ class MemoryCopies:
             raise ReadModelUnavailableError("told to fail", frozenset(failed))
         return refused
 
-    async def positions(self, tournament_ids: Sequence[int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
         away = self.away or set()
-        return {i: self.held.get(i) for i in tournament_ids if i not in away}
+        return {i: self.held.get(i) for i in tended if i not in away}
 
     async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
         return None
@@ -100,7 +100,7 @@ class Kept:
         fold([item_of(offset, Step(BEGIN_MS, score))], entity.state)
         self.copies.mark(entity, entity.state.members.slot(user))
 
-    async def round(self, after_ms: int = MAX_PAUSE_MS) -> bool:
+    async def round(self, after_ms: int = FAILED_PAUSE_MS) -> bool:
         self.now_ms += after_ms
         return await self.copies.round_due()
 
@@ -264,7 +264,7 @@ async def test_an_owner_keeps_copies_from_its_claim_to_the_end():
     owner.copies = ReadCopies(store, lambda: now[0])
 
     async def round_due() -> None:
-        now[0] += MAX_PAUSE_MS
+        now[0] += FAILED_PAUSE_MS
         await owner.copies_due()
 
     await owner.adopt([(PARTITION, 0, -1)])
