@@ -11,7 +11,7 @@ from typing import Any
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 
-from storage.redis_nodes import Address, RedisAwayError, RedisConfig
+from storage.redis_nodes import Address, RedisAwayError, RedisConfig, pack_all
 
 
 class RedisLine:
@@ -78,7 +78,7 @@ class RedisLine:
             raise RedisAwayError(f"{self._name}: the connection was lost")
         loop = asyncio.get_running_loop()
         waiting = [loop.create_future() for _ in commands]
-        packed = self._connection.pack_commands([c if c[1] else c[:1] for c in commands])
+        packed = pack_all([c if c[1] else c[:1] for c in commands])
         self._asked.extend((word, channel, future) for (word, channel), future in zip(commands, waiting, strict=True))
         try:
             async with asyncio.timeout(self._config.timeout_ms / 1000):
