@@ -85,6 +85,10 @@ class Holdings:
         self._over[state.tournament_id] = entity
         self._trim()
 
+    def of_scope(self, scope: Scope) -> list[Entity]:
+        """The entities in memory that belong to a scope."""
+        return [e for table in (self.active, self._over) for e in table.values() if e.scope is scope]
+
     def drop(self, key: tuple[int, int]) -> Iterator[int]:
         """Give a scope up with all its tournaments; yields their ids."""
         scope = self.scopes.pop(key, None)

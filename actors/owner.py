@@ -37,6 +37,7 @@ from actors.domain.tournament import Tournament
 from actors.entity import Entity, Held, Scope
 from actors.holdings import Holdings
 from actors.publisher import Publisher
+from actors.read_copies import ReadCopies
 from storage.base import (
     LogUnavailableError,
     NewRecord,
@@ -77,6 +78,7 @@ class Owner:
         signer: Signer,
         clock_ms: Callable[[], int],
         config: OwnerConfig,
+        copies: ReadCopies | None = None,
     ) -> None:
         self.name = name
         self.instance = instance
@@ -93,6 +95,7 @@ class Owner:
         self.checkpointer = Checkpointer(
             records, clock_ms, config.checkpoint_interval_ms, config.checkpoint_max_interval_ms, self._saved
         )
+        self.copies = copies
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (outcome, reason) since the start
 
     # -- scopes ---------------------------------------------------------------------------------------------------
@@ -137,6 +140,8 @@ class Owner:
         for tournament_id in self.holdings.drop(key):
             self.publisher.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
+            if self.copies is not None:
+                self.copies.forget(tournament_id)
 
     def _claim(self, partition: int, tournament: int) -> NewRecord:
         name = scope_name(partition, tournament)
@@ -185,6 +190,9 @@ class Owner:
                 self.publisher.start_live(entity)
                 self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
                 self.publisher.mark(entity)
+        if self.copies is not None:
+            for entity in self.holdings.of_scope(scope):
+                self.copies.mark(entity)
 
     async def _find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:
         """The tournaments of these items that there are: held on to until they are applied, however few that are over may stay in memory."""
@@ -278,6 +286,8 @@ class Owner:
         self._ticked_ms.pop(entity.state.tournament_id, None)
         self.checkpointer.mark(entity, urgent=True)
         self.publisher.mark(entity)
+        if self.copies is not None:
+            self.copies.mark(entity)
         if entity.state.over:
             self.holdings.place(entity)
 
@@ -293,9 +303,12 @@ class Owner:
         else:
             if event.kind in ("join", "leave"):
                 entity.note_changed(event.user_id)
+                slot = entity.state.members.users.slot(event.user_id)
             self.publisher.mark(entity)
             if event.kind == "create" and event.first:
                 self.checkpointer.mark(entity, urgent=True)
+        if self.copies is not None:
+            self.copies.mark(entity, slot)
 
     def _answer(self, entity: Entity, event: Outcome, reply_to: str, before: int | None) -> None:
         """Reply now, or, for a create and what ended the tournament, once that is durable."""
@@ -323,6 +336,10 @@ class Owner:
     async def checkpoint_due(self) -> bool:
         """See Checkpointer.round_due."""
         return await self.checkpointer.round_due(self.holdings.scopes.values())
+
+    async def copies_due(self) -> bool:
+        """See ReadCopies.round_due; without read copies there is nothing to do."""
+        return self.copies is not None and await self.copies.round_due()
 
     async def tick_due(self) -> int:
         """Append a tick for each tournament whose time has come by this clock, again until the fold passed it; returns how many."""
@@ -361,6 +378,8 @@ class Owner:
             self.publisher.reply(waiting.reply_to, self._reply(entity, waiting.outcome, None))
         if state.over:
             self.publisher.mark(entity)  # now it shows as finished
+            if self.copies is not None:
+                self.copies.mark(entity)
             if entity.scope.tournament:
                 entity.scope.closed = True
 
@@ -369,6 +388,8 @@ class Owner:
         if not await self.checkpointer.full_round(self.holdings.scopes.values()):
             logger.warning("last checkpoint not written; the log has it all")
         await self.publisher.publish_due()
+        if self.copies is not None:
+            await self.copies.close()
 
 
 def _is_claim(item: Item) -> bool:

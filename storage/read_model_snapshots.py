@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.domain import views
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.tournament import Tournament
-from storage.base import RankingsQuery, ReadModelDelta, Records, Reply
+from storage.base import CopyPosition, RankingsQuery, ReadModelDelta, Records, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,11 @@ class SnapshotReadModel:
         """Nothing to copy: the snapshots are the copy."""
         del deltas
         return []
+
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+        """Nothing to compare: snapshots are written by checkpoints alone."""
+        del tended
+        return {}
 
     async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
         """The view as of the newest snapshot."""

@@ -37,6 +37,7 @@ class Ranking:
         self._ties = ties
         self._tie_limit = tie_limit
         self._next_tie = 0
+        self._renumbered = 0
         self._ranked = 0
         self._set_columns(np.full(16, NO_KEY, np.int64), np.zeros(16, np.bool_))
         self._order = LateOrder(FlatOrder(np.empty(0, np.int64), np.empty(0, np.int32)))
@@ -146,6 +147,18 @@ class Ranking:
             raise IndexError("expected slots that have a score")
         return self._sign * (keys >> TIE_BITS)
 
+    def keys_of(self, slots: ArrayLike) -> NDArray[np.int64]:
+        """The keys of many slots, `NO_KEY` for one hidden or without a score: they order the members as listed, until `renumbered` grows."""
+        asked = np.asarray(slots, np.int32)
+        keys = self._keys_of(asked)
+        keys[self._hidden.take(asked, mode="clip")] = NO_KEY
+        return keys
+
+    @property
+    def renumbered(self) -> int:
+        """How often all members were given new keys."""
+        return self._renumbered
+
     def position(self, slot: int) -> int | None:
         """The 0-based place in listing order; None when hidden or without a score."""
         key = self._visible_key(slot)
@@ -171,8 +184,7 @@ class Ranking:
         asked = np.asarray(slots, np.int32)
         if not len(asked):
             return np.empty(0, np.int64)
-        keys = self._keys_of(asked)
-        keys[self._hidden.take(asked, mode="clip")] = NO_KEY
+        keys = self.keys_of(asked)
         placed = keys != NO_KEY
         if self._ties != "first":
             keys = floor(keys)
@@ -266,6 +278,7 @@ class Ranking:
             raise OverflowError(f"expected fewer than {self._tie_limit} members with a score, got {len(slots)}")
         self._number(slots, self._keys[slots] >> TIE_BITS)
         self._rebuild(slots)
+        self._renumbered += 1
 
     def _number(self, slots: NDArray[np.int32], marks: NDArray[np.int64]) -> None:
         self._keys[slots] = (marks << TIE_BITS) + np.arange(len(slots))

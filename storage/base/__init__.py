@@ -11,6 +11,8 @@ from storage.base.errors import (
     LogOverloadedError,
     LogTruncatedError,
     LogUnavailableError,
+    ReadModelFullError,
+    ReadModelUnavailableError,
     RecordsUnavailableError,
     StorageError,
     StorageVersionError,
@@ -25,7 +27,7 @@ from storage.base.owners import (
     Reply,
     Standing,
 )
-from storage.base.read_model import ReadModel, ReadModelDelta
+from storage.base.read_model import CopyPosition, ReadModel, ReadModelDelta, ReadModelRow
 from storage.base.records import (
     Checkpoint,
     ListQuery,
@@ -41,6 +43,7 @@ from storage.base.updates import Publication, Subscription, Updates
 
 __all__ = [
     "Checkpoint",
+    "CopyPosition",
     "DeadLetter",
     "ListQuery",
     "LiveSnapshot",
@@ -67,6 +70,9 @@ __all__ = [
     "RankingsQuery",
     "ReadModel",
     "ReadModelDelta",
+    "ReadModelFullError",
+    "ReadModelRow",
+    "ReadModelUnavailableError",
     "Records",
     "RecordsUnavailableError",
     "Reply",

@@ -41,3 +41,15 @@ class LogConfigurationError(LogError):
 
 class RecordsUnavailableError(StorageError):
     """The durable store did not answer, or its disk is full; the transaction was not made."""
+
+
+class ReadModelUnavailableError(StorageError):
+    """The readable copy did not answer. `failed` names the tournaments of a write that may not have been written."""
+
+    def __init__(self, message: str, failed: frozenset[int] = frozenset()) -> None:
+        super().__init__(message)
+        self.failed = failed
+
+
+class ReadModelFullError(ReadModelUnavailableError):
+    """The readable copy has no memory left: nothing of `failed` was written, reads go on."""

@@ -12,18 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis as redis_client
+from redis.exceptions import MovedError
 
-from storage.base import Records, ScoreLog, Updates
+from storage.base import ReadModel, Records, ScoreLog, Updates
+from storage.read_model_redis import CopyConfig, RedisReadModel
 from storage.records_sql import SqlRecords
 from storage.score_log_kafka import KafkaScoreLog
 from storage.score_log_kafka_config import KafkaLogConfig
 from storage.score_log_sqlite import SqliteScoreLog
 from storage.updates_broker import Broker, BrokerUpdates
+from storage.updates_redis import RedisUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 from tests.support.servers_influx import influx, influx_server
 from tests.support.servers_kafka import KafkaForTests, kafka
+from tests.support.servers_redis import RunningRedis, clustered_redis, single_redis
 
-__all__ = ["influx", "influx_server", "kafka"]  # fixtures made elsewhere
+__all__ = ["influx", "influx_server", "kafka", "clustered_redis", "single_redis"]  # fixtures made elsewhere
 
 PARTITIONS = 5
 
@@ -134,10 +139,16 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     await opened.close()
 
 
-@pytest.fixture(params=["broker"])
-def updates(request: pytest.FixtureRequest) -> Updates:
+@pytest.fixture(params=["broker", "redis", "redis-cluster"])
+async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     """Updates whose subscribers' buffers hold 1,000 publications."""
-    return BrokerUpdates(Broker(max_buffered=1_000))
+    if request.param == "broker":
+        yield BrokerUpdates(Broker(max_buffered=1_000))
+        return
+    running: RunningRedis = request.getfixturevalue("single_redis" if request.param == "redis" else "clustered_redis")
+    opened = RedisUpdates(running.config(), max_buffered=1_000)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -150,3 +161,79 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a tmpfs needs root")
     yield mounted
     subprocess.run(["umount", str(mounted)], check=True)
+
+
+class CopyUnderTest:
+    """Readable copies in one Redis (or cluster), and what a plain client sees there."""
+
+    def __init__(self, redis: RunningRedis) -> None:
+        self.redis = redis
+        self._opened: list[RedisReadModel] = []
+        self._port: dict[int, int] = {}
+        self._plain: dict[int, redis_client.Redis] = {}
+
+    def open(self, **options: Any) -> RedisReadModel:
+        opened = RedisReadModel(self.redis.config(), CopyConfig(**options))
+        self._opened.append(opened)
+        return opened
+
+    def by_hand(self, tournament_id: int, *command: Any) -> Any:
+        """A command whose second word is the part of the key, from a plain client at the node that serves it."""
+        name, part, *rest = command
+        key = f"tournament:{{{tournament_id}}}:{part}"
+        for port in self.redis.primaries():
+            if port not in self._plain:
+                self._plain[port] = redis_client.Redis(
+                    host="127.0.0.1", port=port, password=self.redis.password, decode_responses=True
+                )
+            try:
+                return self._plain[port].execute_command(name, key, *rest)
+            except MovedError:
+                continue
+        raise AssertionError(f"no node serves {key}")
+
+    def keys(self, tournament_id: int) -> set[str]:
+        """The parts of a tournament's copy that there are."""
+        found: set[str] = set()
+        for port in self.redis.primaries():
+            self.by_hand(tournament_id, "EXISTS", "state")
+            if port in self._plain:
+                found |= set(self._plain[port].keys(f"tournament:{{{tournament_id}}}:*"))
+        return {key.partition("}:")[2] for key in found}
+
+    def live_ms(self, tournament_id: int) -> int:
+        return min(
+            int(self.by_hand(tournament_id, "PTTL", part)) for part in ("state", "rankings", "participants", "order")
+        )
+
+    def table(self, tournament_id: int) -> list[tuple[str, float]]:
+        found = self.by_hand(tournament_id, "ZREVRANGE", "rankings", 0, -1, "WITHSCORES")
+        return [
+            (row[0], float(row[1]))
+            for row in (found if isinstance(found[0], list | tuple) else zip(*[iter(found)] * 2, strict=True))
+        ]
+
+    def hash(self, tournament_id: int, part: str) -> dict[str, str]:
+        found = self.by_hand(tournament_id, "HGETALL", part)
+        return found if isinstance(found, dict) else dict(zip(*[iter(found)] * 2, strict=True))
+
+    async def close(self) -> None:
+        for opened in self._opened:
+            await opened.close()
+        for client in self._plain.values():
+            client.close()
+
+
+@pytest.fixture(params=["redis", "redis-cluster"])
+async def copies(request: pytest.FixtureRequest) -> AsyncIterator[CopyUnderTest]:
+    """An empty Redis for readable copies."""
+    running: RunningRedis = request.getfixturevalue("single_redis" if request.param == "redis" else "clustered_redis")
+    running.empty()
+    under_test = CopyUnderTest(running)
+    yield under_test
+    await under_test.close()
+
+
+@pytest.fixture
+def copy(copies: CopyUnderTest) -> ReadModel:
+    return copies.open()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.domain import views
@@ -252,6 +252,9 @@ class InProcessReadModel:
 
     async def write(self, deltas: Sequence[Any]) -> list[int]:
         return []
+
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, Any]:
+        return {}
 
     async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
         state = self._held(tournament_id)

@@ -1,0 +1,126 @@
+"""Connections to Redis: TLS, calls that are given up, and the map of a cluster's slots."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from redis.exceptions import ResponseError
+
+from scripts.servers_base import HOST, pid_of, stop, wait_until
+from scripts.servers_redis import start_node
+from storage.redis_nodes import RedisAwayError, RedisConfig, RedisNodes
+from storage.updates_redis import RedisUpdates
+from tests.support.servers_redis import RunningRedis, free_ports
+
+
+@pytest.fixture(scope="module")
+def tls_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """A Redis that speaks TLS alone; its port, and the certificate that vouches for it."""
+    directory = tmp_path_factory.mktemp("redis-tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "palio test")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    key_file, certificate_file = directory / "key.pem", directory / "certificate.pem"
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    port = free_ports(1)
+    tls = ["--tls-cert-file", str(certificate_file), "--tls-key-file", str(key_file), "--tls-auth-clients", "no"]
+    start_node(directory, "tls", port, "a-password", ["--port", "0", "--tls-port", str(port), *tls])
+    log = directory / "logs" / "tls.log"
+    wait_until(lambda: b"Ready to accept connections" in log.read_bytes(), "Redis to be ready", 20)
+    yield port, certificate_file
+    stop(directory, "tls", signal.SIGKILL)
+
+
+async def test_tls_is_spoken_and_the_certificate_checked(tls_redis: tuple[int, Path]) -> None:
+    port, certificate = tls_redis
+    url = f"rediss://{HOST}:{port}?ssl_ca_certs={certificate}"
+    updates = RedisUpdates(RedisConfig((url,), password="a-password"))
+    subscription = await updates.subscribe()
+    await subscription.add(["a"])
+    await updates.publish([("a", b"1")])
+    assert [p.payload for p in await subscription.receive(5000)] == [b"1"]
+    await updates.close()
+    unknown = RedisNodes(RedisConfig((f"rediss://{HOST}:{port}",), password="a-password"))
+    (answer,) = await unknown.call([("a", ("GET", "a"))])
+    assert isinstance(answer, RedisAwayError)
+    assert "certificate" in str(answer).lower()
+    await unknown.close()
+
+
+async def test_many_calls_share_a_connection_and_each_gets_its_own_answer(single_redis: RunningRedis) -> None:
+    single_redis.empty()
+    nodes = RedisNodes(single_redis.config())
+
+    async def ask(n: int) -> None:
+        first, second, third = await nodes.call(
+            [("k", ("ECHO", str(n))), ("k", ("NO-SUCH-COMMAND",)), ("k", ("ECHO", -n))]
+        )
+        assert first == str(n).encode()
+        assert isinstance(second, ResponseError)
+        assert third == str(-n).encode()
+
+    await asyncio.gather(*(ask(n) for n in range(500)))
+    await nodes.close()
+    (answer,) = await nodes.call([("k", ("ECHO", "x"))])
+    assert answer == b"x"  # a closed one may be used again, as long as it is closed again
+    await nodes.close()
+
+
+async def test_a_caller_that_gives_up_disturbs_nobody(single_redis: RunningRedis) -> None:
+    single_redis.empty()
+    nodes = RedisNodes(single_redis.config())
+    for n in range(50):
+        leaving = asyncio.create_task(nodes.call([("k", ("ECHO", "left"))]))
+        staying = asyncio.create_task(nodes.call([("k", ("ECHO", n))]))
+        for _ in range(n % 5):
+            await asyncio.sleep(0)
+        leaving.cancel()
+        assert await staying == [str(n).encode()]
+    await nodes.close()
+
+
+async def test_calls_that_wait_are_bounded(single_redis: RunningRedis) -> None:
+    single_redis.empty()
+    nodes = RedisNodes(single_redis.config(max_waiting=5, timeout_ms=300))
+    assert await nodes.call([("k", ("ECHO", "x"))]) == [b"x"]
+    pid = pid_of(single_redis.directory, "redis")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answers = await asyncio.gather(*(nodes.call([("k", ("ECHO", "x"))]) for _ in range(20)))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    told = [str(answer) for (answer,) in answers]
+    assert sum("calls waiting" in text for text in told) == 15
+    assert sum("no answer in time" in text for text in told) == 5
+    await nodes.close()
+
+
+async def test_one_reachable_node_is_enough_to_find_the_others(clustered_redis: RunningRedis) -> None:
+    clustered_redis.empty()
+    url = f"redis://{HOST}:{clustered_redis.ports[-1]}"  # a replica, which serves nothing itself
+    nodes = RedisNodes(clustered_redis.config(urls=(f"redis://{HOST}:{free_ports(1)}", url)))
+    keys = [f"k{n}" for n in range(100)]
+    assert await nodes.call([(key, ("SET", key, key)) for key in keys]) == [b"OK"] * 100
+    assert await nodes.call([(key, ("GET", key)) for key in keys]) == [key.encode() for key in keys]
+    assert {nodes.address_of(key) for key in keys} == {(HOST, port) for port in clustered_redis.primaries()}
+    await nodes.close()

@@ -1,0 +1,82 @@
+"""An owner over memory that holds one tournament, to compare its replies with a readable copy's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actors.domain.delivery import Item
+from actors.domain.signing import Signer
+from actors.domain.tournament import Tournament
+from actors.entity import Entity, Scope
+from actors.owner import Owner, OwnerConfig
+from actors.owner_reads import OwnerReads
+from storage.base import RankingsQuery, ReadModel, Reply
+from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, fold, items_of
+from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
+
+EPOCH = 5
+
+
+class Silent:
+    """An Updates port that nobody listens to."""
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """As `Updates.publish`."""
+
+
+class Held:
+    """An owner that holds the tournament of a history."""
+
+    def __init__(self, state: Tournament, epoch: int = EPOCH) -> None:
+        self.owner = Owner(
+            name="shard-0",
+            instance="shard-0#1",
+            log=MemoryScoreLog(PARTITION + 1, clock_ms=lambda: BEGIN_MS),
+            records=MemoryRecords(),
+            updates=Silent(),  # type: ignore[arg-type]
+            signer=Signer({"k": b"secret"}, "k"),
+            clock_ms=lambda: BEGIN_MS,
+            config=OwnerConfig(),
+        )
+        scope = Scope(PARTITION, 0, epoch, watermark=10**9, durable=-1)
+        self.entity = Entity(state, scope, durable_offset=state.offset if state.over else -1)
+        self.owner.holdings.scopes[PARTITION, 0] = scope
+        self.owner.holdings.place(self.entity)
+        self.reads = OwnerReads(self.owner, self.owner.publisher)
+
+    @classmethod
+    def of(cls, steps: Sequence[Step]) -> Held:
+        return cls(fold(items_of(steps)))
+
+    def apply(self, items: Sequence[Item]) -> list[int]:
+        """Fold more records; returns the slots that changed."""
+        self.entity.state.dirty = set()
+        fold(items, self.entity.state)
+        if self.entity.state.over:
+            self.entity.durable_offset = self.entity.state.offset
+        return sorted(self.entity.state.dirty)
+
+    async def compare(self, copy: ReadModel, users: Sequence[int], tournament_id: int = TOURNAMENT) -> None:
+        """Every kind of read says the same, to the byte."""
+        viewers = [None, users[0], 10**18]
+        queries = [
+            RankingsQuery(),
+            RankingsQuery(0, 2),
+            RankingsQuery(1, 3),
+            RankingsQuery(100, 10),
+            RankingsQuery(users=tuple(users)),
+            RankingsQuery(users=(*users[:2], 10**18, users[0])),
+            *(RankingsQuery(limit=limit, around=user) for user in (*users, 10**18) for limit in (1, 3, 100)),
+        ]
+        for viewer in viewers:
+            assert await copy.view(tournament_id, viewer) == await self.reads.view(PARTITION, tournament_id, viewer)
+        for query in queries:
+            expected = await self.reads.rankings(PARTITION, tournament_id, query, users[1])
+            _same(await copy.rankings(tournament_id, query, users[1]), expected, query)
+        for user in (*users, 10**18):
+            expected = await self.reads.participant(PARTITION, tournament_id, user, users[2])
+            _same(await copy.participant(tournament_id, user, users[2]), expected, user)
+
+
+def _same(found: Reply | None, expected: Reply, what: object) -> None:
+    assert found == expected, f"{what}:\n{found}\n{expected}"

@@ -1,0 +1,95 @@
+"""Real Redis servers for tests: one of each kind a session, emptied between tests; a missing installation is a failure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from scripts.servers_base import HOST, names, pid_of, stop, wait_until
+from scripts.servers_redis import NODES, RedisClusterServer, RedisServer, ask
+from storage.redis_nodes import RedisConfig
+
+
+class RunningRedis:
+    """A started server or cluster. `names` are those of its processes, in the order of their ports."""
+
+    def __init__(self, server: RedisServer | RedisClusterServer, directory: Path, ports: int) -> None:
+        server.install()
+        self.server = server
+        self.directory = directory
+        self.first_port = free_ports(ports)
+        self.known: dict[str, Any] = server.start(directory, self.first_port)
+        self.password: str = self.known["password"]
+        self.cluster: bool = self.known["cluster"]
+        self.ports = [int(url.rpartition(":")[2]) for url in self.known["urls"]]
+
+    def config(self, **options: Any) -> RedisConfig:
+        values = {"urls": tuple(self.known["urls"]), "cluster": self.cluster, "password": self.password}
+        return RedisConfig(**{**values, **options})
+
+    def ask(self, *command: str, port: int | None = None) -> str:
+        return ask(port or self.ports[0], self.password, command)
+
+    def primaries(self) -> list[int]:
+        """The ports of the nodes that take writes."""
+        found = []
+        for port in self.ports:
+            with contextlib.suppress(OSError):
+                if "role:master" in ask(port, self.password, ["INFO", "replication"]):
+                    found.append(port)
+        return found
+
+    def empty(self) -> None:
+        """Everything gone, and everything running."""
+        self.server.start(self.directory, self.first_port)
+        for port in self.primaries():
+            ask(port, self.password, ["FLUSHALL"])
+
+    def name_of(self, port: int) -> str:
+        return f"{self.server.name}-{port - self.first_port}" if self.cluster else self.server.name
+
+    def kill(self, port: int) -> None:
+        """kill -9, and wait until it is gone."""
+        name = self.name_of(port)
+        pid = pid_of(self.directory, name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid_of(self.directory, name) is None, f"{name} to end", 10)
+
+    def close(self) -> None:
+        for name in names(self.directory):
+            stop(self.directory, name, signal.SIGKILL)
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row that nobody listens on."""
+    draw = Random()
+    while True:
+        first = draw.randint(20_000, 30_000)
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                probe = held.enter_context(socket.socket())
+                probe.bind((HOST, port))
+            return first
+
+
+@pytest.fixture(scope="session")
+def single_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    running = RunningRedis(RedisServer(), tmp_path_factory.mktemp("redis"), 1)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def clustered_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    running = RunningRedis(RedisClusterServer(), tmp_path_factory.mktemp("redis-cluster"), NODES + 10)
+    yield running
+    running.close()
