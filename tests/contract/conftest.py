@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 
 from storage.base import Records, ScoreLog, Updates
+from storage.records_mysql import mysql_engine, prepare
+from storage.records_sharded import ShardedRecords
 from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
 from storage.updates_broker import Broker, BrokerUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
+from tests.support.servers_mysql import RunningMysql, mysql_servers
+
+__all__ = ["mysql_servers"]  # pytest finds the fixture here
 
 PARTITIONS = 5
 
@@ -77,10 +82,24 @@ def log(bench: LogUnderTest) -> ScoreLog:
     return bench.open()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", "mysql", "mysql-sharded"])
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
     """An empty durable store."""
-    opened: Records = await SqlRecords.open(tmp_path / "records.db") if request.param == "sqlite" else MemoryRecords()
+    opened: Records
+    if request.param == "sqlite":
+        opened = await SqlRecords.open(tmp_path / "records.db")
+    elif request.param == "memory":
+        opened = MemoryRecords()
+    else:
+        servers: RunningMysql = request.getfixturevalue("mysql_servers")
+        options = servers.options(shards=1 if request.param == "mysql" else 2)
+        servers.empty(options)
+        if request.param == "mysql":
+            primary = options.shards[0].primary
+            await prepare(options, primary)
+            opened = SqlRecords(mysql_engine(options, primary), timeout_ms=options.timeout_ms)
+        else:
+            opened = await ShardedRecords.open(options)
     yield opened
     await opened.close()
 

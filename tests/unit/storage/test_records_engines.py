@@ -8,7 +8,8 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from storage.base import StorageVersionError
-from storage.records_engines import check_version, insert_new, upsert
+from storage.records_engines import insert_new, upsert
+from storage.records_migrations import check_version
 from storage.records_schema import SCHEMA_VERSION, participants, tournaments
 
 TABLE = Table(

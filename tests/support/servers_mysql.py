@@ -1,0 +1,114 @@
+"""Real MariaDB servers for tests: two shards with replicas for a test session, databases emptied between tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from scripts import servers_base
+from scripts.servers_mysql import HOST, MysqlServers, run_sql
+from storage.records_mysql import MysqlOptions
+
+ONE_DATABASE = "palio_one"  # beside the sharded one, on the first primary
+TABLES = (
+    "tournaments",
+    "tournament_participants",
+    "snapshots",
+    "outbox",
+    "projected",
+)
+
+
+class RunningMysql:
+    """The session's servers; those that a test stopped are started again by `up`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.first_port = free_ports(4)
+        self._servers = MysqlServers()
+        self._servers.install()
+        self.connect_values: dict[str, Any] = self._servers.start(directory, self.first_port)
+        run_sql(directory, "mysql-0-primary", f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")
+
+    def options(self, shards: int = 2, **changes: Any) -> MysqlOptions:
+        """All shards with replicas; or, of one shard, the first primary alone with a database of its own."""
+        if shards == 2:
+            return MysqlOptions.of({**self.connect_values}, **changes)
+        primary = {"primary": self.connect_values["shards"][0]["primary"]}
+        return MysqlOptions.of({**self.connect_values, "shards": [primary], "database": ONE_DATABASE}, **changes)
+
+    def up(self) -> None:
+        """Start what does not run, wake what was stopped, and wait until the replicas follow."""
+        for name in servers_base.names(self.directory):
+            pid = servers_base.pid_of(self.directory, name)
+            if pid is not None:
+                self.signal(name, signal.SIGCONT)
+        self._servers.start(self.directory, self.first_port)
+
+    def kill(self, name: str) -> None:
+        """End one, as a loss of power would: `mysql-0-primary`, `mysql-1-replica`, ..."""
+        servers_base.stop(self.directory, name, signal.SIGKILL)
+
+    def start(self, name: str) -> None:
+        """Start one again and wait until it answers."""
+        self._servers.start_one(self.directory, name, self.first_port)
+
+    def signal(self, name: str, sign: signal.Signals) -> None:
+        """Send one a signal (SIGSTOP: it keeps its connections and answers nothing)."""
+        pid = servers_base.pid_of(self.directory, name)
+        assert pid is not None
+        os.kill(pid, sign)
+
+    def sql(self, name: str, statements: str) -> str:
+        """Run statements as the administrator."""
+        return run_sql(self.directory, name, statements)
+
+    def empty(self, options: MysqlOptions) -> None:
+        """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do."""
+        for shard in options.shards:
+            with pymysql.connect(
+                host=shard.primary.host,
+                port=shard.primary.port,
+                user=options.user,
+                password=options.password,
+                database=options.database,
+            ) as connection:
+                cursor = connection.cursor()
+                cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = database()")
+                there = {name for (name,) in cursor.fetchall()}
+                for table in TABLES:
+                    if table in there:
+                        cursor.execute(f"DELETE FROM {table}")
+                connection.commit()
+
+    def down(self) -> None:
+        """End all."""
+        for name in servers_base.names(self.directory):
+            if servers_base.pid_of(self.directory, name) is not None:
+                self.signal(name, signal.SIGCONT)
+            servers_base.stop(self.directory, name, signal.SIGKILL)
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row that nobody listens on, below those that the system hands out by itself."""
+    for first in range(23_400, 32_000, count):
+        if not any(servers_base.listens(port) for port in range(first, first + count)):
+            with socket.socket() as probe:
+                probe.bind((HOST, first))
+            return first
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def mysql_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMysql]:
+    """Two shards, each a primary and a replica, until the session ends. What cannot be installed is a failure."""
+    running = RunningMysql(tmp_path_factory.mktemp("mysql"))
+    yield running
+    running.down()
