@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiomysql
+from pymysql.constants import CLIENT, CR
+from pymysql.err import OperationalError
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -103,13 +105,19 @@ class MysqlOptions:
 
 
 class _Connection(aiomysql.Connection):  # type: ignore[misc]
-    """aiomysql 0.3.2 quotes bytes with a function that PyMySQL 1.2 no longer has (it calls the text that stands in its place)."""
+    """What aiomysql 0.3.2 does not do: it quotes bytes with a function that PyMySQL 1.2 no longer has (it calls the text that stands in
+    its place), and goes on unencrypted with a server that offers no TLS."""
 
     def escape(self, obj: Any) -> Any:
         """As hexadecimal digits, which every SQL mode reads alike; twice as long, and far faster than escaping byte by byte."""
         if isinstance(obj, bytes | bytearray | memoryview):
             return f"_binary X'{obj.hex()}'"
         return super().escape(obj)
+
+    async def _request_authentication(self) -> None:
+        if self._ssl_context is not None and not self.server_capabilities & CLIENT.SSL:
+            raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "SSL is required, but the server offers none")
+        await super()._request_authentication()
 
 
 async def _connect(**arguments: Any) -> _Connection:
