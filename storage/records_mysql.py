@@ -92,7 +92,7 @@ class MysqlOptions:
             account = {name: servers[name] for name in ("user", "password", "database")}
         except (KeyError, TypeError) as error:
             raise ValueError(f"expected shards with primary and replicas, user, password, database: {error}") from error
-        return cls(shards=shards, **account, **others)
+        return cls(shards=shards, **{**account, **others})
 
     def tls_context(self) -> ssl.SSLContext | None:
         """How connections are encrypted, None without TLS. The server's certificate is always checked. Raises OSError for missing files."""

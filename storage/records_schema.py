@@ -73,22 +73,25 @@ schema_version = Table(
     **MYSQL_TABLE,
 )
 
-# Which shard this database is, and of which installation: addresses in the wrong order are noticed.
+# Which shard this database is, and of which installation: addresses in the wrong order are noticed. Who wants to write must know where
+# slots lie as of `slots_version` or later: a slot may have left this shard then.
 shard_identity = Table(
     "shard_identity",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("shard", Integer, nullable=False),
     Column("installation", String(32), nullable=False),
+    Column("slots_version", Integer, nullable=False),
     **MYSQL_TABLE,
 )
 
-# The catalog, in use on shard 0 alone: which shard holds a slot of tournament ids.
+# The catalog, in use on shard 0 alone: which shard holds a slot of tournament ids. The highest version is that of the whole.
 shard_slots = Table(
     "shard_slots",
     metadata,
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("shard", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
     **MYSQL_TABLE,
 )
 

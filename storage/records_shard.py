@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.base.errors import RecordsUnavailableError
 from storage.records_mysql import MysqlOptions, MysqlServer, mysql_engine
+from storage.records_slots import check_writable
 from storage.records_sql import SqlRecords
 
 T = TypeVar("T")
@@ -59,7 +60,8 @@ class Shard:
         self.number = number
         self.address = str(shard.primary)
         self.engine = mysql_engine(options, shard.primary)
-        self.primary = SqlRecords(self.engine, timeout_ms=options.timeout_ms)
+        self.primary = SqlRecords(self.engine, timeout_ms=options.timeout_ms, before_save=self._check_slots)
+        self.slots_version = 0  # as of which this process knows where slots lie
         self._options = options
         self._replicas = [Replica(options, server) for server in shard.replicas]
         self._next = 0
@@ -131,6 +133,9 @@ class Shard:
         await self.primary.close()
         for replica in self._replicas:
             await replica.records.close()
+
+    async def _check_slots(self, connection: AsyncConnection) -> None:
+        await check_writable(connection, self.slots_version)
 
     async def _bounded(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the primary where another can answer instead: not for long, and not again at once after it failed."""

@@ -16,7 +16,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from storage import records_queries
 from storage.base.errors import RecordsUnavailableError
@@ -24,7 +24,7 @@ from storage.base.records import Checkpoint, ListQuery, OutboxRow, Page, Partici
 from storage.records_mysql import MysqlOptions, prepare
 from storage.records_save import check_and_order
 from storage.records_shard import ServerHealth, Shard
-from storage.records_slots import identify, load_slots, slot_of
+from storage.records_slots import SlotMap, identify, load_slots, stored_slots
 
 T = TypeVar("T")
 CATALOG = 0  # the shard that holds the slots' table, and offsets of what no shard holds alone
@@ -34,9 +34,11 @@ TOURNAMENT_SCOPE = "tournament-"
 class ShardedRecords:
     """See the module and `storage.base.records.Records`. Made by `open`; belongs to one event loop."""
 
-    def __init__(self, shards: Sequence[Shard], slots: Sequence[int]) -> None:
-        self._shards = list(shards)
-        self._slots = list(slots)
+    def __init__(self, shards: Sequence[Shard], slots: SlotMap) -> None:
+        self.shards = list(shards)
+        self.slots = slots
+        for shard in shards:
+            shard.slots_version = slots.version
 
     @classmethod
     async def open(cls, options: MysqlOptions) -> ShardedRecords:
@@ -61,23 +63,13 @@ class ShardedRecords:
                 raise RecordsUnavailableError(str(getattr(error, "orig", None) or error)) from error
             raise
 
-    @property
-    def slots(self) -> list[int]:
-        """The shard of each slot."""
-        return list(self._slots)
-
-    async def health(self) -> list[ServerHealth]:
-        """How every server of every shard answers now."""
-        found = await _all(shard.health() for shard in self._shards)
-        return [server for shard in found for server in shard]
-
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save` and the module."""
         parts = self._split(check_and_order(checkpoint))
         last = parts.pop(CATALOG, None)
-        await _all(self._shards[number].primary.save(part) for number, part in parts.items())
+        await _all(self.shards[number].primary.save(part) for number, part in parts.items())
         if last is not None:
-            await self._shards[CATALOG].primary.save(last)
+            await self.shards[CATALOG].primary.save(last)
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
         """See `Records.snapshot`."""
@@ -89,7 +81,7 @@ class ShardedRecords:
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         """See `Records.active`; lowest id first."""
-        found = await _all(shard.primary.active(partition, dedicated=dedicated) for shard in self._shards)
+        found = await _all(shard.primary.active(partition, dedicated=dedicated) for shard in self.shards)
         return sorted(number for numbers in found for number in numbers)
 
     async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
@@ -98,13 +90,13 @@ class ShardedRecords:
         homes: dict[int, list[str]] = {}
         for scope in found:
             homes.setdefault(self._home_of_scope(scope), []).append(scope)
-        for offsets in await _all(self._shards[home].primary.projected(part) for home, part in homes.items()):
+        for offsets in await _all(self.shards[home].primary.projected(part) for home, part in homes.items()):
             found |= offsets
         return found
 
     async def outbox(self, limit: int) -> list[OutboxRow]:
         """See `Records.outbox`."""
-        found = await _all(shard.primary.outbox(limit) for shard in self._shards)
+        found = await _all(shard.primary.outbox(limit) for shard in self.shards)
         return list(heapq.merge(*found))[:limit]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
@@ -133,19 +125,19 @@ class ShardedRecords:
 
     async def close(self) -> None:
         """See `Records.close`."""
-        await asyncio.gather(*(shard.close() for shard in self._shards))
+        await asyncio.gather(*(shard.close() for shard in self.shards))
 
     async def _on_each(self, ask: Callable[[Any], Awaitable[T]]) -> list[T]:
-        return await _all(shard.read(ask) for shard in self._shards)
+        return await _all(shard.read(ask) for shard in self.shards)
 
     def _home(self, tournament_id: int) -> Shard:
-        return self._shards[self._slots[slot_of(tournament_id)]]
+        return self.shards[self.slots.shard_of(tournament_id)]
 
     def _home_of_scope(self, scope: str) -> int:
         number = scope.removeprefix(TOURNAMENT_SCOPE)
         if number == scope or not number.isascii() or not number.isdigit():
             return CATALOG
-        return self._slots[slot_of(int(number))]
+        return self.slots.shard_of(int(number))
 
     def _split(self, whole: Checkpoint) -> dict[int, Checkpoint]:
         """The part of each shard that has one; rows stay in their order."""
@@ -159,11 +151,25 @@ class ShardedRecords:
             for row in getattr(whole, name):
                 home = homes.get(row.tournament_id)
                 if home is None:
-                    home = homes[row.tournament_id] = self._slots[slot_of(row.tournament_id)]
+                    home = homes[row.tournament_id] = self.slots.shard_of(row.tournament_id)
                 getattr(part(home), name).append(row)
         for projected in whole.projected:
             part(self._home_of_scope(projected[0])).projected.append(projected)
         return parts
+
+
+async def look(options: MysqlOptions) -> tuple[SlotMap | None, list[ServerHealth]]:
+    """Where slots lie (None: nobody can say, or nothing was made yet) and how every server answers; changes nothing."""
+    shards = [Shard(options, number) for number in range(len(options.shards))]
+    try:
+        health = [server for shard in await _all(shard.health() for shard in shards) for server in shard]
+        try:
+            slots = await shards[CATALOG].read_primary(lambda records: records.run(stored_slots))
+        except (RecordsUnavailableError, ProgrammingError):  # no server; no such table
+            slots = None
+        return slots, health
+    finally:
+        await asyncio.gather(*(shard.close() for shard in shards))
 
 
 async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:

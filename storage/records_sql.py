@@ -51,8 +51,18 @@ LOCK_PAUSE_S = 0.02  # at most, times the attempt, before the next one
 class SqlRecords:
     """See `storage.base.records.Records`. Made by `open`; belongs to one process."""
 
-    def __init__(self, engine: AsyncEngine, *, timeout_ms: int | None = None) -> None:
-        """Over an engine whose database has its tables; each call ends within `timeout_ms` (None: the engine has its own bounds)."""
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        timeout_ms: int | None = None,
+        before_save: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> None:
+        """Over an engine whose database has its tables; each call ends within `timeout_ms` (None: the engine has its own bounds).
+
+        `before_save` begins each transaction that saves, and may refuse it.
+        """
+        self._before_save = before_save
         self._engine = engine
         self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
         self._where = (engine.url.host and f"{engine.url.host}:{engine.url.port}") or Path(
@@ -77,6 +87,8 @@ class SqlRecords:
             for attempt in range(1, SAVE_ATTEMPTS + 1):
                 try:
                     async with self._writing.begin() as connection:
+                        if self._before_save is not None:
+                            await self._before_save(connection)
                         await self._writer.write(connection, checkpoint)
                 except DBAPIError as error:
                     if attempt == SAVE_ATTEMPTS or not is_lock_conflict(error):

@@ -20,7 +20,7 @@ from storage.base import (
     StorageError,
 )
 from storage.records_mysql import MysqlOptions, MysqlServer, MysqlShard, mysql_engine, prepare
-from storage.records_sharded import ShardedRecords
+from storage.records_sharded import ShardedRecords, look
 from storage.records_slots import SLOTS, slot_of
 from storage.records_sql import SqlRecords
 from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
@@ -254,9 +254,9 @@ async def test_a_killed_replica_is_left_out_and_comes_back(servers: RunningMysql
     for number in range(2, 6):
         await sharded.save(whole(number, 10))
         assert await listed(sharded, ListQuery()) == list(range(number, 0, -1))
-    assert [len(shard.left_out) for shard in sharded._shards] == [1, 0]
+    assert [len(shard.left_out) for shard in sharded.shards] == [1, 0]
     servers.start("mysql-0-replica")
-    await comes(lambda: not sharded._shards[0].left_out)
+    await comes(lambda: not sharded.shards[0].left_out)
     before = await selects(servers, "mysql-0-replica")
     assert await listed(sharded, ListQuery()) == [5, 4, 3, 2, 1]
     assert await selects(servers, "mysql-0-replica") > before
@@ -270,10 +270,10 @@ async def test_a_replica_that_lags_is_left_out_and_comes_back(servers: RunningMy
     for number in (2, 3):
         await sharded.save(whole(number, 10))
         assert await listed(sharded, ListQuery()) == list(range(number, 0, -1))
-    assert [len(shard.left_out) for shard in sharded._shards] == [1, 1] or await listed(sharded, ListQuery())
+    assert [len(shard.left_out) for shard in sharded.shards] == [1, 1] or await listed(sharded, ListQuery())
     servers.sql("mysql-0-replica", "START SLAVE;")
     servers.sql("mysql-1-replica", "START SLAVE;")
-    await comes(lambda: not any(shard.left_out for shard in sharded._shards))
+    await comes(lambda: not any(shard.left_out for shard in sharded.shards))
     assert await listed(sharded, ListQuery()) == [3, 2, 1]
 
 
@@ -290,14 +290,16 @@ async def test_a_replica_that_hangs_costs_one_read_a_bounded_time(
     assert await listed(sharded, ListQuery()) == [1]
     assert time.monotonic() - start < 0.5
     servers.signal("mysql-0-replica", signal.SIGCONT)
-    await comes(lambda: not sharded._shards[0].left_out)
+    await comes(lambda: not sharded.shards[0].left_out)
 
 
-async def test_a_killed_primary_refuses_saves_and_works_again(servers: RunningMysql, sharded: ShardedRecords) -> None:
+async def test_a_killed_primary_refuses_saves_and_works_again(
+    servers: RunningMysql, options: MysqlOptions, sharded: ShardedRecords
+) -> None:
     number = on_shard(0)[0]
     await sharded.save(whole(number, 10, b"kept"))
     before = await everything(sharded, number)
-    await comes(lambda: _caught_up(sharded))
+    await comes(lambda: _caught_up(options))
     servers.kill("mysql-0-primary")
     start = time.monotonic()
     with pytest.raises(RecordsUnavailableError, match=r"127\.0\.0\.1"):
@@ -311,7 +313,7 @@ async def test_a_killed_primary_refuses_saves_and_works_again(servers: RunningMy
     assert await everything(sharded, number) == before
     await sharded.save(whole(number, 11, b"there"))
     assert await sharded.tournament(number) == whole(number, 11, b"there").tournaments[0]
-    await comes(lambda: not sharded._shards[0].left_out)
+    await comes(lambda: not sharded.shards[0].left_out)
 
 
 async def test_a_primary_that_hangs_refuses_in_bounded_time(servers: RunningMysql, sharded: ShardedRecords) -> None:
@@ -340,9 +342,9 @@ async def test_what_a_save_returned_from_survives_the_primary(servers: RunningMy
         assert await sharded.snapshot(number) == whole(number, 10).snapshots[0]
 
 
-async def test_health_tells_each_server(servers: RunningMysql, sharded: ShardedRecords) -> None:
+async def test_health_tells_each_server(servers: RunningMysql, options: MysqlOptions) -> None:
     servers.kill("mysql-1-replica")
-    health = await sharded.health()
+    health = (await look(options))[1]
     assert [(h.shard, h.role, h.answer_ms is not None, h.behind) for h in health] == [
         (0, "primary", True, None),
         (0, "replica", True, False),
@@ -352,8 +354,8 @@ async def test_health_tells_each_server(servers: RunningMysql, sharded: ShardedR
     assert health[3].error
 
 
-async def _caught_up(records: ShardedRecords) -> bool:
-    return not any(server.behind for server in await records.health())
+async def _caught_up(options: MysqlOptions) -> bool:
+    return not any(server.behind for server in (await look(options))[1])
 
 
 # -- wrong settings --------------------------------------------------------------------------------------------------

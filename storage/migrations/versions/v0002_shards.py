@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("shard", sa.Integer, nullable=False),
         sa.Column("installation", sa.String(32), nullable=False),
+        sa.Column("slots_version", sa.Integer, nullable=False),
         if_not_exists=True,
         **MYSQL,
     )
@@ -29,6 +30,7 @@ def upgrade() -> None:
         "shard_slots",
         sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("shard", sa.Integer, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
         if_not_exists=True,
         **MYSQL,
     )
