@@ -68,8 +68,10 @@ class MysqlServers:
 
     name = "mysql"
 
-    def __init__(self, shards: int = 2) -> None:
+    def __init__(self, shards: int = 2, certificate: tuple[Path, Path] | None = None) -> None:
+        """`certificate` (PEM files of certificate and key): offer TLS."""
         self._shards = shards
+        self._tls = "" if certificate is None else f"ssl-cert = {certificate[0]}\nssl-key = {certificate[1]}\n"
 
     def install(self) -> None:
         """See `Server.install`."""
@@ -122,7 +124,7 @@ class MysqlServers:
         primary = name.endswith("primary")
         settings = COMMON.format(data=data, port=port, server_id=10 * shard + (1 if primary else 2), shard=shard)
         file = data.parent / f"{name}.cnf"
-        file.write_text(settings + (PRIMARY if primary else REPLICA), encoding="utf-8")
+        file.write_text(settings + self._tls + (PRIMARY if primary else REPLICA), encoding="utf-8")
         launch(directory, name, [ensure_program("mariadbd", "mariadb-server"), f"--defaults-file={file}", *_as_user()])
 
 

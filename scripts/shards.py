@@ -69,7 +69,7 @@ def show_shards(options: MysqlOptions) -> int:
             table.add_row(*line)
         Console().print(table)
     else:
-        for line in (TITLES, *lines):  # one line each, for grep
+        for line in (Line(*TITLES), *lines):  # one line each, for grep
             print("  ".join(value or "-" for value in line))
     if slots is None:
         print("nobody can say where slots lie: nothing was made yet, or no server of shard 0 answers")

@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.base.errors import RecordsUnavailableError
 from storage.records_engines import WRITES
-from storage.records_migrations import migrate
+from storage.records_migrations import migrate, stored_version
+from storage.records_schema import SCHEMA_VERSION
 
 CONNECTION_LIFE_S = 1_800  # below what servers and the boxes between keep an idle connection for
 SCHEMA_LOCK_WAIT_S = 60  # another process migrates
@@ -130,11 +131,11 @@ async def _connect(**arguments: Any) -> _Connection:
     return connection
 
 
-def mysql_engine(options: MysqlOptions, server: MysqlServer) -> AsyncEngine:
+def mysql_engine(options: MysqlOptions, server: MysqlServer, *, connections: int | None = None) -> AsyncEngine:
     """An engine on a server; it connects when it is first used. Connections are looked at before use, so that a restart is not an error."""
     engine = create_async_engine(
         _url("mysql+aiomysql", options, server),
-        pool_size=options.connections,
+        pool_size=connections or options.connections,
         max_overflow=0,
         pool_timeout=options.timeout_ms / 1000,
         pool_pre_ping=True,
@@ -180,9 +181,12 @@ def _prepare(options: MysqlOptions, server: MysqlServer) -> None:
         },
     )
     try:
-        with engine.connect() as connection, _schema_lock(connection, name):
-            migrate(connection, name)
-            connection.commit()
+        with engine.connect() as connection:
+            if stored_version(connection, name) == SCHEMA_VERSION:
+                return
+            with _schema_lock(connection, name):
+                migrate(connection, name)
+                connection.commit()
     finally:
         engine.dispose()
 

@@ -41,15 +41,16 @@ class Replica:
 
     def __init__(self, options: MysqlOptions, server: MysqlServer) -> None:
         self.address = str(server)
-        self.engine = mysql_engine(options, server)
-        # A replica that hangs must not cost a read more than the way to the primary.
-        self.records = SqlRecords(self.engine, timeout_ms=options.connect_timeout_ms)
+        engine = mysql_engine(options, server)
+        self.records = SqlRecords(engine, timeout_ms=options.timeout_ms)
+        # One that hangs is found by a short question, not by a query that may be slow for its own sake.
+        self._short = SqlRecords(engine, timeout_ms=options.connect_timeout_ms)
         self.left_out = False
         self.probe: asyncio.Task[None] | None = None
 
     async def has(self, position: str, within_ms: int) -> bool:
         """Whether everything up to `position` is there, waiting at most `within_ms`. Raises RecordsUnavailableError."""
-        return await self.records.run(lambda connection: _reaches(connection, position, within_ms / 1000))
+        return await self._short.run(lambda connection: _reaches(connection, position, within_ms / 1000))
 
 
 class Shard:
@@ -62,8 +63,12 @@ class Shard:
         self.engine = mysql_engine(options, shard.primary)
         self.primary = SqlRecords(self.engine, timeout_ms=options.timeout_ms, before_save=self._check_slots)
         self.slots_version = 0  # as of which this process knows where slots lie
+        # A connection of its own: the question that every read begins with does not wait behind queries.
+        self._short = SqlRecords(
+            mysql_engine(options, shard.primary, connections=1), timeout_ms=options.connect_timeout_ms
+        )
+        self.replicas = [Replica(options, server) for server in shard.replicas]
         self._options = options
-        self._replicas = [Replica(options, server) for server in shard.replicas]
         self._next = 0
         self._down_until = 0.0
         self._asking: asyncio.Task[str] | None = None
@@ -71,37 +76,59 @@ class Shard:
     @property
     def left_out(self) -> list[str]:
         """The replicas that are left out just now."""
-        return [replica.address for replica in self._replicas if replica.left_out]
+        return [replica.address for replica in self.replicas if replica.left_out]
 
     async def read(self, ask: Ask[T]) -> T:
         """An answer of a replica that has all, else of the primary; of any replica while the primary is down."""
-        try:
-            position = await self._bounded(self._position) if any(not r.left_out for r in self._replicas) else ""
-        except RecordsUnavailableError:
-            position = ""
-        if position:
-            for replica in self._in_turn():
-                try:
-                    if await replica.has(position, self._options.replica_wait_ms):
-                        return await ask(replica.records)
-                except RecordsUnavailableError:
-                    pass
-                self._leave_out(replica)
-        return await self.read_primary(ask)
-
-    async def read_primary(self, ask: Ask[T]) -> T:
-        """An answer of the primary; of any replica while it is down."""
-        if not self._replicas:
+        if not self.replicas:
             return await ask(self.primary)
         try:
-            return await self._bounded(lambda: ask(self.primary))
+            position = await self._unless_down(self._position)
         except RecordsUnavailableError as error:
-            for replica in sorted(self._in_turn(everyone=True), key=lambda r: r.left_out):
-                try:
-                    return await ask(replica.records)
-                except RecordsUnavailableError:
-                    self._leave_out(replica)
-            raise error from None
+            return await self._of_any_replica(ask, error)
+        for replica in self._in_turn() if position else ():
+            if not await self._has(replica, position):
+                continue
+            try:
+                return await ask(replica.records)
+            except RecordsUnavailableError as error:
+                if _was_slow(error):
+                    raise  # so it would be elsewhere
+                self._leave_out(replica)
+        try:
+            return await ask(self.primary)
+        except RecordsUnavailableError as error:
+            if _was_slow(error):
+                raise
+            return await self._of_any_replica(ask, error)
+
+    async def read_by_key(self, ask: Ask[T]) -> T:
+        """An answer of the primary, which has it as fast as its position; of any replica while the primary is down."""
+        if not self.replicas:
+            return await ask(self.primary)
+        try:
+            return await self._unless_down(lambda: ask(self.primary))
+        except RecordsUnavailableError as error:
+            return await self._of_any_replica(ask, error)
+
+    async def _has(self, replica: Replica, position: str) -> bool:
+        """Whether a replica has all up to `position`; else it is left out."""
+        try:
+            if await replica.has(position, self._options.replica_wait_ms):
+                return True
+        except RecordsUnavailableError:
+            pass
+        self._leave_out(replica)
+        return False
+
+    async def _of_any_replica(self, ask: Ask[T], error: RecordsUnavailableError) -> T:
+        """Those that had all when they were last asked come first. Raises `error` when none answers."""
+        for replica in sorted(self._in_turn(everyone=True), key=lambda replica: replica.left_out):
+            try:
+                return await ask(replica.records)
+            except RecordsUnavailableError:
+                self._leave_out(replica)
+        raise error
 
     async def health(self) -> list[ServerHealth]:
         """How each server answers now."""
@@ -122,22 +149,23 @@ class Shard:
                 return ServerHealth(self.number, role, address, None, None, str(error))
 
         found = [await look("primary", self.address, self.primary, None)]
-        return found + [await look("replica", r.address, r.records, r) for r in self._replicas]
+        return found + [await look("replica", r.address, r.records, r) for r in self.replicas]
 
     async def close(self) -> None:
         """Release connections. A second call does nothing."""
-        tasks = [task for task in (self._asking, *(r.probe for r in self._replicas)) if task is not None]
+        tasks = [task for task in (self._asking, *(r.probe for r in self.replicas)) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.primary.close()
-        for replica in self._replicas:
+        await self._short.close()
+        for replica in self.replicas:
             await replica.records.close()
 
     async def _check_slots(self, connection: AsyncConnection) -> None:
         await check_writable(connection, self.slots_version)
 
-    async def _bounded(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _unless_down(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the primary where another can answer instead: not for long, and not again at once after it failed."""
         if time.monotonic() < self._down_until:
             raise RecordsUnavailableError(f"{self.address}: did not answer a moment ago")
@@ -153,13 +181,14 @@ class Shard:
         if self._asking is not None:
             await asyncio.wait([self._asking])  # it may have been answered before the call
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self.primary.run(_position_of))
+            self._asking = asyncio.create_task(self._short.run(_position_of))
+            self._asking.add_done_callback(_look_at)
         return await asyncio.shield(self._asking)
 
     def _in_turn(self, *, everyone: bool = False) -> list[Replica]:
         self._next += 1
-        start = self._next % max(1, len(self._replicas))
-        return [r for r in self._replicas[start:] + self._replicas[:start] if everyone or not r.left_out]
+        start = self._next % max(1, len(self.replicas))
+        return [r for r in self.replicas[start:] + self.replicas[:start] if everyone or not r.left_out]
 
     def _leave_out(self, replica: Replica) -> None:
         replica.left_out = True
@@ -170,11 +199,22 @@ class Shard:
         while replica.left_out:
             await asyncio.sleep(self._options.probe_interval_ms / 1000)
             try:
-                position = await self._bounded(self._position)
+                position = await self._unless_down(self._position)
                 replica.left_out = not await replica.has(position, self._options.replica_wait_ms)
             except RecordsUnavailableError:
                 continue
         replica.probe = None
+
+
+def _look_at(done: asyncio.Task[str]) -> None:
+    """An error that nobody waits for any more is no news."""
+    if not done.cancelled():
+        done.exception()
+
+
+def _was_slow(error: RecordsUnavailableError) -> bool:
+    """Whether a query ran out of time, rather than a server out of reach."""
+    return isinstance(error.__cause__, TimeoutError)
 
 
 async def _position_of(connection: AsyncConnection) -> str:

@@ -100,8 +100,8 @@ class ShardedRecords:
         return list(heapq.merge(*found))[:limit]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
-        """See `Records.tournament`. By its key, the primary answers as fast as it tells its position."""
-        return await self._home(tournament_id).read_primary(lambda records: records.tournament(tournament_id))
+        """See `Records.tournament`."""
+        return await self._home(tournament_id).read_by_key(lambda records: records.tournament(tournament_id))
 
     async def list_tournaments(self, query: ListQuery) -> Page:
         """See `Records.list_tournaments`."""
@@ -164,7 +164,7 @@ async def look(options: MysqlOptions) -> tuple[SlotMap | None, list[ServerHealth
     try:
         health = [server for shard in await _all(shard.health() for shard in shards) for server in shard]
         try:
-            slots = await shards[CATALOG].read_primary(lambda records: records.run(stored_slots))
+            slots = await shards[CATALOG].read_by_key(lambda records: records.run(stored_slots))
         except (RecordsUnavailableError, ProgrammingError):  # no server; no such table
             slots = None
         return slots, health

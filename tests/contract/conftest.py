@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from storage.base import Records, ScoreLog, Updates
-from storage.records_mysql import mysql_engine, prepare
+from storage.records_mysql import MysqlOptions, mysql_engine, prepare
 from storage.records_sharded import ShardedRecords
 from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
@@ -102,6 +102,26 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             opened = await ShardedRecords.open(options)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def mysql(mysql_servers: RunningMysql) -> Iterator[RunningMysql]:
+    """All up, and up again after a test that took one down."""
+    mysql_servers.empty(mysql_servers.options())
+    yield mysql_servers
+    mysql_servers.up()
+
+
+@pytest.fixture
+def mysql_options(mysql: RunningMysql) -> MysqlOptions:
+    return mysql.options(probe_interval_ms=200, connect_timeout_ms=1_000, timeout_ms=3_000, lock_wait_ms=1_000)
+
+
+@pytest.fixture
+async def sharded(mysql_options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
+    records = await ShardedRecords.open(mysql_options)
+    yield records
+    await records.close()
 
 
 @pytest.fixture(params=["broker"])

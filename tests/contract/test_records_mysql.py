@@ -1,18 +1,16 @@
-"""What the MySQL records keep beyond the port: indexes, partitions, races, servers that go and come back, wrong settings."""
+"""What the MySQL records keep beyond the port: indexes, partitions, races, wrong settings, TLS."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from storage.base import (
-    Checkpoint,
     ListQuery,
     OutboxRow,
     Records,
@@ -20,60 +18,15 @@ from storage.base import (
     StorageError,
 )
 from storage.records_mysql import MysqlOptions, MysqlServer, MysqlShard, mysql_engine, prepare
-from storage.records_sharded import ShardedRecords, look
-from storage.records_slots import SLOTS, slot_of
+from storage.records_sharded import ShardedRecords
 from storage.records_sql import SqlRecords
 from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
-from tests.support.servers_mysql import RunningMysql
-
-
-@pytest.fixture
-def servers(mysql_servers: RunningMysql) -> Iterator[RunningMysql]:
-    """All up, and up again after a test that took one down."""
-    mysql_servers.empty(mysql_servers.options())
-    yield mysql_servers
-    mysql_servers.up()
-
-
-@pytest.fixture
-def options(servers: RunningMysql) -> MysqlOptions:
-    return servers.options(probe_interval_ms=200, connect_timeout_ms=1_000, timeout_ms=3_000, lock_wait_ms=1_000)
-
-
-@pytest.fixture
-async def sharded(options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
-    records = await ShardedRecords.open(options)
-    yield records
-    await records.close()
-
-
-def on_shard(shard: int, count: int = 1) -> list[int]:
-    """The lowest tournament ids of a shard, of two."""
-    numbers = (number for number in range(1, 10_000) if slot_of(number) * 2 // SLOTS == shard)
-    return [next(numbers) for _ in range(count)]
-
-
-async def selects(servers: RunningMysql, name: str) -> int:
-    """How many SELECTs a server has answered."""
-    shown = await asyncio.to_thread(servers.sql, name, "SHOW GLOBAL STATUS LIKE 'Com_select';")
-    return int(shown.split()[1])
-
-
-async def comes(condition: object, within_s: float = 10.0) -> None:
-    """Wait until a condition holds; it may be asynchronous."""
-    deadline = time.monotonic() + within_s
-    while True:
-        held = condition()  # type: ignore[operator]
-        if await held if asyncio.iscoroutine(held) else held:
-            return
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-
+from tests.support.servers_mysql import RunningMysql, certificate, on_shard
 
 # -- the schema -------------------------------------------------------------------------------------------------
 
 
-async def test_the_seeds_indexes_serve_their_queries(servers: RunningMysql, sharded: ShardedRecords) -> None:
+async def test_the_seeds_indexes_serve_their_queries(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     fill = """
         USE palio;
         INSERT INTO palio.tournament_participants
@@ -83,7 +36,7 @@ async def test_the_seeds_indexes_serve_their_queries(servers: RunningMysql, shar
                 seq % 4 < 2, 0, 1, seq, seq, seq, NULL, NULL, 0, 1, 0, '{}' FROM seq_1_to_5000;
         ANALYZE TABLE palio.tournament_participants, palio.tournaments;
     """
-    await asyncio.to_thread(servers.sql, "mysql-0-primary", fill)
+    await asyncio.to_thread(mysql.sql, "mysql-0-primary", fill)
     page = "WHERE created_ms <= 900 AND (created_ms < 900 OR tournament_id < 7) ORDER BY created_ms DESC, tournament_id DESC LIMIT 51"
     for sql, index in (
         (
@@ -105,12 +58,12 @@ async def test_the_seeds_indexes_serve_their_queries(servers: RunningMysql, shar
             "idx_tournaments_partition",
         ),
     ):
-        plan = (await asyncio.to_thread(servers.sql, "mysql-0-primary", f"USE palio; EXPLAIN {sql};")).split("\t")
+        plan = (await asyncio.to_thread(mysql.sql, "mysql-0-primary", f"USE palio; EXPLAIN {sql};")).split("\t")
         assert plan[5] == index, (sql, plan)
         assert "filesort" not in plan[9], (sql, plan)
 
 
-async def test_participants_are_partitioned_in_eight(servers: RunningMysql, sharded: ShardedRecords) -> None:
+async def test_participants_are_partitioned_in_eight(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     numbers = [number for number in range(1, 30) if number in set(on_shard(0, 20))]
     await sharded.save(checkpoint(*(tournament(n) for n in numbers), participants=[participant(n, 1) for n in numbers]))
     count = (
@@ -118,33 +71,33 @@ async def test_participants_are_partitioned_in_eight(servers: RunningMysql, shar
         " WHERE table_schema = 'palio' AND table_name = 'tournament_participants' AND partition_method = 'HASH'"
         " AND partition_expression LIKE '%tournament_id%';"
     )
-    assert (await asyncio.to_thread(servers.sql, "mysql-0-primary", count)).split() == ["8", "1"]
+    assert (await asyncio.to_thread(mysql.sql, "mysql-0-primary", count)).split() == ["8", "1"]
     pruned = "USE palio; EXPLAIN PARTITIONS SELECT * FROM tournament_participants WHERE tournament_id = 3;"
-    assert (await asyncio.to_thread(servers.sql, "mysql-0-primary", pruned)).split("\t")[3] == "p3"
+    assert (await asyncio.to_thread(mysql.sql, "mysql-0-primary", pruned)).split("\t")[3] == "p3"
     key = "SHOW CREATE TABLE palio.tournament_participants;"
-    shown = await asyncio.to_thread(servers.sql, "mysql-0-primary", key)
+    shown = await asyncio.to_thread(mysql.sql, "mysql-0-primary", key)
     assert "PRIMARY KEY (`tournament_id`,`user_id`)" in shown
     assert "`score` decimal(10,2)" in shown
     assert "(`tournament_id`,`score` DESC)" in shown
 
 
-async def test_a_tournament_lies_on_the_shard_of_its_slot(servers: RunningMysql, sharded: ShardedRecords) -> None:
+async def test_a_tournament_lies_on_the_shard_of_its_slot(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     for shard in (0, 1):
         number = on_shard(shard)[0]
         await sharded.save(whole(number, 10))
         for table in ("tournaments", "tournament_participants", "snapshots", "outbox"):
             for at in (0, 1):
                 sql = f"SELECT COUNT(*) FROM palio.{table} WHERE tournament_id = {number};"
-                shown = await asyncio.to_thread(servers.sql, f"mysql-{at}-primary", sql)
+                shown = await asyncio.to_thread(mysql.sql, f"mysql-{at}-primary", sql)
                 assert int(shown) == (at == shard)
 
 
 # -- fencing and races ----------------------------------------------------------------------------------------------
 
 
-async def test_a_stale_owner_writes_nothing(options: MysqlOptions, sharded: ShardedRecords) -> None:
+async def test_a_stale_owner_writes_nothing(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
     """Its rows, effects, snapshot and offset are older than what is there, on every shard."""
-    stale = await ShardedRecords.open(options)
+    stale = await ShardedRecords.open(mysql_options)
     numbers = [on_shard(0)[0], on_shard(1)[0]]
     for number in numbers:
         await sharded.save(whole(number, 10, b"before"))
@@ -156,9 +109,9 @@ async def test_a_stale_owner_writes_nothing(options: MysqlOptions, sharded: Shar
     await stale.close()
 
 
-async def test_owners_that_race_leave_the_highest_offset(options: MysqlOptions, sharded: ShardedRecords) -> None:
+async def test_owners_that_race_leave_the_highest_offset(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
     """Also for a tournament that is new to the database, whose row cannot be locked before it is there."""
-    stores = [await ShardedRecords.open(options) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql_options) for _ in range(4)]
     for number in (1, 2, 3):
         saves = [store.save(whole(number, 10 * i + j)) for i in range(1, 6) for j, store in enumerate(stores)]
         await asyncio.gather(*saves)
@@ -176,9 +129,9 @@ async def test_owners_that_race_leave_the_highest_offset(options: MysqlOptions, 
         await store.close()
 
 
-async def test_owners_of_different_tournaments_do_not_fail_each_other(options: MysqlOptions) -> None:
+async def test_owners_of_different_tournaments_do_not_fail_each_other(mysql_options: MysqlOptions) -> None:
     """New rows between each other's rows, many in a transaction: what deadlocks where gaps are locked."""
-    stores = [await ShardedRecords.open(options) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql_options) for _ in range(4)]
 
     async def work(index: int) -> None:
         for turn in range(5):
@@ -200,12 +153,12 @@ async def test_owners_of_different_tournaments_do_not_fail_each_other(options: M
 
 
 async def test_a_lock_that_stays_taken_is_unavailable_in_bounded_time(
-    servers: RunningMysql, sharded: ShardedRecords
+    mysql: RunningMysql, sharded: ShardedRecords
 ) -> None:
     number = on_shard(0)[0]
     await sharded.save(whole(number, 10))
     hold = f"BEGIN; SELECT * FROM palio.tournaments WHERE tournament_id = {number} FOR UPDATE; SELECT SLEEP(5);"
-    holder = asyncio.create_task(asyncio.to_thread(servers.sql, "mysql-0-primary", hold))
+    holder = asyncio.create_task(asyncio.to_thread(mysql.sql, "mysql-0-primary", hold))
     await asyncio.sleep(0.5)
     start = time.monotonic()
     with pytest.raises(RecordsUnavailableError):
@@ -216,162 +169,20 @@ async def test_a_lock_that_stays_taken_is_unavailable_in_bounded_time(
     assert (await sharded.projected([f"partition-{number % 5}"])) == {f"partition-{number % 5}": 11}
 
 
-async def test_the_offset_of_a_scope_waits_for_every_shard(servers: RunningMysql, sharded: ShardedRecords) -> None:
-    """It stands for tournaments on all shards: as long as one shard lacks them it must not rise."""
-    both = [on_shard(0)[0], on_shard(1)[0]]
-
-    def at(offset: int) -> Checkpoint:
-        return checkpoint(*(tournament(n, offset) for n in both), projected=[("partition-3", 3, offset)])
-
-    await sharded.save(at(10))
-    servers.kill("mysql-1-primary")
-    with pytest.raises(RecordsUnavailableError):
-        await sharded.save(at(11))
-    assert await sharded.projected(["partition-3"]) == {"partition-3": 10}
-    servers.start("mysql-1-primary")
-    await sharded.save(at(11))
-    assert await sharded.projected(["partition-3"]) == {"partition-3": 11}
-    for number in both:
-        assert await sharded.tournament(number) == tournament(number, 11)
-
-
-# -- servers that go and come back -------------------------------------------------------------------------------------
-
-
-async def test_lists_come_from_replicas_and_see_every_save(servers: RunningMysql, sharded: ShardedRecords) -> None:
-    await sharded.list_tournaments(ListQuery())
-    before = await selects(servers, "mysql-0-replica")
-    for number in range(1, 31):
-        await sharded.save(whole(number, 10))
-        assert (await listed(sharded, ListQuery()))[0] == number
-    assert await selects(servers, "mysql-0-replica") - before >= 30
-
-
-async def test_a_killed_replica_is_left_out_and_comes_back(servers: RunningMysql, sharded: ShardedRecords) -> None:
-    await sharded.save(whole(1, 10))
-    assert await listed(sharded, ListQuery()) == [1]
-    servers.kill("mysql-0-replica")
-    for number in range(2, 6):
-        await sharded.save(whole(number, 10))
-        assert await listed(sharded, ListQuery()) == list(range(number, 0, -1))
-    assert [len(shard.left_out) for shard in sharded.shards] == [1, 0]
-    servers.start("mysql-0-replica")
-    await comes(lambda: not sharded.shards[0].left_out)
-    before = await selects(servers, "mysql-0-replica")
-    assert await listed(sharded, ListQuery()) == [5, 4, 3, 2, 1]
-    assert await selects(servers, "mysql-0-replica") > before
-
-
-async def test_a_replica_that_lags_is_left_out_and_comes_back(servers: RunningMysql, sharded: ShardedRecords) -> None:
-    await sharded.save(whole(1, 10))
-    assert await listed(sharded, ListQuery()) == [1]
-    servers.sql("mysql-0-replica", "STOP SLAVE;")
-    servers.sql("mysql-1-replica", "STOP SLAVE;")
-    for number in (2, 3):
-        await sharded.save(whole(number, 10))
-        assert await listed(sharded, ListQuery()) == list(range(number, 0, -1))
-    assert [len(shard.left_out) for shard in sharded.shards] == [1, 1] or await listed(sharded, ListQuery())
-    servers.sql("mysql-0-replica", "START SLAVE;")
-    servers.sql("mysql-1-replica", "START SLAVE;")
-    await comes(lambda: not any(shard.left_out for shard in sharded.shards))
-    assert await listed(sharded, ListQuery()) == [3, 2, 1]
-
-
-async def test_a_replica_that_hangs_costs_one_read_a_bounded_time(
-    servers: RunningMysql, sharded: ShardedRecords
-) -> None:
-    await sharded.save(whole(1, 10))
-    assert await listed(sharded, ListQuery()) == [1]
-    servers.signal("mysql-0-replica", signal.SIGSTOP)
-    start = time.monotonic()
-    assert await listed(sharded, ListQuery()) == [1]
-    assert time.monotonic() - start < 5
-    start = time.monotonic()
-    assert await listed(sharded, ListQuery()) == [1]
-    assert time.monotonic() - start < 0.5
-    servers.signal("mysql-0-replica", signal.SIGCONT)
-    await comes(lambda: not sharded.shards[0].left_out)
-
-
-async def test_a_killed_primary_refuses_saves_and_works_again(
-    servers: RunningMysql, options: MysqlOptions, sharded: ShardedRecords
-) -> None:
-    number = on_shard(0)[0]
-    await sharded.save(whole(number, 10, b"kept"))
-    before = await everything(sharded, number)
-    await comes(lambda: _caught_up(options))
-    servers.kill("mysql-0-primary")
-    start = time.monotonic()
-    with pytest.raises(RecordsUnavailableError, match=r"127\.0\.0\.1"):
-        await sharded.save(whole(number, 11, b"lost"))
-    with pytest.raises(RecordsUnavailableError):
-        await sharded.snapshots(number)  # recovery trusts the primary alone
-    assert time.monotonic() - start < 3
-    assert await sharded.tournament(number) == whole(number, 10, b"kept").tournaments[0]  # a replica's
-    assert await listed(sharded, ListQuery()) == [number]
-    servers.start("mysql-0-primary")
-    assert await everything(sharded, number) == before
-    await sharded.save(whole(number, 11, b"there"))
-    assert await sharded.tournament(number) == whole(number, 11, b"there").tournaments[0]
-    await comes(lambda: not sharded.shards[0].left_out)
-
-
-async def test_a_primary_that_hangs_refuses_in_bounded_time(servers: RunningMysql, sharded: ShardedRecords) -> None:
-    number = on_shard(0)[0]
-    await sharded.save(whole(number, 10))
-    servers.signal("mysql-0-primary", signal.SIGSTOP)
-    start = time.monotonic()
-    with pytest.raises(RecordsUnavailableError, match="no answer within 3 s"):
-        await sharded.save(whole(number, 11))
-    assert time.monotonic() - start < 6
-    start = time.monotonic()
-    assert await listed(sharded, ListQuery()) == [number]
-    assert time.monotonic() - start < 6
-    servers.signal("mysql-0-primary", signal.SIGCONT)
-    await sharded.save(whole(number, 11))
-    assert await sharded.snapshot(number) == whole(number, 11).snapshots[0]
-
-
-async def test_what_a_save_returned_from_survives_the_primary(servers: RunningMysql, sharded: ShardedRecords) -> None:
-    numbers = on_shard(1, 20)
-    for number in numbers:
-        await sharded.save(whole(number, 10))
-    servers.kill("mysql-1-primary")
-    servers.start("mysql-1-primary")
-    for number in numbers:
-        assert await sharded.snapshot(number) == whole(number, 10).snapshots[0]
-
-
-async def test_health_tells_each_server(servers: RunningMysql, options: MysqlOptions) -> None:
-    servers.kill("mysql-1-replica")
-    health = (await look(options))[1]
-    assert [(h.shard, h.role, h.answer_ms is not None, h.behind) for h in health] == [
-        (0, "primary", True, None),
-        (0, "replica", True, False),
-        (1, "primary", True, None),
-        (1, "replica", False, None),
-    ]
-    assert health[3].error
-
-
-async def _caught_up(options: MysqlOptions) -> bool:
-    return not any(server.behind for server in (await look(options))[1])
-
-
 # -- wrong settings --------------------------------------------------------------------------------------------------
 
 
-async def test_wrong_settings_are_told_without_the_password(options: MysqlOptions) -> None:
+async def test_wrong_settings_are_told_without_the_password(mysql_options: MysqlOptions) -> None:
     nobody = MysqlServer("127.0.0.1", 1)
     elsewhere = MysqlServer("no-such-host.invalid", 3306)
     for wrong, message in (
-        (dataclasses.replace(options, password="wr0ng-secret"), "Access denied"),
-        (dataclasses.replace(options, user="nobody"), "Access denied"),
-        (dataclasses.replace(options, database="palio_none"), "Unknown database"),
-        (dataclasses.replace(options, database="mysql"), "denied"),
-        (dataclasses.replace(options, shards=(MysqlShard(nobody),)), "Can't connect"),
-        (dataclasses.replace(options, shards=(MysqlShard(elsewhere),)), "no-such-host"),
-        (dataclasses.replace(options, tls=True), "SSL"),
+        (dataclasses.replace(mysql_options, password="wr0ng-secret"), "Access denied"),
+        (dataclasses.replace(mysql_options, user="nobody"), "Access denied"),
+        (dataclasses.replace(mysql_options, database="palio_none"), "Unknown database"),
+        (dataclasses.replace(mysql_options, database="mysql"), "denied"),
+        (dataclasses.replace(mysql_options, shards=(MysqlShard(nobody),)), "Can't connect"),
+        (dataclasses.replace(mysql_options, shards=(MysqlShard(elsewhere),)), "no-such-host"),
+        (dataclasses.replace(mysql_options, tls=True), "SSL"),
     ):
         start = time.monotonic()
         with pytest.raises(RecordsUnavailableError, match=message) as told:
@@ -387,21 +198,40 @@ async def test_wrong_settings_are_told_without_the_password(options: MysqlOption
         for error in (told.value, asked.value):
             text = f"{error!r} {error.__cause__!r} {wrong!r}"
             assert wrong.password not in text
-            assert options.password not in text
+            assert mysql_options.password not in text
 
 
-async def test_shards_in_another_order_are_refused(options: MysqlOptions, sharded: ShardedRecords) -> None:
+async def test_tls_is_verified_and_used(tmp_path: Path) -> None:
+    files = certificate(tmp_path)
+    running = RunningMysql(tmp_path / "servers", shards=1, certificate=files)
+    try:
+        offered = MysqlOptions.of(running.connect_values, tls=True, tls_ca_file=str(files[0]))
+        records = await ShardedRecords.open(offered)
+        await records.save(whole(1, 10))
+        assert await records.tournament(1) == whole(1, 10).tournaments[0]
+        assert await listed(records, ListQuery()) == [1]
+        for server in (records.shards[0].primary, records.shards[0].replicas[0].records):
+            status = await server.run(lambda connection: connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_version'"))
+            assert status.one()[1].startswith("TLSv1.")
+        await records.close()
+        with pytest.raises(RecordsUnavailableError, match=r"(?i)certificate verify failed"):
+            await ShardedRecords.open(dataclasses.replace(offered, tls_ca_file=None))
+    finally:
+        running.down()
+
+
+async def test_shards_in_another_order_are_refused(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
     await sharded.save(whole(1, 10))
-    swapped = dataclasses.replace(options, shards=options.shards[::-1])
+    swapped = dataclasses.replace(mysql_options, shards=mysql_options.shards[::-1])
     with pytest.raises(StorageError, match=r"expected shard 0 at .* found shard 1"):
         await ShardedRecords.open(swapped)
     with pytest.raises(StorageError, match="slots lie on shards"):
-        await ShardedRecords.open(dataclasses.replace(options, shards=options.shards[:1]))
+        await ShardedRecords.open(dataclasses.replace(mysql_options, shards=mysql_options.shards[:1]))
 
 
-async def test_a_wrong_row_is_told_as_such_and_names_no_values(options: MysqlOptions) -> None:
-    await prepare(options, options.shards[0].primary)
-    records = SqlRecords(mysql_engine(options, options.shards[0].primary), timeout_ms=3_000)
+async def test_a_wrong_row_is_told_as_such_and_names_no_values(mysql_options: MysqlOptions) -> None:
+    await prepare(mysql_options, mysql_options.shards[0].primary)
+    records = SqlRecords(mysql_engine(mysql_options, mysql_options.shards[0].primary), timeout_ms=3_000)
     bad = participant(1, 1, joined_ms=None, name="a person")
     with pytest.raises(DBAPIError, match="joined_ms") as told:
         await records.save(checkpoint(tournament(1), participants=[bad]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import os
 import signal
 import socket
@@ -11,10 +13,15 @@ from typing import Any
 
 import pymysql
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from scripts import servers_base
 from scripts.servers_mysql import HOST, MysqlServers, run_sql
 from storage.records_mysql import MysqlOptions
+from storage.records_slots import SLOTS, slot_of
 
 ONE_DATABASE = "palio_one"  # beside the sharded one, on the first primary
 TABLES = (
@@ -29,10 +36,10 @@ TABLES = (
 class RunningMysql:
     """The session's servers; those that a test stopped are started again by `up`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, shards: int = 2, certificate: tuple[Path, Path] | None = None) -> None:
         self.directory = directory
-        self.first_port = free_ports(4)
-        self._servers = MysqlServers()
+        self.first_port = free_ports(2 * shards)
+        self._servers = MysqlServers(shards, certificate)
         self._servers.install()
         self.connect_values: dict[str, Any] = self._servers.start(directory, self.first_port)
         run_sql(directory, "mysql-0-primary", f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")
@@ -96,6 +103,12 @@ class RunningMysql:
             servers_base.stop(self.directory, name, signal.SIGKILL)
 
 
+def on_shard(shard: int, count: int = 1) -> list[int]:
+    """The lowest tournament ids of a shard, of two."""
+    numbers = (number for number in range(1, 10_000) if slot_of(number) * 2 // SLOTS == shard)
+    return [next(numbers) for _ in range(count)]
+
+
 def free_ports(count: int) -> int:
     """The first of `count` ports in a row that a server can listen on, below those that the system hands out by itself."""
     for first in range(23_400, 32_000, count):
@@ -114,6 +127,28 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, signed by itself, and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Palio's tests")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    files = directory / "server.crt", directory / "server.key"
+    files[0].write_bytes(made.public_bytes(pem))
+    files[1].write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    )
+    return files
 
 
 @pytest.fixture(scope="session")
