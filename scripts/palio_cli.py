@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo against a running Palio."""
+"""Palio's command line: tokens, settings, the demo against a running Palio, the durable store's shards."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="X times as fast (default: 1)")
     _data_option(demo)
     demo.set_defaults(command=_demo)
+
+    shards = commands.add_parser(
+        "shards",
+        help="show the durable store's shards, or move slots between them",
+        description="Show which shard holds which slots and how its servers answer. With --move: move slots; Palio must be stopped.",
+    )
+    shards.add_argument(
+        "--servers",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help='JSON with "shards" (each with "primary" and "replicas"), "user", "password", "database"',
+    )
+    shards.add_argument("--move", default=None, metavar="SLOTS", help="move these slots, such as 0-99,512, to --to")
+    shards.add_argument("--to", type=int, default=None, metavar="SHARD", help="where --move moves slots to")
+    shards.set_defaults(command=_shards)
     return whole
 
 
@@ -96,6 +112,17 @@ def _demo(options: argparse.Namespace) -> int:
     return run_demo(
         url, bearer, speed=options.speed, data_dir=settings.data_dir if options.token is None else options.data
     )
+
+
+def _shards(options: argparse.Namespace) -> int:
+    from scripts.shards import move, options_of, show_shards, slots_of
+
+    servers = options_of(options.servers)
+    if (options.move is None) != (options.to is None):
+        raise ValueError("expected --move and --to together")
+    if options.move is None:
+        return show_shards(servers)
+    return move(servers, slots_of(options.move), options.to)
 
 
 def _data_option(command: argparse.ArgumentParser) -> None:

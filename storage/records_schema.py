@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from storage.base.records import OutboxRow, ParticipantRow, TournamentRow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # the newest revision below storage/migrations/versions
 # A snapshot's rows: MySQL's default packet takes 16 MiB, and a row should stay well below it.
 SNAPSHOT_PART_BYTES = 4 << 20
 SNAPSHOTS_KEPT = 2
@@ -60,10 +60,39 @@ class Hundredths(TypeDecorator[int]):
 Id = BigInteger().with_variant(Integer, "sqlite")  # as INTEGER, SQLite's primary key is the row's own number
 MILLISECONDS = BigInteger
 
+# Compared by code points: what is equal on SQLite is equal on MySQL. `name_folded` ignores case by itself.
+MYSQL_TABLE: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
 metadata = MetaData()
 
 schema_version = Table(
-    "schema_version", metadata, Column("id", Integer, primary_key=True, autoincrement=False), Column("version", Integer)
+    "schema_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer),
+    **MYSQL_TABLE,
+)
+
+# Which shard this database is, and of which installation: addresses in the wrong order are noticed. Who wants to write must know where
+# slots lie as of `slots_version` or later: a slot may have left this shard then.
+shard_identity = Table(
+    "shard_identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("shard", Integer, nullable=False),
+    Column("installation", String(32), nullable=False),
+    Column("slots_version", Integer, nullable=False),
+    **MYSQL_TABLE,
+)
+
+# The catalog, in use on shard 0 alone: which shard holds a slot of tournament ids. The highest version is that of the whole.
+shard_slots = Table(
+    "shard_slots",
+    metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("shard", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    **MYSQL_TABLE,
 )
 
 tournaments = Table(
@@ -94,6 +123,7 @@ tournaments = Table(
     Index("idx_tournaments_active", "is_active", "end_time"),
     Index("idx_tournaments_listed", "created_ms", "tournament_id"),
     Index("idx_tournaments_partition", "log_partition", "is_active"),
+    **MYSQL_TABLE,
 )
 
 participants = Table(
@@ -112,6 +142,7 @@ participants = Table(
     sqlite_with_rowid=False,
     mysql_partition_by="HASH(tournament_id)",
     mysql_partitions="8",
+    **MYSQL_TABLE,
 )
 Index("idx_tournament_participants_tournament", participants.c.tournament_id, participants.c.score.desc())
 
@@ -123,6 +154,7 @@ snapshots = Table(
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("log_partition", Integer, nullable=False),
     Column("data", LargeBinary(SNAPSHOT_PART_BYTES), nullable=False),
+    **MYSQL_TABLE,
 )
 
 outbox = Table(
@@ -133,6 +165,7 @@ outbox = Table(
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("kind", String(64), nullable=False),
     Column("payload", LargeBinary((1 << 24) - 1), nullable=False),
+    **MYSQL_TABLE,
 )
 
 projected = Table(
@@ -141,6 +174,7 @@ projected = Table(
     Column("scope", String(64), primary_key=True),
     Column("log_partition", Integer, nullable=False),
     Column("log_offset", BigInteger, nullable=False),
+    **MYSQL_TABLE,
 )
 
 

@@ -1,17 +1,21 @@
 """Records on a SQL database through SQLAlchemy Core: SQLite embedded, MySQL in a cluster, the same code.
 
 One database is one shard: a `save` is one transaction. On SQLite several processes use the file at once; a write waits for
-others at most the busy timeout. The database's errors become RecordsUnavailableError (the transaction was not made), but
-for those that a wrong row causes.
+others at most the busy timeout. On MySQL a write that a deadlock or a lock's time cut off is tried again, a few times. The database's
+errors become RecordsUnavailableError, but for those that a wrong row causes: the transaction was not made, or, when the connection
+broke while it was being committed, may have been; saving it again is right in both cases.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Connection, insert, inspect, select, true
+from sqlalchemy import select, true
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -27,27 +31,43 @@ from storage.base.records import (
     StoredSnapshot,
     TournamentRow,
 )
-from storage.records_engines import WRITES, check_version, sqlite_engine
-from storage.records_save import CheckpointWriter, in_parts, kept_snapshots
+from storage.records_engines import WRITES, is_lock_conflict, sqlite_engine
+from storage.records_save import CheckpointWriter, check_and_order, in_parts, kept_snapshots
 from storage.records_schema import (
-    SCHEMA_VERSION,
     TOURNAMENT_COLUMNS,
-    metadata,
     outbox,
     participant_row,
     projected,
-    schema_version,
     snapshots,
     tournament_row,
     tournaments,
 )
 
+T = TypeVar("T")
+SAVE_ATTEMPTS = 4  # of one save that others' locks cut off
+LOCK_PAUSE_S = 0.02  # at most, times the attempt, before the next one
+
 
 class SqlRecords:
     """See `storage.base.records.Records`. Made by `open`; belongs to one process."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        timeout_ms: int | None = None,
+        before_save: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> None:
+        """Over an engine whose database has its tables; each call ends within `timeout_ms` (None: the engine has its own bounds).
+
+        `before_save` begins each transaction that saves, and may refuse it.
+        """
+        self._before_save = before_save
         self._engine = engine
+        self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
+        self._where = (engine.url.host and f"{engine.url.host}:{engine.url.port}") or Path(
+            str(engine.url.database)
+        ).name
         self._writing = engine.execution_options(**{WRITES: True})
         self._writer = CheckpointWriter(engine.dialect.name)
 
@@ -58,24 +78,24 @@ class SqlRecords:
         Raises StorageVersionError (made by a newer version; nothing was touched), StorageError (another database) and
         RecordsUnavailableError.
         """
-        return await cls.over(await sqlite_engine(Path(path), busy_timeout_ms))
-
-    @classmethod
-    async def over(cls, engine: AsyncEngine) -> SqlRecords:
-        """The store on an engine's database; its tables are made when missing. Raises as `open`."""
-        records = cls(engine)
-        try:
-            async with records._write() as connection:
-                await connection.run_sync(_make_or_check)
-        except BaseException:
-            await engine.dispose()
-            raise
-        return records
+        return cls(await sqlite_engine(Path(path), busy_timeout_ms))
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`. ValueError: participants or effects of a tournament that is not in the checkpoint."""
-        async with self._write() as connection:
-            await self._writer.write(connection, checkpoint)
+        checkpoint = check_and_order(checkpoint)
+        async with self._bounded():
+            for attempt in range(1, SAVE_ATTEMPTS + 1):
+                try:
+                    async with self._writing.begin() as connection:
+                        if self._before_save is not None:
+                            await self._before_save(connection)
+                        await self._writer.write(connection, checkpoint)
+                except DBAPIError as error:
+                    if attempt == SAVE_ATTEMPTS or not is_lock_conflict(error):
+                        raise
+                    await asyncio.sleep(random.uniform(0, LOCK_PAUSE_S * attempt))  # noqa: S311 - spreads, hides nothing
+                else:
+                    return
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
         """See `Records.snapshot`."""
@@ -156,6 +176,11 @@ class SqlRecords:
         last = rows[limit - 1][1]
         return rows[:limit], records_queries.encode_cursor(last.joined_ms, last.tournament_id)
 
+    async def run(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` finds in a transaction that reads, with the port's errors and this store's time limit."""
+        async with self._read() as connection:
+            return await ask(connection)
+
     async def close(self) -> None:
         """See `Records.close`."""
         await self._engine.dispose()
@@ -163,32 +188,18 @@ class SqlRecords:
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that reads, with the port's errors."""
-        async with _told(), self._engine.connect() as connection:
+        async with self._bounded(), self._engine.connect() as connection:
             yield connection
 
     @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes, committed at the end, with the port's errors."""
-        async with _told(), self._writing.begin() as connection:
-            yield connection
-
-
-@asynccontextmanager
-async def _told() -> AsyncIterator[None]:
-    try:
-        yield
-    except (IntegrityError, DataError, ProgrammingError):
-        raise  # a row or a statement is wrong: trying again would not help
-    except (DBAPIError, PoolTimeoutError, OSError) as error:
-        raise RecordsUnavailableError(str(getattr(error, "orig", None) or error)) from error
-
-
-def _make_or_check(connection: Connection) -> None:
-    """Make the tables, or see that their version is known."""
-    if inspect(connection).has_table(schema_version.name):
-        version = connection.scalar(select(schema_version.c.version))
-        if version is not None:
-            check_version(str(connection.engine.url.database), version)
-            return
-    metadata.create_all(connection)
-    connection.execute(insert(schema_version).values(id=0, version=SCHEMA_VERSION))
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Within the time limit, with the port's errors."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except (IntegrityError, DataError, ProgrammingError):
+            raise  # a row or a statement is wrong: trying again would not help
+        except TimeoutError as error:
+            raise RecordsUnavailableError(f"{self._where}: no answer within {self._timeout_s:g} s") from error
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            raise RecordsUnavailableError(f"{self._where}: {getattr(error, 'orig', None) or error}") from error

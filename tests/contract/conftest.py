@@ -17,6 +17,8 @@ from redis.exceptions import MovedError
 
 from storage.base import ReadModel, Records, ScoreLog, Updates
 from storage.read_model_redis import CopyConfig, RedisReadModel
+from storage.records_mysql import MysqlOptions, mysql_engine, prepare
+from storage.records_sharded import ShardedRecords
 from storage.records_sql import SqlRecords
 from storage.score_log_kafka import KafkaScoreLog
 from storage.score_log_kafka_config import KafkaLogConfig
@@ -26,9 +28,11 @@ from storage.updates_redis import RedisUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 from tests.support.servers_influx import influx, influx_server
 from tests.support.servers_kafka import KafkaForTests, kafka
+from tests.support.servers_mysql import RunningMysql, mysql_servers
 from tests.support.servers_redis import RunningRedis, clustered_redis, single_redis
 
-__all__ = ["influx", "influx_server", "kafka", "clustered_redis", "single_redis"]  # fixtures made elsewhere
+# fixtures made elsewhere
+__all__ = ["clustered_redis", "influx", "influx_server", "kafka", "mysql_servers", "single_redis"]
 
 PARTITIONS = 5
 
@@ -131,12 +135,46 @@ def log(bench: LogUnderTest) -> ScoreLog:
     return bench.open()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", "mysql", "mysql-sharded"])
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
     """An empty durable store."""
-    opened: Records = await SqlRecords.open(tmp_path / "records.db") if request.param == "sqlite" else MemoryRecords()
+    opened: Records
+    if request.param == "sqlite":
+        opened = await SqlRecords.open(tmp_path / "records.db")
+    elif request.param == "memory":
+        opened = MemoryRecords()
+    else:
+        servers: RunningMysql = request.getfixturevalue("mysql_servers")
+        options = servers.options(shards=1 if request.param == "mysql" else 2)
+        servers.empty(options)
+        if request.param == "mysql":
+            primary = options.shards[0].primary
+            await prepare(options, primary)
+            opened = SqlRecords(mysql_engine(options, primary), timeout_ms=options.timeout_ms)
+        else:
+            opened = await ShardedRecords.open(options)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def mysql(mysql_servers: RunningMysql) -> Iterator[RunningMysql]:
+    """All up, and up again after a test that took one down."""
+    mysql_servers.empty(mysql_servers.options())
+    yield mysql_servers
+    mysql_servers.up()
+
+
+@pytest.fixture
+def mysql_options(mysql: RunningMysql) -> MysqlOptions:
+    return mysql.options(probe_interval_ms=200, connect_timeout_ms=1_000, timeout_ms=3_000, lock_wait_ms=1_000)
+
+
+@pytest.fixture
+async def sharded(mysql_options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
+    records = await ShardedRecords.open(mysql_options)
+    yield records
+    await records.close()
 
 
 @pytest.fixture(params=["broker", "redis", "redis-cluster"])

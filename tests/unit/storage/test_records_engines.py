@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from aiomysql.cursors import RE_INSERT_VALUES
 from sqlalchemy import BigInteger, Column, MetaData, Table
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from storage.base import StorageVersionError
-from storage.records_engines import check_version, insert_new, upsert
+from storage.records_engines import insert_new, upsert
+from storage.records_migrations import check_version
 from storage.records_schema import SCHEMA_VERSION, participants, tournaments
 
 TABLE = Table(
@@ -68,3 +70,17 @@ def test_only_newer_versions_are_refused() -> None:
     check_version("records.db", SCHEMA_VERSION)
     with pytest.raises(StorageVersionError, match=f"schema {SCHEMA_VERSION + 1}"):
         check_version("records.db", SCHEMA_VERSION + 1)
+
+
+def test_many_rows_go_in_one_statement_on_mysql() -> None:
+    """aiomysql sends rows one by one unless it sees this form; the row alias that MySQL 8.4 would have is not of it."""
+    for statement in (
+        upsert("mysql", participants),
+        upsert("mysql", tournaments, "log_offset"),
+        insert_new("mysql", participants),
+    ):
+        dialect = mysql.dialect(paramstyle="format")
+        dialect.server_version_info = (8, 4, 0)
+        sql = str(statement.compile(dialect=dialect))
+        assert RE_INSERT_VALUES.match(sql), sql
+        assert ("`rank`" in sql) == ("attempts" in sql)  # a reserved word of MySQL 8

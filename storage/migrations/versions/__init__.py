@@ -1,0 +1,1 @@
+"""One file a revision; the file of revision N makes schema N from schema N - 1."""

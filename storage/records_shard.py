@@ -1,0 +1,236 @@
+"""One shard of the durable store: a primary that takes the writes, and replicas that take part of the reads.
+
+Reads see every `save` that has returned, in whichever process: a read asks the primary for its position (GTID), a question that costs
+it next to nothing, and lets a replica answer once that has come so far. A replica that does not within `replica_wait_ms`, or does not
+answer, is left out: the primary answers, and the replica comes back once a look, every `probe_interval_ms`, finds it caught up.
+While the primary is down replicas answer by themselves, also those left out: without what the primary alone had written when it went.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.base.errors import RecordsUnavailableError
+from storage.records_mysql import MysqlOptions, MysqlServer, mysql_engine
+from storage.records_slots import check_writable
+from storage.records_sql import SqlRecords
+
+T = TypeVar("T")
+Ask = Callable[[SqlRecords], Awaitable[T]]
+
+
+class ServerHealth(NamedTuple):
+    """How a server answers. `answer_ms` None: it does not, `error` says why. `behind` tells whether a replica lacks what its primary has."""
+
+    shard: int
+    role: str
+    address: str
+    answer_ms: float | None
+    behind: bool | None
+    error: str = ""
+
+
+class Replica:
+    """A replica as this process sees it."""
+
+    def __init__(self, options: MysqlOptions, server: MysqlServer) -> None:
+        self.address = str(server)
+        engine = mysql_engine(options, server)
+        self.records = SqlRecords(engine, timeout_ms=options.timeout_ms)
+        # One that hangs is found by a short question, not by a query that may be slow for its own sake.
+        self._short = SqlRecords(engine, timeout_ms=options.connect_timeout_ms)
+        self.left_out = False
+        self.probe: asyncio.Task[None] | None = None
+
+    async def has(self, position: str, within_ms: int) -> bool:
+        """Whether everything up to `position` is there, waiting at most `within_ms`. Raises RecordsUnavailableError."""
+        return await self._short.run(lambda connection: _reaches(connection, position, within_ms / 1000))
+
+
+class Shard:
+    """See the module. Belongs to one event loop."""
+
+    def __init__(self, options: MysqlOptions, number: int) -> None:
+        shard = options.shards[number]
+        self.number = number
+        self.address = str(shard.primary)
+        self.engine = mysql_engine(options, shard.primary)
+        self.primary = SqlRecords(self.engine, timeout_ms=options.timeout_ms, before_save=self._check_slots)
+        self.slots_version = 0  # as of which this process knows where slots lie
+        # A connection of its own: the question that every read begins with does not wait behind queries.
+        self._short = SqlRecords(
+            mysql_engine(options, shard.primary, connections=1), timeout_ms=options.connect_timeout_ms
+        )
+        self.replicas = [Replica(options, server) for server in shard.replicas]
+        self._options = options
+        self._next = 0
+        self._down_until = 0.0
+        self._asking: asyncio.Task[str] | None = None
+
+    @property
+    def left_out(self) -> list[str]:
+        """The replicas that are left out just now."""
+        return [replica.address for replica in self.replicas if replica.left_out]
+
+    async def read(self, ask: Ask[T]) -> T:
+        """An answer of a replica that has all, else of the primary; of any replica while the primary is down."""
+        if not self.replicas:
+            return await ask(self.primary)
+        try:
+            position = await self._unless_down(self._position)
+        except RecordsUnavailableError as error:
+            return await self._of_any_replica(ask, error)
+        for replica in self._in_turn() if position else ():
+            if not await self._has(replica, position):
+                continue
+            try:
+                return await ask(replica.records)
+            except RecordsUnavailableError as error:
+                if _was_slow(error):
+                    raise  # so it would be elsewhere
+                self._leave_out(replica)
+        try:
+            return await ask(self.primary)
+        except RecordsUnavailableError as error:
+            if _was_slow(error):
+                raise
+            return await self._of_any_replica(ask, error)
+
+    async def read_by_key(self, ask: Ask[T]) -> T:
+        """An answer of the primary, which has it as fast as its position; of any replica while the primary is down."""
+        if not self.replicas:
+            return await ask(self.primary)
+        try:
+            return await self._unless_down(lambda: ask(self.primary))
+        except RecordsUnavailableError as error:
+            return await self._of_any_replica(ask, error)
+
+    async def _has(self, replica: Replica, position: str) -> bool:
+        """Whether a replica has all up to `position`; else it is left out."""
+        try:
+            if await replica.has(position, self._options.replica_wait_ms):
+                return True
+        except RecordsUnavailableError:
+            pass
+        self._leave_out(replica)
+        return False
+
+    async def _of_any_replica(self, ask: Ask[T], error: RecordsUnavailableError) -> T:
+        """Those that had all when they were last asked come first. Raises `error` when none answers."""
+        for replica in sorted(self._in_turn(everyone=True), key=lambda replica: replica.left_out):
+            try:
+                return await ask(replica.records)
+            except RecordsUnavailableError:
+                self._leave_out(replica)
+        raise error
+
+    async def health(self) -> list[ServerHealth]:
+        """How each server answers now."""
+        position = ""
+
+        async def look(role: str, address: str, records: SqlRecords, replica: Replica | None) -> ServerHealth:
+            nonlocal position
+            start = time.perf_counter()
+            try:
+                own = await records.run(_position_of)
+                taken_ms = 1000 * (time.perf_counter() - start)
+                if replica is None:
+                    position = own
+                    return ServerHealth(self.number, role, address, taken_ms, None)
+                behind = not await replica.has(position, self._options.replica_wait_ms) if position else None
+                return ServerHealth(self.number, role, address, taken_ms, behind)
+            except RecordsUnavailableError as error:
+                return ServerHealth(self.number, role, address, None, None, str(error))
+
+        found = [await look("primary", self.address, self.primary, None)]
+        return found + [await look("replica", r.address, r.records, r) for r in self.replicas]
+
+    async def close(self) -> None:
+        """Release connections. A second call does nothing."""
+        tasks = [task for task in (self._asking, *(r.probe for r in self.replicas)) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.primary.close()
+        await self._short.close()
+        for replica in self.replicas:
+            await replica.records.close()
+
+    async def _check_slots(self, connection: AsyncConnection) -> None:
+        await check_writable(connection, self.slots_version)
+
+    async def _unless_down(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the primary where another can answer instead: not for long, and not again at once after it failed."""
+        if time.monotonic() < self._down_until:
+            raise RecordsUnavailableError(f"{self.address}: did not answer a moment ago")
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_ms / 1000):
+                return await ask()
+        except (RecordsUnavailableError, TimeoutError) as error:
+            self._down_until = time.monotonic() + self._options.probe_interval_ms / 1000
+            raise RecordsUnavailableError(str(error) or f"{self.address}: no answer in time") from error
+
+    async def _position(self) -> str:
+        """The primary's position at some moment after the call; those who call at the same time ask once."""
+        if self._asking is not None:
+            await asyncio.wait([self._asking])  # it may have been answered before the call
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._short.run(_position_of))
+            self._asking.add_done_callback(_look_at)
+        return await asyncio.shield(self._asking)
+
+    def _in_turn(self, *, everyone: bool = False) -> list[Replica]:
+        self._next += 1
+        start = self._next % max(1, len(self.replicas))
+        return [r for r in self.replicas[start:] + self.replicas[:start] if everyone or not r.left_out]
+
+    def _leave_out(self, replica: Replica) -> None:
+        replica.left_out = True
+        if replica.probe is None:
+            replica.probe = asyncio.create_task(self._until_back(replica))
+
+    async def _until_back(self, replica: Replica) -> None:
+        while replica.left_out:
+            await asyncio.sleep(self._options.probe_interval_ms / 1000)
+            try:
+                position = await self._unless_down(self._position)
+                replica.left_out = not await replica.has(position, self._options.replica_wait_ms)
+            except RecordsUnavailableError:
+                continue
+        replica.probe = None
+
+
+def _look_at(done: asyncio.Task[str]) -> None:
+    """An error that nobody waits for any more is no news."""
+    if not done.cancelled():
+        done.exception()
+
+
+def _was_slow(error: RecordsUnavailableError) -> bool:
+    """Whether a query ran out of time, rather than a server out of reach."""
+    return isinstance(error.__cause__, TimeoutError)
+
+
+async def _position_of(connection: AsyncConnection) -> str:
+    """What a primary has written to its binary log; empty without one, and then no replica can be trusted."""
+    variable = "gtid_binlog_pos" if _is_mariadb(connection) else "gtid_executed"
+    return str((await connection.execute(text(f"SELECT @@GLOBAL.{variable}"))).scalar() or "")
+
+
+async def _reaches(connection: AsyncConnection, position: str, within_s: float) -> bool:
+    """MariaDB answers -1 when the time is over, MySQL 1; both 0 when the position was reached."""
+    function = "MASTER_GTID_WAIT" if _is_mariadb(connection) else "WAIT_FOR_EXECUTED_GTID_SET"
+    waited = await connection.execute(
+        text(f"SELECT {function}(:position, :within_s)"), {"position": position, "within_s": within_s}
+    )
+    return waited.scalar() == 0
+
+
+def _is_mariadb(connection: AsyncConnection) -> bool:
+    return bool(getattr(connection.dialect, "is_mariadb", False))

@@ -1,0 +1,187 @@
+"""Records over shards of MySQL: each tournament, with everything of it, lies on the shard of its slot.
+
+A `save` is one transaction for each shard, and what covers several shards comes last: the offset of a scope such as `partition-7`,
+kept on shard 0, is written (with shard 0's own rows) once the transactions of all other shards are durable. So when it is there, all
+that it stands for is. A `save` that fails may have been made on some shards; it is made whole by saving again, which changes
+nothing where it was made. The scope `tournament-<id>` lies with its tournament.
+
+What recovery reads comes from the primaries alone. Pages are merged over all shards; their cursors name a place in the one order of
+all rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from storage import records_queries
+from storage.base.errors import RecordsUnavailableError
+from storage.base.records import Checkpoint, ListQuery, OutboxRow, Page, ParticipantRow, StoredSnapshot, TournamentRow
+from storage.records_mysql import MysqlOptions, prepare
+from storage.records_save import check_and_order
+from storage.records_shard import ServerHealth, Shard
+from storage.records_slots import SlotMap, identify, load_slots, stored_slots
+
+T = TypeVar("T")
+CATALOG = 0  # the shard that holds the slots' table, and offsets of what no shard holds alone
+TOURNAMENT_SCOPE = "tournament-"
+
+
+class ShardedRecords:
+    """See the module and `storage.base.records.Records`. Made by `open`; belongs to one event loop."""
+
+    def __init__(self, shards: Sequence[Shard], slots: SlotMap) -> None:
+        self.shards = list(shards)
+        self.slots = slots
+        for shard in shards:
+            shard.slots_version = slots.version
+
+    @classmethod
+    async def open(cls, options: MysqlOptions) -> ShardedRecords:
+        """Make or migrate each shard's tables, see that it is the shard it should be, and read where slots lie.
+
+        Raises ValueError (no shards), RecordsUnavailableError (a primary), StorageVersionError (newer; nothing was touched there) and
+        StorageError (other tables, another shard, slots of a shard that is not configured).
+        """
+        if not options.shards:
+            raise ValueError("expected at least one shard")
+        for addresses in options.shards:
+            await prepare(options, addresses.primary)
+        shards = [Shard(options, number) for number in range(len(options.shards))]
+        try:
+            installation = None
+            for shard in shards:
+                installation = await identify(shard.engine, shard.number, installation, shard.address)
+            return cls(shards, await load_slots(shards[CATALOG].engine, len(shards)))
+        except BaseException as error:
+            await asyncio.gather(*(shard.close() for shard in shards))
+            if isinstance(error, DBAPIError | OSError):
+                raise RecordsUnavailableError(str(getattr(error, "orig", None) or error)) from error
+            raise
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See `Records.save` and the module."""
+        parts = self._split(check_and_order(checkpoint))
+        last = parts.pop(CATALOG, None)
+        await _all(self.shards[number].primary.save(part) for number, part in parts.items())
+        if last is not None:
+            await self.shards[CATALOG].primary.save(last)
+
+    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
+        """See `Records.snapshot`."""
+        return await self._home(tournament_id).primary.snapshot(tournament_id)
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.snapshots`."""
+        return await self._home(tournament_id).primary.snapshots(tournament_id)
+
+    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
+        """See `Records.active`; lowest id first."""
+        found = await _all(shard.primary.active(partition, dedicated=dedicated) for shard in self.shards)
+        return sorted(number for numbers in found for number in numbers)
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        """See `Records.projected`."""
+        found = dict.fromkeys(scopes, -1)
+        homes: dict[int, list[str]] = {}
+        for scope in found:
+            homes.setdefault(self._home_of_scope(scope), []).append(scope)
+        for offsets in await _all(self.shards[home].primary.projected(part) for home, part in homes.items()):
+            found |= offsets
+        return found
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        """See `Records.outbox`."""
+        found = await _all(shard.primary.outbox(limit) for shard in self.shards)
+        return list(heapq.merge(*found))[:limit]
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None:
+        """See `Records.tournament`."""
+        return await self._home(tournament_id).read_by_key(lambda records: records.tournament(tournament_id))
+
+    async def list_tournaments(self, query: ListQuery) -> Page:
+        """See `Records.list_tournaments`."""
+        pages = await self._on_each(lambda records: records.list_tournaments(query))
+        rows = _newest_first((page.rows for page in pages), lambda row: (row.created_ms, row.tournament_id))
+        if len(rows) <= query.limit and all(page.next_cursor is None for page in pages):
+            return Page(rows, None)
+        last = rows[query.limit - 1]
+        return Page(rows[: query.limit], records_queries.encode_cursor(last.created_ms, last.tournament_id))
+
+    async def user_tournaments(
+        self, user_id: int, cursor: str | None, limit: int
+    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+        """See `Records.user_tournaments`."""
+        pages = await self._on_each(lambda records: records.user_tournaments(user_id, cursor, limit))
+        rows = _newest_first((page for page, _ in pages), lambda pair: (pair[1].joined_ms, pair[1].tournament_id))
+        if len(rows) <= limit and all(further is None for _, further in pages):
+            return rows, None
+        last = rows[limit - 1][1]
+        return rows[:limit], records_queries.encode_cursor(last.joined_ms, last.tournament_id)
+
+    async def close(self) -> None:
+        """See `Records.close`."""
+        await asyncio.gather(*(shard.close() for shard in self.shards))
+
+    async def _on_each(self, ask: Callable[[Any], Awaitable[T]]) -> list[T]:
+        return await _all(shard.read(ask) for shard in self.shards)
+
+    def _home(self, tournament_id: int) -> Shard:
+        return self.shards[self.slots.shard_of(tournament_id)]
+
+    def _home_of_scope(self, scope: str) -> int:
+        number = scope.removeprefix(TOURNAMENT_SCOPE)
+        if number == scope or not number.isascii() or not number.isdigit():
+            return CATALOG
+        return self.slots.shard_of(int(number))
+
+    def _split(self, whole: Checkpoint) -> dict[int, Checkpoint]:
+        """The part of each shard that has one; rows stay in their order."""
+        parts: dict[int, Checkpoint] = {}
+
+        def part(number: int) -> Any:
+            return parts.setdefault(number, Checkpoint([], [], [], [], []))
+
+        homes: dict[int, int] = {}
+        for name in ("tournaments", "snapshots", "participants", "outbox"):
+            for row in getattr(whole, name):
+                home = homes.get(row.tournament_id)
+                if home is None:
+                    home = homes[row.tournament_id] = self.slots.shard_of(row.tournament_id)
+                getattr(part(home), name).append(row)
+        for projected in whole.projected:
+            part(self._home_of_scope(projected[0])).projected.append(projected)
+        return parts
+
+
+async def look(options: MysqlOptions) -> tuple[SlotMap | None, list[ServerHealth]]:
+    """Where slots lie (None: nobody can say, or nothing was made yet) and how every server answers; changes nothing."""
+    shards = [Shard(options, number) for number in range(len(options.shards))]
+    try:
+        health = [server for shard in await _all(shard.health() for shard in shards) for server in shard]
+        try:
+            slots = await shards[CATALOG].read_by_key(lambda records: records.run(stored_slots))
+        except (RecordsUnavailableError, ProgrammingError):  # no server; no such table
+            slots = None
+        return slots, health
+    finally:
+        await asyncio.gather(*(shard.close() for shard in shards))
+
+
+async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:
+    """All answers at once; the first error once all have ended, so that nothing goes on behind the caller's back."""
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    found: list[T] = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        found.append(answer)
+    return found
+
+
+def _newest_first(pages: Iterable[Sequence[T]], place: Callable[[T], tuple[int, int]]) -> list[T]:
+    return list(heapq.merge(*pages, key=place, reverse=True))

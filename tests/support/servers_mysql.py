@@ -1,0 +1,159 @@
+"""Real MariaDB servers for tests: two shards with replicas for a test session, databases emptied between tests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from scripts import servers_base
+from scripts.servers_mysql import HOST, MysqlServers, run_sql
+from storage.records_mysql import MysqlOptions
+from storage.records_slots import SLOTS, slot_of
+
+ONE_DATABASE = "palio_one"  # beside the sharded one, on the first primary
+TABLES = (
+    "tournaments",
+    "tournament_participants",
+    "snapshots",
+    "outbox",
+    "projected",
+)
+
+
+class RunningMysql:
+    """The session's servers; those that a test stopped are started again by `up`."""
+
+    def __init__(self, directory: Path, shards: int = 2, certificate: tuple[Path, Path] | None = None) -> None:
+        self.directory = directory
+        self.first_port = free_ports(2 * shards)
+        self._servers = MysqlServers(shards, certificate)
+        self._servers.install()
+        self.connect_values: dict[str, Any] = self._servers.start(directory, self.first_port)
+        run_sql(directory, "mysql-0-primary", f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")
+
+    def options(self, shards: int = 2, **changes: Any) -> MysqlOptions:
+        """All shards with replicas; or, of one shard, the first primary alone with a database of its own."""
+        if shards == 2:
+            return MysqlOptions.of({**self.connect_values}, **changes)
+        primary = {"primary": self.connect_values["shards"][0]["primary"]}
+        return MysqlOptions.of({**self.connect_values, "shards": [primary], "database": ONE_DATABASE}, **changes)
+
+    def up(self) -> None:
+        """Start what does not run, wake what was stopped, and wait until the replicas follow."""
+        for name in servers_base.names(self.directory):
+            pid = servers_base.pid_of(self.directory, name)
+            if pid is not None:
+                self.signal(name, signal.SIGCONT)
+        self._servers.start(self.directory, self.first_port)
+
+    def kill(self, name: str) -> None:
+        """End one, as a loss of power would: `mysql-0-primary`, `mysql-1-replica`, ..."""
+        servers_base.stop(self.directory, name, signal.SIGKILL)
+
+    def start(self, name: str) -> None:
+        """Start one again and wait until it answers."""
+        self._servers.start_one(self.directory, name, self.first_port)
+
+    def signal(self, name: str, sign: signal.Signals) -> None:
+        """Send one a signal (SIGSTOP: it keeps its connections and answers nothing)."""
+        pid = servers_base.pid_of(self.directory, name)
+        assert pid is not None
+        os.kill(pid, sign)
+
+    def sql(self, name: str, statements: str) -> str:
+        """Run statements as the administrator."""
+        return run_sql(self.directory, name, statements)
+
+    def empty(self, options: MysqlOptions) -> None:
+        """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do."""
+        for shard in options.shards:
+            with pymysql.connect(
+                host=shard.primary.host,
+                port=shard.primary.port,
+                user=options.user,
+                password=options.password,
+                database=options.database,
+            ) as connection:
+                cursor = connection.cursor()
+                cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = database()")
+                there = {name for (name,) in cursor.fetchall()}
+                for table in TABLES:
+                    if table in there:
+                        cursor.execute(f"DELETE FROM {table}")
+                connection.commit()
+
+    def down(self) -> None:
+        """End all."""
+        for name in servers_base.names(self.directory):
+            if servers_base.pid_of(self.directory, name) is not None:
+                self.signal(name, signal.SIGCONT)
+            servers_base.stop(self.directory, name, signal.SIGKILL)
+
+
+def on_shard(shard: int, count: int = 1) -> list[int]:
+    """The lowest tournament ids of a shard, of two."""
+    numbers = (number for number in range(1, 10_000) if slot_of(number) * 2 // SLOTS == shard)
+    return [next(numbers) for _ in range(count)]
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row that a server can listen on, below those that the system hands out by itself."""
+    for first in range(23_400, 32_000, count):
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as servers do: connections that ended do not count
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, signed by itself, and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Palio's tests")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    files = directory / "server.crt", directory / "server.key"
+    files[0].write_bytes(made.public_bytes(pem))
+    files[1].write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    )
+    return files
+
+
+@pytest.fixture(scope="session")
+def mysql_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMysql]:
+    """Two shards, each a primary and a replica, until the session ends. What cannot be installed is a failure."""
+    running = RunningMysql(tmp_path_factory.mktemp("mysql"))
+    yield running
+    running.down()
