@@ -28,3 +28,19 @@ def check_log(bounds: Mapping[int, LogBounds], projected: Mapping[int, int]) -> 
                 f"partition {partition} is durable up to offset {offset}, but its log starts at {held.start}: "
                 "records between are gone"
             )
+
+
+def identity_scope(identity: str) -> str:
+    """The name under which the durable store notes, among the projected offsets, which log it follows."""
+    return f"log-{identity}"[:64]
+
+
+def check_identity(noted: int, projected: Mapping[int, int]) -> None:
+    """`noted`: what is projected for `identity_scope` of the log at hand, -1 for nothing; `projected` as in `check_log`.
+
+    Raises LogMismatchError when the store follows some log, and not this one: its offsets could fit by chance.
+    """
+    if noted < 0 and any(offset >= 0 for offset in projected.values()):
+        raise LogMismatchError(
+            "the durable state came from another log: this one was made anew, or is of another Palio"
+        )

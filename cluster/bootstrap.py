@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import logging
@@ -15,13 +14,11 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final
 
-from actors.domain.delivery import scope_name
-from actors.log_check import LogMismatchError, check_log
+from cluster.data_check import check_data
 from cluster.errors import StartError
-from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, metrics_dir, open_log, open_records
+from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, metrics_dir
 from cluster.settings import PROJECT_DIR, Settings
 from cluster.tokens import token as make_token
-from storage.base import StorageError, StorageVersionError
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +79,8 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     _check_ports(settings)
     lock = _lock_data_dir(settings.data_dir)
     try:
-        tell("checking the data directory")
-        _check_data(settings)
+        tell("checking the data")
+        check_data(settings)
         _prepare_environment(settings)
         tell("starting Ray")
         _start_ray()
@@ -137,32 +134,6 @@ def _lock_data_dir(data_dir: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
-
-
-def _check_data(settings: Settings) -> None:
-    """Open both stores once, before anything starts: makes them if they are missing, refuses those of a newer version or that
-    do not belong together."""
-
-    async def check() -> None:
-        log = open_log(settings)
-        try:
-            bounds = await log.bounds()
-            records = await open_records(settings)
-            try:
-                scopes = {scope_name(partition, 0): partition for partition in bounds}
-                projected = await records.projected(list(scopes))
-            finally:
-                await records.close()
-            check_log(bounds, {scopes[scope]: offset for scope, offset in projected.items()})
-        finally:
-            await log.close()
-
-    try:
-        asyncio.run(check())
-    except StorageVersionError as error:
-        raise StartError(f"the data directory {settings.data_dir} was made by a newer Palio: {error}") from error
-    except (StorageError, LogMismatchError, OSError) as error:
-        raise StartError(f"cannot use the data directory {settings.data_dir}: {error}") from error
 
 
 def _prepare_environment(settings: Settings) -> None:

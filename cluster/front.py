@@ -13,12 +13,11 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from cluster import api_door
 from cluster.directory import RayOwners
 from cluster.gateway_scaling import GatewayScaling
-from cluster.parts import clock_ms, jwt_secret, open_log, open_records, plan_of, set_up_logging, signer_of
+from cluster.parts import jwt_secret, open_log, open_read_model, open_records, plan_of, set_up_logging, signer_of
 from cluster.settings import Settings, project_version
 from cluster.updates_actor import connect_updates
 from serve_app.config import FrontConfig
 from serve_app.services import Services, open_services
-from storage.read_model_snapshots import SnapshotReadModel
 
 SERVE_LOGGING: Final = {"enable_access_log": False, "log_level": "WARNING"}
 
@@ -46,8 +45,8 @@ async def open_front(settings: Settings, kind: str) -> Services:
         open_log(settings),
         RayOwners(plan_of(settings), settings.owner_call_timeout_s),
         records,
-        SnapshotReadModel(records, clock_ms, settings.snapshot_cache_entries),
-        connect_updates(),
+        open_read_model(settings, records),
+        connect_updates(settings),
         signer_of(settings),
     )
 
@@ -55,7 +54,9 @@ async def open_front(settings: Settings, kind: str) -> Services:
 async def close_front(services: Services) -> None:
     """Close a replica's services and the ports it opened."""
     await services.close()
+    await services.updates.close()
     await services.log.close()
+    await services.read_model.close()
     await services.records.close()
 
 

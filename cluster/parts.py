@@ -14,7 +14,10 @@ from actors.director import Plan
 from actors.domain.signing import Signer
 from cluster.secrets import JWT_SECRET, RECORD_SECRET, load_or_create_secret
 from cluster.settings import Settings
-from storage.base import Records
+from storage.base import MetricsSeries, ReadModel, Records, ScoreLog
+from storage.metrics_parquet import ParquetMetrics
+from storage.read_model_fallback import FallbackReadModel
+from storage.read_model_snapshots import SnapshotReadModel
 from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
 
@@ -51,8 +54,13 @@ def plan_of(settings: Settings) -> Plan:
     )
 
 
-def open_log(settings: Settings) -> SqliteScoreLog:
-    """The score log. Raises StorageVersionError, LogError."""
+def open_log(settings: Settings) -> ScoreLog:
+    """The score log: Kafka if it is configured, else SQLite. Raises StorageVersionError, LogError; Kafka connects when first used."""
+    kafka = settings.kafka(settings.partitions, settings.log_max_queued, settings.log_window_ms)
+    if kafka is not None:
+        from storage.score_log_kafka import KafkaScoreLog
+
+        return KafkaScoreLog(kafka)
     return SqliteScoreLog(
         settings.data_dir / "log.db",
         partitions=settings.partitions,
@@ -63,13 +71,50 @@ def open_log(settings: Settings) -> SqliteScoreLog:
 
 
 async def open_records(settings: Settings) -> Records:
-    """The durable store. Raises StorageVersionError, RecordsUnavailableError."""
+    """The durable store: MySQL if it is configured, else SQLite. Raises StorageError (StorageVersionError, RecordsUnavailableError)."""
+    mysql = settings.mysql()
+    if mysql is not None:
+        from storage.records_sharded import ShardedRecords
+
+        return await ShardedRecords.open(mysql)
     return await SqlRecords.open(settings.data_dir / "records.db")
 
 
+def open_read_model(settings: Settings, records: Records) -> ReadModel:
+    """Where reads go while an owner is away: Redis if it is configured, and the newest snapshots."""
+    snapshots = SnapshotReadModel(records, clock_ms, settings.snapshot_cache_entries)
+    copy = open_copy(settings)
+    return snapshots if copy is None else FallbackReadModel(copy, snapshots)
+
+
+def open_copy(settings: Settings) -> ReadModel | None:
+    """The readable copy in Redis, which owners write; None when embedded."""
+    redis = settings.redis()
+    if redis is None:
+        return None
+    from storage.read_model_redis import CopyConfig, RedisReadModel
+
+    return RedisReadModel(redis, CopyConfig(expire_after_end_s=settings.redis_expire_after_end_s))
+
+
+def open_series(settings: Settings) -> MetricsSeries:
+    """The metric series: InfluxDB if it is configured, else Parquet files. Raises ValueError for settings that cannot work."""
+    influx = settings.influx()
+    if influx is not None:
+        from storage.metrics_influx import InfluxMetrics
+
+        return InfluxMetrics(influx)
+    return ParquetMetrics(settings.data_dir / "series")
+
+
 def signer_of(settings: Settings) -> Signer:
-    """Signs and verifies control records with the data directory's secret."""
-    secret = load_or_create_secret(settings.data_dir, RECORD_SECRET)
+    """Signs and verifies control records with the configured secret, else the data directory's."""
+    configured = settings.record_secret
+    secret = (
+        configured.get_secret_value().encode()
+        if configured
+        else load_or_create_secret(settings.data_dir, RECORD_SECRET)
+    )
     return Signer({SIGNING_KEY_ID: secret}, SIGNING_KEY_ID)
 
 
@@ -87,3 +132,4 @@ def set_up_logging(settings: Settings) -> None:
         format=f"%(asctime)s %(levelname)s %(name)s [{os.getpid()}] %(message)s",
         force=True,
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, of which the series make many

@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, NamedTuple, Self, get_args, get_origin
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from cluster.errors import SettingsError
+from cluster.settings_servers import ServerSettings
 
 PREFIX: Final = "PALIO_"
 _TYPE_NAMES: Final[list[tuple[object, str]]] = [
@@ -30,7 +31,7 @@ _TYPE_NAMES: Final[list[tuple[object, str]]] = [
 PROJECT_DIR: Final = Path(__file__).resolve().parent.parent
 
 
-class Settings(BaseSettings):
+class Settings(ServerSettings):
     """One Palio's settings. Durations end in `_s` or `_ms`, sizes in `_bytes`; counts have no unit."""
 
     model_config = SettingsConfigDict(
@@ -146,6 +147,11 @@ class Settings(BaseSettings):
     jwt_jwks: str | None = Field(
         None, min_length=1, description="Path or URL of the JWKS with the keys of RS256, ES256 and EdDSA."
     )
+    record_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Secret that signs control records; without it one is made in the data directory.",
+    )
     jwt_audience: str = Field("palio", min_length=1, description="Audience every token must name.")
     jwt_cache_entries: int = Field(20_000, ge=1, description="Verified tokens remembered in a process.")
 
@@ -215,7 +221,8 @@ def load_settings(**overrides: Any) -> Settings:
 def describe(settings: Settings | None = None) -> list[SettingRow]:
     """A row for each setting, in the order of the class; with `settings`, also what differs from the default."""
     rows = []
-    for name, field in Settings.model_fields.items():
+    own = sorted(Settings.model_fields.items(), key=lambda item: item[0] in ServerSettings.model_fields)  # servers last
+    for name, field in own:
         value = None
         if settings is not None and getattr(settings, name) != field.default:
             value = "(set)" if _is_secret(field) else _shown(getattr(settings, name))

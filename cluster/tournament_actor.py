@@ -12,14 +12,22 @@ from typing import Final
 
 from actors.owner import Owner, OwnerConfig
 from actors.owner_reads import OwnerReads
+from actors.read_copies import ReadCopies
 from cluster.actor_metrics import OwnerMetrics, owner_points
-from cluster.parts import clock_ms, open_log, open_records, set_up_logging, signer_of
+from cluster.parts import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
 from cluster.process import Background
 from cluster.settings import Settings
 from cluster.updates_actor import connect_updates
 from serve_app.metrics import PortMetrics
-from storage.base import LiveSnapshot, LogUnavailableError, RankingsQuery, RecordsUnavailableError, Reply, Standing
-from storage.metrics_parquet import ParquetMetrics
+from storage.base import (
+    LiveSnapshot,
+    LogUnavailableError,
+    RankingsQuery,
+    Records,
+    RecordsUnavailableError,
+    Reply,
+    Standing,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +51,9 @@ class TournamentActor:
     async def _start(self, scopes: list[tuple[int, int, int]]) -> None:
         settings = self._settings
         self._log = open_log(settings)
-        self._records = await open_records(settings)
-        updates = connect_updates()
+        self._records = await self._open_records()
+        self._updates = updates = connect_updates(settings)
+        copy = open_copy(settings)
         self._owner = Owner(
             name=self._name,
             instance=uuid.uuid4().hex,
@@ -58,10 +67,11 @@ class TournamentActor:
                 checkpoint_interval_ms=settings.checkpoint_interval_ms,
                 checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
             ),
+            copies=None if copy is None else ReadCopies(copy, clock_ms),
         )
         self._reads = OwnerReads(self._owner, self._owner.publisher)
         self._metrics = OwnerMetrics(self._name)
-        self._series = ParquetMetrics(settings.data_dir / "series")
+        self._series = open_series(settings)
         self._port_metrics = PortMetrics(self._log, updates, self._series)
         while True:
             try:
@@ -73,9 +83,20 @@ class TournamentActor:
         gc.freeze()  # what is loaded stays: the collector need not walk it
         self._background.start("publish", self._publish_loop())
         self._background.start("checkpoint", self._checkpoint_loop())
+        if copy is not None:
+            self._background.start("copies", self._copies_loop())
         self._background.start("tick", self._tick_loop())
         self._background.start("metrics", self._metrics_loop())
         self._background.start("series", self._series_loop())
+
+    async def _open_records(self) -> Records:
+        """The durable store, as soon as it answers: without it nothing can be taken over."""
+        while True:
+            try:
+                return await open_records(self._settings)
+            except RecordsUnavailableError as error:
+                logger.warning("%s waits for the records: %s", self._name, error)
+                await asyncio.sleep(1)
 
     async def ready(self) -> bool:
         """True once the scopes are adopted."""
@@ -138,6 +159,7 @@ class TournamentActor:
         await self._background.stop()
         await self._owner.close()
         await self._series.close()
+        await self._updates.close()
         await self._records.close()
         await self._log.close()
 
@@ -156,6 +178,11 @@ class TournamentActor:
         while True:
             await asyncio.sleep(0.02)  # an urgent save (a create, an end) starts within this
             await self._owner.checkpoint_due()
+
+    async def _copies_loop(self) -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            await self._owner.copies_due()
 
     async def _tick_loop(self) -> None:
         while True:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cluster.handles import Handles
 from cluster.parts import UPDATES
+from cluster.settings import Settings
 from storage.base import Publication
 from storage.broker import Broker
 from storage.updates_broker import BrokerUpdates
+
+if TYPE_CHECKING:
+    from storage.updates_redis import RedisUpdates
 
 
 class UpdatesActor:
@@ -73,6 +78,11 @@ class _RemoteBroker:
         return answer
 
 
-def connect_updates() -> BrokerUpdates:
-    """The Updates port over the actor."""
-    return BrokerUpdates(_RemoteBroker())
+def connect_updates(settings: Settings) -> BrokerUpdates | RedisUpdates:
+    """The Updates port: Redis if it is configured, else the actor. To be closed by whoever opens it."""
+    redis = settings.redis()
+    if redis is None:
+        return BrokerUpdates(_RemoteBroker())
+    from storage.updates_redis import RedisUpdates
+
+    return RedisUpdates(redis)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cluster.errors import StartError
 from cluster.settings import PROJECT_DIR, Settings, load_settings
@@ -52,12 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     stop = Stop()
     stop.install()
+    with contextlib.ExitStack() as servers:
+        return _run(options, stop, servers)
+
+
+def _run(options: argparse.Namespace, stop: Stop, servers: contextlib.ExitStack) -> int:
     try:
+        given = servers.enter_context(_servers(options.servers)) if options.cluster else {}
         settings = load_settings(
             port=options.port,
             gateway_port=options.gateway_port,
             data_dir=options.data,
             demo=False if options.no_demo else None,
+            **given,
         )
         palio = _start(settings)
     except StartError as error:
@@ -92,8 +99,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--gateway-port", type=int, default=None, metavar="N", help="port of the gateway (default: 8001)"
     )
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="run on real Kafka, Redis Cluster, MySQL shards and InfluxDB, started on this machine as by scripts/servers",
+    )
+    parser.add_argument(
+        "--servers", type=Path, default=None, metavar="DIR", help="directory of those servers (default: var/servers)"
+    )
     parser.add_argument("--data", type=Path, default=None, metavar="DIR", help="data directory (default: var/data)")
     return parser
+
+
+@contextlib.contextmanager
+def _servers(directory: Path | None) -> Iterator[dict[str, Any]]:
+    """The settings for real servers, which are started if they do not run; those started here are stopped in the end."""
+    from scripts.servers_base import ServerError
+    from scripts.servers_fleet import MEMBERS, Fleet
+    from scripts.servers_settings import settings_of
+
+    fleet = Fleet(directory or PROJECT_DIR / "var" / "servers", [m for m in MEMBERS if m.name != "smtp"])
+    try:
+        ran = all(state.word == "running" for state in fleet.states())
+        troubles = fleet.up(None, _say)
+        if troubles:
+            fleet.down(_say, others=False)
+            raise StartError(f"the servers did not start: {'; '.join(troubles)}")
+        given = settings_of({state.name: state.facts or {} for state in fleet.states()})
+    except ServerError as error:
+        raise StartError(str(error)) from error
+    try:
+        yield given
+    finally:
+        if not ran:
+            fleet.down(_say, others=False)
 
 
 def _start(settings: Settings) -> Palio:

@@ -82,6 +82,9 @@ class BrokerUpdates:
         await subscription.connect()
         return subscription
 
+    async def close(self) -> None:
+        """See `Updates.close`: there is nothing to release, subscriptions are closed by whoever made them."""
+
 
 class BrokerSubscription:
     """See `storage.base.updates.Subscription`. One `receive` at a time."""

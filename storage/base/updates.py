@@ -58,3 +58,7 @@ class Updates(Protocol):
     async def subscribe(self) -> Subscription:
         """A new subscription, without channels yet."""
         ...
+
+    async def close(self) -> None:
+        """Release connections. Close the subscriptions first. A second call does nothing."""
+        ...

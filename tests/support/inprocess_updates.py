@@ -27,6 +27,9 @@ class InProcessUpdates:
         self._subscriptions.append(subscription)
         return subscription
 
+    async def close(self) -> None:
+        """Nothing to release."""
+
     def forget(self, subscription: InProcessSubscription) -> None:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)

@@ -1,0 +1,50 @@
+"""Looks at the data once, before anything starts: made if missing, refused if too new or if log and records do not belong together."""
+
+from __future__ import annotations
+
+import asyncio
+
+from actors.domain.delivery import scope_name
+from actors.log_check import LogMismatchError, check_identity, check_log, identity_scope
+from cluster.errors import StartError
+from cluster.parts import open_copy, open_log, open_records, open_series
+from cluster.settings import Settings
+from storage.base import Checkpoint, Records, ScoreLog, StorageError, StorageVersionError
+
+
+def check_data(settings: Settings) -> None:
+    """Open log and records once. Raises StartError; nothing but missing tables and topics is made before all is well."""
+    where = settings.data_dir
+    try:
+        asyncio.run(_check(settings))
+    except StorageVersionError as error:
+        raise StartError(f"the data in {where}, or in its database, was made by a newer Palio: {error}") from error
+    except (StorageError, LogMismatchError, OSError, ValueError) as error:
+        raise StartError(f"cannot use the data of {where}: {error}") from error
+
+
+async def _check(settings: Settings) -> None:
+    open_series(settings)  # connects to nothing: what is wrong with its settings is told here
+    open_copy(settings)
+    log = open_log(settings)
+    try:
+        records = await open_records(settings)
+        try:
+            await _belong_together(log, records)
+        finally:
+            await records.close()
+    finally:
+        await log.close()
+
+
+async def _belong_together(log: ScoreLog, records: Records) -> None:
+    """Raises LogMismatchError; notes in the records which log they follow from now on."""
+    bounds = await log.bounds()
+    noted = identity_scope(log.identity)
+    scopes = {scope_name(partition, 0): partition for partition in bounds}
+    found = await records.projected([*scopes, noted])
+    projected = {partition: found[scope] for scope, partition in scopes.items()}
+    check_log(bounds, projected)
+    check_identity(found[noted], projected)
+    if found[noted] < 0:
+        await records.save(Checkpoint([], [], [], [], [(noted, 0, 0)]))

@@ -1,0 +1,166 @@
+"""The settings of the real servers behind Palio's ports: a server that is named takes the embedded part's place.
+
+`kafka`, `mysql`, `redis` and `influx` make of them what the implementations are opened with, None where the part is embedded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+if TYPE_CHECKING:
+    from storage.metrics_influx import InfluxConfig
+    from storage.records_mysql import MysqlOptions, MysqlServer
+    from storage.redis_nodes import RedisConfig
+    from storage.score_log_kafka_config import KafkaLogConfig
+
+
+class ServerSettings(BaseSettings):
+    """See the module. Durations end in `_s`."""
+
+    # The score log on Kafka
+    kafka_bootstrap_servers: str | None = Field(
+        None, min_length=1, description="Kafka's addresses, `host:port,host:port`; without them the log is SQLite."
+    )
+    kafka_topic: str = Field("tournament-scores", min_length=1, description="Topic of the score log.")
+    kafka_replication_factor: int = Field(3, ge=1, le=100, description="Replicas of the topics, checked at start.")
+    kafka_min_insync_replicas: int = Field(2, ge=1, le=100, description="Replicas that have a record when it counts.")
+    kafka_retention_s: float = Field(7 * 86_400, ge=3600, description="How long the topic keeps records.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How connections to Kafka are secured."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="How Palio signs in at Kafka."
+    )
+    kafka_user: str | None = Field(None, description="Palio's user at Kafka.")
+    kafka_password: SecretStr | None = Field(None, description="Its password.")
+    kafka_ca_file: str | None = Field(None, description="PEM file of the authorities that Kafka's certificates are of.")
+
+    # Snapshots and records on MySQL
+    mysql_shards: str | None = Field(
+        None,
+        min_length=1,
+        description="Shards, `primary/replica/replica,primary/replica` with host:port each; without them SQLite. Keep their order.",
+    )
+    mysql_user: str = Field("palio", description="Palio's user at MySQL.")
+    mysql_password: SecretStr | None = Field(None, description="Its password.")
+    mysql_database: str = Field("palio", min_length=1, description="Database on every shard.")
+    mysql_tls: bool = Field(False, description="Whether connections to MySQL are encrypted.")
+    mysql_ca_file: str | None = Field(None, description="PEM file of the authorities that MySQL's certificates are of.")
+
+    # Readable copies and updates on Redis
+    redis_urls: str | None = Field(
+        None,
+        min_length=1,
+        description="Redis, `redis://host:port,...` (rediss: TLS); without it copies are snapshots and updates go through an actor.",
+    )
+    redis_cluster: bool = Field(False, description="Whether it is a Redis Cluster.")
+    redis_user: str | None = Field(None, description="Palio's user at Redis.")
+    redis_password: SecretStr | None = Field(None, description="Its password.")
+    redis_expire_after_end_s: float = Field(
+        3600, ge=1, description="How long Redis keeps the copy of a tournament that is over."
+    )
+
+    # Metric series to InfluxDB
+    influx_url: str | None = Field(
+        None, min_length=1, description="InfluxDB, `http://host:port`; without it the series are Parquet files."
+    )
+    influx_database: str = Field("palio", min_length=1, description="Its database, which must exist.")
+    influx_user: str = Field("", description="Palio's user at InfluxDB.")
+    influx_password: SecretStr | None = Field(None, description="Its password.")
+    influx_retention_policy: str = Field("", description="Retention policy; without one the database's default.")
+    influx_ca_file: str = Field("", description="PEM file of the authorities that InfluxDB's certificate is of.")
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.kafka_min_insync_replicas > self.kafka_replication_factor:
+            raise ValueError(
+                f"PALIO_KAFKA_MIN_INSYNC_REPLICAS: expected at most PALIO_KAFKA_REPLICATION_FACTOR "
+                f"({self.kafka_replication_factor}), got {self.kafka_min_insync_replicas}"
+            )
+        for part in (self.mysql_shards or "").replace("/", ",").split(","):
+            if self.mysql_shards is not None and not part.rpartition(":")[2].isdigit():
+                raise ValueError(f"PALIO_MYSQL_SHARDS: expected host:port for each server, got {part!r}")
+        return self
+
+    def kafka(self, partitions: int, max_queued: int, linger_ms: float) -> KafkaLogConfig | None:
+        """The log on Kafka."""
+        if self.kafka_bootstrap_servers is None:
+            return None
+        from storage.score_log_kafka_config import KafkaLogConfig
+
+        return KafkaLogConfig(
+            bootstrap_servers=self.kafka_bootstrap_servers,
+            topic=self.kafka_topic,
+            partitions=partitions,
+            replication_factor=self.kafka_replication_factor,
+            min_insync_replicas=self.kafka_min_insync_replicas,
+            retention_ms=round(self.kafka_retention_s * 1000),
+            max_queued=max_queued,
+            linger_ms=linger_ms,
+            security_protocol=self.kafka_security_protocol,
+            sasl_mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_user,
+            password=_plain(self.kafka_password),
+            cafile=self.kafka_ca_file,
+        )
+
+    def mysql(self) -> MysqlOptions | None:
+        """The shards of MySQL."""
+        if self.mysql_shards is None:
+            return None
+        from storage.records_mysql import MysqlOptions, MysqlShard
+
+        shards = []
+        for shard in self.mysql_shards.split(","):
+            primary, *replicas = (_server(address) for address in shard.split("/"))
+            shards.append(MysqlShard(primary, tuple(replicas)))
+        return MysqlOptions(
+            shards=tuple(shards),
+            user=self.mysql_user,
+            password=_plain(self.mysql_password) or "",
+            database=self.mysql_database,
+            tls=self.mysql_tls,
+            tls_ca_file=self.mysql_ca_file,
+        )
+
+    def redis(self) -> RedisConfig | None:
+        """Redis, for copies and updates."""
+        if self.redis_urls is None:
+            return None
+        from storage.redis_nodes import RedisConfig
+
+        return RedisConfig(
+            urls=tuple(self.redis_urls.split(",")),
+            cluster=self.redis_cluster,
+            username=self.redis_user,
+            password=_plain(self.redis_password),
+        )
+
+    def influx(self) -> InfluxConfig | None:
+        """InfluxDB, for the metric series."""
+        if self.influx_url is None:
+            return None
+        from storage.metrics_influx import InfluxConfig
+
+        return InfluxConfig(
+            url=self.influx_url,
+            database=self.influx_database,
+            user=self.influx_user,
+            password=_plain(self.influx_password) or "",
+            retention_policy=self.influx_retention_policy,
+            ca_file=self.influx_ca_file,
+        )
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _server(address: str) -> MysqlServer:
+    from storage.records_mysql import MysqlServer
+
+    host, _, port = address.rpartition(":")
+    return MysqlServer(host, int(port))
