@@ -61,7 +61,7 @@ class Palio:
         import ray
 
         try:
-            _stop_actors()
+            _stop_actors(outlive=self.settings.ray_address is not None)
         except Exception:  # the log has everything: a failure to stop nicely loses nothing
             logger.exception("stopping in order failed; the data is safe in the log")
         ray.shutdown()
@@ -82,8 +82,8 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
         tell("checking the data")
         check_data(settings)
         _prepare_environment(settings)
-        tell("starting Ray")
-        _start_ray()
+        tell("joining Ray" if settings.ray_address else "starting Ray")
+        _start_ray(settings.ray_address)
         palio = Palio(settings, lock)
         try:
             tell("starting the tournament actors")
@@ -151,20 +151,20 @@ def _prepare_environment(settings: Settings) -> None:
         os.environ.setdefault(name, value)
 
 
-def _start_ray() -> None:
+def _start_ray(address: str | None) -> None:
     """Ray gives its node 30 s to come up, whatever the machine is busy with: so a few attempts."""
     import ray
 
+    common: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        common |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    else:
+        # its nodes were started by others, without what our processes need in their environment
+        names = ("PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH")
+        common |= {"address": address, "runtime_env": {"env_vars": {name: os.environ[name] for name in names}}}
     for attempts_left in reversed(range(RAY_START_ATTEMPTS)):
         try:
-            ray.init(
-                address="local",
-                namespace=NAMESPACE,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-            )
+            ray.init(**common)
         except Exception as error:  # Ray raises bare exceptions here
             ray.shutdown()
             if not attempts_left:
@@ -216,8 +216,10 @@ def _await_ready(palio: Palio) -> None:
             time.sleep(0.1)
 
 
-def _stop_actors() -> None:
-    """Doors first, so that nothing new is acknowledged; then ingest, then the owners with a last checkpoint."""
+def _stop_actors(*, outlive: bool) -> None:
+    """Doors first, so that nothing new is acknowledged; then ingest, then the owners with a last checkpoint. A Ray that we joined would
+    `outlive` us with our detached actors in it, so these are ended one by one.
+    """
     import ray
     from ray import serve
     from ray.util import list_named_actors
@@ -228,3 +230,6 @@ def _stop_actors() -> None:
         handles = [ray.get_actor(name, NAMESPACE) for name in names if name.startswith(prefix)]
         with contextlib.suppress(ray.exceptions.GetTimeoutError):
             ray.get([handle.stop.remote() for handle in handles], timeout=30)
+    if outlive:
+        for name in names:
+            ray.kill(ray.get_actor(name, NAMESPACE))

@@ -23,7 +23,7 @@ CONCURRENCY: Final = 10_000  # calls at once; reads never wait for each other
 
 
 def options(name: str, **more: Any) -> dict[str, Any]:
-    """The options of every named actor: detached, restarted for ever, no CPU reserved (they share the machine's cores)."""
+    """The options of every named actor: detached, restarted for ever, spread over the nodes, no CPU reserved (they share the cores)."""
     return {
         "name": name,
         "namespace": NAMESPACE,
@@ -32,6 +32,7 @@ def options(name: str, **more: Any) -> dict[str, Any]:
         "max_restarts": -1,
         "max_task_retries": 0,  # a delivery or a read that failed is asked anew by its caller, who knows better
         "num_cpus": 0,
+        "scheduling_strategy": "SPREAD",
         "max_concurrency": CONCURRENCY,
         **more,
     }

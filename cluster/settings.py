@@ -57,6 +57,11 @@ class Settings(ServerSettings):
     partitions: int = Field(
         50, ge=1, le=10_000, description="Partitions of the score log; fixed for the life of a data directory."
     )
+    ray_address: str | None = Field(
+        None,
+        min_length=1,
+        description="A running Ray cluster to join, `host:port`; without it one is started on this machine.",
+    )
     shards: int = Field(1, ge=1, le=1000, description="Shared tournament actors; partitions are spread over them.")
     ingest_actors: int = Field(1, ge=1, le=1000, description="Ingest actors; partitions are spread over them.")
     api_replicas: int = Field(1, ge=1, le=100, description="Replicas of the api.")

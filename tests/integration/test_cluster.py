@@ -1,0 +1,208 @@
+"""Palio on the real parts and three Ray nodes: Kafka, a Redis Cluster, two MySQL shards with replicas, InfluxDB; each of them away, too."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+
+import httpx
+import pymysql
+import pytest
+import redis
+
+from tests.integration.conftest import applied_within_s, create, eventually, join, problem, shown, submit
+from tests.support.load import Load
+from tests.support.ray_nodes import RayNodes
+from tests.support.real_servers import RealServers, real_servers
+from tests.support.running import NO_LIMITS, RunningPalio, kill_9
+from tests.support.watcher import Follower
+
+__all__ = ["real_servers"]  # a fixture made elsewhere
+
+USERS = range(1, 21)
+PROBE = 99
+TWO_SHARDS = {"PALIO_SHARDS": "2", "PALIO_INGEST_ACTORS": "2"}
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[RayNodes]:
+    with RayNodes(3, {}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def cluster_session(
+    real_servers: RealServers, nodes: RayNodes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningPalio]:
+    environment = {**NO_LIMITS, **TWO_SHARDS, **real_servers.environment, "PALIO_RAY_ADDRESS": nodes.address}
+    palio = RunningPalio(tmp_path_factory.mktemp("cluster") / "data", **environment)
+    palio.start()
+    yield palio
+    assert palio.stop() == 0, "".join(palio.output)
+
+
+@pytest.fixture
+def cluster(cluster_session: RunningPalio, real_servers: RealServers) -> Iterator[RunningPalio]:
+    """All up; whatever a test stopped is up again after it."""
+    yield cluster_session
+    for prefix in ("kafka", "redis-cluster", "mysql", "influx"):
+        real_servers.signal(prefix, signal.SIGCONT)
+    real_servers.up()
+
+
+def copies(servers: RealServers) -> redis.RedisCluster:
+    facts = servers.facts["redis-cluster"]
+    return redis.RedisCluster.from_url(facts["urls"][0], password=facts["password"])
+
+
+def rows_of(servers: RealServers, tournament: str) -> list[tuple[int, Decimal, int | None]]:
+    """(user, score, rank) in MySQL, on whichever shard has them."""
+    facts = servers.facts["mysql"]
+    found: list[tuple[int, Decimal, int | None]] = []
+    for shard in facts["shards"]:
+        connection = pymysql.connect(
+            user=facts["user"], password=facts["password"], database=facts["database"], **shard["primary"]
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT user_id, score, `rank` FROM tournament_participants WHERE tournament_id = %s ORDER BY score DESC",
+                (int(tournament),),
+            )
+            found += cursor.fetchall()
+    return found
+
+
+def test_a_score_is_found_in_every_part(cluster: RunningPalio, real_servers: RealServers) -> None:
+    with cluster.client() as api, cluster.client(gateway=True) as gateway, copies(real_servers) as plain:
+        tournament = create(api)
+        join(api, tournament, *USERS)
+        for user in USERS:
+            assert submit(gateway, tournament, user, "a", user * 10.25)["outcome"] == "applied"
+        wanted = [(str(user).encode(), user * 10.25) for user in reversed(USERS)]
+        key = f"tournament:{{{tournament}}}:rankings"
+        eventually(lambda: plain.zrevrange(key, 0, -1, withscores=True) == wanted, 10)
+        assert api.post(f"/v1/tournaments/{tournament}/end").json()["status"] == "finished"
+        table = [(user, Decimal(str(user * 10.25)), rank) for rank, user in enumerate(reversed(USERS), 1)]
+        assert rows_of(real_servers, tournament) == table
+        facts = real_servers.facts["influx"]
+        query = {"db": facts["database"], "q": "SELECT COUNT(applied_total) FROM owner"}
+        account = (facts["admin_user"], facts["admin_password"])
+        eventually(lambda: "series" in httpx.get(f"{facts['url']}/query", params=query, auth=account).text, 40)
+
+
+@pytest.mark.parametrize("part", ["ray::TournamentActor", "ray::IngestActor"])
+def test_actors_are_killed(cluster: RunningPalio, part: str) -> None:
+    with cluster.client() as api, cluster.client(gateway=True) as gateway:
+        tournament = create(api)
+        join(api, tournament, *USERS, PROBE)
+        with Follower(cluster, tournament) as follower:
+            with Load(cluster, tournament, USERS) as load:
+                time.sleep(1)
+                killed_at = time.monotonic()
+                for pid in cluster.pids(part):
+                    kill_9(pid)
+                back_s = applied_within_s(gateway, tournament, PROBE, killed_at, wait=1)
+                time.sleep(1)
+            print(f"\n{part}: applying again after {back_s:.2f} s")
+            assert {status for _, _, status in load.reads} == {200}, load.statuses
+            assert load.refused == []
+            assert api.delete(f"/v1/tournaments/{tournament}/participants/{PROBE}").status_code in (202, 204)
+            load.check_table()
+            eventually(lambda: follower.top == shown(gateway, tournament))
+
+
+def test_a_node_is_killed(cluster: RunningPalio, nodes: RayNodes) -> None:
+    with cluster.client() as api:
+        tournaments = [create(api) for _ in range(4)]
+        for tournament in tournaments:
+            join(api, tournament, *USERS, PROBE)
+        with Load(cluster, tournaments[0], USERS) as load:
+            time.sleep(1)
+            killed_at = time.monotonic()
+            nodes.kill(1)
+            back_s = [applied_within_s(api, each, PROBE, killed_at, wait=1) for each in tournaments]
+            eventually(cluster.well, 60)
+            time.sleep(1)
+        print(f"\nnode: applying again after {max(back_s):.2f} s")
+        assert api.delete(f"/v1/tournaments/{tournaments[0]}/participants/{PROBE}").status_code in (202, 204)
+        load.check_table()
+    nodes.add()
+
+
+def test_redis_forgets_everything(cluster: RunningPalio, real_servers: RealServers) -> None:
+    with cluster.client() as api, cluster.client(gateway=True) as gateway, copies(real_servers) as plain:
+        tournament = create(api)
+        join(api, tournament, *USERS)
+        submit(gateway, tournament, 3, "a", 7)
+        key = f"tournament:{{{tournament}}}:rankings"
+        eventually(lambda: plain.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], 10)
+        plain.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
+        assert gateway.get(f"/v1/tournaments/{tournament}").status_code == 200
+        eventually(lambda: plain.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], 10)
+
+
+@pytest.mark.parametrize("part", ["redis-cluster", "mysql-0-primary", "mysql-0-replica", "influx"])
+def test_a_server_is_away(cluster: RunningPalio, real_servers: RealServers, part: str) -> None:
+    """Scores are accepted and applied, and reads go on."""
+    with cluster.client() as api, cluster.client(gateway=True) as gateway:
+        tournament = create(api)
+        join(api, tournament, *USERS)
+        real_servers.signal(part, signal.SIGKILL)
+        with Load(cluster, tournament, USERS) as load:
+            time.sleep(6)
+        real_servers.up()
+        assert load.acknowledged
+        assert load.refused == []
+        assert {status for _, _, status in load.reads} == {200}, load.statuses
+        load.check_table()
+        applied_within_s(gateway, tournament, 1, time.monotonic(), wait=1)  # outcomes are told again
+        ended = eventually(
+            lambda: (
+                api.post(f"/v1/tournaments/{tournament}/end", headers={"Prefer": "wait=10"}).status_code in (200, 409)
+            )
+        )
+        assert ended
+        eventually(lambda: api.get(f"/v1/tournaments/{tournament}").json()["status"] == "finished")
+
+
+def test_kafka_is_away(cluster: RunningPalio, real_servers: RealServers) -> None:
+    """No false 202: 503 with Retry-After, reads go on, and all works again once it is back."""
+    with cluster.client() as api, cluster.client(gateway=True) as gateway:
+        tournament = create(api)
+        join(api, tournament, 1)
+        submit(gateway, tournament, 1, "a", 5)
+        real_servers.signal("kafka", signal.SIGKILL)
+        body = {"event_id": "b", "user_id": "1", "score": 6}
+        refused = gateway.post(f"/v1/tournaments/{tournament}/scores", json=body)
+        assert problem(refused) == (503, "log_unavailable")
+        assert gateway.get(f"/v1/tournaments/{tournament}").status_code == 200
+        assert gateway.get(f"/v1/tournaments/{tournament}/rankings").json()["rows"][0]["score"] == 5
+        real_servers.up()
+        eventually(lambda: gateway.post(f"/v1/tournaments/{tournament}/scores", json=body).status_code == 202)
+        eventually(lambda: gateway.get(f"/v1/tournaments/{tournament}/participants/1").json()["score"] == 6)
+        assert gateway.get(f"/v1/tournaments/{tournament}/participants/1").json()["attempts"] == 2
+
+
+def test_everything_is_killed(cluster: RunningPalio) -> None:
+    """The next start on the same servers goes on: every table as it was."""
+    with cluster.client() as api, cluster.client(gateway=True) as gateway:
+        tournament = create(api)
+        join(api, tournament, *USERS)
+        with Load(cluster, tournament, USERS) as load:
+            time.sleep(2)
+        load.check_table()
+        before = gateway.get(f"/v1/tournaments/{tournament}/rankings").json()["rows"]
+        view = gateway.get(f"/v1/tournaments/{tournament}").json()
+    for pid in [
+        *cluster.pids("ray::TournamentActor"),
+        *cluster.pids("ray::IngestActor"),
+        *cluster.pids("ray::DirectorActor"),
+    ]:
+        kill_9(pid)
+    with cluster.client(gateway=True) as gateway:
+        applied_within_s(gateway, tournament, 1, time.monotonic(), wait=1)
+        rows = gateway.get(f"/v1/tournaments/{tournament}/rankings").json()["rows"]
+        assert rows == before
+        assert gateway.get(f"/v1/tournaments/{tournament}").json()["starts_at"] == view["starts_at"]

@@ -1,0 +1,63 @@
+"""Several Ray nodes beside a test: see `scripts.ray_nodes`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+
+from cluster.settings import PROJECT_DIR
+from tests.support.running import kill_9
+
+
+class RayNodes:
+    """`count` nodes, the head first; `address` is for PALIO_RAY_ADDRESS, `raylets` are the pids."""
+
+    def __init__(self, count: int, env: dict[str, str]) -> None:
+        self._count = count
+        self._env = env
+        self.address = ""
+        self.raylets: list[int] = []
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "scripts.ray_nodes", str(self._count)],
+            env={**os.environ, "PYTHONPATH": str(PROJECT_DIR), **self._env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        told = self._answer()
+        self.address, self.raylets = told["address"], told["nodes"]
+        return self
+
+    def kill(self, index: int) -> None:
+        """kill -9 of a node's raylet: its workers go with it."""
+        kill_9(self.raylets[index])
+
+    def add(self) -> None:
+        """One more node."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("add\n")
+        self._process.stdin.flush()
+        self.raylets.append(self._answer()["pid"])
+
+    def _answer(self) -> dict:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        while line and not line.startswith("{"):
+            line = self._process.stdout.readline()
+        assert line, "the Ray nodes did not start"
+        answer: dict = json.loads(line)
+        return answer
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)

@@ -1,0 +1,72 @@
+"""All real servers for one test session, each to be killed, stopped for a while and started again; and the settings to run Palio on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.servers_base import launch, names, pid_of
+from scripts.servers_fleet import BLOCK, MEMBERS, Fleet
+from scripts.servers_settings import settings_of
+from tests.support.running import free_ports
+
+
+class RealServers:
+    """See the module. Names of processes: `kafka`, `redis-cluster-<n>`, `mysql-<shard>-primary`, `mysql-<shard>-replica`, `influx`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.fleet = Fleet(directory, [member for member in MEMBERS if member.name != "smtp"])
+
+    def up(self) -> None:
+        """Start what does not run. Raises AssertionError: a missing server is a failure."""
+        first_port = None if (self.directory / "servers.json").exists() else free_ports(1)[0] // BLOCK * BLOCK
+        said: list[str] = []
+        troubles = self.fleet.up(first_port, said.append)
+        assert not troubles, troubles
+
+    def down(self) -> None:
+        """Stop all."""
+        self.fleet.down(lambda _: None, others=True)
+
+    @property
+    def facts(self) -> dict:
+        """What clients need, by server."""
+        return {state.name: state.facts or {} for state in self.fleet.states()}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables."""
+        settings = settings_of(self.facts)
+        return {f"PALIO_{name.upper()}": str(value) for name, value in settings.items()}
+
+    def processes(self, prefix: str) -> list[str]:
+        """The names of processes that begin so."""
+        return [name for name in names(self.directory) if name == prefix or name.startswith(f"{prefix}-")]
+
+    def signal(self, prefix: str, number: signal.Signals) -> None:
+        """Signal these processes; SIGSTOP and SIGCONT make a server that does not answer for a while."""
+        for name in self.processes(prefix):
+            pid = pid_of(self.directory, name)
+            if pid is not None:
+                os.kill(pid, number)
+
+    def start_again(self, prefix: str) -> None:
+        """Start processes that were killed, as they were started before."""
+        for name in self.processes(prefix):
+            note = json.loads((self.directory / "pids" / f"{name}.json").read_text(encoding="utf-8"))
+            launch(self.directory, name, note["command"])
+
+
+@pytest.fixture(scope="session")
+def real_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
+    """Started once; up again whenever a test asks."""
+    servers = RealServers(tmp_path_factory.mktemp("servers"))
+    servers.up()
+    yield servers
+    servers.down()
