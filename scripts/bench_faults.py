@@ -1,31 +1,42 @@
-"""What users notice when a part of a running Palio is killed with SIGKILL, under a steady load that remembers all it was promised.
+"""What users notice when a part of a running Palio dies or stays away, under a steady load that remembers all it was promised.
 
-`python -m scripts.bench_faults`. It starts a Palio of its own. For each part, in turns: a running tournament of 20 members gets scores without
-pause and is read in every way at both doors; the part is killed; the time until a new score is applied is taken; at the end the
-table must show every acknowledged event, once. Load and Palio share the machine.
+`python -m scripts.bench_faults`: parts of an embedded Palio, killed with SIGKILL. `--cluster`: Palio on real Kafka, Redis Cluster, MySQL shards
+and InfluxDB and on three Ray nodes; also a node, an owner stopped until it was replaced, and each server away for a while.
+
+For each fault, in turns: a running tournament of 20 members gets scores without pause and is read in every way at both doors; the fault
+strikes; the time until a new score is applied is taken; at the end the table must show every acknowledged event, once. All share the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
+import os
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import httpx
+import psutil
 
 from scripts.measured_palio import table
 from tests.integration.conftest import applied_within_s, create, eventually, join
 from tests.support.load import Load
+from tests.support.ray_nodes import RayNodes
+from tests.support.real_servers import RealServers
 from tests.support.running import NO_LIMITS, RunningPalio, kill_9
 
 USERS: Final = range(1, 21)
 PROBE: Final = 99
-GOAL_S: Final = 3.0
-PARTS: Final = {
+OWNER_GOAL_S: Final = 3.0
+NODE_GOAL_S: Final = 15.0
+KILLED: Final = {
     "owner of shared tournaments": "ray::TournamentActor",
     "owner of a dedicated tournament": "ray::TournamentActor",
     "ingest": "ray::IngestActor",
@@ -34,10 +45,29 @@ PARTS: Final = {
     "gateway": "ray::ServeReplica:gateway",
     "api": "ray::ServeReplica:api",
 }
+AWAY: Final = {
+    "Redis Cluster": "redis-cluster",
+    "a MySQL primary": "mysql-0-primary",
+    "a MySQL replica": "mysql-0-replica",
+    "InfluxDB": "influx",
+    "Kafka": "kafka",
+}
+STOPPED_OWNER: Final = "owner stopped, woken after it was replaced"
+NODE: Final = "a Ray node"
+
+
+class Stage(NamedTuple):
+    """What faults strike."""
+
+    palio: RunningPalio
+    servers: RealServers | None
+    nodes: RayNodes | None
+    away_s: float
 
 
 class Found(NamedTuple):
-    """One fault: seconds until a score was applied again, longest time without an accepted score or an answered read, failed reads by door."""
+    """Seconds until a score was applied again (from the fault, or from when the server was back), longest time without an accepted score,
+    failed reads by door, all reads, acknowledged events."""
 
     applied_s: float
     writes_away_s: float
@@ -47,28 +77,28 @@ class Found(NamedTuple):
     acknowledged: int
 
 
-def measure(palio: RunningPalio, part: str) -> Found:
-    """Kill one part in mid-load. Raises AssertionError when an acknowledged event is lost or counted twice."""
+def measure(stage: Stage, fault: str) -> Found:
+    """One fault in mid-load. Raises AssertionError when an acknowledged event is lost or counted twice."""
+    palio = stage.palio
     with palio.client() as api, palio.client(gateway=True) as gateway:
         before = set(palio.pids("ray::TournamentActor"))
-        dedicated = "dedicated" in part
-        tournament = create(api, placement="dedicated" if dedicated else "shared")
+        tournament, own = _tournament(stage, api, fault, before)
         join(api, tournament, *USERS, PROBE)
-        owners = set(palio.pids("ray::TournamentActor"))
-        doomed = sorted(owners - before if dedicated else before) if "owner" in part else palio.pids(PARTS[part])
         with Load(palio, tournament, USERS) as load:
             time.sleep(1.5)
-            killed_at = time.monotonic()
-            for pid in doomed:
-                kill_9(pid)
-            door = api if part == "gateway" else gateway
-            applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, killed_at, wait=1))
-            eventually(lambda: set(palio.pids(PARTS[part])) - set(doomed) and palio.well(), 120)
+            struck_at = time.monotonic()
+            with _struck(stage, fault, own or sorted(before)) as since:
+                door = api if fault == "gateway" else gateway
+                if fault not in AWAY:
+                    applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, since(), wait=1))
+            if fault in AWAY:
+                applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, since(), wait=1))
+            eventually(palio.well, 120)
             time.sleep(1)
-        api.delete(f"/v1/tournaments/{tournament}/participants/{PROBE}")
+        api.delete(f"/v1/tournaments/{tournament}/participants/{PROBE}", headers={"Prefer": "wait=10"})
         load.check_table()
         api.post(f"/v1/tournaments/{tournament}/end")
-    times = [killed_at, *(at for at in load.acknowledged if at > killed_at)]
+    times = [struck_at, *(at for at in load.acknowledged if at > struck_at)]
     failed = [what for _, what, status in load.reads if status != 200]
     return Found(
         applied_s,
@@ -80,10 +110,66 @@ def measure(palio: RunningPalio, part: str) -> Found:
     )
 
 
+def _tournament(stage: Stage, api: httpx.Client, fault: str, before: set[int]) -> tuple[str, list[int]]:
+    """A tournament for a fault, with its own owner where it has one; one that is to be stopped lives beside the head."""
+    if fault not in (STOPPED_OWNER, "owner of a dedicated tournament"):
+        return create(api, placement="shared"), []
+    while True:
+        tournament = create(api, placement="dedicated")
+        own = eventually(lambda: sorted(set(stage.palio.pids("ray::TournamentActor")) - before))
+        if fault != STOPPED_OWNER or (stage.nodes is not None and _parent(own[0]) in stage.nodes.raylets[1:]):
+            return tournament, own
+        api.post(f"/v1/tournaments/{tournament}/end")
+        eventually(lambda: not set(stage.palio.pids("ray::TournamentActor")) - before)
+
+
+@contextlib.contextmanager
+def _struck(stage: Stage, fault: str, owners: Sequence[int]) -> Iterator[Callable[[], float]]:
+    """The fault, for as long as the body; yields when it began, or when it was over."""
+    began = over = time.monotonic()
+    palio = stage.palio
+    if fault in KILLED:
+        doomed = owners if "owner" in fault else palio.pids(KILLED[fault])
+        for pid in doomed:
+            kill_9(pid)
+        yield lambda: began
+        eventually(lambda: set(palio.pids(KILLED[fault])) - set(doomed), 120)
+    elif fault == NODE:
+        assert stage.nodes is not None
+        stage.nodes.kill(1)
+        del stage.nodes.raylets[1]
+        yield lambda: began
+        stage.nodes.add()
+    elif fault == STOPPED_OWNER:
+        assert stage.nodes is not None
+        raylet = _parent(owners[0])
+        for pid in (raylet, *owners):
+            os.kill(pid, signal.SIGSTOP)
+        yield lambda: began
+        for pid in owners:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(
+            5
+        )  # it goes on with what it had, cut off from the head: refused, or harmless; the table is checked after this
+        kill_9(raylet)
+        stage.nodes.raylets.remove(raylet)
+        stage.nodes.add()
+    else:
+        assert stage.servers is not None
+        stage.servers.signal(AWAY[fault], signal.SIGKILL)
+        yield lambda: over
+        time.sleep(stage.away_s)
+        stage.servers.up()
+        over = time.monotonic()
+
+
+def _parent(pid: int) -> int:
+    """The raylet that started a worker."""
+    return int(psutil.Process(pid).ppid())
+
+
 def _until(probe: Callable[[], float]) -> float:
     """The probe's answer, however often its door is not there yet."""
-    import httpx
-
     while True:
         try:
             return probe()
@@ -91,51 +177,68 @@ def _until(probe: Callable[[], float]) -> float:
             time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def _stage(cluster: bool, away_s: float) -> Iterator[Stage]:
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="palio-bench-")))
+        environment, servers, nodes = dict(NO_LIMITS), None, None
+        if cluster:
+            servers = RealServers(directory / "servers")
+            stack.callback(servers.down)
+            servers.up()
+            nodes = stack.enter_context(RayNodes(3, {}))
+            environment |= {**servers.environment, "PALIO_RAY_ADDRESS": nodes.address, "PALIO_SHARDS": "2"}
+        palio = RunningPalio(directory / "data", **environment).start()
+        stack.callback(palio.stop)
+        yield Stage(palio, servers, nodes, away_s)
+
+
 def main(argv: Sequence[str] | None = None) -> str:
     """Measure, print a Markdown table and return it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3, help="how often each part is killed (3)")
-    parser.add_argument("--only", choices=list(PARTS), help="one part alone")
+    parser.add_argument("--turns", type=int, default=3, help="how often each fault strikes (3)")
+    parser.add_argument("--cluster", action="store_true", help="on real servers and three Ray nodes")
+    parser.add_argument("--away-s", type=float, default=30.0, help="how long a server stays away (30)")
+    parser.add_argument("--only", help="one fault alone, by its name in the table")
     options = parser.parse_args(argv)
-    found: dict[str, list[Found]] = {part: [] for part in PARTS if options.only in (None, part)}
-    with tempfile.TemporaryDirectory(prefix="palio-bench-") as directory:
-        palio = RunningPalio(Path(directory) / "data", **NO_LIMITS).start()
-        try:
-            for _ in range(options.turns):
-                for part, results in found.items():
-                    results.append(measure(palio, part))
-                    print(f"{part}: {results[-1]}", file=sys.stderr)
-        finally:
-            palio.stop()
-    rows = []
-    for part, results in found.items():
-        applied = [result.applied_s for result in results]
-        goal = "-"
-        if "owner" in part:
-            goal = f"{GOAL_S:g} s: {'met' if max(applied) <= GOAL_S else 'missed'}"
-        rows.append(
-            [
-                part,
-                f"{statistics.median(applied):.1f} ({min(applied):.1f}-{max(applied):.1f})",
-                f"{max(result.writes_away_s for result in results):.1f}",
-                f"{sum(result.gateway_reads_failed for result in results)}",
-                f"{sum(result.api_reads_failed for result in results)}",
-                f"{sum(result.reads for result in results):,}",
-                f"{sum(result.acknowledged for result in results):,}",
-                "0, 0",
-                goal,
-            ]
-        )
-    head = [
-        "killed",
-        "applying again after s, median (range)",
-        "longest without an accepted score s",
-        "reads failed, gateway",
-    ]
-    head += ["reads failed, api", "reads", "acknowledged", "lost, doubled", "aim"]
-    text = table(head, rows)
+    faults = [fault for fault in KILLED if not (options.cluster and fault == "updates broker")]
+    if options.cluster:
+        faults += [STOPPED_OWNER, NODE, *AWAY]
+    found: dict[str, list[Found]] = {fault: [] for fault in faults if options.only in (None, fault)}
+    with _stage(options.cluster, options.away_s) as stage:
+        for _ in range(options.turns):
+            for fault, results in found.items():
+                results.append(measure(stage, fault))
+                print(f"{fault}: {results[-1]}", file=sys.stderr)
+    text = table(
+        [
+            "fault",
+            "applying again after s, median (range)",
+            "longest without an accepted score s",
+            "reads failed, gateway",
+        ]
+        + ["reads failed, api", "reads", "acknowledged", "lost, doubled", "aim"],
+        [_row(fault, results) for fault, results in found.items()],
+    )
     print(text)
     return text
+
+
+def _row(fault: str, results: Sequence[Found]) -> list[str]:
+    applied = [result.applied_s for result in results]
+    goal_s = OWNER_GOAL_S if "owner" in fault else NODE_GOAL_S if fault == NODE else 0
+    verdict = f"{goal_s:g} s: {'met' if max(applied) <= goal_s else 'missed'}" if goal_s else "-"
+    return [
+        fault,
+        f"{statistics.median(applied):.1f} ({min(applied):.1f}-{max(applied):.1f})",
+        f"{max(result.writes_away_s for result in results):.1f}",
+        f"{sum(result.gateway_reads_failed for result in results)}",
+        f"{sum(result.api_reads_failed for result in results)}",
+        f"{sum(result.reads for result in results):,}",
+        f"{sum(result.acknowledged for result in results):,}",
+        "0, 0",
+        verdict,
+    ]
 
 
 if __name__ == "__main__":

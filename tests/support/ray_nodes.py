@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cluster.settings import PROJECT_DIR
 from tests.support.running import kill_9
@@ -46,13 +46,13 @@ class RayNodes:
         self._process.stdin.flush()
         self.raylets.append(self._answer()["pid"])
 
-    def _answer(self) -> dict:
+    def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         while line and not line.startswith("{"):
             line = self._process.stdout.readline()
         assert line, "the Ray nodes did not start"
-        answer: dict = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def __exit__(

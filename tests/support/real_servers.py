@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class RealServers:
         self.fleet.down(lambda _: None, others=True)
 
     @property
-    def facts(self) -> dict:
+    def facts(self) -> dict[str, Any]:
         """What clients need, by server."""
         return {state.name: state.facts or {} for state in self.fleet.states()}
 
