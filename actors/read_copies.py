@@ -185,6 +185,8 @@ class ReadCopies:
         resting = 0 < self._next_large_ms - self._clock_ms() <= MAX_LARGE_PAUSE_MS
         if resting or (self._large is not None and not self._large.done()):
             return
+        if self._large is not None:
+            self._large.result()  # a failure of our own ends the round, loudly
         del self._waiting[tournament_id]
         copy.busy = True
         self._large = asyncio.create_task(self._send_large(self._sending(copy, whole=True)))
