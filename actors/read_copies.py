@@ -185,18 +185,21 @@ class ReadCopies:
         resting = 0 < self._next_large_ms - self._clock_ms() <= MAX_LARGE_PAUSE_MS
         if resting or (self._large is not None and not self._large.done()):
             return
+        if self._large is not None:
+            self._large.result()  # a failure of our own ends the round, loudly
         del self._waiting[tournament_id]
         copy.busy = True
         self._large = asyncio.create_task(self._send_large(self._sending(copy, whole=True)))
 
     async def _send_large(self, sending: _Sending) -> None:
-        began = self._clock_ms()
+        began, ok = self._clock_ms(), False
         try:
-            await self._send([sending])
+            ok = await self._send([sending])
         finally:
             sending.copy.busy = False
-            took_ms = self._clock_ms() - began
-            self._next_large_ms = began + took_ms + min(DUTY * took_ms, MAX_LARGE_PAUSE_MS)
+            now = self._clock_ms()
+            pause_ms = max(DUTY * (now - began), 0 if ok else FAILED_PAUSE_MS)
+            self._next_large_ms = now + min(pause_ms, MAX_LARGE_PAUSE_MS)
 
     def _sending(self, copy: _Copy, *, whole: bool) -> _Sending:
         before, changed, state = copy.sent, copy.changed, copy.entity.state

@@ -105,6 +105,11 @@ class RedisNodes:
         return answers
 
     @property
+    def seeds(self) -> list[Address]:
+        """The configured nodes."""
+        return list(self._seeds)
+
+    @property
     def is_known(self) -> bool:
         """Whether it is known who serves what."""
         return bool(self._slots) or not self.config.cluster

@@ -18,6 +18,8 @@ from redis.exceptions import ResponseError
 
 from scripts.servers_base import HOST, pid_of, stop, wait_until
 from scripts.servers_redis import start_node
+from storage.base import StorageError
+from storage.redis_check import check_redis
 from storage.redis_nodes import RedisAwayError, RedisConfig, RedisNodes
 from storage.updates_redis import RedisUpdates
 from tests.support.servers_redis import RunningRedis, free_ports
@@ -124,3 +126,28 @@ async def test_one_reachable_node_is_enough_to_find_the_others(clustered_redis: 
     assert await nodes.call([(key, ("GET", key)) for key in keys]) == [key.encode() for key in keys]
     assert {nodes.address_of(key) for key in keys} == {(HOST, port) for port in clustered_redis.primaries()}
     await nodes.close()
+
+
+async def test_a_redis_is_looked_at_before_it_is_used(
+    single_redis: RunningRedis, clustered_redis: RunningRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    single_redis.empty()
+    clustered_redis.empty()
+    assert (await check_redis(single_redis.config())).startswith("7.")
+    assert (await check_redis(clustered_redis.config())).startswith("7.")
+    with pytest.raises(StorageError, match="expected a Redis cluster, found a single Redis"):
+        await check_redis(single_redis.config(cluster=True))
+    with pytest.raises(StorageError, match="expected a single Redis, found a Redis cluster"):
+        await check_redis(clustered_redis.config(cluster=False))
+    with pytest.raises(StorageError, match="invalid username-password pair") as error:
+        await check_redis(single_redis.config(password="not-this-secret"))
+    assert "not-this-secret" not in str(error.value)
+    nowhere = f"redis://{HOST}:{free_ports(1)}"
+    with pytest.raises(StorageError, match=rf"Redis at {HOST}:\d+: .*Connect call failed"):
+        await check_redis(RedisConfig((nowhere,)))
+    assert await check_redis(single_redis.config(urls=(nowhere, *single_redis.known["urls"])))
+    assert not caplog.records
+    single_redis.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    await check_redis(single_redis.config())
+    single_redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert "expected noeviction" in caplog.text

@@ -10,8 +10,9 @@ from actors.ingest import Ingest, IngestConfig
 from actors.owner import Owner, OwnerConfig
 from actors.owner_reads import OwnerReads
 from actors.parse import Parser
+from actors.read_copies import CopiesConfig, ReadCopies
 from storage.base import LogUnavailableError, RecordsUnavailableError
-from tests.simulation.ports import ProcessLog, ProcessRecords, ProcessUpdates
+from tests.simulation.ports import ProcessCopies, ProcessLog, ProcessRecords, ProcessUpdates
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -101,6 +102,15 @@ class OwnerPart(Owner):
         await self.adopt([(partition, tournament, after)])
 
 
+def copies_of(process: Process) -> ReadCopies | None:
+    """Without readable copies where Palio is embedded."""
+    store = process.world.copies
+    if store is None:
+        return None
+    config = CopiesConfig(interval_ms=50, check_interval_ms=500, batch_tournaments=2, batch_rows=4)
+    return ReadCopies(ProcessCopies(process, store), process.clock_ms, config)  # type: ignore[arg-type]
+
+
 async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> None:
     world = process.world
     config = OwnerConfig(
@@ -118,6 +128,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         signer=world.signer,
         clock_ms=process.clock_ms,
         config=config,
+        copies=copies_of(process),
     )
     process.reads = OwnerReads(owner, owner.publisher)
     while True:
@@ -145,6 +156,8 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     process.start(publish())
     process.start(repeat(owner.checkpoint_due))
     process.start(repeat(owner.tick_due))
+    if owner.copies is not None:
+        process.start(repeat(owner.copies_due))
 
 
 async def ingest_main(process: Process, partitions: dict[int, str]) -> None:

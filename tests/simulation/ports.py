@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.base import (
     Checkpoint,
+    CopyPosition,
     DeadLetter,
     LogBounds,
     LogRange,
@@ -14,9 +15,12 @@ from storage.base import (
     LogRecord,
     LogUnavailableError,
     NewRecord,
+    ReadModelDelta,
+    ReadModelUnavailableError,
     RecordsUnavailableError,
 )
 from tests.simulation.process import Process
+from tests.support.memory_copies import MemoryCopies
 from tests.support.memory_ports import MemoryScoreLog
 
 
@@ -147,3 +151,31 @@ class ProcessUpdates:
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         await self._process.step("publish")
         self._process.world.gateway.take(self._process, messages)
+
+
+class ProcessCopies:
+    """The write side of `ReadModel` for one process: writes fail or are not acknowledged, copies get lost."""
+
+    def __init__(self, process: Process, copies: MemoryCopies) -> None:
+        self._process = process
+        self._copies = copies
+
+    async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
+        world = self._process.world
+        await self._process.step("write copies")
+        if world.faults.strike("answer_lost"):
+            self._copies.lose(world.random.choice(deltas).tournament_id)
+        failed = frozenset(delta.tournament_id for delta in deltas if world.faults.strike("save_fails"))
+        refused = await self._copies.write([delta for delta in deltas if delta.tournament_id not in failed])
+        await self._process.step("copies written")
+        if world.faults.strike("save_unacknowledged"):
+            failed = frozenset(delta.tournament_id for delta in deltas)
+        if failed:
+            raise ReadModelUnavailableError("simulated: not written, or not acknowledged", failed)
+        return refused
+
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+        await self._process.step("positions of copies")
+        if self._process.world.faults.strike("read_fails"):
+            return {}
+        return await self._copies.positions(tended)

@@ -60,7 +60,9 @@ async def _comes_to_rest(world: World) -> bool:
                 world.expect(written, f"{owner.instance} wrote no checkpoint")
                 await owner.publish_due()
             await asyncio.sleep(0.2)
-            if checks.at_rest(world):
+            if checks.at_rest(world) and checks.copies_settled(world):
                 return True
-    world.expect(False, f"not at rest after {REST_S} s:\n{checks.why_not(world)}")
+    world.expect(
+        False, f"not at rest after {REST_S} s (copies: {checks.copies_settled(world)}):\n{checks.why_not(world)}"
+    )
     return False

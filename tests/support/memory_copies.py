@@ -1,0 +1,81 @@
+"""Readable copies in memory: the write side of `ReadModel`, for tests of those who write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from storage.base import (
+    CopyPosition,
+    RankingsQuery,
+    ReadModelDelta,
+    ReadModelFullError,
+    ReadModelUnavailableError,
+    Reply,
+)
+
+
+class MemoryCopies:
+    """The write side of `ReadModel` in memory: positions and rows by user. `away`, `full` tell it to fail."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, CopyPosition] = {}
+        self.rows: dict[int, dict[int, bytes | None]] = {}
+        self.finished: set[int] = set()
+        self.away: set[int] | None = None  # these tournaments; None: all is well
+        self.full = False
+        self.writes: list[list[ReadModelDelta]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
+        self.writes.append(list(deltas))
+        await self.gate.wait()
+        if self.full:
+            raise ReadModelFullError("full", frozenset(d.tournament_id for d in deltas))
+        away = self.away or set()
+        refused = []
+        for delta in deltas:
+            tournament_id = delta.tournament_id
+            if tournament_id in away:
+                continue
+            held = self.held.get(tournament_id)
+            if held is not None and held.epoch > delta.epoch:
+                continue  # fenced
+            if delta.after is None:
+                if held is not None and held > (delta.epoch, delta.offset):
+                    continue
+            elif held != (delta.epoch, delta.after):
+                refused.append(tournament_id)
+                continue
+            rows = {} if delta.after is None else self.rows[tournament_id]
+            for row in delta.rows[0 : len(delta.rows)]:
+                rows[row.user_id] = row.participant
+            self.rows[tournament_id] = rows
+            self.held[tournament_id] = CopyPosition(delta.epoch, delta.offset)
+            if delta.finished:
+                self.finished.add(tournament_id)
+        failed = away & {delta.tournament_id for delta in deltas}
+        if failed:
+            raise ReadModelUnavailableError("told to fail", frozenset(failed))
+        return refused
+
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+        away = self.away or set()
+        return {i: self.held.get(i) for i in tended if i not in away}
+
+    def lose(self, tournament_id: int) -> None:
+        self.held.pop(tournament_id, None)
+        self.rows.pop(tournament_id, None)
+
+    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
+        return None
+
+    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
+        return None
+
+    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
+        return None
+
+    async def close(self) -> None:
+        return None
