@@ -7,7 +7,7 @@ import asyncio
 from actors.domain.delivery import scope_name
 from actors.log_check import LogMismatchError, check_identity, check_log, identity_scope
 from cluster.errors import StartError
-from cluster.parts import open_copy, open_log, open_records, open_series
+from cluster.parts import open_log, open_records, open_series
 from cluster.settings import Settings
 from storage.base import Checkpoint, Records, ScoreLog, StorageError, StorageVersionError
 
@@ -25,7 +25,11 @@ def check_data(settings: Settings) -> None:
 
 async def _check(settings: Settings) -> None:
     open_series(settings)  # connects to nothing: what is wrong with its settings is told here
-    open_copy(settings)
+    redis = settings.redis()
+    if redis is not None:
+        from storage.redis_check import check_redis
+
+        await check_redis(redis)
     log = open_log(settings)
     try:
         records = await open_records(settings)

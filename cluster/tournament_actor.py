@@ -53,7 +53,7 @@ class TournamentActor:
         self._log = open_log(settings)
         self._records = await self._open_records()
         self._updates = updates = connect_updates(settings)
-        copy = open_copy(settings)
+        self._copy = copy = open_copy(settings)
         self._owner = Owner(
             name=self._name,
             instance=uuid.uuid4().hex,
@@ -160,6 +160,8 @@ class TournamentActor:
         await self._owner.close()
         await self._series.close()
         await self._updates.close()
+        if self._copy is not None:
+            await self._copy.close()
         await self._records.close()
         await self._log.close()
 

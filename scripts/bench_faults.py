@@ -210,16 +210,9 @@ def main(argv: Sequence[str] | None = None) -> str:
             for fault, results in found.items():
                 results.append(measure(stage, fault))
                 print(f"{fault}: {results[-1]}", file=sys.stderr)
-    text = table(
-        [
-            "fault",
-            "applying again after s, median (range)",
-            "longest without an accepted score s",
-            "reads failed, gateway",
-        ]
-        + ["reads failed, api", "reads", "acknowledged", "lost, doubled", "aim"],
-        [_row(fault, results) for fault, results in found.items()],
-    )
+    head = ["fault", "applying again after s, median (range)", "longest without an accepted score s"]
+    head += ["reads failed, gateway", "reads failed, api", "reads", "acknowledged", "lost, doubled", "aim"]
+    text = table(head, [_row(fault, results) for fault, results in found.items()])
     print(text)
     return text
 
