@@ -285,26 +285,26 @@ class Ingest:
             await self._log.commit(offsets)
         return offsets
 
-    def lag_records(self) -> dict[int, int]:
-        """For each partition, how many offsets the slowest scope is behind what was read."""
+    def lag_records(self, ends: Mapping[int, int] | None = None) -> dict[int, int]:
+        """For each partition, how many offsets its slowest scope is behind `ends` (the log's last offsets) or, without them, what was read."""
         lag: dict[int, int] = {}
         for feed in self.feeds.values():
             for (partition, _), position in feed.positions.items():
-                upto = self.windows[partition].upto
-                at = upto if position.watermark is None else position.watermark
+                upto = max(self.windows[partition].upto, (ends or {}).get(partition, -1))
+                at = self.windows[partition].upto if position.watermark is None else position.watermark
                 lag[partition] = max(lag.get(partition, 0), upto - at)
         return lag
 
-    def oldest_unapplied_ms(self) -> int | None:
-        """The append time of the oldest record in the windows that some owner has not taken, None when all is applied."""
-        oldest: int | None = None
+    def oldest_unapplied_ms(self) -> dict[int, int]:
+        """For each partition with records in the window that some scope has not taken, the append time of the oldest."""
+        oldest: dict[int, int] = {}
         for feed in self.feeds.values():
             for (partition, _), position in feed.positions.items():
                 window = self.windows[partition]
                 at = window.upto if position.watermark is None else position.watermark
                 time_ms = window.next_time_ms(at)
-                if time_ms is not None and (oldest is None or time_ms < oldest):
-                    oldest = time_ms
+                if time_ms is not None:
+                    oldest[partition] = min(oldest.get(partition, time_ms), time_ms)
         return oldest
 
     # -- running --------------------------------------------------------------------------------------------------

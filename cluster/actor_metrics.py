@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Mapping
 
 from prometheus_client import Counter, Gauge
 
@@ -34,16 +35,26 @@ UNSAVED = Gauge(
     ["owner"],
     multiprocess_mode="livemostrecent",
 )
+COPIES_WAITING = Gauge(
+    "palio_copies_waiting",
+    "Tournaments whose readable copy is behind.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+COPIES_WRITTEN = Counter("palio_copies_written_total", "Changes of readable copies that were written.")
+COPY_FAILURES = Counter("palio_copy_failures_total", "Writes of readable copies that failed.")
+COPIES_REPAIRED = Counter("palio_copies_repaired_total", "Readable copies found wrong or gone, and written anew.")
+COPY_REFUSALS = Counter("palio_copy_refused_for_memory_total", "Writes of readable copies refused for want of memory.")
 LAG = Gauge(
     "palio_lag_records",
-    "Offsets the slowest scope is behind what was read, worst partition.",
-    ["ingest"],
+    "Offsets the slowest scope of a partition is behind the log's end.",
+    ["ingest", "partition"],
     multiprocess_mode="livemostrecent",
 )
 LAG_SECONDS = Gauge(
     "palio_lag_seconds",
-    "Age of the oldest record that is read and not applied.",
-    ["ingest"],
+    "Age of a partition's oldest record that is read and not applied.",
+    ["ingest", "partition"],
     multiprocess_mode="livemostrecent",
 )
 BUFFERED = Gauge(
@@ -73,13 +84,19 @@ class OwnerMetrics:
         self._name = name
         self._grow = _Grow()
 
-    def update(self, owner: Owner, now_ms: int) -> None:
-        """To be called every second or so."""
+    def update(self, owner: Owner, now_ms: int, refused_for_memory: int = 0) -> None:
+        """To be called every second or so; `refused_for_memory`: writes that a full Redis did not take so far."""
         for (outcome, reason), total in owner.outcomes.items():
             self._grow.to(RECORDS.labels(outcome, reason), f"{outcome}/{reason}", total)
         self._grow.to(UPDATES, "updates", owner.publisher.published)
         self._grow.to(CHECKPOINTS, "saved", owner.checkpointer.saved)
         self._grow.to(CHECKPOINT_FAILURES, "failures", owner.checkpointer.failures)
+        if owner.copies is not None:
+            COPIES_WAITING.labels(self._name).set(owner.copies.waiting)
+            self._grow.to(COPIES_WRITTEN, "written", owner.copies.written)
+            self._grow.to(COPY_FAILURES, "copy failures", owner.copies.failures)
+            self._grow.to(COPIES_REPAIRED, "repaired", owner.copies.repaired)
+            self._grow.to(COPY_REFUSALS, "refused", refused_for_memory)
         ACTIVE.labels(self._name).set(len(owner.holdings.active))
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
         CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)
@@ -92,11 +109,12 @@ class IngestMetrics:
         self._name = name
         self._grow = _Grow()
 
-    def update(self, ingest: Ingest, now_ms: int) -> None:
-        """To be called every second or so."""
-        LAG.labels(self._name).set(max(ingest.lag_records().values(), default=0))
+    def update(self, ingest: Ingest, ends: Mapping[int, int], now_ms: int) -> None:
+        """To be called every second or so; `ends` are the log's last offsets, as last seen."""
         oldest = ingest.oldest_unapplied_ms()
-        LAG_SECONDS.labels(self._name).set(0 if oldest is None else max(0, now_ms - oldest) / 1000)
+        for partition, lag in ingest.lag_records(ends).items():
+            LAG.labels(self._name, partition).set(lag)
+            LAG_SECONDS.labels(self._name, partition).set(max(0, now_ms - oldest.get(partition, now_ms)) / 1000)
         BUFFERED.labels(self._name).set(ingest.buffered())
         self._grow.to(DEAD_LETTERS, "letters", ingest.dead_lettered)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 from collections.abc import Mapping
+from typing import Final
 
 from actors.ingest import Ingest, IngestConfig
 from actors.parse import Parser
@@ -12,6 +15,11 @@ from cluster.handles import Handles
 from cluster.parts import DIRECTOR, clock_ms, open_log, set_up_logging, signer_of
 from cluster.process import Background
 from cluster.settings import Settings
+from storage.base import LogError
+
+logger = logging.getLogger(__name__)
+
+ENDS_EVERY: Final = 5  # s between looks at how long the log is
 
 
 class IngestActor:
@@ -76,6 +84,12 @@ class IngestActor:
         await self._handles.call(DIRECTOR, "closed", partition, tournament)
 
     async def _metrics_loop(self) -> None:
-        while True:
+        ends: dict[int, int] = {}
+        for second in itertools.count():
             await asyncio.sleep(1)
-            self._metrics.update(self._ingest, clock_ms())
+            if second % ENDS_EVERY == 0:
+                try:
+                    ends = {partition: held.last for partition, held in (await self._log.bounds()).items()}
+                except LogError as error:
+                    logger.warning("the log does not tell its ends: %s", error)
+            self._metrics.update(self._ingest, ends, clock_ms())

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actors.director import Plan
 from actors.domain.signing import Signer
@@ -20,6 +20,9 @@ from storage.read_model_fallback import FallbackReadModel
 from storage.read_model_snapshots import SnapshotReadModel
 from storage.records_sql import SqlRecords
 from storage.score_log_sqlite import SqliteScoreLog
+
+if TYPE_CHECKING:
+    from storage.read_model_redis import RedisReadModel
 
 NAMESPACE: Final = "palio"
 DIRECTOR: Final = "director"
@@ -87,7 +90,7 @@ def open_read_model(settings: Settings, records: Records) -> ReadModel:
     return snapshots if copy is None else FallbackReadModel(copy, snapshots)
 
 
-def open_copy(settings: Settings) -> ReadModel | None:
+def open_copy(settings: Settings) -> RedisReadModel | None:
     """The readable copy in Redis, which owners write; None when embedded."""
     redis = settings.redis()
     if redis is None:

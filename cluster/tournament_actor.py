@@ -196,7 +196,8 @@ class TournamentActor:
     async def _metrics_loop(self) -> None:
         while True:
             await asyncio.sleep(1)
-            self._metrics.update(self._owner, clock_ms())
+            refused = 0 if self._copy is None else self._copy.refused_for_memory
+            self._metrics.update(self._owner, clock_ms(), refused)
             self._port_metrics.update()
 
     async def _series_loop(self) -> None:

@@ -16,6 +16,8 @@ from serve_app.problems import Problem, invalid, problem_response, unavailable, 
 from serve_app.reads import owner_away, unknown_tournament
 from serve_app.services import Services
 from storage.base import (
+    LogBehindError,
+    LogConfigurationError,
     LogDiskFullError,
     LogOverloadedError,
     LogUnavailableError,
@@ -52,6 +54,10 @@ def translated(error: Exception) -> Problem | None:
         return unavailable("log_overloaded", "too many scores are waiting to be written", error.retry_after_s)
     if isinstance(error, LogDiskFullError):
         return unavailable("disk_full", "the disk under the score log is full", max(error.retry_after_s, 5.0))
+    if isinstance(error, LogBehindError):
+        return unavailable("log_behind", "scores wait to be applied for too long; none are taken", error.retry_after_s)
+    if isinstance(error, LogConfigurationError):
+        return unavailable("log_unavailable", "the score log is not as it must be", 5.0)
     if isinstance(error, LogUnavailableError):
         return unavailable("log_unavailable", "the score log does not answer", error.retry_after_s)
     if isinstance(error, RecordsUnavailableError):

@@ -53,7 +53,7 @@ class ScoreHandlers(HandlersBase):
         wait_s = 0.0 if "prefer" not in request.headers else self.wait_s(request, 0.0)
         reply_to = self.waiters.reply_to(wait_s)
         record = NewRecord(known.partition, known.key, encode_score(body.event_id, user_id, score), "", reply_to)
-        offset = (await self.services.log.append([record], self.config.append_timeout_s))[0]
+        offset = (await self.services.appends.append([record], self.config.append_timeout_s))[0]
         self._accepted.inc()
         self._seconds.observe(time.perf_counter() - started_s)
         if reply_to:
@@ -86,7 +86,7 @@ class ScoreHandlers(HandlersBase):
                 continue
             records.append(NewRecord(known.partition, known.key, value))
         if records:
-            await self.services.log.append(records, self.config.append_timeout_s)
+            await self.services.appends.append(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
         told = [{"index": index, "code": code} for index, code in sorted(rejected)]
         return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))

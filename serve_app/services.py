@@ -14,6 +14,7 @@ from serve_app.config import FrontConfig
 from serve_app.limits import Limiter
 from serve_app.metrics import PortMetrics
 from serve_app.reads import Reads
+from serve_app.retention import Appends
 from serve_app.waiters import Waiters
 from storage.base import Owners, ReadModel, Records, ScoreLog, Updates
 
@@ -40,12 +41,15 @@ class Services:
     limiter: Limiter
     waiters: Waiters
     reads: Reads
+    appends: Appends
     measuring: asyncio.Task[None]
+    watching: asyncio.Task[None]
     clock_ms: Callable[[], int] = wall_clock_ms
 
     async def close(self) -> None:
         """Stop receiving, refreshing and measuring. A second call does nothing."""
         self.measuring.cancel()
+        self.watching.cancel()
         await self.waiters.close()
         await self.reads.close()
 
@@ -64,6 +68,7 @@ async def open_services(
     """Make the services of one process and begin to receive replies. Raises what the updates port raises."""
     waiters = Waiters(updates, config.replica_id, config.max_waiters)
     await waiters.open()
+    appends = Appends(log)
     return Services(
         config=config,
         log=log,
@@ -76,6 +81,8 @@ async def open_services(
         limiter=Limiter(config),
         waiters=waiters,
         reads=Reads(config, owners, records, read_model, log.partitions),
+        appends=appends,
+        watching=asyncio.create_task(appends.watch(), name="log retention"),
         measuring=asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
         clock_ms=clock_ms,
     )

@@ -200,6 +200,10 @@ class SqliteScoreLog:
                 break
         return total
 
+    async def near_retention(self, headroom_ms: int) -> set[int]:  # noqa: ARG002 - the port's
+        """See `ScoreLog.near_retention`: nothing above the committed offsets is ever deleted."""
+        return set()
+
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         """See `ScoreLog.dead_letter`."""
         rows = [(*letter.record, letter.reason, letter.detail) for letter in letters]

@@ -5,6 +5,7 @@ Each file declares one port and states its guarantees (order, atomicity, duplica
 """
 
 from storage.base.errors import (
+    LogBehindError,
     LogConfigurationError,
     LogDiskFullError,
     LogError,
@@ -47,6 +48,7 @@ __all__ = [
     "DeadLetter",
     "ListQuery",
     "LiveSnapshot",
+    "LogBehindError",
     "LogBounds",
     "LogConfigurationError",
     "LogDiskFullError",

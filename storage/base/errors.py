@@ -31,6 +31,10 @@ class LogDiskFullError(LogUnavailableError):
     """The disk under the log is full; nothing of this call was appended."""
 
 
+class LogBehindError(LogUnavailableError):
+    """What is in the log is not applied, and its retention is near; nothing of this call was appended."""
+
+
 class LogTruncatedError(LogError):
     """Records after the asked-for offset are gone: the log starts later than a watermark."""
 

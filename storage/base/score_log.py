@@ -140,6 +140,13 @@ class ScoreLog(Protocol):
         """
         ...
 
+    async def near_retention(self, headroom_ms: int) -> set[int]:
+        """The partitions where a record above the committed offset will be deleted within `headroom_ms`, or was. Raises LogUnavailableError.
+
+        Empty for a log that deletes nothing but by `prune`.
+        """
+        ...
+
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         """Store letters durably, at least once each. Bounded: the oldest are dropped beyond the configured number."""
         ...

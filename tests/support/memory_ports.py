@@ -132,6 +132,9 @@ class MemoryScoreLog:
             total += count
         return total
 
+    async def near_retention(self, headroom_ms: int) -> set[int]:
+        return set()
+
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         self._letters.extend(letters)
 

@@ -102,7 +102,9 @@ def test_settings_are_frozen_and_travel_to_other_processes(monkeypatch):
 
 def test_every_setting_is_described_with_type_default_and_meaning():
     rows = describe()
-    assert [row.variable for row in rows] == ["PALIO_" + name.upper() for name in Settings.model_fields]
+    names = [row.variable for row in rows]
+    assert sorted(names) == sorted("PALIO_" + name.upper() for name in Settings.model_fields)
+    assert (names[0], names[-1]) == ("PALIO_HOST", "PALIO_INFLUX_CA_FILE"), "the servers' come last"
     assert all(row.type and row.default and row.description.endswith(".") and row.value is None for row in rows)
 
 
@@ -138,3 +140,49 @@ def test_a_secret_that_is_too_short_or_cannot_be_made_is_an_error_at_start(tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="cannot read or make the secret"):
         load_or_create_secret(tmp_path / "file", "jwt_secret")
+
+
+def test_servers_take_the_embedded_parts_places(monkeypatch):
+    settings = load_settings()
+    assert (settings.kafka(50, 1, 1), settings.mysql(), settings.redis(), settings.influx()) == (None, None, None, None)
+    monkeypatch.setenv("PALIO_KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2")
+    monkeypatch.setenv("PALIO_KAFKA_PASSWORD", "hunter2")
+    monkeypatch.setenv("PALIO_MYSQL_SHARDS", "p0:1/r0:2/s0:3,p1:4")
+    monkeypatch.setenv("PALIO_MYSQL_PASSWORD", "hunter2")
+    monkeypatch.setenv("PALIO_REDIS_URLS", "redis://c:5,redis://d:6")
+    monkeypatch.setenv("PALIO_REDIS_CLUSTER", "true")
+    monkeypatch.setenv("PALIO_INFLUX_URL", "http://i:7")
+    settings = load_settings()
+    kafka, mysql, redis, influx = settings.kafka(50, 10, 2.0), settings.mysql(), settings.redis(), settings.influx()
+    assert kafka is not None
+    assert (kafka.bootstrap_servers, kafka.partitions, kafka.max_queued, kafka.password) == (
+        "a:1,b:2",
+        50,
+        10,
+        "hunter2",
+    )
+    assert mysql is not None
+    assert [[str(server) for server in (shard.primary, *shard.replicas)] for shard in mysql.shards] == [
+        ["p0:1", "r0:2", "s0:3"], ["p1:4"],
+    ]  # fmt: skip
+    assert redis is not None
+    assert (redis.urls, redis.cluster) == (("redis://c:5", "redis://d:6"), True)
+    assert influx is not None
+    assert influx.url == "http://i:7"
+    assert "hunter2" not in repr((settings, kafka, mysql, redis, influx))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PALIO_MYSQL_SHARDS", "p0:1/r0", "expected host:port for each server, got 'r0'"),
+        ("PALIO_KAFKA_MIN_INSYNC_REPLICAS", "4", "expected at most PALIO_KAFKA_REPLICATION_FACTOR (3), got 4"),
+        ("PALIO_KAFKA_SECURITY_PROTOCOL", "TLS", "expected one of PLAINTEXT, SSL"),
+    ],
+)
+def test_servers_that_cannot_be(monkeypatch, name, value, told):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert str(error.value).startswith(name)
+    assert told in str(error.value)

@@ -1,0 +1,49 @@
+"""Rule 10: submissions are refused before the log's retention can delete a record that nobody has made durable elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from storage.base import LogBehindError, LogError, NewRecord, ScoreLog
+
+CHECK_EVERY_S: Final = 30.0
+HEADROOM_MS: Final = 3_600_000  # an hour before it would be too late
+RETRY_AFTER_S: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Appends:
+    """The doors' way into the log. `closed` are the partitions that take nothing for now."""
+
+    def __init__(self, log: ScoreLog) -> None:
+        self._log = log
+        self.closed: frozenset[int] = frozenset()
+
+    async def append(self, records: Sequence[NewRecord], timeout_s: float) -> list[int]:
+        """As ScoreLog.append. Raises LogBehindError, with nothing appended, when one of the partitions is closed."""
+        if self.closed and (behind := {record.partition for record in records} & self.closed):
+            raise LogBehindError(
+                f"partitions {sorted(behind)} are about to lose records that are not applied", RETRY_AFTER_S
+            )
+        return await self._log.append(records, timeout_s)
+
+    async def check(self) -> None:
+        """Look once. What cannot be known now stays as it was."""
+        try:
+            near = frozenset(await self._log.near_retention(HEADROOM_MS))
+        except LogError as error:
+            logger.warning("the log does not tell how near its retention is: %s", error)
+            return
+        if near != self.closed:
+            logger.critical("partitions near their retention, closed for submissions: %s", sorted(near) or "none")
+        self.closed = near
+
+    async def watch(self) -> None:
+        """Look for as long as the process lives."""
+        while True:
+            await self.check()
+            await asyncio.sleep(CHECK_EVERY_S)
