@@ -23,21 +23,22 @@ IDLE_S = 5.0
 
 
 class Case(NamedTuple):
-    """One row: `size` scores a request; `goal` in scores a CPU-second, 0 without one."""
+    """One row: `size` scores a request; `goal` and `cluster_goal` (on real servers) in scores a CPU-second, 0 without one."""
 
     name: str
     door: str
     clients: int
     size: int
     goal: int
+    cluster_goal: int
 
 
 CASES = [
-    Case("single, gateway, 64 clients", "gateway", 64, 1, 7_000),
-    Case("single, gateway, 256 clients", "gateway", 256, 1, 12_000),
-    Case("single, api, 64 clients", "api", 64, 1, 0),
-    Case("batches of 100, gateway, 8 clients", "gateway", 8, BATCH, 35_000),
-    Case("batches of 100, api, 8 clients", "api", 8, BATCH, 0),
+    Case("single, gateway, 64 clients", "gateway", 64, 1, 7_000, 5_000),
+    Case("single, gateway, 256 clients", "gateway", 256, 1, 12_000, 10_000),
+    Case("single, api, 64 clients", "api", 64, 1, 0, 0),
+    Case("batches of 100, gateway, 8 clients", "gateway", 8, BATCH, 35_000, 30_000),
+    Case("batches of 100, api, 8 clients", "api", 8, BATCH, 0, 0),
 ]
 
 
@@ -68,14 +69,15 @@ def measure(
         raise RuntimeError(f"{case.name}: not all requests were accepted: {dict(met.statuses)}")
     shares = ", ".join(f"{role} {1e6 * seconds / accepted:.0f}" for role, seconds in used.most_common())
     print(f"{case.name}: CPU us a score: {shares}", file=sys.stderr)
+    goal = case.cluster_goal if palio.cluster else case.goal
     gross, net = accepted / used.total(), accepted / (used.total() - idle * took_s)
     return [
         case.name,
         f"{accepted / met.seconds:,.0f}",
         f"{gross:,.0f}",
         f"{net:,.0f}",
-        f"{case.goal:,}" if case.goal else "-",
-        ("met" if net >= case.goal else "missed") if case.goal else "-",
+        f"{goal:,}" if goal else "-",
+        ("met" if gross >= goal else "missed") if goal else "-",
         f"{percentile(met.latencies_s, 0.5) * 1000:.1f}",
         f"{percentile(met.latencies_s, 0.99) * 1000:.0f}",
     ]
@@ -86,8 +88,9 @@ def main(argv: Sequence[str] | None = None) -> str:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each run (8)")
     parser.add_argument("--only", default="", help="only the cases whose name contains this")
+    parser.add_argument("--cluster", action="store_true", help="on real servers, whose CPU time counts, too")
     options = parser.parse_args(argv)
-    with MeasuredPalio() as palio:
+    with MeasuredPalio(cluster=options.cluster) as palio:
         contest = set_up(palio)
         tokens = {user: palio.token("player", user) for users in contest.members for user in users}
         tokens[1] = palio.token("service", 1)

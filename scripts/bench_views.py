@@ -77,8 +77,9 @@ def main(argv: Sequence[str] | None = None) -> str:
     """Measure, print a Markdown table and return it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each run (8)")
+    parser.add_argument("--cluster", action="store_true", help="on real servers, whose CPU time counts, too")
     options = parser.parse_args(argv)
-    with MeasuredPalio() as palio:
+    with MeasuredPalio(cluster=options.cluster) as palio:
         contest = set_up(palio)
         known = palio.applied()
         loaded: Load = LoadProcess(scores, palio.settings.port, contest, palio.token("service", 1), 20).result(60)

@@ -5,6 +5,7 @@ CPU time is user and system of the process that started Palio and of all its des
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -17,12 +18,13 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psutil
 
 from cluster.settings import PROJECT_DIR, Settings, load_settings
 from cluster.tokens import token
+from tests.support.real_servers import RealServers
 
 START_WAIT_S: Final = 400.0  # Ray tries twice on a machine that is busy
 STOP_WAIT_S: Final = 60.0
@@ -33,19 +35,28 @@ UNLIMITED: Final = {
     "PALIO_ANONYMOUS_RATE": "100000",
     "PALIO_GATEWAY_REPLICAS_MAX": "1",  # what a CPU-second does, not how many replicas Serve adds meanwhile
 }
+SERVERS: Final = ("kafka", "redis-cluster", "mysql", "influx")
 _ROLE: Final = re.compile(r"ray::(?:ServeReplica:)?(\w+)")
 _SAMPLE: Final = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+-]+)$", re.MULTILINE)
 
 
 class MeasuredPalio:
-    """`with MeasuredPalio() as palio:` starts it (no demo) and stops it. `settings` are those it runs with."""
+    """`with MeasuredPalio() as palio:` starts it (no demo) and stops it. `settings` are those it runs with.
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    `cluster`: on real servers of its own, whose CPU time counts, too.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None, *, cluster: bool = False) -> None:
         self._environment = {**UNLIMITED, **(environment or {})}
         self._directory = tempfile.TemporaryDirectory(prefix="palio-bench-")
+        self.cluster = cluster
+        self._servers = RealServers(Path(self._directory.name) / "servers") if cluster else None
         self.settings: Settings
 
     def __enter__(self) -> Self:
+        if self._servers is not None:
+            self._servers.up()
+            self._environment |= self._servers.environment
         os.environ.update(self._environment)
         port, gateway_port = _free_ports()
         data = Path(self._directory.name) / "data"
@@ -84,6 +95,8 @@ class MeasuredPalio:
             self._child.kill()
             self._child.wait()
         self._log.close()
+        if self._servers is not None:
+            self._servers.down()
         self._directory.cleanup()
 
     def token(self, role: str, user_id: int) -> str:
@@ -91,14 +104,15 @@ class MeasuredPalio:
         return token(self.settings, role=role, sub=user_id)
 
     def cpu_s(self) -> Counter[str]:
-        """CPU seconds used so far, by the process's role: `gateway`, `api`, `TournamentActor`, ..., `raylet`."""
+        """CPU seconds used so far, by the process's role: `gateway`, `api`, `TournamentActor`, ..., `raylet`, and by server."""
         used: Counter[str] = Counter()
         for process in [self._root, *self._root.children(recursive=True)]:
-            try:
-                times = process.cpu_times()
-                used[_role(process)] += times.user + times.system
-            except psutil.NoSuchProcess:
-                continue
+            with contextlib.suppress(psutil.NoSuchProcess):
+                used[_role(process)] += _cpu_s(process)
+        if self._servers is not None:
+            for server in SERVERS:
+                for pid in self._servers.pids(server):
+                    used[server] += _cpu_s(psutil.Process(pid))
         return used
 
     def idle_rate(self, seconds: float) -> float:
@@ -125,6 +139,11 @@ class MeasuredPalio:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{applied:,} of {wanted:,} records applied after {timeout_s:g} s")
             time.sleep(0.2)
+
+
+def _cpu_s(process: psutil.Process) -> Any:  # a float, which typing's Counter does not know
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def _role(process: psutil.Process) -> str:

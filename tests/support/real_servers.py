@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.servers_base import launch, names, pid_of
+from scripts.servers_base import names, pid_of
 from scripts.servers_fleet import BLOCK, MEMBERS, Fleet
 from scripts.servers_settings import settings_of
 from tests.support.running import free_ports
@@ -50,18 +49,15 @@ class RealServers:
         """The names of processes that begin so."""
         return [name for name in names(self.directory) if name == prefix or name.startswith(f"{prefix}-")]
 
+    def pids(self, prefix: str) -> list[int]:
+        """The pids of these processes that run."""
+        found = (pid_of(self.directory, name) for name in self.processes(prefix))
+        return [pid for pid in found if pid is not None]
+
     def signal(self, prefix: str, number: signal.Signals) -> None:
         """Signal these processes; SIGSTOP and SIGCONT make a server that does not answer for a while."""
-        for name in self.processes(prefix):
-            pid = pid_of(self.directory, name)
-            if pid is not None:
-                os.kill(pid, number)
-
-    def start_again(self, prefix: str) -> None:
-        """Start processes that were killed, as they were started before."""
-        for name in self.processes(prefix):
-            note = json.loads((self.directory / "pids" / f"{name}.json").read_text(encoding="utf-8"))
-            launch(self.directory, name, note["command"])
+        for pid in self.pids(prefix):
+            os.kill(pid, number)
 
 
 @pytest.fixture(scope="session")
