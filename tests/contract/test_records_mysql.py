@@ -201,6 +201,21 @@ async def test_wrong_settings_are_told_without_the_password(mysql_options: Mysql
             assert mysql_options.password not in text
 
 
+async def test_servers_that_forget_or_cannot_take_it_are_told(
+    mysql: RunningMysql, mysql_options: MysqlOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        mysql.sql("mysql-0-primary", "SET GLOBAL innodb_flush_log_at_trx_commit = 2;")
+        await prepare(mysql_options, mysql_options.shards[0].primary)
+        assert "may forget what was saved" in caplog.text
+        mysql.sql("mysql-0-primary", "SET GLOBAL max_allowed_packet = 4194304;")
+        with pytest.raises(StorageError, match="expected max_allowed_packet of at least 9437184, found 4194304"):
+            await prepare(mysql_options, mysql_options.shards[0].primary)
+    finally:
+        reset = "SET GLOBAL innodb_flush_log_at_trx_commit = 1; SET GLOBAL max_allowed_packet = 16777216;"
+        mysql.sql("mysql-0-primary", reset)
+
+
 async def test_tls_is_verified_and_used(tmp_path: Path) -> None:
     files = certificate(tmp_path)
     running = RunningMysql(tmp_path / "servers", shards=1, certificate=files)
