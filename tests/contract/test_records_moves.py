@@ -20,7 +20,7 @@ from storage.records_mysql import MysqlOptions
 from storage.records_sharded import ShardedRecords
 from storage.records_slots import SLOTS, even, slot_of
 from tests.contract.test_records import checkpoint, everything, listed, tournament, whole
-from tests.support.servers_mysql import RunningMysql
+from tests.support.servers_mysql import SHARD_TABLES, TABLES, RunningMysql
 
 DATABASE = "palio_moves"
 NUMBERS = range(1, 21)
@@ -29,11 +29,12 @@ MOVED = sum(slot_of(number) in {*range(10), 500} for number in NUMBERS)
 
 @pytest.fixture
 def two(mysql_servers: RunningMysql) -> Iterator[MysqlOptions]:
-    """Two empty databases."""
+    """Two databases of which nobody knows yet that they are shards."""
     for shard in (0, 1):
-        again = f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE};"
-        mysql_servers.sql(f"mysql-{shard}-primary", again)
-    yield mysql_servers.options(database=DATABASE)
+        mysql_servers.sql(f"mysql-{shard}-primary", f"CREATE DATABASE IF NOT EXISTS {DATABASE};")
+    options = mysql_servers.options(database=DATABASE)
+    mysql_servers.empty(options, (*TABLES, *SHARD_TABLES))
+    yield options
     mysql_servers.up()
 
 

@@ -109,9 +109,9 @@ async def test_a_stale_owner_writes_nothing(mysql_options: MysqlOptions, sharded
     await stale.close()
 
 
-async def test_owners_that_race_leave_the_highest_offset(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
+async def test_owners_that_race_leave_the_highest_offset(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     """Also for a tournament that is new to the database, whose row cannot be locked before it is there."""
-    stores = [await ShardedRecords.open(mysql_options) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql.options()) for _ in range(4)]
     for number in (1, 2, 3):
         saves = [store.save(whole(number, 10 * i + j)) for i in range(1, 6) for j, store in enumerate(stores)]
         await asyncio.gather(*saves)
@@ -129,9 +129,9 @@ async def test_owners_that_race_leave_the_highest_offset(mysql_options: MysqlOpt
         await store.close()
 
 
-async def test_owners_of_different_tournaments_do_not_fail_each_other(mysql_options: MysqlOptions) -> None:
+async def test_owners_of_different_tournaments_do_not_fail_each_other(mysql: RunningMysql) -> None:
     """New rows between each other's rows, many in a transaction: what deadlocks where gaps are locked."""
-    stores = [await ShardedRecords.open(mysql_options) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql.options()) for _ in range(4)]
 
     async def work(index: int) -> None:
         for turn in range(5):

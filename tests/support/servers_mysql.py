@@ -7,7 +7,7 @@ import ipaddress
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ TABLES = (
     "outbox",
     "projected",
 )
+SHARD_TABLES = ("shard_identity", "shard_slots")
 
 
 class RunningMysql:
@@ -77,8 +78,8 @@ class RunningMysql:
         """Run statements as the administrator."""
         return run_sql(self.directory, name, statements)
 
-    def empty(self, options: MysqlOptions) -> None:
-        """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do."""
+    def empty(self, options: MysqlOptions, tables: Sequence[str] = TABLES) -> None:
+        """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do. Faster than new databases."""
         for shard in options.shards:
             with pymysql.connect(
                 host=shard.primary.host,
@@ -90,7 +91,7 @@ class RunningMysql:
                 cursor = connection.cursor()
                 cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = database()")
                 there = {name for (name,) in cursor.fetchall()}
-                for table in TABLES:
+                for table in tables:
                     if table in there:
                         cursor.execute(f"DELETE FROM {table}")
                 connection.commit()
