@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 CONNECTION_LIFE_S = 1_800  # below what servers and the boxes between keep an idle connection for
 SCHEMA_LOCK_WAIT_S = 60  # another process migrates
+SCHEMA_S = 600  # one statement of a migration may copy a table
 PACKET_BYTES = 2 * SNAPSHOT_PART_BYTES + (
     1 << 20
 )  # a snapshot's part as hexadecimal digits, and the statement around it
@@ -176,24 +177,32 @@ async def prepare(options: MysqlOptions, server: MysqlServer) -> None:
 
 def _prepare(options: MysqlOptions, server: MysqlServer) -> None:
     name = f"{options.database} on {server}"
+    with _connected(options, server, max(1, options.timeout_ms // 1000)) as connection:
+        _check_settings(connection, server)
+        if stored_version(connection, name) == SCHEMA_VERSION:
+            return
+    with _connected(options, server, SCHEMA_S) as connection, _schema_lock(connection, name):
+        migrate(connection, name)
+        connection.commit()
+
+
+@contextmanager
+def _connected(options: MysqlOptions, server: MysqlServer, answer_s: int) -> Iterator[Connection]:
+    """A connection from a thread (Alembic works there), each of whose answers comes within `answer_s`."""
     engine = create_engine(
         _url("mysql+pymysql", options, server),
         poolclass=NullPool,
         connect_args={
             "connect_timeout": max(1, options.connect_timeout_ms // 1000),
-            "read_timeout": SCHEMA_LOCK_WAIT_S + 10,
+            "read_timeout": answer_s,
+            "write_timeout": answer_s,
             "init_command": _session(options),
             "ssl": options.tls_context(),
         },
     )
     try:
         with engine.connect() as connection:
-            _check_settings(connection, server)
-            if stored_version(connection, name) == SCHEMA_VERSION:
-                return
-            with _schema_lock(connection, name):
-                migrate(connection, name)
-                connection.commit()
+            yield connection
     finally:
         engine.dispose()
 
@@ -217,7 +226,7 @@ def _check_settings(connection: Connection, server: MysqlServer) -> None:
 @contextmanager
 def _schema_lock(connection: Connection, name: str) -> Iterator[None]:
     """Held by one connection of the server at a time; gone with the connection."""
-    lock = func.concat("palio schema ", func.database())
+    lock = func.left(func.concat("palio schema ", func.database()), 64)  # as long as MySQL lets a lock's name be
     if connection.scalar(select(func.get_lock(lock, SCHEMA_LOCK_WAIT_S))) != 1:
         raise OSError(f"another process has been migrating {name} for {SCHEMA_LOCK_WAIT_S} s")
     try:
