@@ -218,5 +218,7 @@ def _sql(data: Path, statements: str) -> str:
     command = ["mariadb", "--no-defaults", f"--socket={data}/server.sock", "--batch", "--skip-column-names"]
     ran = subprocess.run(command, input=statements, check=False, capture_output=True, text=True, timeout=60)
     if ran.returncode != 0:
-        raise ServerError(f"{data.name}: {ran.stderr.strip()[-500:]}")
+        # The client repeats the statement, and the server the part that it did not understand: there may be passwords in both.
+        errors = [line.partition(" near ")[0] for line in ran.stderr.splitlines() if line.startswith("ERROR")]
+        raise ServerError(f"{data.name}: {'; '.join(errors) or 'the mariadb client failed'}")
     return ran.stdout

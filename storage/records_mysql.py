@@ -8,6 +8,7 @@ of MySQL 8.4; MariaDB logs such transactions by row on its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +22,19 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, se
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.base.errors import RecordsUnavailableError
+from storage.base.errors import RecordsUnavailableError, StorageError
 from storage.records_engines import WRITES
 from storage.records_migrations import migrate, stored_version
-from storage.records_schema import SCHEMA_VERSION
+from storage.records_schema import SCHEMA_VERSION, SNAPSHOT_PART_BYTES
+
+logger = logging.getLogger(__name__)
 
 CONNECTION_LIFE_S = 1_800  # below what servers and the boxes between keep an idle connection for
 SCHEMA_LOCK_WAIT_S = 60  # another process migrates
+SCHEMA_S = 600  # one statement of a migration may copy a table
+PACKET_BYTES = 2 * SNAPSHOT_PART_BYTES + (
+    1 << 20
+)  # a snapshot's part as hexadecimal digits, and the statement around it
 STRICT = (
     "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"  # a value that does not fit is an error, whatever the server is set to
 )
@@ -170,31 +177,56 @@ async def prepare(options: MysqlOptions, server: MysqlServer) -> None:
 
 def _prepare(options: MysqlOptions, server: MysqlServer) -> None:
     name = f"{options.database} on {server}"
+    with _connected(options, server, max(1, options.timeout_ms // 1000)) as connection:
+        _check_settings(connection, server)
+        if stored_version(connection, name) == SCHEMA_VERSION:
+            return
+    with _connected(options, server, SCHEMA_S) as connection, _schema_lock(connection, name):
+        migrate(connection, name)
+        connection.commit()
+
+
+@contextmanager
+def _connected(options: MysqlOptions, server: MysqlServer, answer_s: int) -> Iterator[Connection]:
+    """A connection from a thread (Alembic works there), each of whose answers comes within `answer_s`."""
     engine = create_engine(
         _url("mysql+pymysql", options, server),
         poolclass=NullPool,
         connect_args={
             "connect_timeout": max(1, options.connect_timeout_ms // 1000),
-            "read_timeout": SCHEMA_LOCK_WAIT_S + 10,
+            "read_timeout": answer_s,
+            "write_timeout": answer_s,
             "init_command": _session(options),
             "ssl": options.tls_context(),
         },
     )
     try:
         with engine.connect() as connection:
-            if stored_version(connection, name) == SCHEMA_VERSION:
-                return
-            with _schema_lock(connection, name):
-                migrate(connection, name)
-                connection.commit()
+            yield connection
     finally:
         engine.dispose()
+
+
+def _check_settings(connection: Connection, server: MysqlServer) -> None:
+    """Raise StorageError for a server that cannot take what is saved; say so if it may forget it."""
+    sql = "SELECT @@GLOBAL.max_allowed_packet, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog"
+    packet_bytes, flushes, has_binlog, syncs = connection.exec_driver_sql(sql).one()
+    connection.rollback()
+    if packet_bytes < PACKET_BYTES:
+        raise StorageError(f"{server}: expected max_allowed_packet of at least {PACKET_BYTES}, found {packet_bytes}")
+    if flushes != 1 or (has_binlog and syncs != 1):
+        logger.warning(
+            "%s has innodb_flush_log_at_trx_commit = %d and sync_binlog = %d: it may forget what was saved when power is lost",
+            server,
+            flushes,
+            syncs,
+        )
 
 
 @contextmanager
 def _schema_lock(connection: Connection, name: str) -> Iterator[None]:
     """Held by one connection of the server at a time; gone with the connection."""
-    lock = func.concat("palio schema ", func.database())
+    lock = func.left(func.concat("palio schema ", func.database()), 64)  # as long as MySQL lets a lock's name be
     if connection.scalar(select(func.get_lock(lock, SCHEMA_LOCK_WAIT_S))) != 1:
         raise OSError(f"another process has been migrating {name} for {SCHEMA_LOCK_WAIT_S} s")
     try:

@@ -3,7 +3,8 @@
 Reads see every `save` that has returned, in whichever process: a read asks the primary for its position (GTID), a question that costs
 it next to nothing, and lets a replica answer once that has come so far. A replica that does not within `replica_wait_ms`, or does not
 answer, is left out: the primary answers, and the replica comes back once a look, every `probe_interval_ms`, finds it caught up.
-While the primary is down replicas answer by themselves, also those left out: without what the primary alone had written when it went.
+While the primary is down replicas answer by themselves, also those left out: without what the primary alone had written when it went,
+and, where it hung, without what it writes in the first `probe_interval_ms` after it woke, unless it was written by this process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.base.errors import RecordsUnavailableError
+from storage.base.records import Checkpoint
 from storage.records_mysql import MysqlOptions, MysqlServer, mysql_engine
 from storage.records_slots import check_writable
 from storage.records_sql import SqlRecords
@@ -77,6 +79,11 @@ class Shard:
     def left_out(self) -> list[str]:
         """The replicas that are left out just now."""
         return [replica.address for replica in self.replicas if replica.left_out]
+
+    async def save(self, part: Checkpoint) -> None:
+        """One transaction on the primary; see `Records.save`."""
+        await self.primary.save(part)
+        self._down_until = 0.0
 
     async def read(self, ask: Ask[T]) -> T:
         """An answer of a replica that has all, else of the primary; of any replica while the primary is down."""
@@ -166,14 +173,18 @@ class Shard:
         await check_writable(connection, self.slots_version)
 
     async def _unless_down(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the primary where another can answer instead: not for long, and not again at once after it failed."""
-        if time.monotonic() < self._down_until:
+        """Ask the primary where another can answer instead: not for long, and not again at once after it took that long to fail."""
+        start = time.monotonic()
+        if start < self._down_until:
             raise RecordsUnavailableError(f"{self.address}: did not answer a moment ago")
         try:
             async with asyncio.timeout(self._options.connect_timeout_ms / 1000):
                 return await ask()
         except (RecordsUnavailableError, TimeoutError) as error:
-            self._down_until = time.monotonic() + self._options.probe_interval_ms / 1000
+            now = time.monotonic()
+            # A refused connection costs nothing: then each read looks again, and misses nothing once the primary is back.
+            if now - start > self._options.connect_timeout_ms / 2000:
+                self._down_until = now + self._options.probe_interval_ms / 1000
             raise RecordsUnavailableError(str(error) or f"{self.address}: no answer in time") from error
 
     async def _position(self) -> str:

@@ -67,9 +67,9 @@ class ShardedRecords:
         """See `Records.save` and the module."""
         parts = self._split(check_and_order(checkpoint))
         last = parts.pop(CATALOG, None)
-        await _all(self.shards[number].primary.save(part) for number, part in parts.items())
+        await _all(self.shards[number].save(part) for number, part in parts.items())
         if last is not None:
-            await self.shards[CATALOG].primary.save(last)
+            await self.shards[CATALOG].save(last)
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
         """See `Records.snapshot`."""

@@ -14,35 +14,36 @@ from sqlalchemy.exc import OperationalError
 from scripts.palio_cli import main
 from scripts.shards import ranges, slots_of
 from storage import records_moves
-from storage.base import ListQuery, RecordsUnavailableError, StoredSnapshot
+from storage.base import Checkpoint, ListQuery, RecordsUnavailableError, StoredSnapshot
 from storage.records_moves import move_slots
 from storage.records_mysql import MysqlOptions
 from storage.records_sharded import ShardedRecords
 from storage.records_slots import SLOTS, even, slot_of
 from tests.contract.test_records import checkpoint, everything, listed, tournament, whole
-from tests.support.servers_mysql import RunningMysql
+from tests.support.servers_mysql import SHARD_TABLES, TABLES, RunningMysql
 
 DATABASE = "palio_moves"
-NUMBERS = range(1, 41)
+NUMBERS = range(1, 21)
 MOVED = sum(slot_of(number) in {*range(10), 500} for number in NUMBERS)
 
 
 @pytest.fixture
 def two(mysql_servers: RunningMysql) -> Iterator[MysqlOptions]:
-    """Two empty databases."""
+    """Two databases of which nobody knows yet that they are shards."""
     for shard in (0, 1):
-        again = f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE};"
-        mysql_servers.sql(f"mysql-{shard}-primary", again)
-    yield mysql_servers.options(database=DATABASE)
+        mysql_servers.sql(f"mysql-{shard}-primary", f"CREATE DATABASE IF NOT EXISTS {DATABASE};")
+    options = mysql_servers.options(database=DATABASE)
+    mysql_servers.empty(options, (*TABLES, *SHARD_TABLES))
+    yield options
     mysql_servers.up()
 
 
 async def filled(options: MysqlOptions) -> list[list[object]]:
     """Tournaments with everything; returns what is read of each."""
     records = await ShardedRecords.open(options)
-    for number in NUMBERS:
-        await records.save(whole(number, 10, b"first"))
-        await records.save(whole(number, 11, b"second"))
+    for offset in (10, 11):
+        parts = [whole(number, offset) for number in NUMBERS]
+        await records.save(Checkpoint(*([row for part in parts for row in part[i]] for i in range(5))))
     big = StoredSnapshot(1, 1, 12, bytes(9 << 20))
     await records.save(checkpoint(tournament(1, 12), snapshots=[big], projected=[("tournament-1", 1, 12)]))
     found = await read(records)

@@ -109,9 +109,9 @@ async def test_a_stale_owner_writes_nothing(mysql_options: MysqlOptions, sharded
     await stale.close()
 
 
-async def test_owners_that_race_leave_the_highest_offset(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
+async def test_owners_that_race_leave_the_highest_offset(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     """Also for a tournament that is new to the database, whose row cannot be locked before it is there."""
-    stores = [await ShardedRecords.open(mysql_options) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql.options()) for _ in range(4)]
     for number in (1, 2, 3):
         saves = [store.save(whole(number, 10 * i + j)) for i in range(1, 6) for j, store in enumerate(stores)]
         await asyncio.gather(*saves)
@@ -129,9 +129,9 @@ async def test_owners_that_race_leave_the_highest_offset(mysql_options: MysqlOpt
         await store.close()
 
 
-async def test_owners_of_different_tournaments_do_not_fail_each_other(mysql_options: MysqlOptions) -> None:
+async def test_owners_of_different_tournaments_do_not_fail_each_other(mysql: RunningMysql) -> None:
     """New rows between each other's rows, many in a transaction: what deadlocks where gaps are locked."""
-    stores = [await ShardedRecords.open(mysql_options) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql.options()) for _ in range(4)]
 
     async def work(index: int) -> None:
         for turn in range(5):
@@ -199,6 +199,21 @@ async def test_wrong_settings_are_told_without_the_password(mysql_options: Mysql
             text = f"{error!r} {error.__cause__!r} {wrong!r}"
             assert wrong.password not in text
             assert mysql_options.password not in text
+
+
+async def test_servers_that_forget_or_cannot_take_it_are_told(
+    mysql: RunningMysql, mysql_options: MysqlOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        mysql.sql("mysql-0-primary", "SET GLOBAL innodb_flush_log_at_trx_commit = 2;")
+        await prepare(mysql_options, mysql_options.shards[0].primary)
+        assert "may forget what was saved" in caplog.text
+        mysql.sql("mysql-0-primary", "SET GLOBAL max_allowed_packet = 4194304;")
+        with pytest.raises(StorageError, match="expected max_allowed_packet of at least 9437184, found 4194304"):
+            await prepare(mysql_options, mysql_options.shards[0].primary)
+    finally:
+        reset = "SET GLOBAL innodb_flush_log_at_trx_commit = 1; SET GLOBAL max_allowed_packet = 16777216;"
+        mysql.sql("mysql-0-primary", reset)
 
 
 async def test_tls_is_verified_and_used(tmp_path: Path) -> None:

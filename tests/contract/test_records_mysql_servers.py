@@ -143,6 +143,19 @@ async def test_a_primary_that_hangs_refuses_in_bounded_time(mysql: RunningMysql,
     assert await sharded.snapshot(number) == whole(number, 11).snapshots[0]
 
 
+async def test_opening_while_a_primary_hangs_or_is_down_is_told_in_bounded_time(
+    mysql: RunningMysql, mysql_options: MysqlOptions
+) -> None:
+    for take_down in (lambda: mysql.signal("mysql-1-primary", signal.SIGSTOP), lambda: mysql.kill("mysql-1-primary")):
+        take_down()
+        start = time.monotonic()
+        with pytest.raises(RecordsUnavailableError, match=str(mysql_options.shards[1].primary)):
+            await ShardedRecords.open(mysql_options)
+        assert time.monotonic() - start < 6
+        mysql.up()
+    await (await ShardedRecords.open(mysql_options)).close()
+
+
 async def test_what_a_save_returned_from_survives_the_primary(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     numbers = on_shard(1, 20)
     for number in numbers:

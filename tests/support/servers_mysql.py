@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import shutil
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ TABLES = (
     "outbox",
     "projected",
 )
+SHARD_TABLES = ("shard_identity", "shard_slots")
 
 
 class RunningMysql:
@@ -77,8 +79,8 @@ class RunningMysql:
         """Run statements as the administrator."""
         return run_sql(self.directory, name, statements)
 
-    def empty(self, options: MysqlOptions) -> None:
-        """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do."""
+    def empty(self, options: MysqlOptions, tables: Sequence[str] = TABLES) -> None:
+        """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do. Faster than new databases."""
         for shard in options.shards:
             with pymysql.connect(
                 host=shard.primary.host,
@@ -90,17 +92,18 @@ class RunningMysql:
                 cursor = connection.cursor()
                 cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = database()")
                 there = {name for (name,) in cursor.fetchall()}
-                for table in TABLES:
+                for table in tables:
                     if table in there:
                         cursor.execute(f"DELETE FROM {table}")
                 connection.commit()
 
     def down(self) -> None:
-        """End all."""
+        """End all and delete their data."""
         for name in servers_base.names(self.directory):
             if servers_base.pid_of(self.directory, name) is not None:
                 self.signal(name, signal.SIGCONT)
             servers_base.stop(self.directory, name, signal.SIGKILL)
+        shutil.rmtree(self.directory / "mysql", ignore_errors=True)  # half a gigabyte; the servers' logs stay
 
 
 def on_shard(shard: int, count: int = 1) -> list[int]:
