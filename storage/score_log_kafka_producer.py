@@ -36,6 +36,8 @@ logger.addFilter(Sparse())
 
 # Bytes of one request: a broker takes 100 MB, but what one request carries waits for its slowest partition.
 MAX_REQUEST_BYTES: Final = 8 << 20
+# How often the topics are looked at.
+CHECK_S: Final = 10.0
 # `close` waits so long for what was accepted, then its outcome is undecided.
 CLOSE_S: Final = 10.0
 # The broker lost track of our sequence numbers, or of our producer id (the protocol's codes): out of order sequence number, invalid
@@ -45,13 +47,19 @@ _MAX_TRANSACTION_MS: Final = 2**31 - 1  # the request wants one, though there ar
 
 
 class KafkaProducer:
-    """Belongs to one event loop, that of its first use. `prepare` is awaited before the first request: it checks the topics."""
+    """Belongs to one event loop, that of its first use.
 
-    def __init__(self, client: KafkaClient, prepare: Callable[[], Awaitable[None]]) -> None:
+    `check` looks at the topics: awaited before the first request, and beside the others every CHECK_S. What it raises as LogError, but
+    for LogUnavailableError, is what callers get from then on, until it is content.
+    """
+
+    def __init__(self, client: KafkaClient, check: Callable[[], Awaitable[None]]) -> None:
         self._client = client
         self._config = client.config
-        self._prepare = prepare
-        self._prepared = False
+        self._check = check
+        self._checked = False
+        self._checked_at = 0.0
+        self._checking: asyncio.Task[None] | None = None
         self._ready: list[Lane] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -117,7 +125,7 @@ class KafkaProducer:
                     await self._idle.wait()
             except TimeoutError:
                 logger.warning("closing with %d records whose outcome is unknown", self._records)
-        tasks = [*self._sending, *([self._task] if self._task is not None else [])]
+        tasks = [task for task in (*self._sending, self._task, self._checking) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -131,9 +139,9 @@ class KafkaProducer:
             await asyncio.sleep(self._config.linger_ms / 1000)
             self._wake.clear()
             try:
-                if not self._prepared:
-                    await self._prepare()
-                    self._prepared = True
+                if not self._checked:
+                    await self._check()
+                    self._checked, self._checked_at = True, time.monotonic()
                 if self._producer is None:
                     self._producer = await self._client.retried(self._new_producer)
                 inner = await self._client.started()
@@ -141,6 +149,8 @@ class KafkaProducer:
                     # Beside the dispatching: the partitions that have leaders do not wait for it.
                     inner.force_metadata_update()
                     asyncio.get_running_loop().call_later(self._backoff_s, self._wake.set)
+                if time.monotonic() - self._checked_at >= CHECK_S and (self._checking is None or self._checking.done()):
+                    self._checking = asyncio.get_running_loop().create_task(self._check_again())
             except LogUnavailableError as error:
                 self._again(error)
                 await asyncio.sleep(self._backoff_s)
@@ -157,6 +167,16 @@ class KafkaProducer:
         logger.warning("%d records wait for Kafka: %s", self._records, error)
         if self._records:
             self._wake.set()
+
+    async def _check_again(self) -> None:
+        try:
+            await self._check()
+        except LogUnavailableError as error:
+            logger.warning("the topics could not be checked: %s", error)
+        except LogError as error:
+            self._checked = False
+            self._fail_all(error)
+        self._checked_at = time.monotonic()
 
     async def _new_producer(self) -> tuple[int, int]:
         reply = await self._client.ask(InitProducerIdRequest(None, _MAX_TRANSACTION_MS))
