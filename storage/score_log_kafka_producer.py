@@ -66,6 +66,7 @@ class KafkaProducer:
         self._records = 0
         self._bytes = 0
         self._producer: tuple[int, int] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._busy: set[int] = set()  # brokers with a request under way
         self._sending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -125,7 +126,7 @@ class KafkaProducer:
                     await self._idle.wait()
             except TimeoutError:
                 logger.warning("closing with %d records whose outcome is unknown", self._records)
-        tasks = [task for task in (*self._sending, self._task, self._checking) if task is not None]
+        tasks = [task for task in (*self._sending, self._task, self._checking, self._renewing) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -178,6 +179,21 @@ class KafkaProducer:
             self._fail_all(error)
         self._checked_at = time.monotonic()
 
+    def _renew(self, spoilt: tuple[int, int]) -> None:
+        """Get another producer id beside the dispatching: the partitions that are not barred from this one go on."""
+        if spoilt == self._producer and not self._closing and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.get_running_loop().create_task(self._renewed())
+
+    async def _renewed(self) -> None:
+        while True:
+            try:
+                self._producer = await self._client.retried(self._new_producer)
+                break
+            except LogError as error:
+                logger.warning("no other producer id yet: %s", error)
+                await asyncio.sleep(BACKOFF_LAST_S)
+        self._wake.set()
+
     async def _new_producer(self) -> tuple[int, int]:
         reply = await self._client.ask(InitProducerIdRequest(None, _MAX_TRANSACTION_MS))
         await self._client.check(reply.error_code, "a producer id")
@@ -186,7 +202,7 @@ class KafkaProducer:
     def _dispatch(self, cluster: Any, producer: tuple[int, int]) -> bool:
         """One request for each broker that has none under way; the rest stays in the list of ready lanes.
 
-        False when some of it needs news first: a leader, or another producer id.
+        False when some of it has no leader.
         """
         leader_of = cluster.leader_for_partition
         now_ms = time.time_ns() // 1_000_000
@@ -196,13 +212,13 @@ class KafkaProducer:
         complete = True
         for lane in self._ready:
             node = leader_of(TopicPartition(lane.topic, lane.partition))
-            abandoned = lane.batch is not None and not lane.batch.wanted
-            if abandoned:
-                assert lane.batch is not None
+            if lane.batch is not None and not lane.batch.wanted:
                 self._abandon(lane, lane.batch)
-            if abandoned or node is None or node == -1:
+            if node is None or node == -1:
                 complete = False
                 waiting.append(lane)
+            elif lane.batch is None and lane.barred == producer:
+                waiting.append(lane)  # until there is another producer id, which wakes us
             elif lane.busy or node in self._busy or sizes.get(node, 0) >= MAX_REQUEST_BYTES:
                 waiting.append(lane)
             else:
@@ -292,7 +308,7 @@ class KafkaProducer:
         if code in SEQUENCE_ERRORS and batch.attempts == 1:
             # It was sent once and refused: it is not in the log.
             lane.unbuild()
-            self._producer = None
+            self._renew(batch.producer)
             return RetriableError(what)
         if error.retriable or code in ALSO_RETRIABLE:
             return RetriableError(what)
@@ -309,10 +325,8 @@ class KafkaProducer:
 
     def _abandon(self, lane: Lane, batch: Batch, error: LogError | None = None) -> None:
         """Give a batch up. A broker may have it, so its sequence numbers may be used or not: the lane needs another producer id."""
-        lane.batch = None
-        lane.producer = None
-        if batch.producer == self._producer:
-            self._producer = None
+        lane.bar()
+        self._renew(batch.producer)
         for waiting in batch.records:
             if error is not None and not waiting.entry.future.done():
                 waiting.entry.future.set_exception(type(error)(str(error)))
