@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import aiokafka.errors
-from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
 from storage.base.errors import LogError, LogOverloadedError, LogUnavailableError
@@ -28,6 +27,7 @@ from storage.score_log_kafka_client import (
     RetriableError,
 )
 from storage.score_log_kafka_config import Sparse
+from storage.score_log_kafka_ids import ProducerIds
 from storage.score_log_kafka_records import Headers
 from storage.score_log_kafka_wire import Produced, ProduceRequest
 
@@ -43,7 +43,6 @@ CLOSE_S: Final = 10.0
 # The broker lost track of our sequence numbers, or of our producer id (the protocol's codes): out of order sequence number, invalid
 # producer epoch, unknown producer id.
 SEQUENCE_ERRORS: Final = frozenset({45, 47, 59})
-_MAX_TRANSACTION_MS: Final = 2**31 - 1  # the request wants one, though there are no transactions here
 
 
 class KafkaProducer:
@@ -65,8 +64,7 @@ class KafkaProducer:
         self._idle = asyncio.Event()
         self._records = 0
         self._bytes = 0
-        self._producer: tuple[int, int] | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._ids = ProducerIds(client, self._wake.set)
         self._busy: set[int] = set()  # brokers with a request under way
         self._sending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -126,10 +124,10 @@ class KafkaProducer:
                     await self._idle.wait()
             except TimeoutError:
                 logger.warning("closing with %d records whose outcome is unknown", self._records)
-        tasks = [task for task in (*self._sending, self._task, self._checking, self._renewing) if task is not None]
+        tasks = [task for task in (*self._sending, self._task, self._checking) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._ids.close(), return_exceptions=True)
         self._fail_all(LogUnavailableError("the log was closed; whether this was appended is unknown"))
 
     # -- the dispatcher -------------------------------------------------------------------------------------------
@@ -143,10 +141,9 @@ class KafkaProducer:
                 if not self._checked:
                     await self._check()
                     self._checked, self._checked_at = True, time.monotonic()
-                if self._producer is None:
-                    self._producer = await self._client.retried(self._new_producer)
+                producer = await self._ids.current()
                 inner = await self._client.started()
-                if not self._dispatch(inner.cluster, self._producer):
+                if not self._dispatch(inner.cluster, producer):
                     # Beside the dispatching: the partitions that have leaders do not wait for it.
                     inner.force_metadata_update()
                     asyncio.get_running_loop().call_later(self._backoff_s, self._wake.set)
@@ -178,26 +175,6 @@ class KafkaProducer:
             self._checked = False
             self._fail_all(error)
         self._checked_at = time.monotonic()
-
-    def _renew(self, spoilt: tuple[int, int]) -> None:
-        """Get another producer id beside the dispatching: the partitions that are not barred from this one go on."""
-        if spoilt == self._producer and not self._closing and (self._renewing is None or self._renewing.done()):
-            self._renewing = asyncio.get_running_loop().create_task(self._renewed())
-
-    async def _renewed(self) -> None:
-        while True:
-            try:
-                self._producer = await self._client.retried(self._new_producer)
-                break
-            except LogError as error:
-                logger.warning("no other producer id yet: %s", error)
-                await asyncio.sleep(BACKOFF_LAST_S)
-        self._wake.set()
-
-    async def _new_producer(self) -> tuple[int, int]:
-        reply = await self._client.ask(InitProducerIdRequest(None, _MAX_TRANSACTION_MS))
-        await self._client.check(reply.error_code, "a producer id")
-        return reply.producer_id, reply.producer_epoch
 
     def _dispatch(self, cluster: Any, producer: tuple[int, int]) -> bool:
         """One request for each broker that has none under way; the rest stays in the list of ready lanes.
@@ -308,7 +285,7 @@ class KafkaProducer:
         if code in SEQUENCE_ERRORS and batch.attempts == 1:
             # It was sent once and refused: it is not in the log.
             lane.unbuild()
-            self._renew(batch.producer)
+            self._ids.renew(batch.producer)
             return RetriableError(what)
         if error.retriable or code in ALSO_RETRIABLE:
             return RetriableError(what)
@@ -326,7 +303,7 @@ class KafkaProducer:
     def _abandon(self, lane: Lane, batch: Batch, error: LogError | None = None) -> None:
         """Give a batch up. A broker may have it, so its sequence numbers may be used or not: the lane needs another producer id."""
         lane.bar()
-        self._renew(batch.producer)
+        self._ids.renew(batch.producer)
         for waiting in batch.records:
             if error is not None and not waiting.entry.future.done():
                 waiting.entry.future.set_exception(type(error)(str(error)))
