@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from storage.base.errors import LogConfigurationError, LogUnavailableError
 from storage.base.score_log import DeadLetter, LogBounds, LogRange, LogReader, NewRecord
@@ -45,7 +45,7 @@ class KafkaScoreLog:
         names = [config.topic, config.letters_topic]
         self._producing = KafkaClient(config, names)
         self._client = KafkaClient(config)  # its topics may be missing yet
-        self._producer = KafkaProducer(self._producing, self.start)
+        self._producer = KafkaProducer(self._producing, self._same_topic)
         self._lanes = [Lane(config.topic, partition) for partition in range(config.partitions)]
         self._commits = KafkaCommits(self._client, config.topic, config.partitions, config.commit_group)
         self._letters = KafkaLetters(self._client, self._producer.submit, self._letter_outcome)
@@ -194,7 +194,7 @@ class KafkaScoreLog:
         """See `ScoreLog.commit`, and `KafkaCommits` for where it is kept. Raises LogConfigurationError when the topic was made anew."""
         await self._open()
         if offsets:
-            await self._check_identity()
+            await self._same_topic()
             await self._commits.commit(offsets)
 
     async def committed(self) -> dict[int, int]:
@@ -256,14 +256,16 @@ class KafkaScoreLog:
             raise LogUnavailableError("the log is closed")
         await self.start()
 
-    async def _check_identity(self) -> None:
-        """Raise LogConfigurationError when the topic is not the one that was started with."""
+    async def _same_topic(self) -> None:
+        """Raise LogConfigurationError when the topic is not the one that was started with; looks every IDENTITY_S at most."""
+        await self.start()
         if time.monotonic() - self._identity_at < IDENTITY_S:
             return
-        state: Any = (await topics(self._client, [self.config.topic]))[self.config.topic]
-        found = "none" if state is None else str(state.topic_id)
-        if found != self._identity:
+        state = (await topics(self._client, [self.config.topic]))[self.config.topic]
+        if state is None:  # or a broker that is just starting does not know it yet
+            raise LogUnavailableError(f"topic {self.config.topic} is not there")
+        if str(state.topic_id) != self._identity:
             raise LogConfigurationError(
-                f"topic {self.config.topic}: expected the one with id {self._identity}, got {found}: it was made anew"
+                f"topic {self.config.topic}: expected the one with id {self._identity}, got {state.topic_id}: it was made anew"
             )
         self._identity_at = time.monotonic()

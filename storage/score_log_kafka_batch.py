@@ -62,7 +62,7 @@ class Batch:
 class Lane:
     """One partition's records in order: at most one batch is on its way or to be tried again, the rest waits behind it."""
 
-    __slots__ = ("batch", "busy", "partition", "producer", "queue", "ready", "sequence", "topic")
+    __slots__ = ("barred", "batch", "busy", "partition", "producer", "queue", "ready", "sequence", "topic")
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
@@ -73,6 +73,8 @@ class Lane:
         self.ready = False  # whether it is in the producer's list of lanes with work
         self.producer: tuple[int, int] | None = None  # the producer id and epoch that `sequence` belongs to
         self.sequence = 0
+        # The producer id under which it is not known which sequence number comes next: the lane waits for another one.
+        self.barred: tuple[int, int] | None = None
 
     def build(self, producer: tuple[int, int], max_bytes: int, now_ms: int) -> tuple[Batch | None, list[Waiting]]:
         """Take a batch off the queue; also returns what was passed over since its call has ended."""
@@ -102,6 +104,12 @@ class Lane:
         """Put a batch that was surely not appended back, to be built again under another producer id."""
         assert self.batch is not None
         self.queue.extendleft(reversed(self.batch.records))
+        self.bar()
+
+    def bar(self) -> None:
+        """Let go of the batch, whose sequence numbers a broker may have used or not."""
+        assert self.batch is not None
+        self.barred = self.batch.producer
         self.batch = None
         self.producer = None
 

@@ -64,7 +64,7 @@ class KafkaLogConfig:
     max_queued: int = 10_000
     max_queued_bytes: int = 64 << 20
     linger_ms: float = 1.0
-    request_timeout_ms: int = 5_000
+    request_timeout_ms: int = 3_000
     call_timeout_ms: int = 10_000
     fetch_max_wait_ms: int = 250
     security_protocol: SecurityProtocol = "PLAINTEXT"

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import aiokafka.errors
-from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
 from storage.base.errors import LogError, LogOverloadedError, LogUnavailableError
@@ -28,6 +27,7 @@ from storage.score_log_kafka_client import (
     RetriableError,
 )
 from storage.score_log_kafka_config import Sparse
+from storage.score_log_kafka_ids import ProducerIds
 from storage.score_log_kafka_records import Headers
 from storage.score_log_kafka_wire import Produced, ProduceRequest
 
@@ -36,28 +36,35 @@ logger.addFilter(Sparse())
 
 # Bytes of one request: a broker takes 100 MB, but what one request carries waits for its slowest partition.
 MAX_REQUEST_BYTES: Final = 8 << 20
+# How often the topics are looked at.
+CHECK_S: Final = 10.0
 # `close` waits so long for what was accepted, then its outcome is undecided.
 CLOSE_S: Final = 10.0
 # The broker lost track of our sequence numbers, or of our producer id (the protocol's codes): out of order sequence number, invalid
 # producer epoch, unknown producer id.
 SEQUENCE_ERRORS: Final = frozenset({45, 47, 59})
-_MAX_TRANSACTION_MS: Final = 2**31 - 1  # the request wants one, though there are no transactions here
 
 
 class KafkaProducer:
-    """Belongs to one event loop, that of its first use. `prepare` is awaited before the first request: it checks the topics."""
+    """Belongs to one event loop, that of its first use.
 
-    def __init__(self, client: KafkaClient, prepare: Callable[[], Awaitable[None]]) -> None:
+    `check` looks at the topics: awaited before the first request, and beside the others every CHECK_S. What it raises as LogError, but
+    for LogUnavailableError, is what callers get from then on, until it is content.
+    """
+
+    def __init__(self, client: KafkaClient, check: Callable[[], Awaitable[None]]) -> None:
         self._client = client
         self._config = client.config
-        self._prepare = prepare
-        self._prepared = False
+        self._check = check
+        self._checked = False
+        self._checked_at = 0.0
+        self._checking: asyncio.Task[None] | None = None
         self._ready: list[Lane] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._records = 0
         self._bytes = 0
-        self._producer: tuple[int, int] | None = None
+        self._ids = ProducerIds(client, self._wake.set)
         self._busy: set[int] = set()  # brokers with a request under way
         self._sending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -117,10 +124,10 @@ class KafkaProducer:
                     await self._idle.wait()
             except TimeoutError:
                 logger.warning("closing with %d records whose outcome is unknown", self._records)
-        tasks = [*self._sending, *([self._task] if self._task is not None else [])]
+        tasks = [task for task in (*self._sending, self._task, self._checking) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._ids.close(), return_exceptions=True)
         self._fail_all(LogUnavailableError("the log was closed; whether this was appended is unknown"))
 
     # -- the dispatcher -------------------------------------------------------------------------------------------
@@ -131,16 +138,17 @@ class KafkaProducer:
             await asyncio.sleep(self._config.linger_ms / 1000)
             self._wake.clear()
             try:
-                if not self._prepared:
-                    await self._prepare()
-                    self._prepared = True
-                if self._producer is None:
-                    self._producer = await self._client.retried(self._new_producer)
+                if not self._checked:
+                    await self._check()
+                    self._checked, self._checked_at = True, time.monotonic()
+                producer = await self._ids.current()
                 inner = await self._client.started()
-                if not self._dispatch(inner.cluster, self._producer):
+                if not self._dispatch(inner.cluster, producer):
                     # Beside the dispatching: the partitions that have leaders do not wait for it.
                     inner.force_metadata_update()
                     asyncio.get_running_loop().call_later(self._backoff_s, self._wake.set)
+                if time.monotonic() - self._checked_at >= CHECK_S and (self._checking is None or self._checking.done()):
+                    self._checking = asyncio.get_running_loop().create_task(self._check_again())
             except LogUnavailableError as error:
                 self._again(error)
                 await asyncio.sleep(self._backoff_s)
@@ -158,15 +166,20 @@ class KafkaProducer:
         if self._records:
             self._wake.set()
 
-    async def _new_producer(self) -> tuple[int, int]:
-        reply = await self._client.ask(InitProducerIdRequest(None, _MAX_TRANSACTION_MS))
-        await self._client.check(reply.error_code, "a producer id")
-        return reply.producer_id, reply.producer_epoch
+    async def _check_again(self) -> None:
+        try:
+            await self._check()
+        except LogUnavailableError as error:
+            logger.warning("the topics could not be checked: %s", error)
+        except LogError as error:
+            self._checked = False
+            self._fail_all(error)
+        self._checked_at = time.monotonic()
 
     def _dispatch(self, cluster: Any, producer: tuple[int, int]) -> bool:
         """One request for each broker that has none under way; the rest stays in the list of ready lanes.
 
-        False when some of it needs news first: a leader, or another producer id.
+        False when some of it has no leader.
         """
         leader_of = cluster.leader_for_partition
         now_ms = time.time_ns() // 1_000_000
@@ -176,13 +189,13 @@ class KafkaProducer:
         complete = True
         for lane in self._ready:
             node = leader_of(TopicPartition(lane.topic, lane.partition))
-            abandoned = lane.batch is not None and not lane.batch.wanted
-            if abandoned:
-                assert lane.batch is not None
+            if lane.batch is not None and not lane.batch.wanted:
                 self._abandon(lane, lane.batch)
-            if abandoned or node is None or node == -1:
+            if node is None or node == -1:
                 complete = False
                 waiting.append(lane)
+            elif lane.batch is None and lane.barred == producer:
+                waiting.append(lane)  # until there is another producer id, which wakes us
             elif lane.busy or node in self._busy or sizes.get(node, 0) >= MAX_REQUEST_BYTES:
                 waiting.append(lane)
             else:
@@ -272,7 +285,7 @@ class KafkaProducer:
         if code in SEQUENCE_ERRORS and batch.attempts == 1:
             # It was sent once and refused: it is not in the log.
             lane.unbuild()
-            self._producer = None
+            self._ids.renew(batch.producer)
             return RetriableError(what)
         if error.retriable or code in ALSO_RETRIABLE:
             return RetriableError(what)
@@ -289,10 +302,8 @@ class KafkaProducer:
 
     def _abandon(self, lane: Lane, batch: Batch, error: LogError | None = None) -> None:
         """Give a batch up. A broker may have it, so its sequence numbers may be used or not: the lane needs another producer id."""
-        lane.batch = None
-        lane.producer = None
-        if batch.producer == self._producer:
-            self._producer = None
+        lane.bar()
+        self._ids.renew(batch.producer)
         for waiting in batch.records:
             if error is not None and not waiting.entry.future.done():
                 waiting.entry.future.set_exception(type(error)(str(error)))

@@ -61,7 +61,7 @@ class LogUnderTest:
         self.clock = clock
         self.clock_moves = not real_broker
         self.reads_ahead = real_broker
-        self.tick_ms = 400 if real_broker else 1_000
+        self.tick_ms = 200 if real_broker else 1_000
 
     def open(self, **options: Any) -> ScoreLog:
         log = self._make(**options)
@@ -77,9 +77,11 @@ class LogUnderTest:
 
     def is_now(self, time_ms: int) -> bool:
         """Whether a stamp may be of this moment."""
-        if self.clock_moves:
-            return time_ms == self.clock.now_ms
-        return abs(time_ms - time.time_ns() // 1_000_000) < 10_000
+        return time_ms == self.now_ms() if self.clock_moves else abs(time_ms - self.now_ms()) < 10_000
+
+    def now_ms(self) -> int:
+        """What the log's clock shows."""
+        return self.clock.now_ms if self.clock_moves else time.time_ns() // 1_000_000
 
     async def close(self) -> None:
         for log in self._opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pytest
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from storage import score_log_kafka
+from storage import score_log_kafka, score_log_kafka_producer
 from storage.base import (
     LogConfigurationError,
     LogError,
@@ -100,6 +101,7 @@ async def test_a_topic_that_was_made_anew_is_another_log(
     config: KafkaLogConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(score_log_kafka, "IDENTITY_S", 0.0)
+    monkeypatch.setattr(score_log_kafka_producer, "CHECK_S", 0.0)
     log = await KafkaScoreLog.open(config)
     await log.append([NewRecord(0, b"1", b"%d" % i) for i in range(8)])
     await log.commit({0: 3})
@@ -115,8 +117,19 @@ async def test_a_topic_that_was_made_anew_is_another_log(
         await other.commit({0: 4})
     with pytest.raises(LogTruncatedError, match="ends at -1, wanted 8"):
         await until_told(reader)
+    with pytest.raises(LogConfigurationError, match="made anew"):
+        await append_until_told(log)
+    with pytest.raises(LogConfigurationError, match="made anew"):
+        await log.append([NewRecord(1, b"1", b"x")])
     await log.close()
     await other.close()
+
+
+async def append_until_told(log: KafkaScoreLog) -> None:
+    """The check runs beside the appends."""
+    for _ in range(50):
+        await log.append([NewRecord(1, b"1", b"x")])
+        await asyncio.sleep(0.02)
 
 
 async def until_told(reader: LogReader) -> None:

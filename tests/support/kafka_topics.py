@@ -51,11 +51,17 @@ async def make_topic(config: KafkaLogConfig, partitions: int | None = None, **ot
 
 
 async def set_topic(config: KafkaLogConfig, **other: str) -> None:
-    """Change settings of the log's topic."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, config.topic, _settings(config, other))
-    async with administering(config) as admin:
+    """Change settings of the log's topic, and wait until the broker knows them."""
+    wanted = _settings(config, other)
+    resource = ConfigResource(ConfigResourceType.TOPIC, config.topic, wanted)
+    async with administering(config) as admin, asyncio.timeout(10):
         (reply,) = await admin.alter_configs([resource])
         assert reply.resources[0][0] == 0, reply
+        while True:
+            (found,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, config.topic)])
+            if wanted.items() <= {entry[0]: entry[1] for entry in found.resources[0][4]}.items():
+                return
+            await asyncio.sleep(0.02)
 
 
 async def delete_topic(config: KafkaLogConfig) -> None:

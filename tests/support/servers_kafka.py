@@ -40,9 +40,9 @@ def free_ports(count: int) -> int:
 class KafkaForTests:
     """A broker that a test may stop, kill and start again on the same data."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, quick_start: bool = True) -> None:
         self.directory = directory
-        self._server = KafkaServer(users={USER: PASSWORD})
+        self._server = KafkaServer(users={USER: PASSWORD}, quick_start=quick_start)
         self._first_port = free_ports(4)
         self.bootstrap_servers = f"{HOST}:{self._first_port}"
         self.sasl_bootstrap_servers = f"{HOST}:{self._first_port + 2}"
