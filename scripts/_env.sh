@@ -4,6 +4,7 @@
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
 PY="$VENV/bin/python"
+export PATH="$PATH:/usr/sbin"  # where Debian puts servers, also for those who are not root
 export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"  # Ray's workers find the packages by it
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
