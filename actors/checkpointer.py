@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 TRANSACTION_TOURNAMENTS: Final = 256
 TRANSACTION_BYTES: Final = 8 * 1024 * 1024
 TURN_BYTES: Final = 16 * 1024  # encoded in one go, about 1 ms; then deliveries and reads have a turn
+RETRY_MS: Final = 1000  # from a save that the store did not take to the next
 DUTY: Final = 20  # a round may take a twentieth of the time: the pause is twenty times its length
 
 
@@ -60,6 +61,7 @@ class Checkpointer:
             asyncio.Lock()
         )  # beside a round that then fails, another would raise projected offsets past what is saved
         self._next_ms = 0
+        self._failed_until_ms = 0
         self.failures = 0
         self.saved = 0
         self.last_round_ms = clock_ms()
@@ -87,14 +89,16 @@ class Checkpointer:
 
     async def round_due(self, scopes: Iterable[Scope]) -> bool:
         """An urgent round if one is asked for, a full round if it is time; returns whether anything was written."""
+        now = self._clock_ms()
+        if 0 < self._failed_until_ms - now <= RETRY_MS:  # a clock that was set back does not stop us
+            return False
         if self._urgent:
             async with self._saving:
                 urgent, self._urgent = self._urgent, {}
                 if not await self._save(list(urgent.values()), []):
                     self._urgent = {**urgent, **self._urgent}
                     return False
-        now = self._clock_ms()
-        if now < self._next_ms:
+        if self._clock_ms() < self._next_ms:
             return False
         return await self.full_round(scopes)
 
@@ -111,10 +115,13 @@ class Checkpointer:
             self.last_round_ms = began
             return True
         ok = await self._save(entities, targets)
-        took = self._clock_ms() - began
-        self._next_ms = began + took + min(self._max_interval_ms, max(self._interval_ms, DUTY * took))
+        now = self._clock_ms()
+        took = now - began
         if ok:
             self.last_round_ms = began
+            # the bound counts from one round's begin to the next one's
+            most = max(self._interval_ms, self._max_interval_ms - took)
+            self._next_ms = now + min(most, max(self._interval_ms, DUTY * took))
         return ok
 
     async def _save(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
@@ -150,6 +157,7 @@ class Checkpointer:
             if not isinstance(error, RecordsUnavailableError):
                 raise
             self.failures += 1
+            self._failed_until_ms = self._next_ms = self._clock_ms() + RETRY_MS
             logger.warning("checkpoint not written, it will be tried again: %s", error)
             return False
         self.saved += len(entities)

@@ -74,6 +74,10 @@ class Launcher(Protocol):
         """End an actor for good; one that is gone is fine."""
         ...
 
+    async def dedicated(self) -> list[int]:
+        """The tournaments that have a living actor of their own."""
+        ...
+
 
 @dataclass(slots=True)
 class Routes:
@@ -98,7 +102,14 @@ class Director:
         """Bring everything up: shards, the dedicated tournaments that are not over, then ingest."""
         plan = self.plan
         shards = [(f"shard-{i}", plan.partitions_of_shard(i)) for i in range(plan.shards)]
+        # what an earlier director started goes on where it is; what ended meanwhile has no need of its actor any more
+        living = await self._launcher.dedicated()
+        self._alone.update(living)
         await asyncio.gather(*(self._launcher.start_shard(name, partitions) for name, partitions in shards))
+        for tournament in living:
+            row = await self._records.tournament(tournament)
+            if row is not None and row.status in ("finished", "cancelled"):
+                await self.closed(row.partition, tournament)
         await self.homes(range(plan.partitions))
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Range, decode_answer, encode_ranges
-from storage.base import LogTruncatedError
+from storage.base import LogTruncatedError, LogUnavailableError
 
 if TYPE_CHECKING:
     from actors.ingest import Ingest
@@ -18,10 +18,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Position:
-    """Where a scope stands as its owner last said; `watermark` None: not asked yet."""
+    """Where a scope stands as its owner last said; `watermark` None: not asked yet.
+
+    `known`: the last watermark it told; `behind_since_ms`: append time of the first record after it, once that has left the window.
+    """
 
     watermark: int | None = None
     durable: int = -1
+    known: int = -1
+    behind_since_ms: int | None = None
+
+    @property
+    def at(self) -> int:
+        """The offset up to which it has certainly applied."""
+        return max(self.known, self.durable) if self.watermark is None else self.watermark
 
 
 class Feed:
@@ -104,6 +114,9 @@ class Feed:
             else:
                 try:
                     upto, records = await self._ingest.read_log(partition, after, room)
+                except LogUnavailableError as error:  # the other partitions may do better
+                    logger.warning("partition %d cannot be read behind its window: %s", partition, error)
+                    continue
                 except LogTruncatedError:
                     # what is known of the owner may be old, or another owner saved more than this one had loaded before the log was pruned:
                     # it loads anew, and is fed again once it stands elsewhere
@@ -128,11 +141,11 @@ class Feed:
             if position is None:
                 continue
             if not reached.held:
-                await self._ingest.scope_moved(self.owner, *key)
+                self._ingest.scope_moved(self.owner, *key)
                 continue
             if self.stopped.get(key, reached.watermark) != reached.watermark:
                 del self.stopped[key]
-            position.watermark = reached.watermark
+            position.watermark = position.known = reached.watermark
             position.durable = reached.durable
             if reached.closed:
                 self._ingest.scope_closed(self.owner, *key)

@@ -18,7 +18,7 @@ from actors.domain.messages import Claim, Create
 from actors.feed import Feed
 from actors.parse import Parsed, Parser
 from actors.window import Window
-from storage.base import DeadLetter, LogRange, LogTruncatedError, LogUnavailableError, ScoreLog
+from storage.base import DeadLetter, LogError, LogRange, LogReader, LogTruncatedError, LogUnavailableError, ScoreLog
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +80,12 @@ class Ingest:
         self.dedicated: dict[int, tuple[int, int]] = {}  # tournament -> (partition, fed from after this offset)
         self._homeless: set[int] = set()  # dedicated tournaments whose owner is still being asked for
         self._closing: dict[int, int] = {}  # tournament -> partition: closed, and the director does not know yet
+        self._moved: dict[tuple[int, int], str] = {}  # (partition, tournament) -> the owner that does not hold it
         self._to_tell = asyncio.Event()  # there is something to ask or to tell the director
         self._letters: list[DeadLetter] = []
+        self._reader: LogReader | None = None  # once it is open
         self.dead_lettered = 0
+        self.stopped: set[int] = set()  # partitions that lost records which nobody has applied
         for partition, owner in partitions.items():
             self._feed(owner).add(partition, 0)
 
@@ -99,14 +102,16 @@ class Ingest:
 
         So the offsets are read first, and then the stored dedicated tournaments. Waits for a director that does not answer.
         """
-        committed = await self._log.committed()
         while True:
             try:
+                committed = await self._log.committed()
                 homes = await self._homes(list(self.windows))
                 break
+            except LogUnavailableError as error:
+                logger.warning("the log does not tell what is committed yet: %s", error)
             except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
                 logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
-                await self.sleep(self.config.retry_max_ms / 1000)
+            await self.sleep(self.config.retry_max_ms / 1000)
         for tournament, (partition, owner) in homes.items():
             self.dedicated[tournament] = (partition, -1)
             self._feed(owner).add(partition, tournament)
@@ -119,6 +124,7 @@ class Ingest:
         self.trim()
         if self.buffered() >= self.config.buffer:
             return False
+        assert self._reader is not None
         ranges = await self._reader.poll(self.config.batch, wait_ms)
         for log_range in ranges:
             await self._take(log_range)
@@ -225,13 +231,29 @@ class Ingest:
         async with asyncio.timeout(self.config.delivery_timeout_ms / 1000):
             return await self._deliver(owner, data)
 
-    async def scope_moved(self, owner: str, partition: int, tournament: int) -> None:
-        """An owner does not hold a scope: ask the director who does, and feed that one."""
-        after = self.dedicated[tournament][1] if tournament in self.dedicated else -1
-        new_owner = await self._host(partition, tournament, after)
-        if new_owner != owner:
-            self.feeds[owner].remove(partition, tournament)
-            self._feed(new_owner).add(partition, tournament)
+    def scope_moved(self, owner: str, partition: int, tournament: int) -> None:
+        """An owner does not hold a scope: ask the director who does, beside the feeding of its others, and feed that one."""
+        self._moved[partition, tournament] = owner
+        self._to_tell.set()
+
+    async def find_moved(self) -> None:
+        """Ask the director for the owners of scopes that moved; what fails is asked again later."""
+        for (partition, tournament), owner in list(self._moved.items()):
+            after = self.dedicated[tournament][1] if tournament in self.dedicated else -1
+            try:
+                async with asyncio.timeout(self.config.director_timeout_ms / 1000):
+                    new_owner = await self._host(partition, tournament, after)
+            except Exception as error:  # as in find_homes
+                logger.warning("no owner yet for moved scope %s: %r", (partition, tournament), error)
+                continue
+            del self._moved[partition, tournament]
+            feed = self.feeds.get(owner)
+            if new_owner != owner:
+                if feed is not None:
+                    feed.remove(partition, tournament)
+                self._feed(new_owner).add(partition, tournament)
+            elif feed is not None:
+                feed.wake.set()
 
     def scope_closed(self, owner: str, partition: int, tournament: int) -> None:
         """A dedicated tournament is over and durable: its later records belong to the partition's shared scope."""
@@ -266,6 +288,12 @@ class Ingest:
                     # one that catches up from the log is outside the window, and holds nothing up
                     if position.watermark is not None and position.watermark >= self.windows[partition].after:
                         low[partition] = min(low[partition], position.watermark)
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                if position.at >= low[partition]:
+                    position.behind_since_ms = None
+                elif position.behind_since_ms is None:
+                    position.behind_since_ms = self.windows[partition].next_time_ms(position.at)
         for partition, window in self.windows.items():
             window.trim(low[partition])
 
@@ -291,18 +319,15 @@ class Ingest:
         for feed in self.feeds.values():
             for (partition, _), position in feed.positions.items():
                 upto = max(self.windows[partition].upto, (ends or {}).get(partition, -1))
-                at = self.windows[partition].upto if position.watermark is None else position.watermark
-                lag[partition] = max(lag.get(partition, 0), upto - at)
+                lag[partition] = max(lag.get(partition, 0), upto - position.at)
         return lag
 
     def oldest_unapplied_ms(self) -> dict[int, int]:
-        """For each partition with records in the window that some scope has not taken, the append time of the oldest."""
+        """For each partition with records that some scope has not taken, as far as they were read, the append time of the oldest."""
         oldest: dict[int, int] = {}
         for feed in self.feeds.values():
             for (partition, _), position in feed.positions.items():
-                window = self.windows[partition]
-                at = window.upto if position.watermark is None else position.watermark
-                time_ms = window.next_time_ms(at)
+                time_ms = position.behind_since_ms or self.windows[partition].next_time_ms(position.at)
                 if time_ms is not None:
                     oldest[partition] = min(oldest.get(partition, time_ms), time_ms)
         return oldest
@@ -330,9 +355,37 @@ class Ingest:
             try:
                 if not await self.read_once(self.config.poll_wait_ms) and self.buffered() >= self.config.buffer:
                     await self.sleep(0.005)  # full: the feeds make room
+            except LogTruncatedError as error:
+                await self._resume(error)
             except LogUnavailableError as error:
                 logger.warning("the log does not answer, it will be read again: %s", error)
                 await self.sleep(error.retry_after_s)
+            except LogError as error:
+                logger.critical("the log cannot be read, nothing is applied until it can: %s", error)
+                await self.sleep(self.config.retry_max_ms / 1000)
+
+    async def _resume(self, error: LogTruncatedError) -> None:
+        """Read on where that loses nothing, and stop the partitions whose records are gone, alone and loudly.
+
+        Records that are gone may all be durable: another process that read these partitions committed further than this one has read.
+        """
+        logger.warning("records were gone before they were read: %s", error)
+        committed, bounds = await self._log.committed(), await self._log.bounds()
+        for partition, window in self.windows.items():
+            start = bounds[partition].start
+            if partition in self.stopped or window.upto >= start - 1:
+                continue
+            if committed[partition] >= start - 1:
+                window.start(committed[partition])
+            else:
+                self.stopped.add(partition)
+                logger.critical(
+                    "partition %d is stopped: its log starts at %d, read up to %d, durable up to %d",
+                    partition, start, window.upto, committed[partition],
+                )  # fmt: skip
+        if self._reader is not None:
+            await self._reader.close()
+        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items() if p not in self.stopped})
 
     async def _feed_loop(self, feed: Feed) -> None:
         delay_ms = self.config.retry_ms
@@ -371,8 +424,9 @@ class Ingest:
             await self._to_tell.wait()
             self._to_tell.clear()
             await self.find_homes()
+            await self.find_moved()
             await self.tell_closed()
-            if self._homeless or self._closing:
+            if self._homeless or self._moved or self._closing:
                 await self.sleep(self.config.retry_max_ms / 1000)
                 self._to_tell.set()
 
@@ -383,10 +437,11 @@ class Ingest:
                 await self.flush_letters()
                 await self.commit()
                 await self._log.prune(self.config.keep_ms)
-            except LogUnavailableError as error:
+            except LogError as error:  # also a log that is another one: reading says so, too
                 logger.warning("not committed, it will be tried again: %s", error)
 
     async def close(self) -> None:
         """Store what waits and release the reader."""
         await self.flush_letters()
-        await self._reader.close()
+        if self._reader is not None:
+            await self._reader.close()

@@ -43,6 +43,7 @@ from storage.base import (
     NewRecord,
     OwnerMovedError,
     Records,
+    RecordsUnavailableError,
     ScoreLog,
     Updates,
 )
@@ -155,7 +156,7 @@ class Owner:
     async def deliver(self, data: bytes) -> bytes:
         """Apply encoded ranges; returns the encoded DeliveryAnswer. Rule 3: a range counts only if it follows the watermark.
 
-        Raises RecordsUnavailableError when a finished tournament that a record needs cannot be loaded; nothing of that range is applied.
+        Where a finished tournament that a record needs cannot be loaded, nothing of that range is applied: it is delivered again.
         """
         rejected: list[Rejected] = []
         async with self._delivering:
@@ -171,7 +172,11 @@ class Owner:
             await self.release(*key)  # who adopts it again loads what is durable, under a new epoch
             return ScopePosition(*key, held=False)
         if delivered.after == scope.watermark and delivered.upto > delivered.after:
-            present = await self._find_all(delivered.items, scope)
+            try:
+                present = await self._find_all(delivered.items, scope)
+            except RecordsUnavailableError as error:  # the other ranges may need nothing from there
+                logger.warning("%s waits for the records: %s", scope_name(*key), error)
+                return ScopePosition(*key, scope.watermark, scope.durable)
             if self.holdings.scopes.get(key) is not scope:
                 return ScopePosition(*key, held=False)
             was_ready = scope.ready

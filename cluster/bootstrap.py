@@ -14,9 +14,11 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final
 
+from pydantic import SecretStr
+
 from cluster.data_check import check_data
 from cluster.errors import StartError
-from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, metrics_dir
+from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
 from cluster.settings import PROJECT_DIR, Settings
 from cluster.tokens import token as make_token
 
@@ -80,7 +82,8 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     lock = _lock_data_dir(settings.data_dir)
     try:
         tell("checking the data")
-        check_data(settings)
+        identity = check_data(settings)
+        settings = _whole(settings, identity)
         _prepare_environment(settings)
         tell("joining Ray" if settings.ray_address else "starting Ray")
         _start_ray(settings.ray_address)
@@ -102,6 +105,19 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
         lock.close()
         raise
     return palio
+
+
+def _whole(settings: Settings, log_identity: str) -> Settings:
+    """What every process is given: the log must stay the one that was checked, and secrets made here are the same on every node."""
+    known: dict[str, Any] = {
+        "jwt_secret": SecretStr(jwt_secret(settings).decode("utf-8", "surrogateescape"))
+        if settings.jwt_algorithm == "HS256"
+        else settings.jwt_secret,
+        "record_secret": SecretStr(record_secret(settings).decode("utf-8", "surrogateescape")),
+    }
+    if settings.kafka_bootstrap_servers is not None:
+        known["kafka_topic_id"] = log_identity
+    return settings.model_copy(update=known)
 
 
 def _check_ports(settings: Settings) -> None:
@@ -139,9 +155,10 @@ def _lock_data_dir(data_dir: Path) -> IO[str]:
 def _prepare_environment(settings: Settings) -> None:
     """The environment that Ray's processes inherit."""
     metrics = metrics_dir(settings)
-    shutil.rmtree(metrics, ignore_errors=True)  # files of processes that are gone
+    if settings.ray_address is None:  # of a Ray that we join, the processes whose files they are may live
+        shutil.rmtree(metrics, ignore_errors=True)
     try:
-        metrics.mkdir(mode=0o700)
+        metrics.mkdir(mode=0o700, exist_ok=settings.ray_address is not None)
     except OSError as error:
         raise StartError(f"cannot make {metrics} for metrics: {error.strerror or error}") from error
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
@@ -227,9 +244,18 @@ def _stop_actors(*, outlive: bool) -> None:
     serve.shutdown()
     names = [entry["name"] for entry in list_named_actors(all_namespaces=True) if entry["namespace"] == NAMESPACE]
     for prefix in ("ingest-", "tournament-", "shard-"):
-        handles = [ray.get_actor(name, NAMESPACE) for name in names if name.startswith(prefix)]
-        with contextlib.suppress(ray.exceptions.GetTimeoutError):
-            ray.get([handle.stop.remote() for handle in handles], timeout=30)
+        stopping = []
+        for name in names:
+            if name.startswith(prefix):
+                with contextlib.suppress(ValueError):  # it ended meanwhile
+                    stopping.append((name, ray.get_actor(name, NAMESPACE).stop.remote()))
+        ray.wait([reference for _, reference in stopping], num_returns=len(stopping), timeout=30) if stopping else None
+        for name, reference in stopping:
+            try:
+                ray.get(reference, timeout=0.1)
+            except Exception as error:  # the others' last checkpoints are not to be missed for it
+                logger.warning("%s did not stop in order: %r", name, error)
     if outlive:
         for name in names:
-            ray.kill(ray.get_actor(name, NAMESPACE))
+            with contextlib.suppress(ValueError):
+                ray.kill(ray.get_actor(name, NAMESPACE))

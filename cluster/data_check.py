@@ -12,18 +12,21 @@ from cluster.settings import Settings
 from storage.base import Checkpoint, Records, ScoreLog, StorageError, StorageVersionError
 
 
-def check_data(settings: Settings) -> None:
-    """Open log and records once. Raises StartError; nothing but missing tables and topics is made before all is well."""
+def check_data(settings: Settings) -> str:
+    """Open log and records once; returns the log's identity.
+
+    Raises StartError; nothing but missing tables and topics is made before all is well.
+    """
     where = settings.data_dir
     try:
-        asyncio.run(_check(settings))
+        return asyncio.run(_check(settings))
     except StorageVersionError as error:
-        raise StartError(f"the data in {where}, or in its database, was made by a newer Palio: {error}") from error
+        raise StartError(f"the data was made by a newer Palio ({where}, or the database): {error}") from error
     except (StorageError, LogMismatchError, OSError, ValueError) as error:
-        raise StartError(f"cannot use the data of {where}: {error}") from error
+        raise StartError(f"cannot use the data ({where}, or the servers): {error}") from error
 
 
-async def _check(settings: Settings) -> None:
+async def _check(settings: Settings) -> str:
     open_series(settings)  # connects to nothing: what is wrong with its settings is told here
     redis = settings.redis()
     if redis is not None:
@@ -35,6 +38,7 @@ async def _check(settings: Settings) -> None:
         records = await open_records(settings)
         try:
             await _belong_together(log, records)
+            return log.identity
         finally:
             await records.close()
     finally:

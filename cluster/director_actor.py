@@ -71,6 +71,12 @@ class RayLauncher:
         """As Launcher.release."""
         await self._handles.call(owner, "release", partition, tournament)
 
+    async def dedicated(self) -> list[int]:
+        """As Launcher.dedicated."""
+        named = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
+        names = [entry["name"] for entry in named if entry["namespace"] == NAMESPACE]
+        return [int(name.removeprefix("tournament-")) for name in names if name.startswith("tournament-")]
+
     async def stop(self, name: str) -> None:
         """As Launcher.stop."""
         try:
@@ -79,6 +85,8 @@ class RayLauncher:
         except (ValueError, RayActorError) as error:
             logger.info("%s was gone already: %r", name, error)
             return
+        except Exception as error:  # what it could not write in order, the log has
+            logger.warning("%s did not stop in order: %r", name, error)
         ray.kill(handle)
 
 

@@ -111,20 +111,21 @@ def open_series(settings: Settings) -> MetricsSeries:
 
 
 def signer_of(settings: Settings) -> Signer:
-    """Signs and verifies control records with the configured secret, else the data directory's."""
-    configured = settings.record_secret
-    secret = (
-        configured.get_secret_value().encode()
-        if configured
-        else load_or_create_secret(settings.data_dir, RECORD_SECRET)
-    )
-    return Signer({SIGNING_KEY_ID: secret}, SIGNING_KEY_ID)
+    """Signs and verifies control records."""
+    return Signer({SIGNING_KEY_ID: record_secret(settings)}, SIGNING_KEY_ID)
+
+
+def record_secret(settings: Settings) -> bytes:
+    """The secret of control records: the configured one, else the data directory's."""
+    if settings.record_secret is not None:
+        return settings.record_secret.get_secret_value().encode("utf-8", "surrogateescape")
+    return load_or_create_secret(settings.data_dir, RECORD_SECRET)
 
 
 def jwt_secret(settings: Settings) -> bytes:
     """The HS256 secret: the configured one, else the data directory's."""
     if settings.jwt_secret is not None:
-        return settings.jwt_secret.get_secret_value().encode()
+        return settings.jwt_secret.get_secret_value().encode("utf-8", "surrogateescape")
     return load_or_create_secret(settings.data_dir, JWT_SECRET)
 
 

@@ -6,11 +6,18 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 logger = logging.getLogger(__name__)
 
 EXIT_BROKEN: Final = 17  # Ray restarts the actor; a dead background task would otherwise go unnoticed
+
+
+def end_process(reason: str, error: BaseException | None = None) -> NoReturn:
+    """End this process with EXIT_BROKEN, saying why; without `error` the one being handled."""
+    logger.critical("%s: the process starts anew", reason, exc_info=error or True)
+    logging.shutdown()
+    os._exit(EXIT_BROKEN)
 
 
 class Background:
@@ -29,9 +36,7 @@ class Background:
     def _done(self, task: asyncio.Task[None]) -> None:
         if self._stopping or task.cancelled():
             return
-        logger.critical("background task %s ended: the process starts anew", task.get_name(), exc_info=task.exception())
-        logging.shutdown()
-        os._exit(EXIT_BROKEN)
+        end_process(f"background task {task.get_name()} ended", task.exception())
 
     async def stop(self) -> None:
         """Cancel all and wait for them."""

@@ -42,6 +42,11 @@ class Settings(ServerSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address both doors listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the api: REST, the page, /metrics.")
     gateway_port: int = Field(8001, ge=1, le=65535, description="Port of the gateway: live sockets, views, scores.")
+    gateway_url: str | None = Field(
+        None,
+        min_length=1,
+        description="The gateway's address as clients know it, `https://...`; without it host and port.",
+    )
     data_dir: Path = Field(
         PROJECT_DIR / "var" / "data", description="Directory of the log, the records and the secrets."
     )
@@ -176,6 +181,10 @@ class Settings(ServerSettings):
             raise ValueError(
                 f"PALIO_GATEWAY_PORT: expected another port than PALIO_PORT, got {self.gateway_port} for both"
             )
+        if self.ray_address is not None and None in (self.kafka_bootstrap_servers, self.mysql_shards, self.redis_urls):
+            raise ValueError(
+                "PALIO_RAY_ADDRESS: expected Kafka, MySQL and Redis to be configured, which several nodes can share, got not all of them"
+            )
         if self.gateway_replicas_max < self.gateway_replicas_min:
             raise ValueError(
                 f"PALIO_GATEWAY_REPLICAS_MAX: expected at least PALIO_GATEWAY_REPLICAS_MIN ({self.gateway_replicas_min}), "
@@ -243,6 +252,8 @@ def _explain(error: ValidationError) -> str:
         return first["msg"].removeprefix("Value error, ")  # ours, from `_agree`
     name = str(first["loc"][0])
     field = Settings.model_fields.get(name)
+    if first["type"] == "credentials":  # the value holds a password
+        return f"{PREFIX}{name.upper()}: expected {first['msg']}"
     if field is None:
         return f"{name}: expected a field of Settings, got an unknown name"
     got = "(hidden)" if _is_secret(field) else repr(first["input"])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ class ServerSettings(BaseSettings):
         None, min_length=1, description="Kafka's addresses, `host:port,host:port`; without them the log is SQLite."
     )
     kafka_topic: str = Field("tournament-scores", min_length=1, description="Topic of the score log.")
+    kafka_topic_id: str | None = Field(
+        None, min_length=1, description="Id that the topic must have; without it whichever topic is there at the start."
+    )
     kafka_replication_factor: int = Field(3, ge=1, le=100, description="Replicas of the topics, checked at start.")
     kafka_min_insync_replicas: int = Field(2, ge=1, le=100, description="Replicas that have a record when it counts.")
-    kafka_retention_s: float = Field(7 * 86_400, ge=3600, description="How long the topic keeps records.")
+    kafka_retention_s: float = Field(7 * 86_400, ge=7200, description="How long the topic keeps records.")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How connections to Kafka are secured."
     )
@@ -73,6 +77,16 @@ class ServerSettings(BaseSettings):
     influx_retention_policy: str = Field("", description="Retention policy; without one the database's default.")
     influx_ca_file: str = Field("", description="PEM file of the authorities that InfluxDB's certificate is of.")
 
+    @field_validator("kafka_bootstrap_servers", "mysql_shards", "redis_urls", "influx_url", mode="before")
+    @classmethod
+    def _without_passwords(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and "@" in value:
+            part = str(info.field_name).partition("_")[0].upper()
+            raise PydanticCustomError(
+                "credentials", f"addresses alone; user and password are PALIO_{part}_USER and PALIO_{part}_PASSWORD"
+            )
+        return value
+
     @model_validator(mode="after")
     def _readable(self) -> Self:
         if self.kafka_min_insync_replicas > self.kafka_replication_factor:
@@ -83,6 +97,8 @@ class ServerSettings(BaseSettings):
         for part in (self.mysql_shards or "").replace("/", ",").split(","):
             if self.mysql_shards is not None and not part.rpartition(":")[2].isdigit():
                 raise ValueError(f"PALIO_MYSQL_SHARDS: expected host:port for each server, got {part!r}")
+        if self.kafka_bootstrap_servers is None and self.kafka_topic_id is not None:
+            raise ValueError("PALIO_KAFKA_TOPIC_ID: expected PALIO_KAFKA_BOOTSTRAP_SERVERS beside it, got none")
         return self
 
     def kafka(self, partitions: int, max_queued: int, linger_ms: float) -> KafkaLogConfig | None:
@@ -94,6 +110,7 @@ class ServerSettings(BaseSettings):
         return KafkaLogConfig(
             bootstrap_servers=self.kafka_bootstrap_servers,
             topic=self.kafka_topic,
+            topic_id=self.kafka_topic_id,
             partitions=partitions,
             replication_factor=self.kafka_replication_factor,
             min_insync_replicas=self.kafka_min_insync_replicas,

@@ -15,7 +15,7 @@ from actors.owner_reads import OwnerReads
 from actors.read_copies import ReadCopies
 from cluster.actor_metrics import OwnerMetrics, owner_points
 from cluster.parts import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
-from cluster.process import Background
+from cluster.process import Background, end_process
 from cluster.settings import Settings
 from cluster.updates_actor import connect_updates
 from serve_app.metrics import PortMetrics
@@ -46,7 +46,14 @@ class TournamentActor:
         self._settings = settings
         self._name = name
         self._background = Background()
-        self._started = asyncio.get_running_loop().create_task(self._start(list(scopes)))
+        self._started = asyncio.get_running_loop().create_task(self._start_or_end(list(scopes)))
+
+    async def _start_or_end(self, scopes: list[tuple[int, int, int]]) -> None:
+        """A start that fails for good ends the process, so that Ray tries it anew: else it would live on and refuse every call."""
+        try:
+            await self._start(scopes)
+        except Exception:
+            end_process(f"{self._name} did not start")
 
     async def _start(self, scopes: list[tuple[int, int, int]]) -> None:
         settings = self._settings

@@ -49,7 +49,10 @@ class Stop:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 after a signal, 1 when Palio cannot start (one line says why), 2 when misused."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.servers is not None and not options.cluster:
+        parser.error("--servers goes with --cluster")
     stop = Stop()
     stop.install()
     with contextlib.ExitStack() as servers:
@@ -66,6 +69,9 @@ def _run(options: argparse.Namespace, stop: Stop, servers: contextlib.ExitStack)
             demo=False if options.no_demo else None,
             **given,
         )
+        if stop.asked.is_set():
+            _say("stopped before it had started")
+            return 0
         palio = _start(settings)
     except StartError as error:
         print(f"palio: {error}", file=sys.stderr, flush=True)
@@ -120,7 +126,7 @@ def _servers(directory: Path | None) -> Iterator[dict[str, Any]]:
 
     fleet = Fleet(directory or PROJECT_DIR / "var" / "servers", [m for m in MEMBERS if m.name != "smtp"])
     try:
-        ran = all(state.word == "running" for state in fleet.states())
+        ran = any(state.word != "stopped" and state.pids for state in fleet.states())  # then somebody else started them
         troubles = fleet.up(None, _say)
         if troubles:
             fleet.down(_say, others=False)

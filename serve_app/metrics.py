@@ -59,6 +59,12 @@ LOST_PUBLICATIONS: Final = Counter(
     "palio_lost_publications_total", "Publications of updates and replies that did not reach the broker, or not surely."
 )
 
+CLOSED_PARTITIONS: Final = Gauge(
+    "palio_closed_partitions",
+    "Partitions that take no submissions, since what is in them is not applied and their retention is near.",
+    multiprocess_mode="livemax",
+)
+
 DROPPED_POINTS: Final = Counter("palio_dropped_points_total", "Points of the metric series that were lost.")
 
 

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from storage.base import LogBehindError, LogError, NewRecord, ScoreLog
+from serve_app.metrics import CLOSED_PARTITIONS
+from storage.base import LogBehindError, NewRecord, ScoreLog
 
 CHECK_EVERY_S: Final = 30.0
 HEADROOM_MS: Final = 3_600_000  # an hour before it would be too late
@@ -35,12 +36,15 @@ class Appends:
         """Look once. What cannot be known now stays as it was."""
         try:
             near = frozenset(await self._log.near_retention(HEADROOM_MS))
-        except LogError as error:
+        except Exception as error:  # whatever it is, the next look is near, and this must not end
             logger.warning("the log does not tell how near its retention is: %s", error)
             return
-        if near != self.closed:
-            logger.critical("partitions near their retention, closed for submissions: %s", sorted(near) or "none")
+        if near - self.closed:
+            logger.critical("partitions near their retention, closed for submissions: %s", sorted(near))
+        elif near != self.closed:
+            logger.warning("partitions closed for submissions: %s", sorted(near) or "none any more")
         self.closed = near
+        CLOSED_PARTITIONS.set(len(near))
 
     async def watch(self) -> None:
         """Look for as long as the process lives."""

@@ -43,6 +43,7 @@ class KafkaLogConfig:
 
     `topic` with `partitions` is the log; the names left empty follow from it: `dead_letter_topic` is `<topic>-dlq`, and `group`
     (the consumer group whose committed offsets tell what is durable elsewhere) is `<topic>-durable`.
+    `topic_id`: the topic must exist and have this id, None: it is made where it is missing.
     `replication_factor`, `min_insync_replicas`, `retention_ms`, `max_message_bytes`: what topics are made with and checked for.
     `max_queued` records and `max_queued_bytes` bound what one process holds that is not acknowledged yet.
     `linger_ms`: how long a flush gathers. `request_timeout_ms`: how long one request to a broker may take; `call_timeout_ms`: how long
@@ -51,6 +52,7 @@ class KafkaLogConfig:
 
     bootstrap_servers: str
     topic: str = "tournament-scores"
+    topic_id: str | None = None
     partitions: int = 50
     replication_factor: int = 3
     min_insync_replicas: int = 2

@@ -55,6 +55,9 @@ async def open_topics(client: KafkaClient) -> TopicState:
     names = [config.topic, config.letters_topic]
     states = await topics(client, names)
     found = states[config.topic]
+    if config.topic_id is not None and (found is None or str(found.topic_id) != config.topic_id):
+        there = "no such topic" if found is None else f"one with id {found.topic_id}"
+        raise LogConfigurationError(f"topic {config.topic}: expected the one with id {config.topic_id}, found {there}")
     if found is not None:  # checked first: beside a topic that is not as it must be, nothing is made
         await _check(client, found)
     if states[config.letters_topic] is None:

@@ -87,6 +87,11 @@ class SimulatedLauncher:
     async def release(self, owner: str, partition: int, tournament: int) -> None:
         await self._world.call(self._process, owner, "release", partition, tournament)
 
+    async def dedicated(self) -> list[int]:
+        await self._process.step("lists actors")
+        names = [name for name in self._world.slots if name.startswith("tournament-")]
+        return [int(name.removeprefix("tournament-")) for name in names]
+
     async def stop(self, name: str) -> None:
         try:
             await self._world.call(self._process, name, "close")

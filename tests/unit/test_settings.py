@@ -178,6 +178,15 @@ def test_servers_take_the_embedded_parts_places(monkeypatch):
         ("PALIO_MYSQL_SHARDS", "p0:1/r0", "expected host:port for each server, got 'r0'"),
         ("PALIO_KAFKA_MIN_INSYNC_REPLICAS", "4", "expected at most PALIO_KAFKA_REPLICATION_FACTOR (3), got 4"),
         ("PALIO_KAFKA_SECURITY_PROTOCOL", "TLS", "expected one of PLAINTEXT, SSL"),
+        (
+            "PALIO_REDIS_URLS",
+            "redis://u:geheim@h:6379",
+            "user and password are PALIO_REDIS_USER and PALIO_REDIS_PASSWORD",
+        ),
+        ("PALIO_MYSQL_SHARDS", "u:geheim@db", "user and password are PALIO_MYSQL_USER and PALIO_MYSQL_PASSWORD"),
+        ("PALIO_INFLUX_URL", "http://u:geheim@h:8086", "expected addresses alone"),
+        ("PALIO_RAY_ADDRESS", "127.0.0.1:6379", "expected Kafka, MySQL and Redis to be configured"),
+        ("PALIO_KAFKA_TOPIC_ID", "abc", "expected PALIO_KAFKA_BOOTSTRAP_SERVERS beside it"),
     ],
 )
 def test_servers_that_cannot_be(monkeypatch, name, value, told):
@@ -186,3 +195,4 @@ def test_servers_that_cannot_be(monkeypatch, name, value, told):
         load_settings()
     assert str(error.value).startswith(name)
     assert told in str(error.value)
+    assert "geheim" not in str(error.value)

@@ -16,6 +16,7 @@ class Launched:
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
+        self.living: list[int] = []
 
     async def start_shard(self, name, partitions):
         self.calls.append(("shard", name, tuple(partitions)))
@@ -31,6 +32,9 @@ class Launched:
 
     async def release(self, owner, partition, tournament):
         self.calls.append(("release", owner, partition, tournament))
+
+    async def dedicated(self):
+        return list(self.living)
 
     async def stop(self, name):
         self.calls.append(("stop", name))
@@ -66,6 +70,17 @@ async def test_it_starts_the_dedicated_tournaments_that_are_not_over():
     assert launched.of("dedicated") == [("dedicated", "tournament-11", 3, 11, -1)]
     assert await director.homes([1, 3]) == {11: (3, "tournament-11")}
     assert await director.homes([0, 2]) == {}
+
+
+async def test_a_restarted_director_knows_what_lives():
+    launched = Launched()
+    launched.living = [11, 12]
+    director = Director(
+        PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished"), row(13, 3, "running"))
+    )
+    await director.start()
+    assert launched.of("stop") == [("stop", "tournament-12")]
+    assert await director.homes([3]) == {11: (3, "tournament-11"), 13: (3, "shard-1")}
 
 
 async def test_beyond_the_maximum_a_shard_hosts():

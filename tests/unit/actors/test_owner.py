@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.domain.codec import decode_snapshot
+from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import ASK, GONE, Range, ScopePosition, ScoreItem, decode_answer, encode_ranges
 from actors.domain.messages import Create, End, Join, Spec
 from actors.domain.signing import Signer
@@ -45,7 +45,7 @@ class Store(MemoryRecords):
         await super().save(checkpoint)
 
 
-def owner_of(records: MemoryRecords, name: str = "shard-0") -> Owner:
+def owner_of(records: MemoryRecords, name: str = "shard-0", clock_ms: Callable[[], int] = lambda: BEGIN_MS) -> Owner:
     return Owner(
         name=name,
         instance=f"{name}#1",
@@ -53,7 +53,7 @@ def owner_of(records: MemoryRecords, name: str = "shard-0") -> Owner:
         records=records,
         updates=Silent(),  # type: ignore[arg-type]
         signer=Signer({"k": b"secret"}, "k"),
-        clock_ms=lambda: BEGIN_MS,
+        clock_ms=clock_ms,
         config=OwnerConfig(),
     )
 
@@ -161,3 +161,62 @@ async def test_a_cancelled_save_forgets_nothing():
     await owner.close()
     assert await records.projected([f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
     assert await records.snapshot(TOURNAMENT) is not None
+
+
+async def test_a_store_that_refuses_is_not_asked_at_every_turn():
+    records, clock = Store(), [BEGIN_MS]
+    records.failures = 10**6
+    owner = owner_of(records, clock_ms=lambda: clock[0])
+    await owner.adopt([(PARTITION, 0, -1)])
+    await deliver(owner, 0, -1, 20, items(create(dedicated=False), first=10))
+    for _ in range(100):  # two seconds of turns
+        assert not await owner.checkpoint_due()
+        clock[0] += 20
+    assert owner.checkpointer.failures == 2
+    records.failures = 0
+    clock[0] += 1000
+    assert await owner.checkpoint_due()
+    assert await records.snapshot(TOURNAMENT) is not None
+
+
+async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog):
+    """The scope is then fed from the older one's offset, and comes to the same bytes."""
+    records = MemoryRecords()
+    first = owner_of(records)
+    await first.adopt([(PARTITION, 0, -1)])
+    begin = items(create(dedicated=False), step(Join(command_id="j", user_id="5")), first=10)
+    more = items(step(Join(command_id="k", user_id="6")), first=21)
+    await deliver(first, 0, -1, 20, begin)
+    await first.checkpointer.full_round(first.scopes())
+    await deliver(first, 0, 20, 30, more)
+    await first.checkpointer.full_round(first.scopes())
+    newest, older = await records.snapshots(TOURNAMENT)
+    records._snapshots[TOURNAMENT] = [newest._replace(data=newest.data[:-9] + b"x" * 9), older]
+
+    again = owner_of(records, "again")
+    await again.adopt([(PARTITION, 0, -1)])
+    assert "passed over" in caplog.text
+    assert (await deliver(again, 0, ASK, ASK, [])).watermark == older.offset
+    await deliver(again, 0, older.offset, 30, more)
+    assert encode_snapshot(again.holdings.active[TOURNAMENT].state) == newest.data
+
+
+async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them():
+    """A late score of a finished tournament that is no longer in memory, while the store is away."""
+    records = MemoryRecords()
+    owner = owner_of(records)
+    await owner.adopt([(PARTITION, 0, -1), (PARTITION - 1, 0, -1)])
+
+    async def away(_tournament: int) -> Any:
+        raise RecordsUnavailableError("away")
+
+    records.snapshots = away  # type: ignore[method-assign]
+    ranges = [
+        Range(PARTITION, 0, -1, 20, [ScoreItem(20, BEGIN_MS, TOURNAMENT, 5, "s", 100)]),
+        Range(PARTITION - 1, 0, -1, 8, []),
+    ]
+    answer = decode_answer(await owner.deliver(encode_ranges(ranges)))
+    assert [(position.partition, position.watermark) for position in answer.positions] == [
+        (PARTITION, -1),
+        (PARTITION - 1, 8),
+    ]

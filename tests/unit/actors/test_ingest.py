@@ -1,0 +1,110 @@
+"""Ingest: what its metrics tell while an owner is away, and what it does when records are gone from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from actors.domain.delivery import DeliveryAnswer, ScopePosition, decode_ranges, encode_answer
+from actors.domain.messages import encode_score
+from actors.domain.signing import Signer
+from actors.ingest import Ingest, IngestConfig
+from actors.parse import Parser
+from storage.base import NewRecord
+from tests.support.histories import BEGIN_MS
+from tests.support.memory_ports import MemoryScoreLog
+
+PARTITIONS = 2
+
+
+def tournament_in(partition: int) -> int:
+    from actors.domain.values import partition_of
+
+    return next(number for number in range(1, 1000) if partition_of(number, PARTITIONS) == partition)
+
+
+class Away:
+    """An owner that is away until `there`; then it takes what it gets."""
+
+    def __init__(self) -> None:
+        self.there = False
+        self.watermarks = dict.fromkeys(range(PARTITIONS), -1)
+
+    async def deliver(self, _owner: str, data: bytes) -> bytes:
+        if not self.there:
+            raise ConnectionError("away")
+        positions = []
+        for wanted in decode_ranges(data):
+            if wanted.after == self.watermarks[wanted.partition]:
+                self.watermarks[wanted.partition] = wanted.upto
+            positions.append(ScopePosition(wanted.partition, 0, self.watermarks[wanted.partition], -1))
+        return encode_answer(DeliveryAnswer(positions, []))
+
+
+def ingest_of(log: MemoryScoreLog, owner: Away) -> Ingest:
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    return Ingest(
+        log=log,
+        parser=Parser(Signer({"k": b"secret"}, "k"), PARTITIONS),
+        partitions=dict.fromkeys(range(PARTITIONS), "shard-0"),
+        homes=nothing,
+        deliver=owner.deliver,
+        host=nothing,
+        closed=nothing,
+        config=IngestConfig(retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9),
+    )
+
+
+async def append(log: MemoryScoreLog, partition: int, count: int) -> None:
+    key = str(tournament_in(partition)).encode()
+    await log.append([NewRecord(partition, key, encode_score(f"e{n}", 1, 100)) for n in range(count)])
+
+
+async def test_lag_grows_while_an_owner_is_away_and_goes_when_it_is_back():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    ingest = ingest_of(log, owner)
+    running = asyncio.create_task(ingest.run())
+    await append(log, 0, 500)
+    await asyncio.sleep(0.1)
+    assert ingest.lag_records() == {0: 500, 1: 0}
+    assert ingest.oldest_unapplied_ms() == {0: BEGIN_MS}
+    assert ingest.lag_records({0: 599, 1: -1})[0] == 600, "also what is not read yet"
+    owner.there = True
+    await asyncio.sleep(0.3)
+    assert ingest.lag_records() == {0: 0, 1: 0}
+    assert ingest.oldest_unapplied_ms() == {}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_partition_whose_records_are_gone_stops_alone():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    owner.there = True
+    await append(log, 0, 10)
+    log._starts[0] = 5  # lost, and nobody made them durable
+    ingest = ingest_of(log, owner)
+    running = asyncio.create_task(ingest.run())
+    await append(log, 1, 3)
+    await asyncio.sleep(0.2)
+    assert ingest.stopped == {0}
+    assert owner.watermarks[1] == 2, "the other partition goes on"
+    assert owner.watermarks[0] == -1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_another_process_made_durable_is_not_missed():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    ingest = ingest_of(log, owner)
+    await ingest.open()
+    await append(log, 0, 10)
+    await log.commit({0: 6})
+    log._starts[0] = 7  # pruned by a twin that is ahead
+    reading = asyncio.create_task(ingest._read_loop())
+    await asyncio.sleep(0.1)
+    assert ingest.stopped == set()
+    assert ingest.windows[0].upto == 9
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
