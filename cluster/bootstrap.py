@@ -81,7 +81,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     _check_ports(settings)
     lock = _lock_data_dir(settings.data_dir)
     try:
-        tell("checking the data")
+        tell("checking the data directory")
         identity = check_data(settings)
         settings = _whole(settings, identity)
         _prepare_environment(settings)
