@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from actors.domain.delivery import scope_name
 from actors.log_check import LogMismatchError, check_identity, check_log, identity_scope
@@ -27,6 +28,9 @@ def check_data(settings: Settings) -> str:
 
 
 async def _check(settings: Settings) -> str:
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # what keeps us from starting is told once, by our own error
     open_series(settings)  # connects to nothing: what is wrong with its settings is told here
     redis = settings.redis()
     if redis is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import httpx
 import pymysql
 import pytest
 import redis
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from tests.integration.conftest import applied_within_s, create, eventually, join, problem, shown, submit
 from tests.support.load import Load
@@ -118,16 +120,20 @@ def test_a_node_is_killed(cluster: RunningPalio, nodes: RayNodes) -> None:
         tournaments = [create(api) for _ in range(4)]
         for tournament in tournaments:
             join(api, tournament, *USERS, PROBE)
+        before = set(cluster.pids("ray::TournamentActor"))
         with Load(cluster, tournaments[0], USERS) as load:
             time.sleep(1)
             killed_at = time.monotonic()
-            nodes.kill(1)
+            for index in (2, 1):  # one of them holds an owner, if not both
+                nodes.kill(index)
             back_s = [applied_within_s(api, each, PROBE, killed_at, wait=1) for each in tournaments]
             eventually(cluster.well, 60)
             time.sleep(1)
+        assert before - set(cluster.pids("ray::TournamentActor")), "no owner was on the nodes that were killed"
         print(f"\nnode: applying again after {max(back_s):.2f} s")
         assert api.delete(f"/v1/tournaments/{tournaments[0]}/participants/{PROBE}").status_code in (202, 204)
         load.check_table()
+    nodes.add()
     nodes.add()
 
 
@@ -141,6 +147,86 @@ def test_redis_forgets_everything(cluster: RunningPalio, real_servers: RealServe
         plain.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
         assert gateway.get(f"/v1/tournaments/{tournament}").status_code == 200
         eventually(lambda: plain.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], 10)
+
+
+async def _produce(servers: RealServers, records: list[tuple[bytes, bytes]]) -> None:
+    """As any trusted producer: the key's partition is the client library's own choice, murmur2."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers.facts["kafka"]["bootstrap_servers"],
+        max_request_size=20 << 20,
+        enable_idempotence=True,
+    )
+    await producer.start()
+    try:
+        for key, value in records:
+            await producer.send_and_wait("tournament-scores", value, key=key)
+    finally:
+        await producer.stop()
+
+
+def test_other_producers(cluster: RunningPalio, real_servers: RealServers) -> None:
+    """Their scores count as any other; what cannot be applied goes to the dead letters, and nothing waits for it."""
+    with cluster.client() as api, cluster.client(gateway=True) as gateway:
+        tournament = create(api)
+        join(api, tournament, 1)
+        key = tournament.encode()
+        score = b'{"v":1,"type":"score","event_id":"%b","user_id":"1","score":%b}'
+        unsigned = b'{"v":1,"type":"cancel","command_id":"c"}'
+        poison = [
+            (key, b"{"),
+            (key, unsigned),
+            (key, score % (b"big", b"9") + b" " * (100 << 10)),
+            (b"no id", score % (b"x", b"1")),
+        ]
+        asyncio.run(
+            _produce(real_servers, [(key, score % (b"one", b"5.25")), *poison, (key, score % (b"two", b"7.5"))])
+        )
+        eventually(lambda: gateway.get(f"/v1/tournaments/{tournament}/participants/1").json()["score"] == 7.5)
+        assert gateway.get(f"/v1/tournaments/{tournament}/participants/1").json()["attempts"] == 2
+        assert api.get(f"/v1/tournaments/{tournament}").json()["status"] == "running"
+        letters = asyncio.run(_letters(real_servers, len(poison)))
+        assert sorted(letters) == sorted([b"malformed", b"unsigned", b"too_big", b"malformed"])
+
+
+async def _letters(servers: RealServers, wanted: int) -> list[bytes]:
+    consumer = AIOKafkaConsumer(
+        "tournament-scores-dlq",
+        bootstrap_servers=servers.facts["kafka"]["bootstrap_servers"],
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        found: list[bytes] = []
+        async with asyncio.timeout(30):
+            while len(found) < wanted:
+                message = await consumer.getone()
+                found.append(dict(message.headers)["palio-reason"])
+        return found
+    finally:
+        await consumer.stop()
+
+
+def test_redis_is_out_of_memory(cluster: RunningPalio, real_servers: RealServers) -> None:
+    """Reads and scores go on, and the alert metric says so."""
+    with cluster.client() as api, cluster.client(gateway=True) as gateway, copies(real_servers) as plain:
+        tournament = create(api)
+        join(api, tournament, *USERS)
+        memory = plain.config_get("maxmemory", target_nodes=redis.RedisCluster.RANDOM)["maxmemory"]
+        plain.config_set("maxmemory", "1mb", target_nodes=redis.RedisCluster.ALL_NODES)
+        try:
+            submit(gateway, tournament, 3, "a", 7)
+            eventually(lambda: metric(cluster, "palio_copy_refused_for_memory_total") > 0, 20)
+            assert gateway.get(f"/v1/tournaments/{tournament}/participants/3").json()["score"] == 7
+        finally:
+            plain.config_set("maxmemory", memory, target_nodes=redis.RedisCluster.ALL_NODES)
+        key = f"tournament:{{{tournament}}}:rankings"
+        eventually(lambda: plain.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], 15)
+
+
+def metric(palio: RunningPalio, name: str) -> float:
+    """The sum of a metric's samples."""
+    lines = httpx.get(f"{palio.url}/metrics", timeout=20).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 
 @pytest.mark.parametrize("part", ["redis-cluster", "mysql-0-primary", "mysql-0-replica", "influx"])

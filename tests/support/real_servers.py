@@ -1,4 +1,4 @@
-"""All real servers for one test session, each to be killed, stopped for a while and started again; and the settings to run Palio on them."""
+"""All real servers for the tests of a module, each to be killed, stopped and started again; and the settings to run Palio on them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RealServers:
             os.kill(pid, number)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
     """Started once; up again whenever a test asks."""
     servers = RealServers(tmp_path_factory.mktemp("servers"))
