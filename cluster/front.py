@@ -27,14 +27,15 @@ CLOSE_S: Final = 15.0  # beyond the draining, for a gateway replica to end what 
 
 def front_config(settings: Settings, replica_id: str) -> FrontConfig:
     """The front's view of the settings."""
+    gateway = (settings.gateway_public_url or f"http://{settings.host}:{settings.gateway_port}").rstrip("/")
     names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret", "demo"}
     return FrontConfig(
         version=project_version(),
         replica_id=replica_id,
         demo=settings.demo if settings.demo_players is None else settings.demo_players,
         jwt_secret=jwt_secret(settings),
-        gateway_url=f"http://{settings.host}:{settings.gateway_port}",
-        live_url=f"ws://{settings.host}:{settings.gateway_port}/v1/live",
+        gateway_url=gateway,
+        live_url=f"ws{gateway.removeprefix('http')}/v1/live",
         **{name: getattr(settings, name) for name in names},
     )
 

@@ -21,7 +21,13 @@ from serve_app.config import FrontConfig
 
 ANSWER_S: Final = 30.0
 REPLICAS: Final = {"api_replicas", "gateway_replicas_min", "gateway_replicas_max"}
-OF_THE_DOORS: Final = REPLICAS | {"demo_players", "log_level", "owner_call_timeout_s", "snapshot_cache_entries"}
+OF_THE_DOORS: Final = REPLICAS | {
+    "demo_players",
+    "gateway_public_url",
+    "log_level",
+    "owner_call_timeout_s",
+    "snapshot_cache_entries",
+}
 WHERE_IT_RUNS: Final = {"data_dir", "ray_address"}  # how it is found, not what it does
 
 
