@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from cluster.settings import PREFIX, Settings
 from serve_app.config import FrontConfig
 
 ANSWER_S: Final = 30.0
+REPLACED_S: Final = 600.0  # for all replicas of both doors, on a busy machine and with sockets that drain
 REPLICAS: Final = {"api_replicas", "gateway_replicas_min", "gateway_replicas_max"}
 OF_THE_DOORS: Final = REPLICAS | {
     "demo_players",
@@ -101,14 +103,29 @@ def _started_with() -> Settings:
 
 def _replace(settings: Settings) -> None:
     from ray import serve
+    from ray.serve.schema import ApplicationStatus
 
     from cluster.front import targets
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    try:
-        serve.run_many(targets(settings))  # each run is a new version, so that all replicas are replaced
-    except RuntimeError as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        raise StartError(
-            f"the new replicas did not come up, the old ones stay: {reason}; Ray's logs: /tmp/ray/session_latest/logs"
-        ) from error
+    runs = targets(settings)
+    serve.run_many(runs, wait_for_applications_running=False)  # each run is a new version: all replicas are replaced
+    deadline_s = time.monotonic() + REPLACED_S
+    while True:
+        states = {name: app for name, app in serve.status().applications.items() if name in {run.name for run in runs}}
+        failed = [app for app in states.values() if app.status == ApplicationStatus.DEPLOY_FAILED]
+        if failed:
+            reason = _last_line("\n".join(each.message for each in failed[0].deployments.values()) or failed[0].message)
+            raise StartError(
+                f"the new replicas did not come up, the old ones stay: {reason}; Ray's logs: /tmp/ray/session_latest/logs"
+            )
+        if len(states) == len(runs) and all(app.status == ApplicationStatus.RUNNING for app in states.values()):
+            return
+        if time.monotonic() > deadline_s:
+            found = ", ".join(f"{name} is {app.status.value}" for name, app in sorted(states.items()))
+            raise StartError(f"not all replicas are new after {REPLACED_S:g} s: {found}; Ray goes on with it")
+        time.sleep(0.2)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip() or "for no known reason").splitlines()[-1]
