@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 START_DEADLINE_S: Final = 120.0
 RAY_START_ATTEMPTS: Final = 3
+RAY_ADDRESS_FILE: Final = "ray_address"
 OPERATOR_TOKEN_TTL_S: Final = 12 * 3600.0
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no message of ours goes through it
 RAY_ENVIRONMENT: Final = {
@@ -89,6 +90,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
         _start_ray(settings.ray_address)
         palio = Palio(settings, lock)
         try:
+            _note_ray(settings.data_dir)
             tell("starting the tournament actors")
             _start_actors(settings)
             tell("starting the two doors")
@@ -164,6 +166,11 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    prepare_ray_environment()
+
+
+def prepare_ray_environment() -> None:
+    """What Ray must find in the environment before it is imported; what is set already stands."""
     for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
@@ -189,6 +196,13 @@ def _start_ray(address: str | None) -> None:
             logger.warning("Ray did not start, once more: %s", error)
         else:
             return
+
+
+def _note_ray(data_dir: Path) -> None:
+    """Where `cluster.redeploy` finds the Ray of the Palio on this directory."""
+    import ray
+
+    (data_dir / RAY_ADDRESS_FILE).write_text(f"{ray.get_runtime_context().gcs_address}\n", encoding="ascii")
 
 
 def _start_actors(settings: Settings) -> None:

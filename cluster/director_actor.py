@@ -111,6 +111,7 @@ class DirectorActor:
 
     def __init__(self, settings: Settings) -> None:
         set_up_logging(settings)
+        self._settings = settings
         self._made = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._tried: asyncio.Future[None] = loop.create_future()  # how the first try to start all ended
@@ -140,6 +141,10 @@ class DirectorActor:
         if not self._started.is_set():
             await asyncio.shield(self._tried)
         return True
+
+    async def settings(self) -> Settings:
+        """What this Palio was started with."""
+        return self._settings
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """See Director.host. Does not wait for the start: the start itself makes ingest ask."""

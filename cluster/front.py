@@ -20,12 +20,15 @@ from serve_app.config import FrontConfig
 from serve_app.services import Services, open_services
 
 SERVE_LOGGING: Final = {"enable_access_log": False, "log_level": "WARNING"}
+# A new replica serves before an old one leaves, one in four at a time: without it a door of one replica is shut for seconds.
+MAX_SURGE_PERCENT: Final = 25
+CLOSE_S: Final = 15.0  # beyond the draining, for a gateway replica to end what is left and close its ports
 
 
 def front_config(settings: Settings, replica_id: str) -> FrontConfig:
     """The front's view of the settings."""
-    gateway = settings.gateway_url or f"http://{settings.host}:{settings.gateway_port}"
-    names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret", "demo", "gateway_url"}
+    gateway = (settings.gateway_public_url or f"http://{settings.host}:{settings.gateway_port}").rstrip("/")
+    names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret", "demo"}
     return FrontConfig(
         version=project_version(),
         replica_id=replica_id,
@@ -66,6 +69,7 @@ async def close_front(services: Services) -> None:
     ray_actor_options={"num_cpus": 0},
     max_ongoing_requests=1000,
     max_queued_requests=2000,
+    max_surge_percent=MAX_SURGE_PERCENT,
     health_check_period_s=1,
     graceful_shutdown_wait_loop_s=0.1,
     logging_config=SERVE_LOGGING,
@@ -88,6 +92,7 @@ class Api:
 @serve.deployment(
     name="gateway",
     ray_actor_options={"num_cpus": 0},
+    max_surge_percent=MAX_SURGE_PERCENT,
     health_check_period_s=1,
     graceful_shutdown_wait_loop_s=0.1,
     logging_config=SERVE_LOGGING,
@@ -157,6 +162,7 @@ def targets(settings: Settings) -> list[serve.RunTarget]:
         gateway = gateway.options(num_replicas=settings.gateway_replicas_min)
     else:
         gateway = gateway.options(autoscaling_config=gateway_autoscaling(settings))
+    gateway = gateway.options(graceful_shutdown_timeout_s=settings.drain_timeout_s + CLOSE_S)
     api = api.options(num_replicas=settings.api_replicas)
     return [
         serve.RunTarget(api.bind(settings), name="api", route_prefix="/"),

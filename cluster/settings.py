@@ -42,10 +42,10 @@ class Settings(ServerSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address both doors listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the api: REST, the page, /metrics.")
     gateway_port: int = Field(8001, ge=1, le=65535, description="Port of the gateway: live sockets, views, scores.")
-    gateway_url: str | None = Field(
+    gateway_public_url: str | None = Field(
         None,
         min_length=1,
-        description="The gateway's address as clients know it, `https://...`; without it host and port.",
+        description="URL of the gateway that clients are told, `https://host`; without it PALIO_HOST and PALIO_GATEWAY_PORT.",
     )
     data_dir: Path = Field(
         PROJECT_DIR / "var" / "data", description="Directory of the log, the records and the secrets."
@@ -173,6 +173,13 @@ class Settings(ServerSettings):
     def _named(cls, value: object) -> object:
         if value == "":
             raise ValueError("expected a path")  # Path("") would quietly be the working directory
+        return value
+
+    @field_validator("gateway_public_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("expected http:// or https://")
         return value
 
     @model_validator(mode="after")

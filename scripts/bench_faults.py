@@ -1,10 +1,12 @@
 """What users notice when a part of a running Palio dies or stays away, under a steady load that remembers all it was promised.
 
 `python -m scripts.bench_faults`: parts of an embedded Palio, killed with SIGKILL. `--cluster`: Palio on real Kafka, Redis Cluster, MySQL shards
-and InfluxDB and on three Ray nodes; also a node, an owner stopped until it was replaced, and each server away for a while.
+and InfluxDB and on three Ray nodes; also a node, an owner stopped until it was replaced, each server away for a while, Redis emptied. Both: a
+rolling redeploy of the doors with 500 live sockets, in a table of its own.
 
 For each fault, in turns: a running tournament of 20 members gets scores without pause and is read in every way at both doors; the fault
-strikes; the time until a new score is applied is taken; at the end the table must show every acknowledged event, once. All share the machine.
+strikes; the time until a new score is applied is taken (of an emptied Redis: until its copies are right again); at the end the table must
+show every acknowledged event, once. All share the machine.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from typing import Final, NamedTuple
 import httpx
 import psutil
 
+from scripts import faults_redeploy
+from scripts.faults_redeploy import Redeployed, measure_redeploy
+from scripts.faults_redis import COPIES_GOAL_S, flushed_s
 from scripts.measured_palio import table
 from tests.integration.conftest import applied_within_s, create, eventually, join
 from tests.support.load import Load
@@ -54,6 +59,7 @@ AWAY: Final = {
 }
 STOPPED_OWNER: Final = "owner stopped, woken after it was replaced"
 NODE: Final = "a Ray node"
+FLUSHED: Final = "Redis FLUSHALL, until the copies are right"
 
 
 class Stage(NamedTuple):
@@ -89,7 +95,10 @@ def measure(stage: Stage, fault: str) -> Found:
             struck_at = time.monotonic()
             with _struck(stage, fault, own or sorted(before)) as since:
                 door = api if fault == "gateway" else gateway
-                if fault not in AWAY:
+                if fault == FLUSHED:
+                    assert stage.servers is not None
+                    applied_s = flushed_s(stage.servers, load)
+                elif fault not in AWAY:
                     applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, since(), wait=1))
             if fault in AWAY:
                 applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, since(), wait=1))
@@ -134,6 +143,8 @@ def _struck(stage: Stage, fault: str, owners: Sequence[int]) -> Iterator[Callabl
             kill_9(pid)
         yield lambda: began
         eventually(lambda: set(palio.pids(KILLED[fault])) - set(doomed), 120)
+    elif fault == FLUSHED:
+        yield lambda: began
     elif fault == NODE:
         assert stage.nodes is not None
         stage.nodes.kill(1)
@@ -199,27 +210,39 @@ def main(argv: Sequence[str] | None = None) -> str:
     parser.add_argument("--turns", type=int, default=3, help="how often each fault strikes (3)")
     parser.add_argument("--cluster", action="store_true", help="on real servers and three Ray nodes")
     parser.add_argument("--away-s", type=float, default=30.0, help="how long a server stays away (30)")
-    parser.add_argument("--only", help="one fault alone, by its name in the table")
+    parser.add_argument("--only", action="append", help="this fault alone, by its name in the table; may be repeated")
     options = parser.parse_args(argv)
     faults = [fault for fault in KILLED if not (options.cluster and fault == "updates broker")]
     if options.cluster:
-        faults += [STOPPED_OWNER, NODE, *AWAY]
-    found: dict[str, list[Found]] = {fault: [] for fault in faults if options.only in (None, fault)}
+        faults += [STOPPED_OWNER, NODE, *AWAY, FLUSHED]
+    found: dict[str, list[Found]] = {fault: [] for fault in faults if not options.only or fault in options.only}
+    names = {faults_redeploy.NAME.format(replicas): replicas for replicas in faults_redeploy.REPLICAS}
+    redeployed: dict[int, list[Redeployed]] = {
+        replicas: [] for name, replicas in names.items() if not options.only or name in options.only
+    }
     with _stage(options.cluster, options.away_s) as stage:
         for _ in range(options.turns):
             for fault, results in found.items():
                 results.append(measure(stage, fault))
                 print(f"{fault}: {results[-1]}", file=sys.stderr)
+        for _ in range(options.turns):
+            for replicas, turns in redeployed.items():
+                turns.append(measure_redeploy(stage.palio, replicas))
+                print(f"redeploy {replicas}: {turns[-1].brief}", file=sys.stderr)
     head = ["fault", "applying again after s, median (range)", "longest without an accepted score s"]
     head += ["reads failed, gateway", "reads failed, api", "reads", "acknowledged", "lost, doubled", "aim"]
-    text = table(head, [_row(fault, results) for fault, results in found.items()])
+    tables = [table(head, [_row(fault, results) for fault, results in found.items()])] if found else []
+    if redeployed:
+        rows = [faults_redeploy.row(replicas, turns) for replicas, turns in redeployed.items()]
+        tables.append(table(faults_redeploy.HEAD, rows))
+    text = "\n\n".join(tables)
     print(text)
     return text
 
 
 def _row(fault: str, results: Sequence[Found]) -> list[str]:
     applied = [result.applied_s for result in results]
-    goal_s = OWNER_GOAL_S if "owner" in fault else NODE_GOAL_S if fault == NODE else 0
+    goal_s = OWNER_GOAL_S if "owner" in fault else {NODE: NODE_GOAL_S, FLUSHED: COPIES_GOAL_S}.get(fault, 0.0)
     verdict = f"{goal_s:g} s: {'met' if max(applied) <= goal_s else 'missed'}" if goal_s else "-"
     return [
         fault,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
@@ -29,6 +30,10 @@ class LoadProcess:
         if told != word:
             raise RuntimeError(f"expected {word!r} from the load's process, got {told!r}")
 
+    def say(self, word: str) -> None:
+        """Tell the work, which waits for it with `heard`."""
+        self._pipe.send(word)
+
     def result(self, timeout_s: float) -> Any:
         """What `work` returned."""
         try:
@@ -50,6 +55,14 @@ def tell(word: str) -> None:
     """Tell the process that waits for this one how far the work is."""
     assert _pipe is not None, "this is no load's process"
     _pipe.send(word)
+
+
+async def heard(word: str) -> None:
+    """Wait until the process that waits for this one has said `word`. Raises RuntimeError for another one."""
+    assert _pipe is not None, "this is no load's process"
+    said = await asyncio.to_thread(_pipe.recv)
+    if said != word:
+        raise RuntimeError(f"expected {word!r}, got {said!r}")
 
 
 def _run(pipe: Connection, work: Work, args: tuple[Any, ...]) -> None:

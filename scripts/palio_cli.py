@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo against a running Palio, the durable store's shards."""
+"""Palio's command line: tokens, settings, the demo against a running Palio, new doors for it, the durable store's shards."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="X times as fast (default: 1)")
     _data_option(demo)
     demo.set_defaults(command=_demo)
+
+    redeploy = commands.add_parser(
+        "redeploy",
+        help="replace the doors of a running Palio, one replica after the other",
+        description="Start new replicas of both doors of a running Palio, from the code as it is now, each before an old one leaves. "
+        "No request fails; live sockets are told when to come back. Settings of the doors that are in the environment apply; "
+        "the others stay as Palio was started. The running Palio is found by PALIO_RAY_ADDRESS, or else by its data directory.",
+    )
+    _data_option(redeploy)
+    redeploy.set_defaults(command=_redeploy)
 
     shards = commands.add_parser(
         "shards",
@@ -112,6 +122,14 @@ def _demo(options: argparse.Namespace) -> int:
     return run_demo(
         url, bearer, speed=options.speed, data_dir=settings.data_dir if options.token is None else options.data
     )
+
+
+def _redeploy(options: argparse.Namespace) -> int:
+    from cluster.redeploy import redeploy
+
+    redeploy(load_settings(data_dir=options.data))
+    print("palio: all replicas of both doors are new")
+    return 0
 
 
 def _shards(options: argparse.Namespace) -> int:

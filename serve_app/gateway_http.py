@@ -61,6 +61,12 @@ class GatewayHttp(HttpToolsProtocol):
         self.head_bytes = 0
         self.refused = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        cycle: Any = self.cycle  # uvicorn's own kind, or a HotCycle
+        return cycle is not None and not cycle.response_complete
+
     # From the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -144,6 +150,8 @@ class GatewayHttp(HttpToolsProtocol):
             "state": self.app_state.copy(),
         }
         super().on_headers_complete()
+        if self.gateway.hub.draining and self.cycle is not existing:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
@@ -189,6 +197,7 @@ class GatewayHttp(HttpToolsProtocol):
         if not tournament.isdigit():
             return None
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        keep_alive = keep_alive and not self.gateway.hub.draining
         return HotCycle(tournament.decode("ascii"), submits, keep_alive)
 
     def _start(self, cycle: HotCycle) -> None:

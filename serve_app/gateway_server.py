@@ -23,6 +23,7 @@ EXPIRE_INTERVAL_S: Final = 2.0
 SPARE_FILES: Final = 500
 NOTSENT_LOWAT_BYTES: Final = 128 * 1024
 STOP_WAIT_S: Final = 5.0
+LEAVE_S: Final = 1.0  # for clients to hear on their next request that this connection ends
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class GatewayServer:
         self.app = app
         self.port: int = listener.getsockname()[1]
         self._server = server
+        self._listener = listener
         self._serving = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-server")
         self._expiring = asyncio.create_task(self._expire_regularly(), name="gateway-expiry")
 
@@ -69,10 +71,40 @@ class GatewayServer:
                 )
 
     async def drain(self, spread_s: float) -> None:
-        """Take no new connections, and close the live sockets evenly over `spread_s`, telling each when to come back."""
+        """Take no new connections, and let those that are open end well, within about `spread_s`.
+
+        Live sockets are closed evenly over it, each told when to come back. HTTP requests are answered; from now on each answer ends its
+        connection, so that a busy client leaves between two requests: one that is closed while idle may cross with a request.
+        """
+        began_s = asyncio.get_running_loop().time()
+        await self._stop_listening()
+        await self.app.hub.drain(spread_s)
+        while connections := self._http_connections():
+            waited_s = asyncio.get_running_loop().time() - began_s
+            busy = any(connection.busy for connection in connections)
+            if waited_s >= spread_s or (waited_s >= LEAVE_S and not busy):
+                break
+            await asyncio.sleep(0.02)
+
+    async def _stop_listening(self) -> None:
+        """Leave the port to the others on it. Whoever is connected but not accepted yet is taken: closing would reset these clients."""
+        accepted: list[socket.socket] = []
+        with contextlib.suppress(OSError):  # none waits, or it is closed already
+            while True:
+                accepted.append(self._listener.accept()[0])
+        # At once: the event loop closes it only later, and who connects between is reset. Uvicorn closes it in `stop`, too.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         for server in self._server.servers:
             server.close()
-        await self.app.hub.drain(spread_s)
+        loop, state = asyncio.get_running_loop(), self._server.server_state
+        for each in accepted:
+            each.setblocking(False)
+            with contextlib.suppress(OSError):  # it is gone meanwhile
+                await loop.connect_accepted_socket(lambda: GatewayHttp(self._server.config, state, {}), each)
+
+    def _http_connections(self) -> list[GatewayHttp]:
+        return [each for each in self._server.server_state.connections if isinstance(each, GatewayHttp)]
 
     async def stop(self) -> None:
         """End at once what is left: requests under way are answered within STOP_WAIT_S. A second call does nothing."""
@@ -90,9 +122,8 @@ class GatewayServer:
         while True:
             await asyncio.sleep(interval_s)
             now_s = loop.time()
-            for connection in list(self._server.server_state.connections):
-                if isinstance(connection, GatewayHttp):
-                    connection.expire(now_s)
+            for connection in self._http_connections():
+                connection.expire(now_s)
 
 
 async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 DRAIN_STEPS_A_SECOND: Final = 50
 DRAIN_LEAST_A_SECOND: Final = 100  # sockets
 RETRY_AFTER_LEAST_MS: Final = 500
+RETRY_AFTER_JITTER_MS: Final = 1000
 
 
 class HubFullError(Exception):
@@ -109,7 +110,8 @@ class Hub:
         steps = max(1, int(spread_s * DRAIN_STEPS_A_SECOND))
         for step in range(steps):
             for socket in sockets[step::steps]:
-                wait_ms = RETRY_AFTER_LEAST_MS + random.randrange(1, 1000 + int(spread_s * 1000))  # noqa: S311 - spreads load
+                # The closes are spread already: the wait only keeps those of one step apart.
+                wait_ms = RETRY_AFTER_LEAST_MS + random.randrange(1, RETRY_AFTER_JITTER_MS)  # noqa: S311 - spreads load
                 socket.close(CLOSE_DRAINING, come_back(wait_ms))
             if step < steps - 1:
                 await asyncio.sleep(spread_s / steps)

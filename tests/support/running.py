@@ -36,10 +36,15 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+def environment_of(env: dict[str, str]) -> dict[str, str]:
+    """This process's environment with these settings alone."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PALIO_")}
+    return environment | {"PYTHONPATH": str(PROJECT_DIR), **env}
+
+
 def run_palio(data: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
     """`scripts/run` without its set-up of the virtual environment, which the tests already run in."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PALIO_")}
-    environment |= {"PYTHONPATH": str(PROJECT_DIR), **(env or {})}
+    environment = environment_of(env or {})
     command = [sys.executable, "-P", "-m", "scripts.run_palio", "--no-demo", "--data", str(data), *arguments]
     return subprocess.Popen(
         command, cwd=PROJECT_DIR, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -87,6 +92,19 @@ class RunningPalio:
     def said(self, line: str) -> bool:
         """Whether it printed this line."""
         return any(printed.strip() == line for printed in self.output)
+
+    def redeploy(self, **env: str) -> None:
+        """`scripts/palio redeploy`: new replicas of the doors, with these settings. Raises AssertionError with what it said."""
+        command = [sys.executable, "-P", "-m", "scripts.palio_cli", "redeploy", "--data", str(self.data)]
+        done = subprocess.run(
+            command,
+            env=environment_of({**self.env, **env}),
+            capture_output=True,
+            text=True,
+            timeout=START_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     def stop(self) -> int:
         """SIGTERM, as a supervisor would; the exit status, 0 also when it was not running."""
