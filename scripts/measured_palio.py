@@ -115,6 +115,15 @@ class MeasuredPalio:
                     used[server] += _cpu_s(psutil.Process(pid))
         return used
 
+    def pids(self, role: str) -> list[int]:
+        """Palio's processes of a role, as `cpu_s` names them."""
+        found = []
+        for process in self._root.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if _role(process) == role:
+                    found.append(process.pid)
+        return found
+
     def idle_rate(self, seconds: float) -> float:
         """CPU seconds a second of all processes while nobody asks for anything."""
         before, began_s = self.cpu_s(), time.monotonic()
