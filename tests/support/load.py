@@ -119,6 +119,28 @@ class Load:
                     assert attempts == self.attempts
                 time.sleep(0.2)
 
+    def miscounted(self, within_s: float = 90.0) -> tuple[int, int]:
+        """(lost, doubled): acknowledged events that were not applied, and applications beyond one of an event. Raises AssertionError when
+        every event was applied once and the table is wrong all the same."""
+        try:
+            self.check_table(within_s)
+        except AssertionError:
+            with self.palio.client() as api:
+                applied = Counter(self._attempts(api))
+            lost, doubled = (self.attempts - applied).total(), (applied - self.attempts).total()
+            if not lost and not doubled:
+                raise
+            return lost, doubled
+        return 0, 0
+
+    def longest_unread_s(self, door: str, since: float) -> float:
+        """The longest time from `since` on in which no read at a door was answered well."""
+        times = [
+            since,
+            *(at for at, what, status in self.reads if status == 200 and at > since and what.startswith(door)),
+        ]
+        return max((after - at for at, after in itertools.pairwise(times)), default=0.0)
+
     def _attempts(self, api: httpx.Client) -> dict[int, int]:
         """How many events of each user were applied: one lost or counted twice shows here."""
         path = f"/v1/tournaments/{self.tournament}/participants"
