@@ -79,6 +79,14 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     Raises StartError for a port in use, a data directory that is in use, not writable, or made by a newer version.
     """
     tell = progress or (lambda _text: None)
+    if settings.ray_address is not None and None in (
+        settings.kafka_bootstrap_servers,
+        settings.mysql_shards,
+        settings.redis_urls,
+    ):
+        raise StartError(
+            "PALIO_RAY_ADDRESS: expected Kafka, MySQL and Redis to be configured, which several nodes can share"
+        )
     _check_ports(settings)
     lock = _lock_data_dir(settings.data_dir)
     try:

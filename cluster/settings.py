@@ -188,10 +188,6 @@ class Settings(ServerSettings):
             raise ValueError(
                 f"PALIO_GATEWAY_PORT: expected another port than PALIO_PORT, got {self.gateway_port} for both"
             )
-        if self.ray_address is not None and None in (self.kafka_bootstrap_servers, self.mysql_shards, self.redis_urls):
-            raise ValueError(
-                "PALIO_RAY_ADDRESS: expected Kafka, MySQL and Redis to be configured, which several nodes can share, got not all of them"
-            )
         if self.gateway_replicas_max < self.gateway_replicas_min:
             raise ValueError(
                 f"PALIO_GATEWAY_REPLICAS_MAX: expected at least PALIO_GATEWAY_REPLICAS_MIN ({self.gateway_replicas_min}), "

@@ -81,6 +81,12 @@ def test_an_unknown_setting(tmp_path):
     assert "PALIO_PORT" in line
 
 
+def test_several_nodes_without_servers_that_they_can_share(tmp_path):
+    line = refused(tmp_path / "data", env={"PALIO_RAY_ADDRESS": "127.0.0.1:1"})
+    assert "expected Kafka, MySQL and Redis to be configured" in line
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_ill_typed_setting(tmp_path):
     assert "PALIO_SHARDS" in refused(tmp_path / "data", env={"PALIO_SHARDS": "many"})
 

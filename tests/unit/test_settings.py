@@ -185,7 +185,6 @@ def test_servers_take_the_embedded_parts_places(monkeypatch):
         ),
         ("PALIO_MYSQL_SHARDS", "u:geheim@db", "user and password are PALIO_MYSQL_USER and PALIO_MYSQL_PASSWORD"),
         ("PALIO_INFLUX_URL", "http://u:geheim@h:8086", "expected addresses alone"),
-        ("PALIO_RAY_ADDRESS", "127.0.0.1:6379", "expected Kafka, MySQL and Redis to be configured"),
         ("PALIO_KAFKA_TOPIC_ID", "abc", "expected PALIO_KAFKA_BOOTSTRAP_SERVERS beside it"),
     ],
 )
