@@ -243,7 +243,12 @@ def _start_doors(settings: Settings) -> None:
 def _await_ready(palio: Palio) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     error: Exception | None = None
-    for url in (f"{palio.url}/readyz", f"{palio.gateway_url}/healthz"):
+    urls = [f"{palio.url}/readyz"]
+    if (
+        palio.settings.ray_address is None
+    ):  # else its replicas, which Serve has found well, may all be on other machines
+        urls.append(f"{palio.gateway_url}/healthz")
+    for url in urls:
         while True:
             try:
                 with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
