@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import httpx
+import psutil
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import scope_name
@@ -219,9 +220,13 @@ def strike(arena: Arena, own: set[int], unsaved: int, series: int) -> Found:
         arena.palio.await_applied(known + unsaved, WAIT_S)
     others = set(arena.palio.pids(ROLE)) - own
     (owner,) = own
+    killed_s = time.time()
     found = measure(arena, owner)
     own.clear()
     own |= eventually(lambda: set(arena.palio.pids(ROLE)) - others)
+    (owner,) = own
+    begun_s = psutil.Process(owner).create_time() - killed_s
+    print(f"{unsaved:,} unsaved: {found}; its process began {begun_s:+.2f} s from the kill", file=sys.stderr)
     return found
 
 
@@ -244,7 +249,6 @@ def main(argv: Sequence[str] | None = None) -> str:
         for number in range(options.turns):
             for unsaved, results in found.items():
                 results.append(strike(arena, own, unsaved, number + 1))
-                print(f"{unsaved} unsaved: {results[-1]}", file=sys.stderr)
         codec = codec_note(asyncio.run(await_durable(arena)))
     head = [
         "killed with",

@@ -169,6 +169,17 @@ async def test_a_lock_that_stays_taken_is_unavailable_in_bounded_time(
     assert (await sharded.projected([f"partition-{number % 5}"])) == {f"partition-{number % 5}": 11}
 
 
+async def test_a_save_of_many_rows_has_time_for_them(mysql_options: MysqlOptions) -> None:
+    """One that is cut off is tried again, whole, and cut off again: nothing of a large tournament would ever be durable."""
+    await prepare(mysql_options, mysql_options.shards[0].primary)
+    records = SqlRecords(mysql_engine(mysql_options, mysql_options.shards[0].primary), timeout_ms=500)
+    users = range(1, 30_001)
+    await records.save(checkpoint(tournament(1), participants=[participant(1, user) for user in users]))
+    _, last = (await records.user_tournaments(users[-1], None, 1))[0][0]
+    assert last == participant(1, users[-1])
+    await records.close()
+
+
 # -- wrong settings --------------------------------------------------------------------------------------------------
 
 
