@@ -265,13 +265,8 @@ def main(argv: Sequence[str] | None = None) -> str:
             for unsaved, results in found.items():
                 results.append(strike(arena, own, unsaved, number + 1))
         codec = codec_note(asyncio.run(await_durable(arena)))
-    head = [
-        "killed with",
-        "the new owner answers after s, median (range)",
-        "a score is applied after s",
-        "reads meanwhile",
-    ]
-    head += ["failed", "slowest s", "aim", ""]
+    head = ["killed with", "records in no checkpoint, median", "the new owner answers after s, median (range)"]
+    head += ["a score is applied after s", "reads meanwhile", "failed", "slowest s", "aim", ""]
     rows = [_row(unsaved, results) for unsaved, results in found.items()]
     text = f"{options.participants:,} participants.\n\n{table(head, rows)}\n\n{note} {codec}"
     print(text)
