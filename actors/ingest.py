@@ -42,7 +42,7 @@ class IngestConfig:
     delivery_interval_ms: int = 20
     prompt: int = 500
     retry_ms: int = 100
-    retry_max_ms: int = 1000
+    retry_max_ms: int = 250
     commit_interval_ms: int = 1000
     keep_ms: int = 3_600_000
 
