@@ -69,19 +69,24 @@ class KafkaClient:
         """aiokafka's client, connected. Raises LogUnavailableError, and LogConfigurationError for credentials that are refused."""
         if self._closed:
             raise LogUnavailableError("the log is closed")
-        if self._client is not None and not self._client._sync_task.done():
+        if self._usable():
             return self._client
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
-            if self._client is not None and self._client._sync_task.done():
-                # Its task of keeping up with the leaders died of an error that aiokafka did not expect: begin anew.
+            if self._client is not None and not self._usable():
                 broken, self._client = self._client, None
                 with contextlib.suppress(*UNREACHABLE):
                     await broken.close()
             if self._client is None:
                 self._client = await self._bootstrap()
         return self._client
+
+    def _usable(self) -> bool:
+        """Not one whose task of keeping up with the leaders died of an error that aiokafka did not expect, nor one that knows no broker any
+        more: it asks nobody, for ever (seen: a broker that had lost its controller answered with no brokers at all)."""
+        client = self._client
+        return client is not None and not client._sync_task.done() and client.get_random_node() is not None
 
     async def _bootstrap(self) -> Any:
         servers = self.config.bootstrap_servers
@@ -106,6 +111,9 @@ class KafkaClient:
         if self._closed:
             await client.close()
             raise LogUnavailableError("the log is closed")
+        if client.get_random_node() is None:
+            await client.close()
+            raise RetriableError(f"Kafka at {servers} names no brokers yet")
         return client
 
     async def _reason(self, arguments: Mapping[str, Any], error: BaseException) -> LogError:
@@ -141,10 +149,7 @@ class KafkaClient:
     async def ask(self, request: Any) -> Any:
         """One request to any broker."""
         client = await self.started()
-        node = client.get_random_node()
-        if node is None:
-            raise RetriableError("no broker of Kafka is known")
-        return await self.send(node, request)
+        return await self.send(client.get_random_node(), request)
 
     async def retried(self, attempt: Callable[[], Awaitable[T]], timeout_s: float | None = None) -> T:
         """The result of `attempt`, tried again while it raises RetriableError, for at most `timeout_s` (by default, the call timeout)."""

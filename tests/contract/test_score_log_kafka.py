@@ -197,6 +197,20 @@ async def test_without_a_broker_appends_end_in_time_memory_is_bounded_and_it_rec
     await log.close()
 
 
+async def test_a_client_that_knows_no_broker_any_more_begins_anew(config: KafkaLogConfig) -> None:
+    """A broker that has lost its controller answers with no brokers at all, and aiokafka then has nobody to ask."""
+    log = await KafkaScoreLog.open(config)
+    assert await log.append([NewRecord(0, b"1", b"before")]) == [0]
+    for client in (log._client, log._producing):
+        inner = await client.started()
+        inner.cluster._brokers.clear()
+        inner.cluster._bootstrap_brokers.clear()
+        inner.cluster._partitions.clear()
+    assert (await log.bounds())[0].last == 0
+    assert await log.append([NewRecord(0, b"1", b"after")], 10) == [1]
+    await log.close()
+
+
 async def test_a_cancelled_append_leaves_nothing_behind(config: KafkaLogConfig) -> None:
     log = await KafkaScoreLog.open(replace(config, linger_ms=200))
     call = asyncio.create_task(log.append([NewRecord(0, b"1", b"x")]))
