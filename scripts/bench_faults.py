@@ -227,14 +227,15 @@ def main(argv: Sequence[str] | None = None) -> str:
         replicas: [] for name, replicas in names.items() if not options.only or name in options.only
     }
     with _stage(options.cluster, options.away_s) as stage:
-        for _ in range(options.turns):
-            for fault, results in found.items():
-                results.append(measure(stage, fault))
-                print(f"{fault}: {results[-1]}", file=sys.stderr)
+        # before anything is killed: processes of a dead node may live on, and redeploying counts replicas
         for _ in range(options.turns):
             for replicas, turns in redeployed.items():
                 turns.append(measure_redeploy(stage.palio, replicas))
                 print(f"redeploy {replicas}: {turns[-1].brief}", file=sys.stderr)
+        for _ in range(options.turns):
+            for fault, results in found.items():
+                results.append(measure(stage, fault))
+                print(f"{fault}: {results[-1]}", file=sys.stderr)
     head = [
         "fault",
         "applying again after s, median (range)",
