@@ -1,7 +1,7 @@
 """The tables of the durable store, the same on SQLite and MySQL, and how rows of the port become rows of them.
 
-The participants table as it was asked for, with a key of its own, cannot be made: MySQL wants the partitioning column in every unique key, so the
-primary key is (tournament_id, user_id). Columns whose plain names are reserved words are called `log_partition` and
+A participants table with a key of its own cannot be made: MySQL wants the partitioning column in every unique key, so the primary key is
+(tournament_id, user_id). Columns whose plain names are reserved words are called `log_partition` and
 `log_offset`. Scores are DECIMAL(10,2) in SQL and hundredths outside.
 """
 
