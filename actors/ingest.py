@@ -155,14 +155,22 @@ class Ingest:
         """Ask the director for the owners of new dedicated tournaments; what fails is asked again later."""
         for tournament in list(self._homeless):
             partition, after = self.dedicated[tournament]
-            try:
-                async with asyncio.timeout(self.config.director_timeout_ms / 1000):
-                    owner = await self._host(partition, tournament, after)
-            except Exception as error:  # whatever the director's trouble is, the records wait in the log
-                logger.warning("no owner yet for dedicated tournament %d: %r", tournament, error)
+            owner = await self._owner_of(partition, tournament, after)
+            if owner is None:
                 continue
             self._homeless.discard(tournament)
             self._feed(owner).add(partition, tournament, after)
+
+    async def _owner_of(self, partition: int, tournament: int, after: int) -> str | None:
+        """Whom the director names as a scope's owner; None when it does not within its time."""
+        try:
+            async with asyncio.timeout(self.config.director_timeout_ms / 1000):
+                return await self._host(partition, tournament, after)
+        except Exception as error:  # whatever the director's trouble is, the records wait in the log
+            logger.warning(
+                "no owner yet for %s of partition %d: %r", tournament or "the shared scope", partition, error
+            )
+            return None
 
     def parse(self, log_range: LogRange) -> list[Parsed]:
         """Decode a range; what cannot be becomes a dead letter, at once."""
@@ -240,11 +248,8 @@ class Ingest:
         """Ask the director for the owners of scopes that moved; what fails is asked again later."""
         for (partition, tournament), owner in list(self._moved.items()):
             after = self.dedicated[tournament][1] if tournament in self.dedicated else -1
-            try:
-                async with asyncio.timeout(self.config.director_timeout_ms / 1000):
-                    new_owner = await self._host(partition, tournament, after)
-            except Exception as error:  # as in find_homes
-                logger.warning("no owner yet for moved scope %s: %r", (partition, tournament), error)
+            new_owner = await self._owner_of(partition, tournament, after)
+            if new_owner is None:
                 continue
             del self._moved[partition, tournament]
             feed = self.feeds.get(owner)

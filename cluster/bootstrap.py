@@ -276,7 +276,8 @@ def _stop_actors(*, outlive: bool) -> None:
             if name.startswith(prefix):
                 with contextlib.suppress(ValueError):  # it ended meanwhile
                     stopping.append((name, ray.get_actor(name, NAMESPACE).stop.remote()))
-        ray.wait([reference for _, reference in stopping], num_returns=len(stopping), timeout=30) if stopping else None
+        if stopping:
+            ray.wait([reference for _, reference in stopping], num_returns=len(stopping), timeout=30)
         for name, reference in stopping:
             try:
                 ray.get(reference, timeout=0.1)
