@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -116,15 +117,21 @@ class Entity:
         self.top_worst = scores[-1] if len(scores) >= views.TOP_ROWS else None
         return views.live_fields(state, self.status, [row for _, _, row in rows.values()])
 
-    def touches_top(self, slot: int, score: int) -> bool:
-        """Whether a new score may show in the live table: a cheap test that errs on the side of yes."""
-        if self.top_worst is None or slot in self.top_rows:
+    def touches_top(self, slots: Iterable[int]) -> bool:
+        """Whether the new scores of these may show in the live table: a cheap test that errs on the side of yes."""
+        worst, rows, score_of = self.top_worst, self.top_rows, self.state.ranking.score
+        if worst is None:
             return True
-        return score >= self.top_worst if self.state.spec.order == "desc" else score <= self.top_worst
+        sign = 1 if self.state.spec.order == "desc" else -1
+        return any(
+            slot in rows or ((score := score_of(slot)) is not None and score * sign >= worst * sign) for slot in slots
+        )
 
-    def note_changed(self, user_id: int) -> None:
+    def note_changed(self, user_ids: Iterable[int]) -> None:
         """Remember whose standing changed by their own doing, within a bound."""
-        if len(self.changed_users) < MAX_CHANGED_USERS:
-            self.changed_users.add(user_id)
-        else:
+        if self.changed_many:
+            return
+        self.changed_users.update(user_ids)
+        if len(self.changed_users) > MAX_CHANGED_USERS:
             self.changed_many = True
+            self.changed_users.clear()

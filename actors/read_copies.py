@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -91,17 +91,18 @@ class ReadCopies:
         self.failures = 0
         self.repaired = 0
 
-    def mark(self, entity: Entity, slot: int = -1) -> None:
-        """This tournament changed, and with it the row of `slot` (-1: no row). Before its scope is ready nothing of it is shown."""
+    def mark(self, entity: Entity, slots: Collection[int] = ()) -> None:
+        """This tournament changed, and with it the rows of `slots`. Before its scope is ready nothing of it is shown."""
         if not entity.scope.ready:
             return
         tournament_id = entity.state.tournament_id
         copy = self._copies.get(tournament_id)
         if copy is None or copy.entity is not entity:
             copy = self._copies[tournament_id] = _Copy(entity)
-        elif slot >= 0:
-            copy.changed.add(slot)
-            if len(copy.changed) == self._eager_rows:
+        elif slots:
+            before = len(copy.changed)
+            copy.changed.update(slots)
+            if before < self._eager_rows <= len(copy.changed):
                 self._next_ms = 0  # at once, while it still fits into one batch
         self._waiting[tournament_id] = copy
 

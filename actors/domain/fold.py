@@ -21,16 +21,17 @@ from actors.domain.messages import (
     End,
     Join,
     Leave,
+    Message,
     ScoreWire,
-    Spec,
     Start,
     Tick,
     decode_value,
 )
 from actors.domain.ranking import Ranking
+from actors.domain.scoring import judge_score, take_score
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import REFUSAL, Command, Status, next_status
-from actors.domain.values import MAX_HUNDREDTHS, parse_id
+from actors.domain.values import parse_id
 
 APPLIED: Final = "applied"
 IGNORED: Final = "ignored"
@@ -66,11 +67,14 @@ class StatusChanged(NamedTuple):
 Event = Outcome | StatusChanged
 
 
-def apply(state: Tournament | None, tournament_id: int, partition: int, item: Item) -> tuple[Tournament, list[Event]]:
+def apply(
+    state: Tournament | None, tournament_id: int, partition: int, item: Item, message: Message | ScoreWire | None = None
+) -> tuple[Tournament, list[Event]]:
     """Apply one record; returns the state (the same object, changed) and the events.
 
-    A record at or below the state's offset was applied before and changes nothing. Raises InvalidRecordError
-    (`unknown_tournament`, `malformed`) for what cannot be applied: a dead letter.
+    `message` is a control item's value, for a caller that has decoded it already. A record at or below the state's offset was
+    applied before and changes nothing. Raises InvalidRecordError (`unknown_tournament`, `malformed`) for what cannot be applied: a
+    dead letter.
     """
     if state is not None and item.offset <= state.offset:
         return state, []
@@ -79,13 +83,15 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
             raise InvalidRecordError(
                 "unknown_tournament", f"no tournament {tournament_id} was created before this score"
             )
-        # what meets a tournament that is over leaves it untouched, to the byte: its last snapshot stays the truth
-        if state.over:
-            return state, [apply_score(state, item)]
-        events: list[Event] = _advance(state, item.offset, item.time_ms)
-        events.append(apply_score(state, item))
+        events: list[Event] = advance(state, item)
+        slot = state.members.slot(item.user_id)
+        verdict = judge_score(state, item, slot)
+        if not verdict.reason:
+            take_score(state, slot, verdict)
+        events.append(score_outcome(item, verdict.reason))
         return state, events
-    message = decode_value(item.value)
+    if message is None:
+        message = decode_value(item.value)
     if isinstance(message, Claim) and state is not None:
         return state, []  # owners read claims; a tournament is the same whoever holds it
     if isinstance(message, Create):
@@ -95,7 +101,7 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
     if isinstance(message, ScoreWire):
         raise InvalidRecordError("malformed", "expected a control record, got a score")
     user_id = _user_id(message.user_id) if isinstance(message, Join | Leave) else 0  # before anything has changed
-    events = [] if state.over else _advance(state, item.offset, item.time_ms)
+    events = advance(state, item)
     if not isinstance(message, Tick):
         events.extend(_control(state, item, message, user_id))
     return state, events
@@ -108,10 +114,17 @@ def _user_id(text: str) -> int:
         raise InvalidRecordError("malformed", str(error)) from error
 
 
+def advance(state: Tournament, item: Item) -> list[Event]:
+    """Move time and status on to a record that is beyond the state's offset: rule 2.
+
+    What meets a tournament that is over leaves it untouched, to the byte: its last snapshot stays the truth.
+    """
+    return [] if state.over else _advance(state, item.offset, item.time_ms)
+
+
 def _advance(state: Tournament, offset: int, time_ms: int) -> list[Event]:
-    """Move time and status on to a record: rule 2."""
     state.offset = offset
-    state.time_ms = max(time_ms, state.time_ms)
+    state.time_ms = max(state.time_ms, time_ms)
     due = state.due_ms
     if due is None or due > state.time_ms:
         return []
@@ -142,59 +155,16 @@ def _move(state: Tournament, command: Command, time_ms: int, reason: str) -> Sta
     return StatusChanged(state.offset, before, state.status, time_ms, reason)
 
 
-def apply_score(state: Tournament, item: ScoreItem) -> Outcome:
-    """One score of a tournament whose time is already at the record's. Only an applied score consumes its event id."""
-    members, user_id, event_id = state.members, item.user_id, item.event_id
-    reason = ""
-    if state.status != "running":
-        reason = "not_running" if state.status == "scheduled" else "ended"
-        return Outcome(item.offset, "score", IGNORED, reason, "", user_id, event_id)
-    slot = members.slot(user_id)
-    if slot < 0:
-        return Outcome(item.offset, "score", IGNORED, "not_joined", "", user_id, event_id)
-    digest = state.digest(b"e", user_id, event_id)
-    spec = state.spec
-    if digest in state.seen:
-        reason = "duplicate"
-    elif members.attempts[slot] >= spec.max_attempts:
-        reason = "attempts_used"
-    else:
-        old = state.ranking.score(slot)
-        new = _new_score(spec, old, item.score)
-        if not -MAX_HUNDREDTHS <= new <= MAX_HUNDREDTHS:
-            reason = "out_of_range"
-        else:
-            state.seen.add(digest)
-            members.attempts[slot] += 1
-            if new != old:
-                state.ranking.place(slot, new)
-                members.scored_ms[slot] = state.time_ms
-            state.dirty.add(slot)
-    return Outcome(item.offset, "score", IGNORED if reason else APPLIED, reason, "", user_id, event_id)
-
-
-def may_change(state: Tournament, slot: int, score: int) -> bool:
-    """Whether a submission of this score would change a member's score, if it is applied."""
-    old = state.ranking.score(slot)
-    return _new_score(state.spec, old, score) != old
-
-
-def _new_score(spec: Spec, old: int | None, score: int) -> int:
-    """The score policy: what the score is after one more submission."""
-    if old is None or spec.score_policy == "last":
-        return score
-    if spec.score_policy == "sum":
-        return old + score
-    if spec.score_policy == "first":
-        return old
-    return max(old, score) if spec.order == "desc" else min(old, score)
+def score_outcome(item: ScoreItem, reason: str) -> Outcome:
+    """The outcome of a score by the reason of its verdict."""
+    return Outcome(item.offset, "score", IGNORED if reason else APPLIED, reason, "", item.user_id, item.event_id)
 
 
 def _create(
     state: Tournament | None, tournament_id: int, partition: int, item: ControlItem, create: Create
 ) -> tuple[Tournament, list[Event]]:
     if state is not None:
-        events: list[Event] = [] if state.over else _advance(state, item.offset, item.time_ms)
+        events = advance(state, item)
         same = create.request_digest == state.request_digest
         outcome = APPLIED if same else REFUSED
         reason = "" if same else "idempotency_conflict"

@@ -126,7 +126,7 @@ class Keeper:
             held = self.held[self._n % 7]  # the others are idle
             user = 1 + self._n % 30
             held.apply([item_of(held.entity.state.offset + 1, score(user, self._n * 10, 1000 + self._n))])
-            self.copies.mark(held.entity, held.entity.state.members.slot(user))
+            self.copies.mark(held.entity, [held.entity.state.members.slot(user)])
             await self.copies.round_due()
             await asyncio.sleep(0.01)
 

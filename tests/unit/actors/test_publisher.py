@@ -63,7 +63,7 @@ class Stage:
     def score(self, user: int, score: int) -> None:
         self.offset += 1
         apply(self.state, TOURNAMENT, 0, ScoreItem(self.offset, self.now_ms, TOURNAMENT, user, str(self.offset), score))
-        self.entity.note_changed(user)
+        self.entity.note_changed([user])
         self.publisher.mark(self.entity)
 
     def leave(self, user: int) -> None:
