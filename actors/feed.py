@@ -98,6 +98,7 @@ class Feed:
         """The next ranges of all scopes, within the batch."""
         ranges: list[Range] = []
         room = self._ingest.config.batch
+        belongs = self._ingest.homes.belongs
         for (partition, tournament), position in list(self.positions.items()):
             after = position.watermark
             if after is None or (partition, tournament) in self._probing:
@@ -128,7 +129,7 @@ class Feed:
                 # what the window has not seen yet may hold a create of a dedicated tournament: not ahead of it
                 if upto > window.upto:
                     upto, records = window.upto, [r for r in records if r.item.offset <= window.upto]
-            items = [record.item for record in records if self._ingest.belongs(record, tournament)]
+            items = [record.item for record in records if belongs(record, tournament)]
             room -= len(records)
             if upto > after:
                 ranges.append(Range(partition, tournament, after, upto, items))
@@ -141,13 +142,13 @@ class Feed:
             if position is None:
                 continue
             if not reached.held:
-                self._ingest.scope_moved(self.owner, *key)
+                self._ingest.homes.moved(self.owner, *key)
                 continue
             if self.stopped.get(key, reached.watermark) != reached.watermark:
                 del self.stopped[key]
             position.watermark = position.known = reached.watermark
             position.durable = reached.durable
             if reached.closed:
-                self._ingest.scope_closed(self.owner, *key)
+                self._ingest.homes.closed(self.owner, *key)
         for rejected in answer.rejected:
-            await self._ingest.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)
+            await self._ingest.letters.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from actors.domain.messages import Claim, Create
+from actors.dead_letters import DeadLetters
 from actors.feed import Feed
+from actors.homes import Director, Homes
 from actors.parse import Parsed, Parser
 from actors.window import Window
 from storage.base import DeadLetter, LogError, LogRange, LogReader, LogTruncatedError, LogUnavailableError, ScoreLog
@@ -48,10 +49,7 @@ class IngestConfig:
 
 
 class Ingest:
-    """See the module. `deliver(owner, data)` hands encoded ranges to an owner; `host(partition, tournament, after)` asks the
-    director for the owner of a scope, `homes(partitions)` for those of the dedicated tournaments that are stored and not over;
-    `sleep(seconds)` is the clock's wait.
-    """
+    """See the module. `deliver(owner, data)` hands encoded ranges to an owner; `sleep(seconds)` is the clock's wait."""
 
     def __init__(
         self,
@@ -59,10 +57,8 @@ class Ingest:
         log: ScoreLog,
         parser: Parser,
         partitions: Mapping[int, str],
-        homes: Callable[[list[int]], Awaitable[Mapping[int, tuple[int, str]]]],
         deliver: Callable[[str, bytes], Awaitable[bytes]],
-        host: Callable[[int, int, int], Awaitable[str]],
-        closed: Callable[[int, int], Awaitable[None]],
+        director: Director,
         config: IngestConfig,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -70,30 +66,18 @@ class Ingest:
         self._parser = parser
         self.config = config
         self._deliver = deliver
-        self._host = host
-        self._homes = homes
-        self._closed = closed
         self.sleep = sleep
         self.windows = {partition: Window(partition) for partition in partitions}
         self.feeds: dict[str, Feed] = {}
         self.grown = asyncio.Event()  # a feed was added
-        self.dedicated: dict[int, tuple[int, int]] = {}  # tournament -> (partition, fed from after this offset)
-        self._homeless: set[int] = set()  # dedicated tournaments whose owner is still being asked for
-        self._closing: dict[int, int] = {}  # tournament -> partition: closed, and the director does not know yet
-        self._moved: dict[tuple[int, int], str] = {}  # (partition, tournament) -> the owner that does not hold it
-        self._to_tell = asyncio.Event()  # there is something to ask or to tell the director
-        self._letters: list[DeadLetter] = []
+        self.homes = Homes(
+            director, self, timeout_ms=config.director_timeout_ms, retry_ms=config.retry_max_ms, sleep=sleep
+        )
+        self.letters = DeadLetters(log, config.buffer)
         self._reader: LogReader | None = None  # once it is open
-        self.dead_lettered = 0
         self.stopped: set[int] = set()  # partitions that lost records which nobody has applied
         for partition, owner in partitions.items():
-            self._feed(owner).add(partition, 0)
-
-    def _feed(self, owner: str) -> Feed:
-        if owner not in self.feeds:
-            self.feeds[owner] = Feed(owner, self)
-            self.grown.set()
-        return self.feeds[owner]
+            self.feed_scope(owner, partition, 0)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -105,16 +89,13 @@ class Ingest:
         while True:
             try:
                 committed = await self._log.committed()
-                homes = await self._homes(list(self.windows))
+                await self.homes.load(list(self.windows))
                 break
             except LogUnavailableError as error:
                 logger.warning("the log does not tell what is committed yet: %s", error)
             except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
                 logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
             await self.sleep(self.config.retry_max_ms / 1000)
-        for tournament, (partition, owner) in homes.items():
-            self.dedicated[tournament] = (partition, -1)
-            self._feed(owner).add(partition, tournament)
         for partition, window in self.windows.items():
             window.start(committed.get(partition, -1))
         self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
@@ -134,43 +115,14 @@ class Ingest:
         window = self.windows[log_range.partition]
         parsed = self.parse(log_range)
         for record in parsed:
-            if isinstance(record.message, Create) and record.message.dedicated:
-                self._meet_dedicated(record)
+            if record.message is not None:
+                self.homes.meet(record)
         window.extend(log_range.upto, parsed)
-        await self.flush_letters()
+        await self.letters.flush()
         urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():
             feed.wake.set()
             feed.urgent = feed.urgent or urgent
-
-    def _meet_dedicated(self, record: Parsed) -> None:
-        tournament, partition = record.item.tournament_id, record.partition
-        if tournament in self.dedicated:
-            return
-        self.dedicated[tournament] = (partition, record.item.offset - 1)
-        self._homeless.add(tournament)
-        self._to_tell.set()
-
-    async def find_homes(self) -> None:
-        """Ask the director for the owners of new dedicated tournaments; what fails is asked again later."""
-        for tournament in list(self._homeless):
-            partition, after = self.dedicated[tournament]
-            owner = await self._owner_of(partition, tournament, after)
-            if owner is None:
-                continue
-            self._homeless.discard(tournament)
-            self._feed(owner).add(partition, tournament, after)
-
-    async def _owner_of(self, partition: int, tournament: int, after: int) -> str | None:
-        """Whom the director names as a scope's owner; None when it does not within its time."""
-        try:
-            async with asyncio.timeout(self.config.director_timeout_ms / 1000):
-                return await self._host(partition, tournament, after)
-        except Exception as error:  # whatever the director's trouble is, the records wait in the log
-            logger.warning(
-                "no owner yet for %s of partition %d: %r", tournament or "the shared scope", partition, error
-            )
-            return None
 
     def parse(self, log_range: LogRange) -> list[Parsed]:
         """Decode a range; what cannot be becomes a dead letter, at once."""
@@ -178,48 +130,10 @@ class Ingest:
         for record in log_range.records:
             result = self._parser.parse(record)
             if isinstance(result, DeadLetter):
-                self._letter(result)
+                self.letters.add(result)
             else:
                 parsed.append(result)
         return parsed
-
-    def _letter(self, letter: DeadLetter) -> None:
-        self.dead_lettered += 1
-        logger.warning(
-            "dead letter: partition %d offset %d: %s: %s",
-            letter.record.partition, letter.record.offset, letter.reason, letter.detail,
-        )  # fmt: skip
-        self._letters.append(letter)
-        del self._letters[: -self.config.buffer]  # bounded: a log that takes no letters takes nothing else either
-
-    async def flush_letters(self) -> None:
-        """Store the dead letters; they stay for the next call when the log does not take them."""
-        if not self._letters:
-            return
-        letters, self._letters = self._letters, []
-        try:
-            await self._log.dead_letter(letters)
-        except LogUnavailableError as error:
-            logger.warning("dead letters not stored, they will be tried again: %s", error)
-            self._letters = letters + self._letters
-
-    async def reject(self, partition: int, offset: int, reason: str, detail: str) -> None:
-        """A record that an owner rejected becomes a dead letter."""
-        try:
-            found = await self._log.read(partition, offset - 1, 1)
-        except (LogUnavailableError, LogTruncatedError) as error:
-            logger.warning("rejected record %d/%d (%s) could not be read again: %s", partition, offset, reason, error)
-            return
-        if found.records and found.records[0].offset == offset:
-            self._letter(DeadLetter(found.records[0], reason, detail))
-            await self.flush_letters()
-
-    def belongs(self, record: Parsed, tournament: int) -> bool:
-        """Whether a record belongs to a scope of its partition (`tournament` 0: the shared ones, whose owner reads every claim)."""
-        target = record.item.tournament_id
-        if tournament:
-            return target == tournament
-        return target not in self.dedicated or isinstance(record.message, Claim)
 
     async def read_log(self, partition: int, after: int, limit: int) -> tuple[int, list[Parsed]]:
         """Records behind the window, for a feed that catches up: (upto, records)."""
@@ -239,44 +153,17 @@ class Ingest:
         async with asyncio.timeout(self.config.delivery_timeout_ms / 1000):
             return await self._deliver(owner, data)
 
-    def scope_moved(self, owner: str, partition: int, tournament: int) -> None:
-        """An owner does not hold a scope: ask the director who does, beside the feeding of its others, and feed that one."""
-        self._moved[partition, tournament] = owner
-        self._to_tell.set()
+    def feed_scope(self, owner: str, partition: int, tournament: int, after: int = -1) -> None:
+        """See `actors.homes.Feeding`."""
+        if owner not in self.feeds:
+            self.feeds[owner] = Feed(owner, self)
+            self.grown.set()
+        self.feeds[owner].add(partition, tournament, after)
 
-    async def find_moved(self) -> None:
-        """Ask the director for the owners of scopes that moved; what fails is asked again later."""
-        for (partition, tournament), owner in list(self._moved.items()):
-            after = self.dedicated[tournament][1] if tournament in self.dedicated else -1
-            new_owner = await self._owner_of(partition, tournament, after)
-            if new_owner is None:
-                continue
-            del self._moved[partition, tournament]
-            feed = self.feeds.get(owner)
-            if new_owner != owner:
-                if feed is not None:
-                    feed.remove(partition, tournament)
-                self._feed(new_owner).add(partition, tournament)
-            elif feed is not None:
-                feed.wake.set()
-
-    def scope_closed(self, owner: str, partition: int, tournament: int) -> None:
-        """A dedicated tournament is over and durable: its later records belong to the partition's shared scope."""
-        self.feeds[owner].remove(partition, tournament)
-        self.dedicated.pop(tournament, None)
-        self._closing[tournament] = partition
-        self._to_tell.set()
-
-    async def tell_closed(self) -> None:
-        """Tell the director which tournaments are closed; what fails is told again later, else their actors would stay for nothing."""
-        for tournament, partition in list(self._closing.items()):
-            try:
-                async with asyncio.timeout(self.config.director_timeout_ms / 1000):
-                    await self._closed(partition, tournament)
-            except Exception as error:  # whatever the director's trouble is, it holds up nothing here
-                logger.warning("the director was not told that tournament %d is closed: %r", tournament, error)
-                continue
-            self._closing.pop(tournament, None)
+    def leave_scope(self, owner: str, partition: int, tournament: int) -> None:
+        """See `actors.homes.Feeding`."""
+        if owner in self.feeds:
+            self.feeds[owner].remove(partition, tournament)
 
     # -- bounds and progress --------------------------------------------------------------------------------------
 
@@ -308,8 +195,7 @@ class Ingest:
         for feed in self.feeds.values():
             for (partition, _), position in feed.positions.items():
                 durable[partition] = min(durable.get(partition, position.durable), position.durable)
-        for tournament in self._homeless:
-            partition, after = self.dedicated[tournament]
+        for partition, after in self.homes.homeless:
             durable[partition] = min(durable.get(partition, after), after)
         # beyond the windows there may be creates of dedicated tournaments, whose scopes nobody knows yet
         read = {partition: window.upto for partition, window in self.windows.items()}
@@ -345,7 +231,7 @@ class Ingest:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_loop())
             tasks.create_task(self._commit_loop())
-            tasks.create_task(self._director_loop())
+            tasks.create_task(self.homes.run())
             fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
             while True:
                 for owner, feed in self.feeds.items():
@@ -423,23 +309,11 @@ class Ingest:
             await self.sleep(GATHER_STEP_MS / 1000)
             waited_ms += GATHER_STEP_MS
 
-    async def _director_loop(self) -> None:
-        """Beside everything else: to start an owner takes a second, and a director that is away as long as it takes."""
-        while True:
-            await self._to_tell.wait()
-            self._to_tell.clear()
-            await self.find_homes()
-            await self.find_moved()
-            await self.tell_closed()
-            if self._homeless or self._moved or self._closing:
-                await self.sleep(self.config.retry_max_ms / 1000)
-                self._to_tell.set()
-
     async def _commit_loop(self) -> None:
         while True:
             await self.sleep(self.config.commit_interval_ms / 1000)
             try:
-                await self.flush_letters()
+                await self.letters.flush()
                 await self.commit()
                 await self._log.prune(self.config.keep_ms)
             except LogError as error:  # also a log that is another one: reading says so, too
@@ -447,6 +321,6 @@ class Ingest:
 
     async def close(self) -> None:
         """Store what waits and release the reader."""
-        await self.flush_letters()
+        await self.letters.flush()
         if self._reader is not None:
             await self._reader.close()

@@ -116,7 +116,7 @@ class IngestMetrics:
             LAG.labels(self._name, partition).set(lag)
             LAG_SECONDS.labels(self._name, partition).set(max(0, now_ms - oldest.get(partition, now_ms)) / 1000)
         BUFFERED.labels(self._name).set(ingest.buffered())
-        self._grow.to(DEAD_LETTERS, "letters", ingest.dead_lettered)
+        self._grow.to(DEAD_LETTERS, "letters", ingest.letters.total)
 
 
 def owner_points(owner: Owner, now_ms: int) -> list[Point]:

@@ -22,6 +22,27 @@ logger = logging.getLogger(__name__)
 ENDS_EVERY: Final = 5  # s between looks at how long the log is
 
 
+class NamedDirector:
+    """The director actor, as `actors.homes.Director`."""
+
+    def __init__(self, handles: Handles) -> None:
+        self._handles = handles
+
+    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        """See `actors.homes.Director`."""
+        homes: dict[int, tuple[int, str]] = await self._handles.call(DIRECTOR, "homes", partitions)
+        return homes
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        """See `actors.homes.Director`."""
+        owner: str = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
+        return owner
+
+    async def closed(self, partition: int, tournament: int) -> None:
+        """See `actors.homes.Director`."""
+        await self._handles.call(DIRECTOR, "closed", partition, tournament)
+
+
 class IngestActor:
     """Reads `partitions` (partition -> owner's name); the director tells the dedicated tournaments' owners."""
 
@@ -39,10 +60,8 @@ class IngestActor:
             log=self._log,
             parser=Parser(signer_of(settings), settings.partitions),
             partitions=partitions,
-            homes=self._homes,
             deliver=self._deliver,
-            host=self._host,
-            closed=self._closed,
+            director=NamedDirector(self._handles),
             config=IngestConfig(
                 batch=settings.ingest_batch,
                 buffer=settings.ingest_buffer,
@@ -71,17 +90,6 @@ class IngestActor:
     async def _deliver(self, owner: str, data: bytes) -> bytes:
         answer: bytes = await self._handles.call(owner, "deliver", data)
         return answer
-
-    async def _host(self, partition: int, tournament: int, after: int) -> str:
-        owner: str = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
-        return owner
-
-    async def _homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
-        homes: dict[int, tuple[int, str]] = await self._handles.call(DIRECTOR, "homes", partitions)
-        return homes
-
-    async def _closed(self, partition: int, tournament: int) -> None:
-        await self._handles.call(DIRECTOR, "closed", partition, tournament)
 
     async def _metrics_loop(self) -> None:
         ends: dict[int, int] = {}

@@ -50,7 +50,7 @@ def at_rest(world: World) -> bool:
         if any(due <= world.clock_ms() + 500 for entity in entities if (due := entity.state.due_ms) is not None):
             return False
     ingests = [slot.process.part for slot in world.slots.values() if isinstance(slot.process.part, Ingest)]
-    if any(ingest._homeless for ingest in ingests):  # dedicated tournaments that have no owner yet
+    if any(ingest.homes.homeless for ingest in ingests):  # dedicated tournaments that have no owner yet
         return False
     return not any(owner.checkpointer.urgent for owner in owners(world))
 

@@ -165,29 +165,37 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         process.start(repeat(owner.copies_due))
 
 
+class CalledDirector:
+    """The director in its process, as `actors.homes.Director`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        return await self._process.world.call(self._process, "director", method, *arguments)
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        return await self._call("host", partition, tournament, after)  # type: ignore[no-any-return]
+
+    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        return await self._call("homes", partitions)  # type: ignore[no-any-return]
+
+    async def closed(self, partition: int, tournament: int) -> None:
+        await self._call("closed", partition, tournament)
+
+
 async def ingest_main(process: Process, partitions: dict[int, str]) -> None:
     world = process.world
 
     async def deliver(owner: str, data: bytes) -> bytes:
         return await world.call(process, owner, "deliver", data)  # type: ignore[no-any-return]
 
-    async def host(partition: int, tournament: int, after: int) -> str:
-        return await world.call(process, "director", "host", partition, tournament, after)  # type: ignore[no-any-return]
-
-    async def homes(partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return await world.call(process, "director", "homes", partitions)  # type: ignore[no-any-return]
-
-    async def closed(partition: int, tournament: int) -> None:
-        await world.call(process, "director", "closed", partition, tournament)
-
     process.part = ingest = Ingest(
         log=ProcessLog(process, world.log),
         parser=Parser(world.signer, world.plan.partitions),
         partitions=partitions,
-        homes=homes,
         deliver=deliver,
-        host=host,
-        closed=closed,
+        director=CalledDirector(process),
         config=IngestConfig(
             batch=world.random.choice([1, 3, 50]),
             buffer=world.random.choice([5, 20, 1000]),

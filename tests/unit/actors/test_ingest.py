@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from actors.domain.delivery import DeliveryAnswer, ScopePosition, decode_ranges, encode_answer
 from actors.domain.messages import encode_score
@@ -41,18 +40,26 @@ class Away:
         return encode_answer(DeliveryAnswer(positions, []))
 
 
-def ingest_of(log: MemoryScoreLog, owner: Away) -> Ingest:
-    async def nothing(*_: Any) -> Any:
+class NoDirector:
+    """There are no dedicated tournaments."""
+
+    async def homes(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
         return {}
 
+    async def host(self, *_: int) -> str:
+        raise AssertionError("nothing moved")
+
+    async def closed(self, *_: int) -> None:
+        raise AssertionError("nothing closed")
+
+
+def ingest_of(log: MemoryScoreLog, owner: Away) -> Ingest:
     return Ingest(
         log=log,
         parser=Parser(Signer({"k": b"secret"}, "k"), PARTITIONS),
         partitions=dict.fromkeys(range(PARTITIONS), "shard-0"),
-        homes=nothing,
         deliver=owner.deliver,
-        host=nothing,
-        closed=nothing,
+        director=NoDirector(),
         config=IngestConfig(retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9),
     )
 
