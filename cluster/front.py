@@ -14,6 +14,7 @@ from cluster import api_door
 from cluster.directory import RayOwners
 from cluster.gateway_scaling import GatewayScaling
 from cluster.parts import jwt_secret, open_log, open_read_model, open_records, plan_of, set_up_logging, signer_of
+from cluster.process import settle
 from cluster.settings import Settings, project_version
 from cluster.updates_actor import connect_updates
 from serve_app.config import FrontConfig
@@ -83,6 +84,7 @@ class Api:
 
         self._services = await open_front(settings, "api")
         api_door.offer(create_app(self._services, self._services.config))
+        settle()
 
     async def __del__(self) -> None:
         if hasattr(self, "_services"):
@@ -115,6 +117,7 @@ class Gateway:
         self._server = await start(app, settings.host, settings.gateway_port)
         self._cpu = _cpu_seconds()
         self._cpu_at = time.monotonic()
+        settle()
 
     def check_health(self) -> None:
         """Raises when the server's task has ended: Serve then replaces the replica."""

@@ -13,7 +13,7 @@ from actors.parse import Parser
 from cluster.actor_metrics import IngestMetrics
 from cluster.handles import Handles
 from cluster.parts import DIRECTOR, clock_ms, open_log, set_up_logging, signer_of
-from cluster.process import Background
+from cluster.process import Background, settle
 from cluster.settings import Settings
 from storage.base import LogError
 
@@ -70,6 +70,7 @@ class IngestActor:
             ),
         )
         self._metrics = IngestMetrics(name)
+        settle()
         self._background.start("ingest", self._ingest.run())
         self._background.start("metrics", self._metrics_loop())
 

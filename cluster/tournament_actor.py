@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import uuid
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from actors.owner_reads import OwnerReads
 from actors.read_copies import ReadCopies
 from cluster.actor_metrics import OwnerMetrics, owner_points
 from cluster.parts import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
-from cluster.process import Background, end_process
+from cluster.process import Background, end_process, settle
 from cluster.settings import Settings
 from cluster.updates_actor import connect_updates
 from serve_app.metrics import PortMetrics
@@ -87,7 +86,7 @@ class TournamentActor:
             except (LogUnavailableError, RecordsUnavailableError) as error:
                 logger.warning("%s cannot take its scopes yet: %s", self._name, error)
                 await asyncio.sleep(1)
-        gc.freeze()  # what is loaded stays: the collector need not walk it
+        settle()
         self._background.start("publish", self._publish_loop())
         self._background.start("checkpoint", self._checkpoint_loop())
         if copy is not None:

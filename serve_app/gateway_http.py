@@ -58,6 +58,7 @@ class GatewayHttp(HttpToolsProtocol):
         self.limits = config.app.config
         self.waiting_since_s = 0.0  # for a request, or the rest of one; 0: not waiting
         self.answering_since_s = 0.0
+        self.idle_since_s = 0.0  # between two requests; 0: not idle
         self.head_bytes = 0
         self.refused = False
 
@@ -89,6 +90,8 @@ class GatewayHttp(HttpToolsProtocol):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
             self._refuse(Problem(408, "request_timeout", f"expected the whole request within {limit_s:g} s"))
+        elif self.idle_since_s and now_s - self.idle_since_s > self.timeout_keep_alive:
+            self.timeout_keep_alive_handler()
         elif (
             type(cycle) is HotCycle
             and cycle.task is not None
@@ -96,6 +99,20 @@ class GatewayHttp(HttpToolsProtocol):
             and now_s - self.answering_since_s > limit_s
         ):
             cycle.task.cancel()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.idle_since_s = 0.0
+
+    def on_response_complete(self) -> None:
+        """A request is answered. As uvicorn's, but `expire` ends idle connections: a timer a request is dear, and never goes off."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.idle_since_s = self.loop.time()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a live connection."""
@@ -111,7 +128,6 @@ class GatewayHttp(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self.head_bytes = 0
-        self._unset_keepalive_if_required()
         self.waiting_since_s = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -123,8 +139,12 @@ class GatewayHttp(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One of its headers."""
         self._count_head(len(name) + len(value) + 4)
-        if not self.refused:
-            super().on_header(name, value)
+        if self.refused:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Its head is whole: choose the lane."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from storage.base.errors import LogConfigurationError, LogUnavailableError
 from storage.base.score_log import DeadLetter, LogBounds, LogRange, LogReader, NewRecord
+from storage.log_calls import LogCalls
 from storage.score_log_kafka_batch import Entry, Lane, size_of
 from storage.score_log_kafka_client import EARLIEST, LATEST, NO_ERROR, OFFSET_OUT_OF_RANGE, KafkaClient
 from storage.score_log_kafka_commits import KafkaCommits
@@ -47,6 +48,7 @@ class KafkaScoreLog:
         self._client = KafkaClient(config)  # its topics may be missing yet
         self._producer = KafkaProducer(self._producing, self._same_topic)
         self._lanes = [Lane(config.topic, partition) for partition in range(config.partitions)]
+        self._calls = LogCalls(self._producer.withdraw)
         self._commits = KafkaCommits(self._client, config.topic, config.partitions, config.commit_group)
         self._letters = KafkaLetters(self._client, self._producer.submit, self._letter_outcome)
         self._readers: set[KafkaLogReader] = set()
@@ -98,7 +100,8 @@ class KafkaScoreLog:
         size, call = self._checked(records)
         if not records:
             return []
-        return await self._outcome(self._producer.submit(call, size), timeout_s)
+        offsets: list[int] = await self._calls.outcome(self._producer.submit(call, size), timeout_s)
+        return offsets
 
     def _checked(self, records: Sequence[NewRecord]) -> tuple[int, list[tuple[Lane, bytes, bytes, Headers]]]:
         lanes = self._lanes
@@ -123,26 +126,9 @@ class KafkaScoreLog:
             raise ValueError(f"a call of {len(records)} records and {size} bytes is more than the queue may hold")
         return size, call
 
-    async def _outcome(self, entry: Entry, timeout_s: float) -> list[int]:
-        timer = asyncio.get_running_loop().call_later(timeout_s, self._expire, entry, timeout_s)
-        try:
-            return await entry.future
-        except asyncio.CancelledError:
-            self._producer.withdraw(entry)
-            raise
-        finally:
-            timer.cancel()
-
-    def _expire(self, entry: Entry, timeout_s: float) -> None:
-        if entry.future.done():
-            return
-        state = "nothing was appended" if self._producer.withdraw(entry) else "whether it was appended is unknown"
-        entry.future.set_exception(
-            LogUnavailableError(f"Kafka did not take the records within {timeout_s:g} s; {state}")
-        )
-
     async def _letter_outcome(self, entry: Entry) -> list[int]:
-        return await self._outcome(entry, self.config.call_timeout_ms / 1000)
+        offsets: list[int] = await self._calls.outcome(entry, self.config.call_timeout_ms / 1000)
+        return offsets
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         """See `ScoreLog.reader`. It reads through connections of its own and is closed with the log."""

@@ -17,9 +17,10 @@ from typing import Any
 
 from storage.base.errors import LogError, LogUnavailableError
 from storage.base.score_log import DeadLetter, LogBounds, LogRange, LogReader, LogRecord, NewRecord
+from storage.log_calls import LogCalls
 from storage.score_log_sqlite_file import LogFile, pack_offsets, told, unpack_offsets
 from storage.score_log_sqlite_reader import SqliteLogReader, check_start, seek, step
-from storage.score_log_sqlite_writer import Entry, LogWriter
+from storage.score_log_sqlite_writer import LogWriter
 
 # Rows that one pruning transaction deletes, and how many of these one call makes: appends wait for each, so they are
 # short.
@@ -68,6 +69,7 @@ class SqliteScoreLog:
             lock_wait_s=lock_wait_ms / 1000,
             clock_ms=clock_ms,
         )
+        self._calls = LogCalls(self._writer.withdraw)
         self._reading: sqlite3.Connection | None = None
         self._identity = ""
         self._readers: set[SqliteLogReader] = set()
@@ -98,7 +100,7 @@ class SqliteScoreLog:
         size = self._checked(records)
         if not records:
             return []
-        offsets: list[int] = await self._outcome(self._writer.submit(records, size), timeout_s)
+        offsets: list[int] = await self._calls.outcome(self._writer.submit(records, size), timeout_s)
         return offsets
 
     def _checked(self, records: Sequence[NewRecord]) -> int:
@@ -117,22 +119,6 @@ class SqliteScoreLog:
         if len(records) > self._max_queued or size > self._max_queued_bytes:
             raise ValueError(f"a call of {len(records)} records and {size} bytes is more than the queue may hold")
         return size
-
-    async def _outcome(self, entry: Entry, timeout_s: float) -> Any:
-        timer = entry.loop.call_later(timeout_s, self._expire, entry, timeout_s)
-        try:
-            return await entry.future
-        except asyncio.CancelledError:
-            self._writer.withdraw(entry)
-            raise
-        finally:
-            timer.cancel()
-
-    def _expire(self, entry: Entry, timeout_s: float) -> None:
-        if entry.future.done():
-            return
-        state = "nothing was appended" if self._writer.withdraw(entry) else "whether it was appended is unknown"
-        entry.future.set_exception(LogUnavailableError(f"the log did not answer within {timeout_s} s; {state}"))
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         """See `ScoreLog.reader`. It reads through a connection of its own and is closed with the log."""
@@ -242,7 +228,7 @@ class SqliteScoreLog:
             self._reading = None
 
     async def _job(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await self._outcome(self._writer.submit_job(work), JOB_TIMEOUT_S)
+        return await self._calls.outcome(self._writer.submit_job(work), JOB_TIMEOUT_S)
 
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
