@@ -41,7 +41,7 @@ class Commands:
         reply_to = services.waiters.reply_to(wait_s)
         signature = services.signer.sign(known.key, value)
         record = NewRecord(known.partition, known.key, value, signature, reply_to)
-        offset = (await services.appends.append([record], services.config.append_timeout_s))[0]
+        offset = (await services.appends.submit([record], services.config.append_timeout_s))[0]
         ACCEPTED.labels(door=self._door, kind=str(message.__struct_config__.tag)).inc()
         outcome = await services.waiters.wait(known.partition, offset, wait_s) if reply_to else None
         services.reads.invalidate(known.text)

@@ -14,7 +14,8 @@ from typing import Final
 import uvicorn
 
 from serve_app.gateway_app import GatewayApp
-from serve_app.gateway_http import HTTP_CONNECTIONS, GatewayHttp
+from serve_app.gateway_connection import HTTP_CONNECTIONS
+from serve_app.gateway_http import GatewayHttp
 from serve_app.live_socket import LiveConnection
 
 BACKLOG: Final = 4096

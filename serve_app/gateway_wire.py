@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
@@ -52,7 +52,7 @@ class HotCycle:
         self.response_complete = False
         self.disconnected = False
         self.message_event = _no_event
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Future[Any] | None = None
 
 
 def head_and_body(response: Response) -> bytes:

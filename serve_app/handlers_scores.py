@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from serve_app.handlers_base import NO_STORE, HandlersBase, answered
 from serve_app.http import Request, Response
 from serve_app.known import Known
 from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS
-from serve_app.problems import Problem, invalid
+from serve_app.problems import Problem, invalid, unavailable
 from serve_app.schemas import Submission, decode_submission, read_submission
 from serve_app.services import Services
 from storage.base import NewRecord, OwnerUnavailableError
@@ -28,6 +28,15 @@ MEMBERSHIP_REMEMBERED_S: Final = 60.0  # only for submissions while nobody can b
 MAX_MEMBERSHIPS: Final = 100_000
 FIND_AT_ONCE: Final = 16
 _encode = msgspec.json.Encoder().encode
+
+
+class Submitted(NamedTuple):
+    """A score on its way into the log: the future has its one offset."""
+
+    offsets: asyncio.Future[list[int]]
+    event_id: str
+    partition: int
+    started_s: float
 
 
 class ScoreHandlers(HandlersBase):
@@ -52,16 +61,51 @@ class ScoreHandlers(HandlersBase):
             known = await self._target(request.path["tournament"], principal)
         wait_s = 0.0 if "prefer" not in request.headers else self.wait_s(request, 0.0)
         reply_to = self.waiters.reply_to(wait_s)
-        record = NewRecord(known.partition, known.key, encode_score(body.event_id, user_id, score), "", reply_to)
-        offset = (await self.services.appends.append([record], self.config.append_timeout_s))[0]
-        self._accepted.inc()
-        self._seconds.observe(time.perf_counter() - started_s)
+        offset = (await self._submit(known, body.event_id, user_id, score, reply_to))[0]
+        self._count_accepted(started_s)
         if reply_to:
             outcome = await self.waiters.wait(known.partition, offset, wait_s)
             if outcome is not None:
                 self._applied_seconds.observe(time.perf_counter() - started_s)
                 return Response(200, outcome_body(body.event_id, outcome), dict(NO_STORE))
         return accepted(body.event_id, known.partition, offset)
+
+    def submit_score_at_once(self, request: Request) -> Submitted | None:
+        """As `submit_score`, without waiting for anything but the log; None, with nothing done, where it takes more than that.
+
+        Raises what is wrong with it, for `error_response`.
+        """
+        known = self.reads.known(request.path["tournament"])
+        if known is None or not known.public or "prefer" in request.headers:
+            return None
+        started_s = time.perf_counter()
+        principal = self.caller_at_once(request)
+        if principal is None:
+            return None
+        body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
+        offsets = self._submit(known, body.event_id, user_id, score)
+        return Submitted(offsets, body.event_id, known.partition, started_s)
+
+    def submitted(self, submission: Submitted) -> Response:
+        """The answer to a submission whose offsets have come, or an error."""
+        try:
+            offset = submission.offsets.result()[0]
+        except asyncio.CancelledError:
+            return self.error_response(unavailable("unavailable", "not answered in time"), "submit_score")
+        except Exception as error:
+            return self.error_response(error, "submit_score")
+        self._count_accepted(submission.started_s)
+        return accepted(submission.event_id, submission.partition, offset)
+
+    def _submit(
+        self, known: Known, event_id: str, user_id: int, score: int, reply_to: str = ""
+    ) -> asyncio.Future[list[int]]:
+        record = NewRecord(known.partition, known.key, encode_score(event_id, user_id, score), "", reply_to)
+        return self.services.appends.submit([record], self.config.append_timeout_s)
+
+    def _count_accepted(self, started_s: float) -> None:
+        self._accepted.inc()
+        self._seconds.observe(time.perf_counter() - started_s)
 
     @answered
     async def submit_batch(self, request: Request) -> Response:
@@ -86,7 +130,7 @@ class ScoreHandlers(HandlersBase):
                 continue
             records.append(NewRecord(known.partition, known.key, value))
         if records:
-            await self.services.appends.append(records, self.config.append_timeout_s)
+            await self.services.appends.submit(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
         told = [{"index": index, "code": code} for index, code in sorted(rejected)]
         return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))

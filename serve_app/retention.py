@@ -24,13 +24,13 @@ class Appends:
         self._log = log
         self.closed: frozenset[int] = frozenset()
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float) -> list[int]:
-        """As ScoreLog.append. Raises LogBehindError, with nothing appended, when one of the partitions is closed."""
+    def submit(self, records: Sequence[NewRecord], timeout_s: float) -> asyncio.Future[list[int]]:
+        """As ScoreLog.submit. Raises LogBehindError, with nothing appended, when one of the partitions is closed."""
         if self.closed and (behind := {record.partition for record in records} & self.closed):
             raise LogBehindError(
                 f"partitions {sorted(behind)} are about to lose records that are not applied", RETRY_AFTER_S
             )
-        return await self._log.append(records, timeout_s)
+        return self._log.submit(records, timeout_s)
 
     async def check(self) -> None:
         """Look once. What cannot be known now stays as it was."""

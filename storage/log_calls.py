@@ -30,9 +30,9 @@ class LogCalls(Generic[C]):
         self._withdraw = withdraw
         self._deadlines: dict[asyncio.AbstractEventLoop, _Deadlines[C]] = {}
 
-    async def outcome(self, call: C, timeout_s: float) -> Any:
-        """The call's result. Raises what it failed with, and LogUnavailableError when it has none after `timeout_s`; then, and when the
-        waiting task is cancelled, the call is withdrawn.
+    def start(self, call: C, timeout_s: float) -> asyncio.Future[Any]:
+        """The call's future. It fails with LogUnavailableError when it has no result after `timeout_s`; then, and when it is cancelled (as
+        by a task that awaits it), the call is withdrawn.
         """
         loop = asyncio.get_running_loop()
         deadlines = self._deadlines.get(loop)
@@ -41,19 +41,27 @@ class LogCalls(Generic[C]):
             self._deadlines = {each: kept for each, kept in self._deadlines.items() if not each.is_closed()}
             deadlines = self._deadlines[loop] = _Deadlines(loop, self._expire)
         due = deadlines.add(call, timeout_s)
-        try:
-            return await call.future
-        except asyncio.CancelledError:
-            self._withdraw(call)
-            raise
-        finally:
+
+        def ended(future: asyncio.Future[Any]) -> None:
             due.pop(call, None)
+            if future.cancelled():
+                self._withdraw(call)
+
+        call.future.add_done_callback(ended)
+        return call.future
 
     def _expire(self, call: C, timeout_s: float) -> None:
         if call.future.done():
             return
         state = "nothing was appended" if self._withdraw(call) else "whether it was appended is unknown"
         call.future.set_exception(LogUnavailableError(f"the log did not answer within {timeout_s:g} s; {state}"))
+
+
+def nothing_appended() -> asyncio.Future[list[int]]:
+    """The outcome of a call without records."""
+    future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+    future.set_result([])
+    return future
 
 
 class _Deadlines(Generic[C]):

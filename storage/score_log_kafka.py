@@ -17,7 +17,7 @@ from typing import Final
 
 from storage.base.errors import LogConfigurationError, LogUnavailableError
 from storage.base.score_log import DeadLetter, LogBounds, LogRange, LogReader, NewRecord
-from storage.log_calls import LogCalls
+from storage.log_calls import LogCalls, nothing_appended
 from storage.score_log_kafka_batch import Entry, Lane, size_of
 from storage.score_log_kafka_client import EARLIEST, LATEST, NO_ERROR, OFFSET_OUT_OF_RANGE, KafkaClient
 from storage.score_log_kafka_commits import KafkaCommits
@@ -97,11 +97,14 @@ class KafkaScoreLog:
 
     async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
         """See `ScoreLog.append`. ValueError also for a record larger than the topic takes; LogConfigurationError as of `start`."""
+        return await self.submit(records, timeout_s)
+
+    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        """See `ScoreLog.submit`."""
         size, call = self._checked(records)
         if not records:
-            return []
-        offsets: list[int] = await self._calls.outcome(self._producer.submit(call, size), timeout_s)
-        return offsets
+            return nothing_appended()
+        return self._calls.start(self._producer.submit(call, size), timeout_s)
 
     def _checked(self, records: Sequence[NewRecord]) -> tuple[int, list[tuple[Lane, bytes, bytes, Headers]]]:
         lanes = self._lanes
@@ -127,7 +130,7 @@ class KafkaScoreLog:
         return size, call
 
     async def _letter_outcome(self, entry: Entry) -> list[int]:
-        offsets: list[int] = await self._calls.outcome(entry, self.config.call_timeout_ms / 1000)
+        offsets: list[int] = await self._calls.start(entry, self.config.call_timeout_ms / 1000)
         return offsets
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:

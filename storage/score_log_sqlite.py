@@ -17,7 +17,7 @@ from typing import Any
 
 from storage.base.errors import LogError, LogUnavailableError
 from storage.base.score_log import DeadLetter, LogBounds, LogRange, LogReader, LogRecord, NewRecord
-from storage.log_calls import LogCalls
+from storage.log_calls import LogCalls, nothing_appended
 from storage.score_log_sqlite_file import LogFile, pack_offsets, told, unpack_offsets
 from storage.score_log_sqlite_reader import SqliteLogReader, check_start, seek, step
 from storage.score_log_sqlite_writer import LogWriter
@@ -97,11 +97,14 @@ class SqliteScoreLog:
 
         ValueError: no such partition, or more than the queue may ever hold; TypeError: not bytes.
         """
+        return await self.submit(records, timeout_s)
+
+    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        """See `ScoreLog.submit`."""
         size = self._checked(records)
         if not records:
-            return []
-        offsets: list[int] = await self._calls.outcome(self._writer.submit(records, size), timeout_s)
-        return offsets
+            return nothing_appended()
+        return self._calls.start(self._writer.submit(records, size), timeout_s)
 
     def _checked(self, records: Sequence[NewRecord]) -> int:
         """The size of a call in bytes.
@@ -228,7 +231,7 @@ class SqliteScoreLog:
             self._reading = None
 
     async def _job(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await self._calls.outcome(self._writer.submit_job(work), JOB_TIMEOUT_S)
+        return await self._calls.start(self._writer.submit_job(work), JOB_TIMEOUT_S)
 
     def _connected(self) -> sqlite3.Connection:
         if self._closed:

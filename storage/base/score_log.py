@@ -15,6 +15,7 @@ Guarantees
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -107,6 +108,13 @@ class ScoreLog(Protocol):
         Raises LogOverloadedError (queue full, nothing appended), LogDiskFullError (nothing appended), LogUnavailableError
         (not taken within `timeout_s`; undecided). ValueError (no such partition, or a call larger than the queue) and TypeError
         (key or value are not bytes) append nothing.
+        """
+        ...
+
+    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        """As `append`, without a task: the records are queued when this returns, and the future gets what `append` returns or raises.
+
+        Raises at once what stands in the way of queueing them. Cancelling the future takes them back if they are not on their way.
         """
         ...
 

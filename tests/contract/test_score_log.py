@@ -79,6 +79,23 @@ async def test_an_empty_call_appends_nothing(log: ScoreLog) -> None:
     assert await log.bounds() == {p: LogBounds(0, -1) for p in range(PARTITIONS)}
 
 
+async def test_submitting_is_appending_without_a_task(log: ScoreLog) -> None:
+    offsets = [log.submit([new(0, n), new(1, n)]) for n in range(20)]
+    assert await asyncio.gather(*offsets) == [[n, n] for n in range(20)]
+    assert await log.submit([]) == []
+    assert log.queued == 0
+
+
+async def test_a_submission_that_is_cancelled_disturbs_no_other(log: ScoreLog) -> None:
+    before, cancelled, after = (log.submit([new(0, n)]) for n in range(3))
+    cancelled.cancel()
+    await asyncio.gather(before, after)
+    await asyncio.gather(cancelled, return_exceptions=True)
+    values = [record.value for record in (await log.read(0, -1, 10)).records]
+    assert [value for value in values if value != b"value-1"] == [b"value-0", b"value-2"]
+    assert log.queued == 0
+
+
 @pytest.mark.parametrize("partition", [-1, PARTITIONS])
 async def test_an_unknown_partition_is_refused_with_the_whole_call(log: ScoreLog, partition: int) -> None:
     with pytest.raises(ValueError, match="partition"):

@@ -80,6 +80,9 @@ class MemoryScoreLog:
         self._appended = asyncio.Event()
         return offsets
 
+    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        return asyncio.ensure_future(self.append(records, timeout_s))
+
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         return _MemoryReader(self, positions)
 

@@ -31,16 +31,16 @@ async def test_only_what_is_near_its_retention_is_closed():
     appends = Appends(log)
     log.near = {1}
     await appends.check()
-    assert await appends.append([record(0), record(2)], 1) == [0, 0]
+    assert await appends.submit([record(0), record(2)], 1) == [0, 0]
     with pytest.raises(LogBehindError) as refused:
-        await appends.append([record(0), record(1)], 1)
+        await appends.submit([record(0), record(1)], 1)
     assert (await log.bounds())[0].last == 0, "nothing of the call was appended"
     problem = translated(refused.value)
     assert problem is not None
     assert (problem.status, problem.code) == (503, "log_behind")
     log.near = set()
     await appends.check()
-    assert await appends.append([record(1)], 1) == [0]
+    assert await appends.submit([record(1)], 1) == [0]
 
 
 async def test_a_log_that_does_not_tell_changes_nothing():
