@@ -114,7 +114,7 @@ class ScoreLog(Protocol):
     def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
         """As `append`, without a task: the records are queued when this returns, and the future gets what `append` returns or raises.
 
-        Raises at once what stands in the way of queueing them. Cancelling the future takes them back if they are not on their way.
+        What stands in the way of queueing them may be raised at once. Cancelling the future takes them back if they are not on their way.
         """
         ...
 

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from serve_app.auth import make_token
-from serve_app.gateway_server import PortInUseError, port_is_free, start
+from serve_app.gateway_server import KEEP_ALIVE_S, PortInUseError, port_is_free, start
 from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
 
 
@@ -291,6 +291,25 @@ async def test_slow_requests_are_ended() -> None:
         ):
             answer = await raw(gateway, beginning)
             assert answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 503 ")), beginning
+
+
+async def test_idle_connections_are_ended_and_busy_ones_are_not() -> None:
+    async with running_gateway() as gateway:
+        path = f"/v1/tournaments/{await gateway.tournament()}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+        for _ in range(2):  # from the owner, and from the cache
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in head.splitlines() if line.startswith(b"content-length"))
+            await reader.readexactly(length)
+        (connection,) = gateway.server._http_connections()
+        now_s = asyncio.get_running_loop().time()
+        connection.expire(now_s + KEEP_ALIVE_S - 5)
+        assert not connection.transport.is_closing()
+        connection.expire(now_s + KEEP_ALIVE_S + 5)
+        async with asyncio.timeout(WAIT_S):
+            assert await reader.read() == b""
+        writer.close()
 
 
 async def test_a_handler_that_takes_too_long_is_answered_for() -> None:
