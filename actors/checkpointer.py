@@ -36,7 +36,7 @@ TRANSACTION_TOURNAMENTS: Final = 256
 TRANSACTION_BYTES: Final = 8 * 1024 * 1024
 TURN_BYTES: Final = 16 * 1024  # encoded in one go, about 1 ms; then deliveries and reads have a turn
 RETRY_MS: Final = 1000  # from a save that the store did not take to the next
-DUTY: Final = 20  # a round may take a twentieth of the time: the pause is twenty times its length
+DUTY: Final = 10  # a round may take a tenth of the time: the pause is ten times its length
 
 
 class Checkpointer:

@@ -95,7 +95,7 @@ class Feed:
         self._probing |= self.stopped.keys() & self.positions.keys()
 
     async def _collect(self) -> list[Range]:
-        """The next ranges of all scopes, within the batch."""
+        """The next ranges of all scopes, within the batch; who got records is last in the next one, so that none waits behind a busy one."""
         ranges: list[Range] = []
         room = self._ingest.config.batch
         belongs = self._ingest.homes.belongs
@@ -131,6 +131,8 @@ class Feed:
                     upto, records = window.upto, [r for r in records if r.item.offset <= window.upto]
             items = [record.item for record in records if belongs(record, tournament)]
             room -= len(records)
+            if records and (partition, tournament) in self.positions:
+                self.positions[partition, tournament] = self.positions.pop((partition, tournament))
             if upto > after:
                 ranges.append(Range(partition, tournament, after, upto, items))
         return ranges

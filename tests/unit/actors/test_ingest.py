@@ -53,14 +53,16 @@ class NoDirector:
         raise AssertionError("nothing closed")
 
 
-def ingest_of(log: MemoryScoreLog, owner: Away) -> Ingest:
+def ingest_of(log: MemoryScoreLog, owner: Away, batch: int = 2000) -> Ingest:
     return Ingest(
         log=log,
         parser=Parser(Signer({"k": b"secret"}, "k"), PARTITIONS),
         partitions=dict.fromkeys(range(PARTITIONS), "shard-0"),
         deliver=owner.deliver,
         director=NoDirector(),
-        config=IngestConfig(retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9),
+        config=IngestConfig(
+            batch=batch, retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9
+        ),
     )
 
 
@@ -115,3 +117,19 @@ async def test_what_another_process_made_durable_is_not_missed():
     assert ingest.windows[0].upto == 9
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_a_busy_partition_does_not_hold_up_another():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    owner.there = True
+    ingest = ingest_of(log, owner, batch=10)
+    await ingest.open()
+    await append(log, 0, 200)
+    await append(log, 1, 1)
+    while await ingest.read_once(0):
+        pass
+    feed = ingest.feeds["shard-0"]
+    await feed.ask()
+    for _ in range(2):
+        await feed.step()
+    assert owner.watermarks[1] == 0, owner.watermarks
