@@ -30,6 +30,7 @@ GATHER_STEP_MS: Final = 5
 class IngestConfig:
     """`batch` records at most a delivery and a poll; `buffer` records at most in the windows; times in ms.
 
+    `read_interval_ms`: pause between two polls that bring little: a poll costs the log's server and us the same whatever it brings.
     `delivery_interval_ms`: least time from one delivery to an owner to the next, unless `prompt` records wait for it, or one whose
     outcome somebody waits for. A delivery costs about 2 ms of CPU whatever it carries, so under load they must not be small; the
     first after a rest goes at once.
@@ -38,6 +39,7 @@ class IngestConfig:
     batch: int = 2000
     buffer: int = 20_000
     poll_wait_ms: int = 250
+    read_interval_ms: int = 5
     delivery_timeout_ms: int = 5000
     director_timeout_ms: int = 30_000
     delivery_interval_ms: int = 20
@@ -100,16 +102,16 @@ class Ingest:
             window.start(committed.get(partition, -1))
         self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
 
-    async def read_once(self, wait_ms: int) -> bool:
-        """Read and decode what is new, within the buffer's bound; True when something came."""
+    async def read_once(self, wait_ms: int) -> int:
+        """Read and decode what is new, within the buffer's bound; how many offsets came."""
         self.trim()
         if self.buffered() >= self.config.buffer:
-            return False
+            return 0
         assert self._reader is not None
         ranges = await self._reader.poll(self.config.batch, wait_ms)
         for log_range in ranges:
             await self._take(log_range)
-        return bool(ranges)
+        return sum(log_range.upto - log_range.after for log_range in ranges)
 
     async def _take(self, log_range: LogRange) -> None:
         window = self.windows[log_range.partition]
@@ -244,8 +246,9 @@ class Ingest:
     async def _read_loop(self) -> None:
         while True:
             try:
-                if not await self.read_once(self.config.poll_wait_ms) and self.buffered() >= self.config.buffer:
-                    await self.sleep(0.005)  # full: the feeds make room
+                came = await self.read_once(self.config.poll_wait_ms)
+                if 0 < came < self.config.prompt or self.buffered() >= self.config.buffer:  # full: the feeds make room
+                    await self.sleep(self.config.read_interval_ms / 1000)
             except LogTruncatedError as error:
                 await self._resume(error)
             except LogUnavailableError as error:
