@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from actors.copy_delta import delta_of
 from actors.domain.tournament import Tournament
 from actors.entity import Entity
-from actors.read_copies import CopiesConfig, ReadCopies, delta_of
+from actors.read_copies import CopiesConfig, ReadCopies
 from scripts.servers_base import pid_of
 from storage.base import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError
 from storage.read_model_redis import RedisReadModel

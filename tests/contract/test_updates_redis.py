@@ -173,8 +173,10 @@ async def test_a_redis_that_hangs_holds_nobody_up_for_long(single_redis: Running
     try:
         began = time.monotonic()
         await asyncio.gather(*(updates.publish([("a", b"1")]) for _ in range(5)))
-        assert time.monotonic() - began < 3
-        assert updates.lost_publications == 5
+        assert time.monotonic() - began < 0.3  # a publisher does not wait for what is late
+        while updates.lost_publications < 5:
+            assert time.monotonic() - began < 3
+            await asyncio.sleep(0.01)
     finally:
         os.kill(pid, signal.SIGCONT)
     await asyncio.sleep(0.3)
