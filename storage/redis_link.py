@@ -127,8 +127,9 @@ class RedisLink:
     async def _fall(self, error: RedisAwayError) -> None:
         """The node failed: from now on calls fail at once, and a probe goes on until it is reached."""
         if not self._closed:
+            if not self._trouble:  # else it is the probe that failed, which nobody asked for
+                self._asked_s = time.monotonic()
             self._trouble = str(error)
-            self._asked_s = time.monotonic()
         await self._cut(error)
         if not self._closed and (self._probing is None or self._probing.done()):
             self._probing = asyncio.create_task(self._probe())
