@@ -18,6 +18,7 @@ class Copy:
     """What is known of one copy. `sent`: (offset, seq, status) as acknowledged, None: to be sent whole. `changed`: slots since then.
 
     `unsure`: a write failed, and nobody has answered for it since. `busy`: a large whole is on its way.
+    `wrong`: it may hold something else than what was sent, and nothing has taken its place since.
     """
 
     entity: Entity
@@ -26,6 +27,7 @@ class Copy:
     renumbered: int = 0
     unsure: bool = False
     busy: bool = False
+    wrong: bool = False
 
 
 def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> ReadModelDelta:

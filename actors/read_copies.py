@@ -30,6 +30,7 @@ from storage.base import (
 logger = logging.getLogger(__name__)
 
 DUTY: Final = 4  # a round may take a fifth of the time: the pause is four times its length, within the bounds
+REPAIR_DUTY: Final = 1  # large wholes that take the place of a wrong copy may take half of it
 CLOSE_S: Final = 2.0  # for what still waits at the end
 MAX_LARGE_PAUSE_MS: Final = 4000  # between large wholes
 MAX_BUSY_PAUSE_MS: Final = 4000
@@ -189,12 +190,13 @@ class ReadCopies:
 
     async def _send_large(self, sending: _Sending) -> None:
         began, ok = self._clock_ms(), False
+        duty = REPAIR_DUTY if sending.copy.wrong else DUTY
         try:
             ok = await self._send([sending])
         finally:
             sending.copy.busy = False
             now = self._clock_ms()
-            pause_ms = max(DUTY * (now - began), 0 if ok else FAILED_PAUSE_MS)
+            pause_ms = duty * (now - began) if ok else FAILED_PAUSE_MS
             self._next_large_ms = now + min(pause_ms, MAX_LARGE_PAUSE_MS)
 
     def _sending(self, copy: Copy, *, whole: bool) -> _Sending:
@@ -229,12 +231,15 @@ class ReadCopies:
                 copy.changed |= sending.changed
                 self._waiting[tournament_id] = copy
             elif tournament_id in failed or tournament_id in refused:
+                self._send_whole(tournament_id, copy)
                 if tournament_id in failed:
                     copy.unsure = True
                     self._checks.ask_again([tournament_id])
-                self._send_whole(tournament_id, copy)
+                else:
+                    self._repair(copy)
             else:
                 self.written += 1
+                copy.wrong = False
                 over = sending.delta.finished and tournament_id not in self._waiting
                 if over and self._copies.get(tournament_id) is copy:
                     del self._copies[tournament_id]  # nothing follows; it expires by itself
@@ -247,13 +252,20 @@ class ReadCopies:
             copy.changed.clear()
             self._waiting[tournament_id] = copy
 
+    def _repair(self, copy: Copy) -> None:
+        """It may say what is wrong: it is sent soon, whatever was to wait."""
+        self._next_ms = 0
+        if not copy.wrong:
+            copy.wrong = True
+            self._next_large_ms = 0
+
     def _compare(self, tournament_id: int, position: CopyPosition | None) -> None:
         copy = self._copies.get(tournament_id)
         if copy is None:
             return
         if copy.unsure:
             copy.unsure = False  # somebody answers again
-            self._next_ms = 0  # at once
+            self._repair(copy)
         if copy.sent is None:
             return
         entity = copy.entity
@@ -263,6 +275,6 @@ class ReadCopies:
             logger.info("the read copy of tournament %d is at %s: sent whole", tournament_id, position)
             self.repaired += 1
             self._send_whole(tournament_id, copy)
-            self._next_ms = 0  # at once
+            self._repair(copy)
         elif copy.sent != (entity.state.offset, entity.seq, entity.status):
             self._waiting[tournament_id] = copy  # an update counted on, or the end became durable

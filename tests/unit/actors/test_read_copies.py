@@ -223,6 +223,29 @@ async def test_batches_are_bounded_and_a_large_one_goes_beside_the_others():
     assert [len(d.rows) for write in kept.store.writes for d in write] == [1500, 1500]
 
 
+async def test_large_ones_that_were_wiped_do_not_wait_as_those_that_changed():
+    kept = Kept(3, users=1500, batch_rows=1000)
+
+    async def right_after_ms() -> int:
+        began = kept.now_ms
+        while not all(kept.right(i) for i in (1, 2, 3)):
+            assert kept.now_ms - began < 60_000
+            kept.store.gate.clear()
+            await kept.round(after_ms=20)
+            await asyncio.sleep(0)
+            if kept.copies._large is not None and not kept.copies._large.done():
+                kept.now_ms += 500  # each takes so long
+                kept.store.gate.set()
+                await kept.copies._large
+            kept.store.gate.set()
+        return kept.now_ms - began
+
+    assert await right_after_ms() > 3 * 500 + 2 * 4 * 500
+    for i in (1, 2, 3):
+        kept.store.lose(i)
+    assert await right_after_ms() < 2000 + 3 * 500 + 2 * 500 + 500  # the comparison, the wholes, the rests between them
+
+
 async def test_many_changes_do_not_wait_for_the_interval():
     kept = Kept(1, users=20, batch_rows=20)
     await kept.round()
