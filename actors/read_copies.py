@@ -1,7 +1,9 @@
 """Keeps readable copies beside the checkpoints: sends what changed of each tournament, often and in bounded batches, never in the owner's way.
 
 A delta names the offset that it follows; a copy that does not follow, or of which nobody knows what was written, is sent whole. What the copies
-hold is compared every few seconds with what was sent: one that was wiped, fell back or came from an old backup is right again after that.
+hold is compared every 2 s with what was sent: one that was wiped, fell back or came from an old backup is right again after that. Copies for
+which nobody answered are asked for again within RETRY_MAX_MS, a few first and all once somebody answers: so what comes back, or takes over,
+is right again some 0.5 s later, and costs little until then.
 """
 
 from __future__ import annotations
@@ -9,25 +11,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from actors.domain.copies import CapturedRows, rows_of
+from actors.copy_checks import CopyChecks
+from actors.copy_delta import Copy, delta_of
 from actors.entity import Entity
 from storage.base import (
     CopyPosition,
     ReadModel,
     ReadModelDelta,
     ReadModelFullError,
-    ReadModelRow,
     ReadModelUnavailableError,
 )
 
 logger = logging.getLogger(__name__)
 
-CAPTURE_ROWS: Final = 1000  # wholes of more are captured as columns and encoded while they are sent
-DUTY: Final = 4  # a round may take a fifth of the time: the pause is four times its length, within the bounds
+DUTY: Final = 9  # a round may take a tenth of the time: the pause is nine times its length, within the bounds
+REPAIR_DUTY: Final = 1  # large wholes that take the place of a wrong copy may take half of it
 CLOSE_S: Final = 2.0  # for what still waits at the end
 MAX_LARGE_PAUSE_MS: Final = 4000  # between large wholes
 MAX_BUSY_PAUSE_MS: Final = 4000
@@ -48,41 +51,33 @@ class CopiesConfig:
     check_batch: int = 500
 
 
-@dataclass(slots=True)
-class _Copy:
-    """What is known of one copy. `sent`: (offset, seq, status) as acknowledged, None: to be sent whole. `changed`: slots since then.
-
-    `unsure`: a write failed, and nobody has answered for it since. `busy`: a large whole is on its way.
-    """
-
-    entity: Entity
-    changed: set[int] = field(default_factory=set)
-    sent: tuple[int, int, str] | None = None
-    renumbered: int = 0
-    unsure: bool = False
-    busy: bool = False
-
-
 class _Sending(NamedTuple):
     """A delta on its way, and what to go back to when it is refused for want of memory."""
 
-    copy: _Copy
+    copy: Copy
     delta: ReadModelDelta
     changed: set[int]
     before: tuple[int, int, str] | None
 
 
 class ReadCopies:
-    """`mark` is called with each change; `round_due`, by one task, as often as it likes. `clock_ms` only paces."""
+    """`mark` is called with each change; `round_due`, by one task, as often as it likes. `clock_ms` and `draw` (0 to 1) only pace."""
 
-    def __init__(self, read_model: ReadModel, clock_ms: Callable[[], int], config: CopiesConfig | None = None) -> None:
+    def __init__(
+        self,
+        read_model: ReadModel,
+        clock_ms: Callable[[], int],
+        config: CopiesConfig | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
         self._read_model = read_model
         self._clock_ms = clock_ms
         self._config = config or CopiesConfig()
-        self._copies: dict[int, _Copy] = {}
-        self._waiting: dict[int, _Copy] = {}  # in the order of their first change
+        self._copies: dict[int, Copy] = {}
+        self._waiting: dict[int, Copy] = {}  # in the order of their first change
         self._next_ms = 0
         self._next_check_ms = 0
+        self._checks = CopyChecks(read_model, clock_ms, draw, self._config.check_batch, self._copies, self._compare)
         self._eager_rows = max(1, self._config.batch_rows // 2)
         self._next_large_ms = 0
         self._large: asyncio.Task[None] | None = None
@@ -98,7 +93,7 @@ class ReadCopies:
         tournament_id = entity.state.tournament_id
         copy = self._copies.get(tournament_id)
         if copy is None or copy.entity is not entity:
-            copy = self._copies[tournament_id] = _Copy(entity)
+            copy = self._copies[tournament_id] = Copy(entity)
         elif slots:
             before = len(copy.changed)
             copy.changed.update(slots)
@@ -127,7 +122,9 @@ class ReadCopies:
         # a clock that was set back does not stop us
         if not 0 < self._next_check_ms - began <= self._config.check_interval_ms:
             self._next_check_ms = began + self._config.check_interval_ms
-            await self._check()
+            await self._checks.compare([i for i, copy in self._copies.items() if copy.unsure or i not in self._waiting])
+        elif self._checks.is_retry_due(began):
+            await self._checks.retry()
         if 0 < self._next_ms - began <= MAX_BUSY_PAUSE_MS:
             return False
         self._next_ms = 0
@@ -181,7 +178,7 @@ class ReadCopies:
             batch.append(self._sending(copy, whole=whole))
         return pending[taken:], batch
 
-    def _send_beside(self, tournament_id: int, copy: _Copy) -> None:
+    def _send_beside(self, tournament_id: int, copy: Copy) -> None:
         """A large one is sent whole, one at a time and seldom, while the others go on. When it is not its turn, it waits for a later round."""
         resting = 0 < self._next_large_ms - self._clock_ms() <= MAX_LARGE_PAUSE_MS
         if resting or (self._large is not None and not self._large.done()):
@@ -194,15 +191,16 @@ class ReadCopies:
 
     async def _send_large(self, sending: _Sending) -> None:
         began, ok = self._clock_ms(), False
+        duty = REPAIR_DUTY if sending.copy.wrong else DUTY
         try:
             ok = await self._send([sending])
         finally:
             sending.copy.busy = False
             now = self._clock_ms()
-            pause_ms = max(DUTY * (now - began), 0 if ok else FAILED_PAUSE_MS)
+            pause_ms = duty * (now - began) if ok else FAILED_PAUSE_MS
             self._next_large_ms = now + min(pause_ms, MAX_LARGE_PAUSE_MS)
 
-    def _sending(self, copy: _Copy, *, whole: bool) -> _Sending:
+    def _sending(self, copy: Copy, *, whole: bool) -> _Sending:
         before, changed, state = copy.sent, copy.changed, copy.entity.state
         after = None if whole or before is None else before[0]
         copy.changed = set()
@@ -234,45 +232,41 @@ class ReadCopies:
                 copy.changed |= sending.changed
                 self._waiting[tournament_id] = copy
             elif tournament_id in failed or tournament_id in refused:
-                copy.unsure = tournament_id in failed
                 self._send_whole(tournament_id, copy)
+                if tournament_id in failed:
+                    copy.unsure = True
+                    self._checks.ask_again([tournament_id])
+                else:
+                    self._repair(copy)
             else:
                 self.written += 1
+                copy.wrong = False
                 over = sending.delta.finished and tournament_id not in self._waiting
                 if over and self._copies.get(tournament_id) is copy:
                     del self._copies[tournament_id]  # nothing follows; it expires by itself
         return not failed
 
-    def _send_whole(self, tournament_id: int, copy: _Copy) -> None:
+    def _send_whole(self, tournament_id: int, copy: Copy) -> None:
         """Nobody knows what this copy holds: the next round writes it anew."""
         if self._copies.get(tournament_id) is copy:
             copy.sent = None
             copy.changed.clear()
             self._waiting[tournament_id] = copy
 
-    async def _check(self) -> None:
-        """Compare what the copies hold with what was sent, and what was sent with what is shown."""
-        tournament_ids = [
-            i for i, copy in self._copies.items() if not copy.busy and (copy.unsure or i not in self._waiting)
-        ]
-        for first in range(0, len(tournament_ids), self._config.check_batch):
-            batch = tournament_ids[first : first + self._config.check_batch]
-            tended = {i: copy.entity.scope.epoch for i in batch if (copy := self._copies.get(i)) is not None}
-            try:
-                held = await self._read_model.positions(tended)
-            except ReadModelUnavailableError as error:
-                logger.warning("read copies not compared: %s", error)
-                return
-            for tournament_id, position in held.items():
-                self._compare(tournament_id, position)
-            if tended and not held:
-                return  # nobody answers; the next time
+    def _repair(self, copy: Copy) -> None:
+        """It may say what is wrong: it is sent soon, whatever was to wait."""
+        self._next_ms = 0
+        if not copy.wrong:
+            copy.wrong = True
+            self._next_large_ms = 0
 
     def _compare(self, tournament_id: int, position: CopyPosition | None) -> None:
         copy = self._copies.get(tournament_id)
         if copy is None:
             return
-        copy.unsure = False  # somebody answers again
+        if copy.unsure:
+            copy.unsure = False  # somebody answers again
+            self._repair(copy)
         if copy.sent is None:
             return
         entity = copy.entity
@@ -282,32 +276,6 @@ class ReadCopies:
             logger.info("the read copy of tournament %d is at %s: sent whole", tournament_id, position)
             self.repaired += 1
             self._send_whole(tournament_id, copy)
-            self._next_ms = 0  # at once
+            self._repair(copy)
         elif copy.sent != (entity.state.offset, entity.seq, entity.status):
             self._waiting[tournament_id] = copy  # an update counted on, or the end became durable
-
-
-def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> ReadModelDelta:
-    """A tournament's delta as of now: the rows of `slots`, or (None) of all who take part."""
-    state = entity.state
-    rows: Sequence[ReadModelRow]
-    if slots is not None:
-        rows = [ReadModelRow(*row) for row in rows_of(state, slots, entity.previous_ranks)]
-    elif len(state.members) <= CAPTURE_ROWS:
-        every = [slot for slot, active in enumerate(state.members.active) if active]
-        rows = [ReadModelRow(*row) for row in rows_of(state, every, entity.previous_ranks)]
-    else:
-        rows = CapturedRows(state, entity.previous_ranks)  # type: ignore[assignment]  # the same fields in the same order
-    return ReadModelDelta(
-        tournament_id=state.tournament_id,
-        epoch=entity.scope.epoch,
-        after=after,
-        offset=state.offset,
-        seq=entity.seq,
-        status=entity.status,
-        public=state.spec.visibility == "public",
-        ties=state.spec.ties,
-        view=entity.view(),
-        rows=rows,
-        finished=state.over and entity.durable_offset >= state.offset,
-    )

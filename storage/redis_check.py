@@ -12,6 +12,9 @@ from storage.redis_nodes import RedisAwayError, RedisConfig, RedisNodes
 
 logger = logging.getLogger(__name__)
 
+NODE_TIMEOUT_MAX_MS: Final = (
+    1500  # a replica takes over after up to 1.5 times this and some 1.5 s; copies must be right within 5 s
+)
 OLDEST: Final = (7, 0)  # sharded channels, and scripts that see keys expire at one moment
 
 
@@ -19,11 +22,12 @@ async def check_redis(config: RedisConfig) -> str:
     """Look at one node that answers; returns its version.
 
     Raises StorageError, without a password, when none answers, when it is a single Redis where a cluster is configured (or the reverse), or
-    too old. A policy that evicts keys is a warning: copies that lose a part are written anew, again and again.
+    too old. Warnings: a policy that evicts keys, since copies that lose a part are written anew, again and again; and a cluster that is slow to
+    replace a primary.
     """
     nodes = RedisNodes(config)
     try:
-        answer = await _first_answer(nodes)
+        answer, node_timeout = await _first_answer(nodes)
     finally:
         await nodes.close()
     if isinstance(answer, ResponseError):
@@ -39,16 +43,22 @@ async def check_redis(config: RedisConfig) -> str:
     policy = told.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         logger.warning("Redis evicts keys (maxmemory-policy is %s): expected noeviction", policy)
+    if config.cluster and not isinstance(node_timeout, ResponseError) and int(node_timeout[1]) > NODE_TIMEOUT_MAX_MS:
+        logger.warning(
+            "a Redis primary that fails is replaced late (cluster-node-timeout is %d): expected at most %d",
+            int(node_timeout[1]),
+            NODE_TIMEOUT_MAX_MS,
+        )
     return version
 
 
-async def _first_answer(nodes: RedisNodes) -> Any:
+async def _first_answer(nodes: RedisNodes) -> tuple[Any, Any]:
     trouble: list[str] = []
     for address in nodes.seeds:
         try:
-            (answer,) = await nodes.link(address).call([("INFO",)])
+            info, node_timeout = await nodes.link(address).call([("INFO",), ("CONFIG", "GET", "cluster-node-timeout")])
         except RedisAwayError as error:
             trouble.append(str(error))
             continue
-        return answer
+        return info, node_timeout
     raise StorageError("; ".join(trouble))

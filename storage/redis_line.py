@@ -11,7 +11,7 @@ from typing import Any
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 
-from storage.redis_nodes import Address, RedisAwayError, RedisConfig, pack_all
+from storage.redis_link import LATE_S, Address, RedisAwayError, RedisConfig, pack_all
 
 
 class RedisLine:
@@ -83,7 +83,10 @@ class RedisLine:
         try:
             async with asyncio.timeout(self._config.timeout_ms / 1000):
                 await self._connection.send_packed_command(packed, check_health=False)
-                return list(await asyncio.gather(*waiting))
+            _, late = await asyncio.wait(waiting, timeout=self._config.timeout_ms / 1000)
+            if late and (await asyncio.wait(late, timeout=LATE_S))[1]:
+                raise TimeoutError  # noqa: TRY301 - one way for all that fails
+            return [future.result() for future in waiting]
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()
             raise RedisAwayError(f"{self._name}: {str(error) or 'no answer in time'}") from None

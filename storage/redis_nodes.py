@@ -2,56 +2,40 @@
 
 Why not the library's own clients: they repeat commands by themselves after a lost connection, which doubles publications, and wait in
 places that no timeout of ours reaches. Its connections (handshake, passwords, TLS, parsing) are what is used here.
+
+While a primary is away, the map of slots is asked for again and again beside the calls, of several nodes at once: whoever took its place is
+known within some LOOK_PAUSE_S. That ends with the trouble, or when nobody calls any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
-from hiredis import pack_command
 from redis.asyncio.connection import Connection, parse_url
-from redis.crc import key_slot
-from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, RedisError, ResponseError, TryAgainError
+from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, ResponseError, TryAgainError
+
+from storage.redis_link import Address, Command, RedisAwayError, RedisConfig, RedisLink
+from storage.redis_slots import MAP_COMMANDS, UNKNOWN, SlotMap, slot_map
+
+__all__ = ["Address", "Command", "RedisAwayError", "RedisConfig", "RedisLink", "RedisNodes"]
 
 logger = logging.getLogger(__name__)
 
-Command = Sequence[str | bytes | int]
-Address = tuple[str, int]
-
-REFRESH_PAUSE_S: Final = 0.2  # the map of slots is asked for at most this often
-CONNECT_PAUSE_S: Final = 0.1  # a node that refused a connection is left alone for this long
+LOOK_PAUSE_S: Final = 0.2  # the map of slots is asked for at most this often
+LOOK_AT: Final = 8  # nodes asked at a time
+LOOK_GRACE_S: Final = 0.05  # for the others once one has answered: who knows more is believed
+LOOK_FOR_S: Final = 5.0  # while nobody calls, nobody looks
 ELSEWHERE: Final = (AskError, ClusterDownError, ReadOnlyError, TryAgainError)  # a MovedError is an AskError
 ELSEWHERE_CODES: Final = ("MOVED ", "ASK ", "CLUSTERDOWN ", "TRYAGAIN ", "READONLY ", "MASTERDOWN ")
 
 
-class RedisAwayError(Exception):
-    """A node did not answer in time, refused us, or cannot be reached. The message names it and never holds a password."""
-
-
-@dataclass(frozen=True, slots=True)
-class RedisConfig:
-    """Where Redis is: `urls` as `redis://host:port` (`rediss://` for TLS, its options as redis-py's query parameters).
-
-    A cluster needs one node of `urls` to be reachable at a time. `max_waiting` calls may wait on a connection; more are refused.
-    """
-
-    urls: tuple[str, ...]
-    cluster: bool = False
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    connect_timeout_ms: int = 500
-    timeout_ms: int = 1000
-    max_waiting: int = 1000
-
-
 class RedisNodes:
-    """All nodes of a `RedisConfig` and who serves which slot."""
+    """All nodes of a `RedisConfig` and who serves which slot. `changes` counts the maps that differed from the one before."""
 
     def __init__(self, config: RedisConfig) -> None:
         if not config.urls:
@@ -60,11 +44,15 @@ class RedisNodes:
         self._options = [_options(url, config) for url in config.urls]
         self._seeds: list[Address] = [(str(o["host"]), int(o["port"])) for o in self._options]
         self._links: dict[Address, RedisLink] = {}
-        self._slots: list[Address | None] = []
+        self._map: SlotMap = UNKNOWN
+        self.changes = 0
         self._stale = False
         self._unknown = RedisAwayError("no node of the Redis cluster serves this slot")  # or why nobody tells
-        self._refreshing: asyncio.Task[None] | None = None
-        self._refreshed_s = -REFRESH_PAUSE_S
+        self._looking: asyncio.Task[None] | None = None
+        self._looked_s = -LOOK_PAUSE_S
+        self._tending: asyncio.Task[None] | None = None
+        self._called_s = 0.0
+        self._asked: set[asyncio.Task[SlotMap]] = set()
 
     async def call(self, commands: Sequence[tuple[str, Command]]) -> list[Any]:
         """The answers to (key, command) pairs, each at the node that serves the key, in order at each node.
@@ -81,10 +69,7 @@ class RedisNodes:
         return answers
 
     async def _call(self, commands: Sequence[tuple[str, Command]]) -> list[Any]:
-        if not self.is_known:
-            await self.refresh()
-        elif self._stale:
-            self._start_refresh()  # beside the calls: those to other nodes do not wait for it
+        await self.know()
         groups: dict[Address | None, list[int]] = {}
         for i, (key, _) in enumerate(commands):
             groups.setdefault(self.address_of(key), []).append(i)
@@ -97,11 +82,15 @@ class RedisNodes:
                     found = await self.link(address).call([commands[i][1] for i in which])
             except RedisAwayError as error:
                 found = [error] * len(which)
-                self._stale = True  # whom we knew may have been replaced
+            if address is None or isinstance(found[0], RedisAwayError):
+                self.doubt()
             for i, answer in zip(which, found, strict=True):
                 answers[i] = answer
 
-        await asyncio.gather(*(ask(address, which) for address, which in groups.items()))
+        if len(groups) == 1:
+            await ask(*groups.popitem())  # the usual case, without a task of its own
+        else:
+            await asyncio.gather(*(ask(address, which) for address, which in groups.items()))
         return answers
 
     @property
@@ -112,13 +101,11 @@ class RedisNodes:
     @property
     def is_known(self) -> bool:
         """Whether it is known who serves what."""
-        return bool(self._slots) or not self.config.cluster
+        return bool(self._map.slots) or not self.config.cluster
 
     def address_of(self, key: str) -> Address | None:
         """The node that serves a key, by what is known now."""
-        if not self.config.cluster:
-            return self._seeds[0]
-        return self._slots[key_slot(key.encode())] if self._slots else None
+        return self._map.address_of(key) if self.config.cluster else self._seeds[0]
 
     def link(self, address: Address) -> RedisLink:
         """The shared connection to a node."""
@@ -127,148 +114,122 @@ class RedisNodes:
             link = self._links[address] = RedisLink(self.config, address, self.connection(address))
         return link
 
+    def is_away(self, address: Address) -> bool:
+        """Whether a node failed and was not reached since."""
+        link = self._links.get(address)
+        return link is not None and link.is_away
+
+    async def reaches(self, address: Address) -> bool:
+        """Whether a node answers now. One that failed lately does not, without a wait."""
+        self._called_s = time.monotonic()
+        try:
+            await self.link(address).call([("PING",)])
+        except RedisAwayError as error:
+            logger.debug("%s", error)
+            self.doubt()
+            return False
+        return True
+
     def connection(self, address: Address) -> Connection:
         """A new connection to a node, not connected yet."""
         options = {**self._options[0], "host": address[0], "port": address[1]}
         made: Connection = options.pop("connection_class", Connection)(**options)
         return made
 
+    # -- the map of slots -----------------------------------------------------------------------------------------
+
+    def doubt(self) -> None:
+        """Whom we know may have been replaced: look, beside the calls, until who serves is reached."""
+        if self.config.cluster:
+            self._stale = True
+            if self._tending is None or self._tending.done():
+                self._tending = asyncio.create_task(self._tend())
+
+    async def _tend(self) -> None:
+        while self._stale and time.monotonic() - self._called_s < LOOK_FOR_S:
+            await self.refresh()
+
+    async def know(self) -> None:
+        """Look, if it is not known who serves what; where nobody told a moment ago, that stays so without a wait."""
+        self._called_s = time.monotonic()
+        if not self.is_known and self._called_s - self._looked_s >= LOOK_PAUSE_S:
+            await self.refresh()
+
     async def refresh(self) -> None:
         """Look who serves which slot; one look for all who ask at a time. Whom nobody answers keeps what was known."""
         if self.config.cluster:
-            await asyncio.shield(self._start_refresh())
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
 
-    def _start_refresh(self) -> asyncio.Task[None]:
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh())
-        return self._refreshing
+    async def _look(self) -> None:
+        pause_s = LOOK_PAUSE_S * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load
+        await asyncio.sleep(max(0.0, self._looked_s + pause_s - time.monotonic()))
+        asked = {asyncio.create_task(self._ask_map(address)) for address in self._whom_to_ask()}
+        self._asked |= asked
+        for task in asked:  # who hangs is waited for beside us, so that its link knows
+            task.add_done_callback(self._answered)
+        found, trouble = UNKNOWN, self._unknown
+        deadline_s: float | None = None
+        while asked and (deadline_s is None or time.monotonic() < deadline_s):
+            wait_s = None if deadline_s is None else deadline_s - time.monotonic()
+            done, asked = await asyncio.wait(asked, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                try:
+                    told = task.result()
+                except RedisAwayError as error:
+                    trouble = error
+                    continue
+                if told.epoch > found.epoch:
+                    found = told
+                if deadline_s is None:
+                    deadline_s = time.monotonic() + LOOK_GRACE_S
+        self._looked_s = time.monotonic()
+        if found is UNKNOWN:
+            self._unknown = trouble
+            return
+        self._unknown = RedisAwayError("no node of the Redis cluster serves this slot")
+        await self._adopt(found)
 
-    async def _refresh(self) -> None:
-        await asyncio.sleep(max(0.0, self._refreshed_s + REFRESH_PAUSE_S - time.monotonic()))
-        trouble = self._unknown
-        for address in dict.fromkeys([*self._links, *self._seeds]):
-            try:
-                (answer,) = await self.link(address).call([("CLUSTER", "SLOTS")])
-            except RedisAwayError as error:
-                logger.debug("%s", error)
-                trouble = error
-                continue
-            if isinstance(answer, ResponseError):
-                trouble = RedisAwayError(f"a node of the Redis cluster does not tell its slots: {answer}")
-                logger.warning("%s", trouble)
-                continue
-            slots: list[Address | None] = [None] * 16384
-            for first, last, primary, *_ in answer:
-                host = primary[0].decode() or address[0]  # a node that does not know its own name: as we reached it
-                slots[first : last + 1] = [(host, int(primary[1]))] * (last + 1 - first)
-            self._slots = slots
-            self._stale = False
-            trouble = RedisAwayError("no node of the Redis cluster serves this slot")
-            break
-        self._unknown = trouble
-        self._refreshed_s = time.monotonic()
+    def _whom_to_ask(self) -> list[Address]:
+        """Those we are connected to; where these are few, all that were ever named."""
+        whom = [address for address, link in self._links.items() if not link.is_away]
+        if len(whom) < 2:
+            others = {*self._map.nodes, *self._seeds}.difference(whom)
+            whom += [address for address in others if not self.is_away(address)] or list(others)
+        return random.sample(whom, min(len(whom), LOOK_AT))
+
+    async def _ask_map(self, address: Address) -> SlotMap:
+        try:
+            return slot_map(await self.link(address).call(MAP_COMMANDS), address)
+        except ResponseError as error:
+            trouble = RedisAwayError(f"a node of the Redis cluster does not tell its slots: {error}")
+            logger.warning("%s", trouble)
+            raise trouble from None
+        except RedisAwayError as error:
+            logger.debug("%s", error)
+            raise
+
+    def _answered(self, task: asyncio.Task[SlotMap]) -> None:
+        self._asked.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, should nobody wait for it any more
+
+    async def _adopt(self, found: SlotMap) -> None:
+        self.changes += found.slots != self._map.slots
+        self._map = found
+        self._stale = any(self.is_away(address) for address in found.primaries)
+        for address in [a for a, link in self._links.items() if a not in found.primaries and link.is_idle]:
+            await self._links.pop(address).close()  # it serves nothing
 
     async def close(self) -> None:
         """Close all connections. A second call does nothing."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        for task in (self._tending, self._looking, *list(self._asked)):
+            if task is not None:
+                task.cancel()
         links, self._links = self._links, {}
         for link in links.values():
             await link.close()
-
-
-class RedisLink:
-    """One connection, shared: calls are written as they come and answered in order. Cut whole when an answer does not come in time."""
-
-    def __init__(self, config: RedisConfig, address: Address, connection: Connection) -> None:
-        self._config = config
-        self._name = f"Redis at {address[0]}:{address[1]}"
-        self._connection = connection
-        self._waiting: deque[tuple[int, list[Any], asyncio.Future[list[Any]]]] = deque()
-        self._reading: asyncio.Task[None] | None = None
-        self._writing = asyncio.Lock()
-        self._refused: tuple[float, RedisAwayError] | None = None
-        self._closed = False
-
-    async def call(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers in order, a ResponseError where Redis gave one. Raises RedisAwayError: what was sent may have been done."""
-        if len(self._waiting) >= self._config.max_waiting:
-            raise RedisAwayError(f"{self._name} has {len(self._waiting)} calls waiting")
-        answered: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        packed = pack_all(commands)
-        try:
-            async with asyncio.timeout(self._config.timeout_ms / 1000):
-                async with self._writing:
-                    await self._connect()
-                    self._waiting.append((len(commands), [], answered))
-                    await self._connection.send_packed_command(packed, check_health=False)
-                return await asyncio.shield(answered)
-        except (RedisError, OSError, TimeoutError) as error:
-            away = RedisAwayError(f"{self._name}: {_text(error)}")
-            await self._cut(away)
-            raise away from None
-
-    async def _connect(self) -> None:
-        if self._closed:
-            raise RedisAwayError(f"{self._name}: closed")
-        if self._reading is not None and not self._reading.done() and self._connection.is_connected:
-            return
-        now = time.monotonic()
-        if self._refused is not None and now - self._refused[0] < CONNECT_PAUSE_S:
-            raise self._refused[1]
-        await self._cut(RedisAwayError(f"{self._name}: the connection was lost"))
-        try:
-            async with asyncio.timeout(self._config.connect_timeout_ms / 1000):
-                await self._connection.connect()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, TimeoutError) as error:
-            await self._connection.disconnect(nowait=True)
-            away = RedisAwayError(f"{self._name}: {_text(error)}")
-            self._refused = (now, away)
-            raise away from None
-        self._refused = None
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        """Give answers to those who wait, until the connection is lost."""
-        try:
-            while True:
-                try:
-                    answer = await self._connection.read_response(timeout=float("inf"), disconnect_on_error=False)
-                except ResponseError as error:
-                    answer = error
-                count, answers, answered = self._waiting[0]
-                answers.append(answer)
-                if len(answers) == count:
-                    self._waiting.popleft()
-                    if not answered.done():
-                        answered.set_result(answers)
-        except (RedisError, OSError, IndexError) as error:
-            self._fail(RedisAwayError(f"{self._name}: {_text(error)}"))
-
-    def _fail(self, error: RedisAwayError) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for _, _, answered in waiting:
-            if not answered.done():
-                answered.set_exception(error)
-                answered.exception()  # seen, should its caller have given up
-
-    async def _cut(self, error: RedisAwayError) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            reading.cancel()
-            await asyncio.wait({reading})  # or it would read from the next connection
-        self._fail(error)
-        await self._connection.disconnect(nowait=True)
-
-    async def close(self) -> None:
-        """Close the connection; later calls fail."""
-        self._closed = True
-        await self._cut(RedisAwayError(f"{self._name}: closed"))
-
-
-def pack_all(commands: Iterable[Command]) -> bytes:
-    """Commands as they go over the wire: in C, at a seventh of what the library's asynchronous connections take."""
-    return b"".join([pack_command(tuple(c)) for c in commands])  # type: ignore[arg-type]  # the stub means tuples of any length
 
 
 def _options(url: str, config: RedisConfig) -> dict[str, Any]:
@@ -292,7 +253,3 @@ def _is_elsewhere(answer: Any) -> bool:
     if isinstance(answer, ELSEWHERE):
         return True
     return isinstance(answer, ResponseError) and str(answer).startswith(ELSEWHERE_CODES)
-
-
-def _text(error: BaseException) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) and not str(error) else str(error) or repr(error)

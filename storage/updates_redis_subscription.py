@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -20,9 +22,11 @@ logger = logging.getLogger(__name__)
 
 LOST: Final = Publication("", b"", lost=True)
 LOST_ONE_BY_ONE: Final = 256  # of more channels at a time the loss is announced for all
-CHECK_EVERY_S: Final = 5.0  # a connection is asked for a sign of life
-RETRY_MIN_S: Final = 0.05  # between attempts to subscribe again, doubling up to RETRY_MAX_S
-RETRY_MAX_S: Final = 1.0
+CHECK_EVERY_S: Final = (
+    1.0  # a connection is asked for a sign of life: a node that hangs must be noticed before its replica takes over
+)
+RETRY_MIN_S: Final = 0.05  # between attempts to subscribe again, doubling up to RETRY_MAX_S, jittered
+RETRY_MAX_S: Final = 0.3
 
 
 class RedisSubscription:
@@ -112,13 +116,15 @@ class RedisSubscription:
     # -- placing --------------------------------------------------------------------------------------------------
 
     async def _place(self, channels: Iterable[str]) -> list[str]:
-        """Subscribe channels where they are served, by what is known; returns those that were confirmed. Never raises."""
-        if not self._nodes.is_known:
-            await self._nodes.refresh()
+        """Subscribe channels where they are served, by what is known; returns those that were confirmed. Never raises.
+
+        A node that is away is left alone: the others would wait for it.
+        """
+        await self._nodes.know()
         groups: dict[Address, list[str]] = {}
         for channel in channels:
             address = self._nodes.address_of(channel)
-            if address is not None:
+            if address is not None and not self._nodes.is_away(address):
                 groups.setdefault(address, []).append(channel)
         found = await asyncio.gather(*(self._place_at(address, group) for address, group in groups.items()))
         return [channel for placed in found for channel in placed]
@@ -129,6 +135,7 @@ class RedisSubscription:
             confirmed = await line.subscribe(channels)
         except RedisAwayError as error:
             logger.debug("%s", error)
+            self._nodes.doubt()
             return []
         for channel in confirmed:
             self._placed[channel] = line  # also one that was removed meanwhile: whoever removes it comes after us
@@ -158,24 +165,34 @@ class RedisSubscription:
 
     async def _tend(self) -> None:
         """Place what is not placed, again and again until it is; look after connections that say nothing."""
-        pause_s = RETRY_MIN_S
+        pause_s, checked_s = RETRY_MIN_S, time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_EVERY_S):
                     await self._silent.wait()
             self._silent.clear()
             try:
-                async with asyncio.timeout(2 * self._call_timeout_s), self._changing:
-                    left = await self._place_again()
+                async with asyncio.timeout(2 * self._call_timeout_s):
+                    await self._reach_missing()
+                    async with self._changing:
+                        left = await self._place_again()
             except TimeoutError:
                 left = True
             if left:
                 self._silent.set()
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_MAX_S)
-                continue
-            pause_s = RETRY_MIN_S
-            await self._check_lines()
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+            pause_s = min(2 * pause_s, RETRY_MAX_S) if left else RETRY_MIN_S
+            if time.monotonic() - checked_s >= CHECK_EVERY_S / 2:
+                await self._check_lines()
+                checked_s = time.monotonic()
+
+    async def _reach_missing(self) -> None:
+        """Look who serves what is not placed, and whether they answer: beside the changes, which a node that hangs must not hold up."""
+        missing = [channel for channel in self._channels if channel not in self._placed]
+        if missing:
+            await self._nodes.refresh()
+            found = {self._nodes.address_of(channel) for channel in missing}
+            await asyncio.gather(*(self._nodes.reaches(address) for address in found if address is not None))
 
     async def _place_again(self) -> bool:
         """Place what is missing and announce it as lost; returns whether some is still missing."""
@@ -183,7 +200,6 @@ class RedisSubscription:
         missing = [channel for channel in self._channels if channel not in self._placed]
         if not missing:
             return False
-        await self._nodes.refresh()
         placed = [channel for channel in await self._place(missing) if channel in self._channels]
         if len(placed) > LOST_ONE_BY_ONE:
             self._put(LOST)
@@ -193,12 +209,14 @@ class RedisSubscription:
         return len(placed) < len(missing)
 
     async def _check_lines(self) -> None:
-        for address, line in list(self._lines.items()):
+        async def check(address: Address, line: RedisLine) -> None:
             if not line.lost:
                 with contextlib.suppress(RedisAwayError):
                     await line.check()
             if line.lost and self._lines.get(address) is line:
                 del self._lines[address]
+
+        await asyncio.gather(*(check(address, line) for address, line in list(self._lines.items())))
 
     # -- what the connections tell --------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from actors.checkpointer import tournament_row
+from actors.copy_delta import delta_of
 from actors.domain.codec import encode_snapshot
 from actors.domain.messages import Join, Leave, Spec
-from actors.read_copies import delta_of
 from storage.base import (
     Checkpoint,
     CopyPosition,

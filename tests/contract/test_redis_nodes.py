@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ipaddress
-import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +16,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis.exceptions import ResponseError
 
-from scripts.servers_base import HOST, pid_of, stop, wait_until
-from scripts.servers_redis import start_node
+from scripts.servers_base import HOST, stop, wait_until
+from scripts.servers_redis import NODE_TIMEOUT_MS, start_node
+from storage import redis_link, redis_slots
 from storage.base import StorageError
 from storage.redis_check import check_redis
 from storage.redis_nodes import RedisAwayError, RedisConfig, RedisNodes
 from storage.updates_redis import RedisUpdates
 from tests.support.servers_redis import RunningRedis, free_ports
+
+OLD = [
+    [0, 5460, [b"127.0.0.1", 1, b"id"], [b"127.0.0.1", 3, b"id"]],
+    [5461, 16383, [b"", 2, b"id"]],
+]  # the last: it does not know its name
 
 
 @pytest.fixture(scope="module")
@@ -104,17 +110,89 @@ async def test_calls_that_wait_are_bounded(single_redis: RunningRedis) -> None:
     single_redis.empty()
     nodes = RedisNodes(single_redis.config(max_waiting=5, timeout_ms=300))
     assert await nodes.call([("k", ("ECHO", "x"))]) == [b"x"]
-    pid = pid_of(single_redis.directory, "redis")
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with single_redis.stopped(single_redis.ports[0]):
         answers = await asyncio.gather(*(nodes.call([("k", ("ECHO", "x"))]) for _ in range(20)))
-    finally:
-        os.kill(pid, signal.SIGCONT)
     told = [str(answer) for (answer,) in answers]
     assert sum("calls waiting" in text for text in told) == 15
     assert sum("no answer in time" in text for text in told) == 5
     await nodes.close()
+
+
+async def test_a_node_that_hangs_costs_one_timeout_and_is_used_again_once_it_answers(
+    single_redis: RunningRedis,
+) -> None:
+    single_redis.empty()
+    nodes = RedisNodes(single_redis.config(timeout_ms=300, connect_timeout_ms=300))
+    assert await nodes.call([("k", ("ECHO", "x"))]) == [b"x"]
+    with single_redis.stopped(single_redis.ports[0]):
+        for within_s in (0.5, 0.05, 0.05):
+            began_s = time.monotonic()
+            (answer,) = await nodes.call([("k", ("ECHO", "x"))])
+            assert isinstance(answer, RedisAwayError)
+            assert "no answer in time" in str(answer)
+            assert time.monotonic() - began_s < within_s
+            await asyncio.sleep(0.4)
+        assert nodes.is_away(nodes.seeds[0])
+    began_s = time.monotonic()
+    while (await nodes.call([("k", ("ECHO", "x"))])) != [b"x"]:
+        assert time.monotonic() - began_s < 1
+        await asyncio.sleep(0.01)
+    await nodes.close()
+
+
+async def test_a_standstill_of_our_own_is_no_failure_of_the_node(single_redis: RunningRedis) -> None:
+    single_redis.empty()
+    nodes = RedisNodes(single_redis.config(timeout_ms=100))
+    assert await nodes.call([("k", ("ECHO", "x"))]) == [b"x"]
+    call = asyncio.create_task(nodes.call([("k", ("ECHO", "y"))]))
+    await asyncio.sleep(0)
+    time.sleep(0.3)
+    assert await call == [b"y"]
+    await nodes.close()
+
+
+async def test_nobody_is_looked_for_when_nobody_calls(single_redis: RunningRedis, monkeypatch) -> None:
+    monkeypatch.setattr(redis_link, "PROBE_FOR_S", 0.3)
+    single_redis.empty()
+    nodes = RedisNodes(single_redis.config())
+    single_redis.kill(single_redis.ports[0])
+    (answer,) = await nodes.call([("k", ("ECHO", "x"))])
+    assert isinstance(answer, RedisAwayError)
+    assert nodes.is_away(nodes.seeds[0])
+    await asyncio.sleep(1)
+    assert not nodes.is_away(nodes.seeds[0])  # who asks next tries it
+    assert len(asyncio.all_tasks()) == 1
+    await nodes.close()
+    single_redis.empty()
+
+
+async def test_the_map_is_taken_from_the_node_that_knows_more(clustered_redis: RunningRedis) -> None:
+    """A primary that was replaced while it hung still tells the map of before when it wakes up."""
+    clustered_redis.empty()
+    old, new = (
+        redis_slots.slot_map([b"cluster_current_epoch:5\r\n", OLD], ("a", 1)),
+        RedisNodes(clustered_redis.config()),
+    )
+    assert (old.epoch, old.primaries, old.nodes) == (
+        5,
+        {("127.0.0.1", 1), ("a", 2)},
+        {("127.0.0.1", 1), ("127.0.0.1", 3), ("a", 2)},
+    )
+    assert old.slots[5460:5462] == [("127.0.0.1", 1), ("a", 2)]
+    told = [(await new.link((HOST, port)).call(redis_slots.MAP_COMMANDS), port) for port in clustered_redis.primaries()]
+    real = [redis_slots.slot_map(answers, (HOST, port)) for answers, port in told]
+    assert real[0].epoch >= 6
+    assert real[0].primaries == {(HOST, port) for _, port in told} <= real[0].nodes
+    asked = iter([old, *real[1:]])
+
+    async def ask(address: object) -> redis_slots.SlotMap:
+        return next(asked)
+
+    new._ask_map = ask  # type: ignore[method-assign]
+    await new.refresh()
+    assert new._map.epoch > old.epoch
+    assert new._map == real[1]
+    await new.close()
 
 
 async def test_one_reachable_node_is_enough_to_find_the_others(clustered_redis: RunningRedis) -> None:
@@ -151,3 +229,10 @@ async def test_a_redis_is_looked_at_before_it_is_used(
     await check_redis(single_redis.config())
     single_redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
     assert "expected noeviction" in caplog.text
+    assert "replaced late" not in caplog.text
+    for port in clustered_redis.ports:
+        clustered_redis.ask("CONFIG", "SET", "cluster-node-timeout", "15000", port=port)
+    await check_redis(clustered_redis.config())
+    for port in clustered_redis.ports:
+        clustered_redis.ask("CONFIG", "SET", "cluster-node-timeout", str(NODE_TIMEOUT_MS), port=port)
+    assert "cluster-node-timeout is 15000" in caplog.text

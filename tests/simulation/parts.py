@@ -113,7 +113,7 @@ def copies_of(process: Process) -> ReadCopies | None:
     if store is None:
         return None
     config = CopiesConfig(interval_ms=50, check_interval_ms=500, batch_tournaments=2, batch_rows=4)
-    return ReadCopies(ProcessCopies(process, store), process.clock_ms, config)  # type: ignore[arg-type]
+    return ReadCopies(ProcessCopies(process, store), process.clock_ms, config, lambda: 0.5)  # type: ignore[arg-type]
 
 
 async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> None:

@@ -25,6 +25,7 @@ class MemoryCopies:
         self.away: set[int] | None = None  # these tournaments; None: all is well
         self.full = False
         self.writes: list[list[ReadModelDelta]] = []
+        self.asked: list[list[int]] = []  # by `positions`
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -61,6 +62,7 @@ class MemoryCopies:
         return refused
 
     async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+        self.asked.append(list(tended))
         away = self.away or set()
         return {i: self.held.get(i) for i in tended if i not in away}
 

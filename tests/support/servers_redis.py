@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from scripts.servers_base import HOST, names, pid_of, stop, wait_until
-from scripts.servers_redis import NODES, RedisClusterServer, RedisServer, ask
+from scripts.servers_redis import NODES, RedisClusterServer, RedisServer, ask, start_node
 from storage.redis_nodes import RedisConfig
 
 
@@ -29,6 +30,7 @@ class RunningRedis:
         self.known: dict[str, Any] = server.start(directory, self.first_port)
         self.password: str = self.known["password"]
         self.cluster: bool = self.known["cluster"]
+        self._backups = 0
         self.ports = [int(url.rpartition(":")[2]) for url in self.known["urls"]]
 
     def config(self, **options: Any) -> RedisConfig:
@@ -59,10 +61,54 @@ class RunningRedis:
     def kill(self, port: int) -> None:
         """kill -9, and wait until it is gone."""
         name = self.name_of(port)
-        pid = pid_of(self.directory, name)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self.pid_of(port), signal.SIGKILL)
         wait_until(lambda: pid_of(self.directory, name) is None, f"{name} to end", 10)
+
+    def pid_of(self, port: int) -> int:
+        """The process on a port."""
+        pid = pid_of(self.directory, self.name_of(port))
+        assert pid is not None
+        return pid
+
+    @contextlib.contextmanager
+    def stopped(self, port: int) -> Iterator[None]:
+        """One process hangs: it answers nothing, and its connections stay open."""
+        pid = self.pid_of(port)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def replica_of(self, primary: int) -> int:
+        """The port of the node that follows a primary."""
+        return next(
+            port for port in self.ports if f"master_port:{primary}\r" in self.ask("INFO", "replication", port=port)
+        )
+
+    def back_up(self, ports: Sequence[int]) -> dict[int, Path]:
+        """Copies of the append-only files, as they are now."""
+        self._backups += 1
+        found = {}
+        for port in ports:
+            name = self.name_of(port)
+            found[port] = self.directory / f"backup-{self._backups}-{name}"
+            shutil.copytree(self.directory / name / "appendonlydir", found[port])
+        return found
+
+    def restore(self, backups: dict[int, Path]) -> None:
+        """kill -9, put copies of earlier in the place of the data, start again; does not wait until they answer."""
+        for port in backups:
+            self.kill(port)
+        for port, backup in backups.items():
+            data = self.directory / self.name_of(port) / "appendonlydir"
+            shutil.rmtree(data)
+            shutil.copytree(backup, data)
+        for port in backups:
+            if isinstance(self.server, RedisClusterServer):
+                self.server.start_one(self.directory, self.first_port, port - self.first_port)
+            else:
+                start_node(self.directory, self.server.name, port, self.password, [])
 
     def close(self) -> None:
         for name in names(self.directory):

@@ -118,6 +118,63 @@ async def test_after_a_failure_only_those_that_failed_are_sent_whole_and_only_on
     assert kept.copies.failures == 1
 
 
+async def test_those_for_which_nobody_answers_are_asked_for_soon_and_right_within_a_second_of_the_return():
+    kept = Kept(3)
+    await kept.round()
+    kept.store.away = {1}
+    kept.store.asked.clear()
+    kept.store.lose(1)
+    for _ in range(300):
+        await kept.round(after_ms=20)
+    rare = [ids for ids in kept.store.asked if 2 in ids]
+    assert len(rare) <= 4  # 6 s: the others are compared as ever
+    retries = [ids for ids in kept.store.asked if ids == [1]]
+    assert 9 <= len(retries) <= 20
+    kept.store.away = None
+    for _ in range(30):
+        await kept.round(after_ms=20)
+    assert kept.right()
+    kept.store.asked.clear()
+    for _ in range(75):
+        await kept.round(after_ms=20)
+    assert len(kept.store.asked) <= 1  # at rest
+
+
+async def test_while_nobody_answers_only_a_few_are_asked_for():
+    kept = Kept(100, users=1, check_batch=10)
+    await kept.round()
+    kept.store.away = set(range(1, 101))
+    for _ in range(150):
+        await kept.round(after_ms=20)
+    kept.store.asked.clear()
+    for _ in range(100):
+        await kept.round(after_ms=20)
+    assert all(len(ids) <= 10 for ids in kept.store.asked)
+    assert len(kept.store.asked) <= 8
+    assert any(max(ids) > 90 > 10 > min(ids) for ids in kept.store.asked)
+    kept.store.held.clear()
+    kept.store.away = {5}  # as a cluster of which one shard is away still
+    for _ in range(40):
+        await kept.round(after_ms=20)
+    assert all(kept.right(i) for i in range(1, 101) if i != 5)
+    kept.store.away = None
+    for _ in range(40):
+        await kept.round(after_ms=20)
+    assert kept.right(5)
+
+
+async def test_after_a_failed_write_the_return_is_noticed_soon():
+    kept = Kept(2)
+    await kept.round()
+    kept.store.away = {1}
+    kept.score(1, 1, 300)
+    await kept.round()
+    kept.store.away = None
+    for _ in range(6):
+        await kept.round(after_ms=20)
+    assert kept.right(1)
+
+
 async def test_a_store_without_memory_is_sent_the_same_changes_again_not_everything():
     kept = Kept()
     await kept.round()
@@ -164,6 +221,29 @@ async def test_batches_are_bounded_and_a_large_one_goes_beside_the_others():
     assert kept.right(1)
     assert kept.right(2)
     assert [len(d.rows) for write in kept.store.writes for d in write] == [1500, 1500]
+
+
+async def test_large_ones_that_were_wiped_do_not_wait_as_those_that_changed():
+    kept = Kept(3, users=1500, batch_rows=1000)
+
+    async def right_after_ms() -> int:
+        began = kept.now_ms
+        while not all(kept.right(i) for i in (1, 2, 3)):
+            assert kept.now_ms - began < 60_000
+            kept.store.gate.clear()
+            await kept.round(after_ms=20)
+            await asyncio.sleep(0)
+            if kept.copies._large is not None and not kept.copies._large.done():
+                kept.now_ms += 500  # each takes so long
+                kept.store.gate.set()
+                await kept.copies._large
+            kept.store.gate.set()
+        return kept.now_ms - began
+
+    assert await right_after_ms() > 3 * 500 + 2 * 4 * 500
+    for i in (1, 2, 3):
+        kept.store.lose(i)
+    assert await right_after_ms() < 2000 + 3 * 500 + 2 * 500 + 500  # the comparison, the wholes, the rests between them
 
 
 async def test_many_changes_do_not_wait_for_the_interval():
