@@ -110,6 +110,10 @@ class SqlRecords:
         """See `Records.snapshots`."""
         return await self._snapshots(tournament_id, None)
 
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.shown_snapshots`: one database has no other copy to show."""
+        return await self._snapshots(tournament_id, None)
+
     async def _snapshots(self, tournament_id: int, limit: int | None) -> list[StoredSnapshot]:
         parts = select(snapshots.c.log_partition, snapshots.c.data).order_by(snapshots.c.part)
         found = []
