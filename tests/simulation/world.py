@@ -56,9 +56,10 @@ class World:
         partitions = r.randint(1, 3)
         shards = r.randint(1, partitions)
         self.plan = Plan(partitions, shards, r.randint(1, partitions), r.choice([0, 1, 2]), dedicated_capacity=1000)
-        self.faults = Faults(r)
+        self.faults = Faults(r, Random(f"shards {seed}"))
         self.log = KeptLog(partitions, self.clock_ms)
         self.records = ReadableRecords()
+        self.refused: set[int] = set()  # tournaments that some save did not take, as far as its caller was told
         # drawn apart, so that worlds without copies take the course they always took
         self.copies = MemoryCopies() if Random(f"copies {seed}").random() < 0.3 else None
         self.signer = Signer({"k": b"secret"}, "k")
