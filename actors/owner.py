@@ -220,7 +220,7 @@ class Owner:
                 continue
             # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
             with contextlib.suppress(OwnerMovedError):
-                entity = await self.holdings.find(tournament_id, scope)
+                entity = await self.holdings.find(tournament_id, scope, items)
                 if entity is not None:
                     present[tournament_id] = entity
         return present

@@ -5,6 +5,8 @@ longer than a moment asks a short question beside it, again and again, and gives
 The primary is then silent: nobody waits for it any more, calls fail at once, until a look, every `probe_interval_ms`, finds it answering.
 One that refuses connections costs no time, and is not silent: each call finds out for itself, and misses nothing once it is back.
 
+After each save it notes the primary's position, so that a replica can be found that has all of them: see `Records.settled_snapshots`.
+
 A primary that was away when the store was opened is looked at before anything else is asked of it: see `expect`.
 """
 
@@ -66,6 +68,8 @@ class Primary:
         self._server = server
         self._expected: str | None = None  # the installation, of a primary that nobody has looked at yet
         self._checking = asyncio.Lock()
+        self._heard = 0  # how often this process learned that something is durable here
+        self._noted: tuple[int, str] = (-1, "")  # as of which of these times, the position that has it
         self._asking: asyncio.Task[str] | None = None
         self._probe: asyncio.Task[None] | None = None
 
@@ -92,6 +96,21 @@ class Primary:
         """One transaction; see `Records.save`."""
         await self._check()
         await self._watched(lambda: self.records.save(part))
+        await self.note_position()
+
+    async def note_position(self) -> None:
+        """This process has just learned that something is durable here: ask for the position that has it, if that can be had."""
+        self._heard += 1
+        heard = self._heard
+        try:
+            self._noted = max(self._noted, (heard, await self._position()))
+        except RecordsUnavailableError as error:
+            logger.warning("%s did not tell its position after a save: %s", self.address, error)
+
+    @property
+    def noted_position(self) -> str:
+        """What a replica must have that is to stand in for this primary; empty when that is not known."""
+        return self._noted[1] if self._noted[0] == self._heard else ""
 
     async def ask_soon(self, ask: Ask[T]) -> T:
         """What another can answer instead, so this one has `connect_timeout_ms`."""

@@ -11,6 +11,7 @@ nobody waits for it then, see `storage.records_primary`. What recovery reads, an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import NamedTuple, TypeVar
 
@@ -102,6 +103,15 @@ class Shard:
             if _was_slow(error):
                 raise
             return await self._of_any_replica(ask, error)
+
+    async def read_settled(self, ask: Ask[T]) -> T:
+        """An answer of a replica that has all that this process knows to be durable, without asking the primary."""
+        position = self.primary.noted_position
+        for replica in self._in_turn(everyone=True) if position else ():
+            with contextlib.suppress(RecordsUnavailableError):
+                if await replica.has(position, self._options.replica_wait_ms):
+                    return await ask(replica.records)
+        raise RecordsUnavailableError(f"{self.address}: no replica is known to have all that was saved")
 
     async def read_by_key(self, ask: Ask[T]) -> T:
         """An answer of the primary, which has it as fast as its position; of any replica while the primary is down."""

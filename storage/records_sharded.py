@@ -97,6 +97,10 @@ class ShardedRecords:
         """See `Records.snapshots`."""
         return await self._home(tournament_id).primary.ask(lambda records: records.snapshots(tournament_id))
 
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.settled_snapshots`."""
+        return await self._home(tournament_id).read_settled(lambda records: records.snapshots(tournament_id))
+
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.shown_snapshots`."""
         return await self._home(tournament_id).read_by_key(lambda records: records.snapshots(tournament_id))
@@ -118,6 +122,9 @@ class ShardedRecords:
 
         for offsets in await _all(ask(home, part) for home, part in homes.items()):
             found |= offsets
+        # what stands for tournaments on all shards says of each of them that they are durable there
+        told = self.shards if any(_tournament_of(scope) is None for scope in found) else [self.shards[n] for n in homes]
+        await asyncio.gather(*(shard.primary.note_position() for shard in told))
         return found
 
     async def outbox(self, limit: int) -> list[OutboxRow]:

@@ -110,8 +110,12 @@ class SqlRecords:
         """See `Records.snapshots`."""
         return await self._snapshots(tournament_id, None)
 
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.settled_snapshots`: of one database there is no copy."""
+        raise RecordsUnavailableError(f"{self._where}: no copy of tournament {tournament_id}")
+
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """See `Records.shown_snapshots`: one database has no other copy to show."""
+        """See `Records.shown_snapshots`: as `snapshots`."""
         return await self._snapshots(tournament_id, None)
 
     async def _snapshots(self, tournament_id: int, limit: int | None) -> list[StoredSnapshot]:

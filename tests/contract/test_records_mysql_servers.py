@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from storage.base import Checkpoint, ListQuery, RecordsUnavailableError, StorageError
+from storage.base import Checkpoint, ListQuery, RecordsUnavailableError, StorageError, StoredSnapshot
 from storage.records_mysql import MysqlOptions, MysqlShard
 from storage.records_schema import SCHEMA_VERSION
 from storage.records_sharded import ShardedRecords, look
@@ -219,6 +219,41 @@ async def test_a_save_tells_what_is_durable_without_a_shard(
     await sharded.save(at(12))
     assert await sharded.projected(["partition-3"]) == {"partition-3": 12}
     assert await sharded.snapshot(lost) == whole(lost, 12).snapshots[0]
+
+
+async def test_what_is_settled_is_told_without_the_primary_by_a_replica_that_has_it_all(
+    mysql: RunningMysql, mysql_options: MysqlOptions, sharded: ShardedRecords
+) -> None:
+    there, missing = on_shard(0, 2)
+    with pytest.raises(RecordsUnavailableError, match="no replica"):
+        await sharded.settled_snapshots(there)  # this process knows nothing of it yet
+    await sharded.projected(["partition-1"])
+    await comes(lambda: settles(sharded, there, []))
+    for offset in (10, 11):
+        await sharded.save(whole(there, offset))
+        await comes(lambda offset=offset: settles(sharded, there, whole(there, offset).snapshots))
+    mysql.kill("mysql-0-primary")
+    assert (await sharded.settled_snapshots(there))[0] == whole(there, 11).snapshots[0]
+    assert await sharded.settled_snapshots(missing) == []
+    mysql.start("mysql-0-primary")
+    await comes(lambda: _caught_up(mysql_options))
+    mysql.sql("mysql-0-replica", "STOP SLAVE;")
+    try:
+        await sharded.save(whole(there, 12))
+        mysql.kill("mysql-0-primary")
+        for number in (there, missing):
+            with pytest.raises(RecordsUnavailableError, match="no replica"):  # it may lack what was saved
+                await sharded.settled_snapshots(number)
+        assert (await sharded.shown_snapshots(there))[0] == whole(there, 11).snapshots[0]
+    finally:
+        mysql.sql("mysql-0-replica", "START SLAVE;")
+
+
+async def settles(records: ShardedRecords, number: int, newest: list[StoredSnapshot]) -> bool:
+    try:
+        return (await records.settled_snapshots(number))[:1] == newest
+    except RecordsUnavailableError:  # the replica is a moment behind
+        return False
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

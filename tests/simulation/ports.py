@@ -18,6 +18,7 @@ from storage.base import (
     ReadModelDelta,
     ReadModelUnavailableError,
     RecordsUnavailableError,
+    StoredSnapshot,
 )
 from tests.simulation.process import Process
 from tests.support.memory_copies import MemoryCopies
@@ -124,6 +125,22 @@ class ProcessRecords:
     def __init__(self, process: Process, records: Any) -> None:
         self._process = process
         self._records = records
+        self._settled: dict[int, list[StoredSnapshot]] = {}  # what this process knows to be durable, and not a row more
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = await self.__getattr__("projected")(scopes)
+        self._settled = self._records.all_snapshots()
+        return found
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """Of the least that a copy may have."""
+        await self._process.step("settled_snapshots")
+        return self._settled.get(tournament_id, [])
+
+    def _settle(self, checkpoint: Checkpoint, unsaved: frozenset[int] = frozenset()) -> None:
+        for snapshot in checkpoint.snapshots:
+            if snapshot.tournament_id not in unsaved:
+                self._settled[snapshot.tournament_id] = [snapshot, *self._settled.get(snapshot.tournament_id, [])][:2]
 
     async def save(self, checkpoint: Checkpoint) -> None:
         world = self._process.world
@@ -140,6 +157,7 @@ class ProcessRecords:
         if world.faults.strike("save_unacknowledged"):
             world.refused |= everything
             raise RecordsUnavailableError("simulated: saved, not acknowledged")
+        self._settle(checkpoint)
 
     async def _save_sharded(self, checkpoint: Checkpoint) -> None:
         """As `storage.records_sharded`: the part of each shard, and last what stands for both; a shard that is away takes nothing, or
@@ -159,6 +177,7 @@ class ProcessRecords:
         unsaved = frozenset(number for number in names if number % SHARDS == away)
         if unsaved or (shared and away == CATALOG):
             world.refused |= unsaved
+            self._settle(checkpoint, unsaved)
             raise RecordsUnavailableError(f"simulated: shard {away} is away", unsaved)
         await self._records.save(Checkpoint([], [], [], [], shared))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.director import Plan
 from actors.domain.signing import Signer
-from storage.base import LogTruncatedError, ParticipantRow, TournamentRow
+from storage.base import LogTruncatedError, ParticipantRow, StoredSnapshot, TournamentRow
 from tests.simulation.faults import Faults
 from tests.simulation.gateway import Gateway
 from tests.simulation.parts import director_main
@@ -31,6 +31,9 @@ class ReadableRecords(MemoryRecords):
 
     def row(self, tournament: int) -> TournamentRow | None:
         return self._tournaments.get(tournament)
+
+    def all_snapshots(self) -> dict[int, list[StoredSnapshot]]:
+        return {number: list(kept) for number, kept in self._snapshots.items()}
 
     def participant(self, tournament: int, user: int) -> ParticipantRow | None:
         return self._participants.get((tournament, user))

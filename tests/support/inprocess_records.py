@@ -40,6 +40,9 @@ class InProcessRecords:
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return []
 
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return []
+
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return []
 
