@@ -16,6 +16,10 @@ class OwnerUnavailableError(Exception):
     """The owner did not answer: it is restarting, moving, or its node is gone."""
 
 
+class OwnerRecordsError(OwnerUnavailableError):
+    """The owner answers, but it would have to read this tournament from the records, and these do not."""
+
+
 class OwnerMovedError(Exception):
     """The asked owner does not hold this tournament (any more); look again where it lives."""
 
