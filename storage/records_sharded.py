@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -65,7 +67,7 @@ class ShardedRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save` and the module."""
-        parts, last = self._split(check_and_order(checkpoint))
+        parts, last = self._split(await check_and_order(checkpoint))
         if last.projected and parts.keys() <= {CATALOG}:
             rows = parts.pop(CATALOG, last)
             last = rows._replace(projected=sorted([*rows.projected, *last.projected]))
@@ -180,13 +182,9 @@ class ShardedRecords:
         def part(number: int) -> Any:
             return parts.setdefault(number, Checkpoint([], [], [], [], []))
 
-        homes: dict[int, int] = {}
         for name in ("tournaments", "snapshots", "participants", "outbox"):
-            for row in getattr(whole, name):
-                home = homes.get(row.tournament_id)
-                if home is None:
-                    home = homes[row.tournament_id] = self.slots.shard_of(row.tournament_id)
-                getattr(part(home), name).append(row)
+            for tournament_id, rows in itertools.groupby(getattr(whole, name), key=attrgetter("tournament_id")):
+                getattr(part(self.slots.shard_of(tournament_id)), name).extend(rows)
         shared = []
         for projected in whole.projected:
             tournament_id = _tournament_of(projected[0])

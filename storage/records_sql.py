@@ -86,7 +86,7 @@ class SqlRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`. ValueError: participants or effects of a tournament that is not in the checkpoint."""
-        checkpoint = check_and_order(checkpoint)
+        checkpoint = await check_and_order(checkpoint)
         async with self._bounded(len(checkpoint.participants) // ROWS_A_SECOND):
             for attempt in range(1, SAVE_ATTEMPTS + 1):
                 try:
