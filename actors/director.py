@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from actors.domain.delivery import scope_name
 from storage.base import Records, RecordsUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -149,6 +150,9 @@ class Director:
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
             hosted = tournament in self.routes.dedicated
+            if not hosted and tournament not in self._alone:
+                # who is to own it reads this first: if it cannot, that is told now, and not after a wait that holds up all others
+                await self._records.projected([scope_name(partition, tournament)])
             alone = tournament in self._alone or not (hosted or over or len(self._alone) >= self.plan.max_dedicated)
             name = f"tournament-{tournament}" if alone else shard
             if alone:

@@ -152,3 +152,19 @@ async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
     assert await director.homes([1]) == {13: (1, "shard-1")}
     with pytest.raises(RecordsUnavailableError):
         await new.homes([1])
+
+
+async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other():
+    records, launched = MemoryRecords(), Launched()
+
+    async def projected(scopes):
+        if scopes == ["tournament-11"]:
+            raise RecordsUnavailableError("away")
+        return await MemoryRecords.projected(records, scopes)
+
+    records.projected = projected
+    director = Director(PLAN, launched, records)
+    with pytest.raises(RecordsUnavailableError):
+        await director.host(3, 11, 7)
+    assert launched.calls == []
+    assert await director.host(3, 12, 9) == "tournament-12"
