@@ -12,7 +12,7 @@ from actors.checkpointer import Checkpointer
 from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import APPLIED, IGNORED, Event, Outcome, StatusChanged, advance, apply, score_outcome
-from actors.domain.messages import Claim, Message, ScoreWire, decode_value
+from actors.domain.messages import Claim, Create, Message, ScoreWire, decode_value
 from actors.domain.publications import OutcomeReply
 from actors.domain.scoring import judge_score, take_score
 from actors.entity import Entity, Held, Scope
@@ -60,9 +60,12 @@ class Applier:
         Raises RecordsUnavailableError.
         """
         present: dict[int, Entity] = {}
-        # the shared scope is given the claims of dedicated tournaments, too
-        wanted = {i.tournament_id for i, message in items if i.tournament_id and not isinstance(message, Claim)}
-        for tournament_id in wanted:
+        first: dict[int, Message | ScoreWire | None] = {}
+        for item, message in items:
+            # the shared scope is given the claims of dedicated tournaments, too
+            if item.tournament_id and item.tournament_id not in first and not isinstance(message, Claim):
+                first[item.tournament_id] = message
+        for tournament_id, message in first.items():
             active = self._holdings.active.get(tournament_id)
             if active is not None and active.scope is not scope:
                 # ingest sends what concerns a dedicated tournament to the shared scope only once it is over and durable, so another owner
@@ -75,7 +78,8 @@ class Applier:
                 continue
             # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
             with contextlib.suppress(OwnerMovedError):
-                entity = await self._holdings.find(tournament_id, scope)
+                created = isinstance(message, Create) and not message.dedicated
+                entity = await self._holdings.find(tournament_id, scope, created=created)
                 if entity is not None:
                     present[tournament_id] = entity
         return present

@@ -3,6 +3,9 @@
 A full round saves every dirty tournament, in transactions of bounded size, and only then raises the scopes' projected offsets
 to the watermarks at its begin. An urgent round saves a few tournaments at once (created, over). The pause between rounds grows
 with their cost, up to a bound.
+
+Where the store says that it took all but some tournaments (a shard of it is away), those wait, and the others go on: they are saved, round
+after round. But a scope's projected offset stands for all its tournaments, so it stays where it is until a round has saved every one.
 """
 
 from __future__ import annotations
@@ -10,16 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
-
-import msgspec
-import numpy as np
+from typing import Final, NamedTuple
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
-from actors.domain.messages import Spec
-from actors.domain.tournament import Tournament
 from actors.entity import Entity, Scope
+from actors.rows import outbox_rows, participant_rows, tournament_row
 from storage.base import (
     Checkpoint,
     OutboxRow,
@@ -36,11 +35,23 @@ TRANSACTION_TOURNAMENTS: Final = 256
 TRANSACTION_BYTES: Final = 8 * 1024 * 1024
 TURN_BYTES: Final = 16 * 1024  # encoded in one go, about 1 ms; then deliveries and reads have a turn
 RETRY_MS: Final = 1000  # from a save that the store did not take to the next
+RETRY_MAX_MS: Final = (
+    5000  # the same of a full round that it took in part: most of what is read for it is read for nothing
+)
 DUTY: Final = 10  # a round may take a tenth of the time: the pause is ten times its length
 
 
+class _Outcome(NamedTuple):
+    """What came of saving some entities: `whole` when all is durable, with the offsets that were to be raised; else `unsaved` are the
+    tournaments that may not be, None when nothing is known."""
+
+    whole: bool
+    unsaved: frozenset[int] | None = frozenset()
+
+
 class Checkpointer:
-    """`on_saved(entity)` is called for each entity whose state at its present save became durable."""
+    """`on_saved(entity, offset)` is called for each entity whose state as of `offset` became durable, `on_unsaved(entity)` for each that the
+    store did not take: it will be tried again."""
 
     def __init__(
         self,
@@ -49,14 +60,18 @@ class Checkpointer:
         interval_ms: int,
         max_interval_ms: int,
         on_saved: Callable[[Entity, int], Awaitable[None]],
+        on_unsaved: Callable[[Entity], None],
     ) -> None:
         self._records = records
         self._clock_ms = clock_ms
         self._interval_ms = interval_ms
         self._max_interval_ms = max_interval_ms
         self._on_saved = on_saved
+        self._on_unsaved = on_unsaved
         self._dirty: dict[int, Entity] = {}
         self._urgent: dict[int, Entity] = {}
+        self._again: dict[int, Entity] = {}  # urgent ones that the store did not take, to be tried again together
+        self._again_ms = 0
         self._saving = (
             asyncio.Lock()
         )  # beside a round that then fails, another would raise projected offsets past what is saved
@@ -76,6 +91,7 @@ class Checkpointer:
         """An entity is gone (moved)."""
         self._dirty.pop(tournament_id, None)
         self._urgent.pop(tournament_id, None)
+        self._again.pop(tournament_id, None)
 
     @property
     def dirty(self) -> int:
@@ -85,25 +101,36 @@ class Checkpointer:
     @property
     def urgent(self) -> bool:
         """Whether an urgent save waits."""
-        return bool(self._urgent)
+        return bool(self._urgent or self._again)
 
     async def round_due(self, scopes: Iterable[Scope]) -> bool:
         """An urgent round if one is asked for, a full round if it is time; returns whether anything was written."""
         now = self._clock_ms()
         if 0 < self._failed_until_ms - now <= RETRY_MS:  # a clock that was set back does not stop us
             return False
-        if self._urgent:
-            async with self._saving:
-                urgent, self._urgent = self._urgent, {}
-                if not await self._save(list(urgent.values()), []):
-                    self._urgent = {**urgent, **self._urgent}
-                    return False
+        if self._again and not 0 < self._again_ms - now <= RETRY_MS:
+            self._urgent, self._again = {**self._again, **self._urgent}, {}
+        if self._urgent and not await self._urgent_round():
+            return False
         if self._clock_ms() < self._next_ms:
             return False
         return await self.full_round(scopes)
 
+    async def _urgent_round(self) -> bool:
+        """Save what is urgent; False when the store may have taken nothing."""
+        async with self._saving:
+            urgent, self._urgent = self._urgent, {}
+            outcome = await self._save(list(urgent.values()), [])
+            if outcome.unsaved is None:
+                self._urgent = {**urgent, **self._urgent}
+                return False
+            if not self._again:  # else others wait already, and are not to wait longer for these
+                self._again_ms = self._clock_ms() + RETRY_MS
+            self._again.update((number, urgent[number]) for number in outcome.unsaved if number in urgent)
+            return True
+
     async def full_round(self, scopes: Iterable[Scope]) -> bool:
-        """Save all that is dirty and raise the projected offsets; False when the store did not take it."""
+        """Save all that is dirty and raise the projected offsets; False when the store did not take all of it."""
         async with self._saving:
             return await self._full_round(scopes)
 
@@ -114,25 +141,40 @@ class Checkpointer:
         if not entities and not targets:
             self.last_round_ms = began
             return True
-        ok = await self._save(entities, targets)
+        outcome = await self._save(entities, targets)
         now = self._clock_ms()
         took = now - began
-        if ok:
+        if outcome.whole:
             self.last_round_ms = began
             # the bound counts from one round's begin to the next one's
             most = max(self._interval_ms, self._max_interval_ms - took)
             self._next_ms = now + min(most, max(self._interval_ms, DUTY * took))
-        return ok
+        elif outcome.unsaved is not None:
+            self._next_ms = now + min(RETRY_MAX_MS, max(RETRY_MS, DUTY * took))
+        return outcome.whole
 
-    async def _save(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
-        """Save entities in bounded transactions; the last one raises the projected offsets."""
+    async def _save(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> _Outcome:
+        """Save entities in bounded transactions; the last one raises the projected offsets of the scopes that lack nothing.
+
+        What the store takes in part does not end the round, so one shard that is away does not keep what lies on the others.
+        """
+        unsaved: frozenset[int] = frozenset()
+        whole = True
         while True:
             batch, entities = self._batch(entities)
-            last = not entities
-            if not await self._save_batch(batch, targets if last else []):
-                return False
-            if last:
-                return True
+            outcome = await self._save_batch(batch, [] if entities else targets)
+            if outcome.unsaved is None:
+                return outcome
+            whole = whole and outcome.whole
+            unsaved |= outcome.unsaved
+            lacking = {id(entity.scope) for entity in batch if entity.state.tournament_id in outcome.unsaved}
+            targets = [target for target in targets if id(target[0]) not in lacking]
+            if not entities:
+                break
+        left = [(s, upto) for s, upto in targets if s.durable < upto and s.tournament not in unsaved]
+        if outcome.unsaved and left:  # the last batch could not raise these, and they lack nothing
+            await self._save_batch([], left)
+        return _Outcome(whole, unsaved)
 
     def _batch(self, entities: list[Entity]) -> tuple[list[Entity], list[Entity]]:
         size = count = 0
@@ -143,30 +185,42 @@ class Checkpointer:
             count += 1
         return entities[:count], entities[count:]
 
-    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
+    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> _Outcome:
         taken: list[tuple[Entity, int, set[int]]] = []
         raised = list(targets)
+        outcome = _Outcome(whole=True)
         try:
             await self._records.save(await self._read(entities, taken, raised))
         except (
             BaseException
         ) as error:  # also when this task is cancelled, with the save undecided: nothing taken may be forgotten
-            for entity, _, dirty in taken:
-                entity.state.dirty |= dirty
-                self._dirty.setdefault(entity.state.tournament_id, entity)
+            outcome = _Outcome(False, error.unsaved if isinstance(error, RecordsUnavailableError) else None)
+            self._put_back(taken, outcome.unsaved)
             if not isinstance(error, RecordsUnavailableError):
                 raise
             self.failures += 1
-            self._failed_until_ms = self._next_ms = self._clock_ms() + RETRY_MS
+            if outcome.unsaved is None:
+                self._failed_until_ms = self._next_ms = self._clock_ms() + RETRY_MS
             logger.warning("checkpoint not written, it will be tried again: %s", error)
-            return False
-        self.saved += len(entities)
         for scope, upto in raised:
-            scope.durable = max(scope.durable, upto)
+            # of a save that was taken in part only what belongs to one tournament is certain
+            if outcome.whole or (scope.tournament and _is_saved(scope.tournament, outcome)):
+                scope.durable = max(scope.durable, upto)
         for entity, offset, _ in taken:
-            entity.durable_offset = max(entity.durable_offset, offset)
-            await self._on_saved(entity, offset)
-        return True
+            if _is_saved(entity.state.tournament_id, outcome):
+                self.saved += 1
+                self._again.pop(entity.state.tournament_id, None)
+                entity.durable_offset = max(entity.durable_offset, offset)
+                await self._on_saved(entity, offset)
+            else:
+                self._on_unsaved(entity)
+        return outcome
+
+    def _put_back(self, taken: list[tuple[Entity, int, set[int]]], unsaved: frozenset[int] | None) -> None:
+        for entity, _, dirty in taken:
+            if unsaved is None or entity.state.tournament_id in unsaved:
+                entity.state.dirty |= dirty
+                self._dirty.setdefault(entity.state.tournament_id, entity)
 
     async def _read(
         self, entities: list[Entity], taken: list[tuple[Entity, int, set[int]]], raised: list[tuple[Scope, int]]
@@ -186,7 +240,7 @@ class Checkpointer:
             rows.append(tournament_row(state, entity.scope.epoch))
             snapshots.append(StoredSnapshot(state.tournament_id, state.partition, state.offset, encode_snapshot(state)))
             participants.extend(participant_rows(entity))
-            outbox.extend(_outbox_rows(entity))
+            outbox.extend(outbox_rows(entity))
             if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset
                 raised.append((entity.scope, entity.scope.watermark))
             state.dirty = set()
@@ -199,63 +253,10 @@ class Checkpointer:
         return Checkpoint(rows, snapshots, participants, outbox, projected)
 
 
+def _is_saved(tournament_id: int, outcome: _Outcome) -> bool:
+    return outcome.unsaved is not None and tournament_id not in outcome.unsaved
+
+
 def _about_bytes(entity: Entity) -> int:
     """About the size of a snapshot with its rows."""
     return 200 + 100 * len(entity.state.members)
-
-
-def participant_rows(entity: Entity) -> list[ParticipantRow]:
-    """The changed rows; all of them, with ranks, once the tournament has finished: then the table is complete and exact."""
-    state = entity.state
-    members, ranking = state.members, state.ranking
-    finished = state.status == "finished"
-    slots = range(len(members)) if finished else sorted(state.dirty)
-    ranks = ranking.ranks(np.arange(len(members), dtype=np.int32)).tolist() if finished else []
-    return [
-        ParticipantRow(
-            tournament_id=state.tournament_id,
-            user_id=members.users.user_id(slot),
-            name=members.names[slot],
-            active=bool(members.active[slot]),
-            score=(score := ranking.score(slot)),
-            attempts=members.attempts[slot],
-            scored_ms=None if score is None else members.scored_ms[slot],
-            joined_ms=members.joined_ms[slot],
-            rank=(ranks[slot] or None) if finished else None,
-        )
-        for slot in slots
-    ]
-
-
-def _outbox_rows(entity: Entity) -> list[OutboxRow]:
-    state = entity.state
-    if not state.over:
-        return []
-    payload = msgspec.json.encode({"status": state.status, "participants": state.members.joined})
-    return [OutboxRow(state.tournament_id, state.offset, 0, state.status, payload)]
-
-
-def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
-    """The listed row of a tournament."""
-    spec: Spec = state.spec
-    return TournamentRow(
-        tournament_id=state.tournament_id,
-        partition=state.partition,
-        offset=state.offset,
-        epoch=epoch,
-        name=spec.name,
-        type=spec.type,
-        visibility=spec.visibility,
-        status=state.status,
-        dedicated=state.dedicated,
-        creator=state.creator,
-        created_ms=state.created_ms,
-        starts_ms=spec.starts_ms,
-        ends_ms=spec.ends_ms,
-        finished_ms=state.finished_ms,
-        capacity=spec.capacity,
-        participants=state.members.joined,
-        version=state.version,
-        revision=state.revision,
-        spec=msgspec.json.encode(spec),
-    )

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from storage.base import Records
+from actors.domain.delivery import scope_name
+from storage.base import Records, RecordsUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ class Director:
         self._records = records
         self._hosting = asyncio.Lock()  # one placement at a time, so that the maximum holds
         self._alone: set[int] = set()  # dedicated tournaments with an actor of their own
+        self._partitions: dict[int, int] = {}  # of every tournament in `routes`
+        self._complete = False  # every dedicated tournament that is stored and not over is in `routes`
         self.routes = Routes()
 
     async def start(self) -> None:
@@ -111,17 +114,30 @@ class Director:
             if row is not None and row.status in ("finished", "cancelled"):
                 await self.closed(row.partition, tournament)
         await self.homes(range(plan.partitions))
+        self._complete = True
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
             await self._launcher.start_ingest(f"ingest-{index}", mine)
 
     async def homes(self, partitions: Iterable[int]) -> dict[int, tuple[int, str]]:
-        """(partition, owner) of every dedicated tournament in some partitions that is stored and not over."""
+        """(partition, owner) of every dedicated tournament in some partitions that is stored and not over.
+
+        Where the records do not answer, those that are hosted: who has hosted all that was stored at the start knows of every other since.
+        """
         return {
             tournament: (partition, await self.host(partition, tournament, -1))
             for partition in partitions
-            for tournament in await self._records.active(partition, dedicated=True)
+            for tournament in await self._active(partition)
         }
+
+    async def _active(self, partition: int) -> list[int]:
+        try:
+            return await self._records.active(partition, dedicated=True)
+        except RecordsUnavailableError as error:
+            if not self._complete:
+                raise
+            logger.warning("dedicated tournaments of partition %d as they are hosted: %s", partition, error)
+            return [tournament for tournament in self.routes.dedicated if self._partitions[tournament] == partition]
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """The owner of a scope, started or told to adopt it; asking again gives the same answer."""
@@ -134,6 +150,9 @@ class Director:
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
             hosted = tournament in self.routes.dedicated
+            if not hosted and tournament not in self._alone:
+                # who is to own it reads this first: if it cannot, that is told now, and not after a wait that holds up all others
+                await self._records.projected([scope_name(partition, tournament)])
             alone = tournament in self._alone or not (hosted or over or len(self._alone) >= self.plan.max_dedicated)
             name = f"tournament-{tournament}" if alone else shard
             if alone:
@@ -142,6 +161,7 @@ class Director:
             await self._launcher.adopt(name, partition, tournament, after)
             if self.routes.dedicated.get(tournament) != name:
                 self.routes.dedicated[tournament] = name
+                self._partitions[tournament] = partition
                 self.routes.version += 1
                 logger.info("tournament %d is hosted by %s", tournament, name)
             return name
@@ -150,6 +170,7 @@ class Director:
         """A dedicated tournament is over and durable: its actor ends, its partition's shard answers for it."""
         async with self._hosting:
             self.routes.dedicated.pop(tournament, None)
+            self._partitions.pop(tournament, None)
             self.routes.version += 1
             if tournament in self._alone:
                 self._alone.discard(tournament)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.entity import Entity, Scope
-from storage.base import OwnerMovedError, Records
+from storage.base import OwnerMovedError, Records, RecordsUnavailableError, StoredSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,14 @@ class Holdings:
             self._over[tournament_id] = entity  # most recently used last
         return entity
 
-    async def find(self, tournament_id: int, scope: Scope) -> Entity | None:
+    async def find(self, tournament_id: int, scope: Scope, *, created: bool = False) -> Entity | None:
         """The entity at hand, or one that is over loaded from the store; None when there is no such tournament.
 
-        Raises RecordsUnavailableError, and OwnerMovedError for an active tournament that another owner holds (a dedicated one).
+        `created`: it is wanted for a record that makes it, a shared one, if nothing did before. Raises RecordsUnavailableError, and
+        OwnerMovedError for an active tournament that another owner holds (a dedicated one).
         """
         entity = self.at_hand(tournament_id)
-        if entity is None and (entity := await self.load(tournament_id, scope)) is not None:
+        if entity is None and (entity := await self._load_settled(tournament_id, scope, created)) is not None:
             present = self.at_hand(tournament_id)  # another task may have loaded it meanwhile
             if present is not None:
                 return present
@@ -54,13 +55,33 @@ class Holdings:
             self.place(entity)
         return entity
 
+    async def _load_settled(self, tournament_id: int, scope: Scope, created: bool) -> Entity | None:
+        """As `load`, also while the shard of a tournament that is not at hand is away (`Records.settled_snapshots`).
+
+        Then one that is over is what it will always be, and one that a create is about to make is not there yet. What a dedicated one was is
+        known to its own owner, so anything else waits for the shard.
+        """
+        try:
+            return await self.load(tournament_id, scope)
+        except RecordsUnavailableError:
+            stored = await self._records.settled_snapshots(tournament_id)
+            entity = self._decoded(tournament_id, scope, stored)
+            if entity is None and not stored and created:
+                return None
+            if entity is None or entity.rewound or not entity.state.over:
+                raise
+            return entity
+
     async def load(self, tournament_id: int, scope: Scope) -> Entity | None:
         """The newest readable snapshot of a tournament, or None. Raises RecordsUnavailableError.
 
         A damaged one is passed over with a warning; the entity then says that it is `rewound`: its scope must be fed from its offset.
         """
+        return self._decoded(tournament_id, scope, await self._records.snapshots(tournament_id))
+
+    def _decoded(self, tournament_id: int, scope: Scope, snapshots: Sequence[StoredSnapshot]) -> Entity | None:
         damaged = False
-        for stored in await self._records.snapshots(tournament_id):
+        for stored in snapshots:
             try:
                 state = decode_snapshot(stored.data)
             except SnapshotError as error:

@@ -79,7 +79,12 @@ class Owner:
         self._delivering = asyncio.Lock()
         self.publisher = Publisher(updates, clock_ms, config.publish_interval_ms)
         self.checkpointer = Checkpointer(
-            records, clock_ms, config.checkpoint_interval_ms, config.checkpoint_max_interval_ms, self._saved
+            records,
+            clock_ms,
+            config.checkpoint_interval_ms,
+            config.checkpoint_max_interval_ms,
+            self._saved,
+            self._unsaved,
         )
         self.copies = copies
         self._ticker = Ticker(log, self.holdings.active, clock_ms)
@@ -233,6 +238,14 @@ class Owner:
                 self.copies.mark(entity)
             if entity.scope.tournament:
                 entity.scope.closed = True
+
+    def _unsaved(self, entity: Entity) -> None:
+        """The store did not take a tournament: whoever created it is answered all the same, since the log keeps the create, and nothing
+        passes it before it is durable. What ended it waits on (rule 8)."""
+        for waiting in entity.held:
+            if waiting.outcome.kind == "create":
+                self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
+        entity.held = [waiting for waiting in entity.held if waiting.outcome.kind != "create"]
 
     async def close(self) -> None:
         """A last checkpoint and publication."""

@@ -16,6 +16,7 @@ from cluster.parts import DIRECTOR
 from storage.base import (
     LiveSnapshot,
     OwnerMovedError,
+    OwnerRecordsError,
     OwnerUnavailableError,
     RankingsQuery,
     RecordsUnavailableError,
@@ -133,7 +134,9 @@ class RayOwners:
             answer = await asyncio.wait_for(self._handles.call(owner, method, *args), self._timeout_s)
         except (OwnerMovedError, OwnerUnavailableError):
             raise
-        except (RayActorError, ValueError, TimeoutError, RecordsUnavailableError, RayError) as error:
+        except RecordsUnavailableError as error:  # of one tournament, on one shard: its others are as well as before
+            raise OwnerRecordsError(f"{owner} cannot read the tournament: {error}") from error
+        except (RayActorError, ValueError, TimeoutError, RayError) as error:
             self._down_until[owner] = asyncio.get_running_loop().time() + DOWN_S
             raise OwnerUnavailableError(f"{owner} did not answer: {type(error).__name__}") from error
         self._down_until.pop(owner, None)

@@ -73,13 +73,16 @@ def open_log(settings: Settings) -> ScoreLog:
     )
 
 
-async def open_records(settings: Settings) -> Records:
-    """The durable store: MySQL if it is configured, else SQLite. Raises StorageError (StorageVersionError, RecordsUnavailableError)."""
+async def open_records(settings: Settings, *, every_primary: bool = False) -> Records:
+    """The durable store: MySQL if it is configured, else SQLite. `every_primary`: of MySQL none may be away, else see `ShardedRecords.open`.
+
+    Raises StorageError (StorageVersionError, RecordsUnavailableError).
+    """
     mysql = settings.mysql()
     if mysql is not None:
         from storage.records_sharded import ShardedRecords
 
-        return await ShardedRecords.open(mysql)
+        return await ShardedRecords.open(mysql, every_primary=every_primary)
     return await SqlRecords.open(settings.data_dir / "records.db")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -18,7 +19,7 @@ from serve_app.metrics import VIEW_SECONDS
 from serve_app.problems import Problem, invalid, unavailable
 from serve_app.reads import owner_away, unknown_tournament
 from serve_app.services import Services
-from storage.base import ListQuery, OwnerMovedError, OwnerUnavailableError, RankingsQuery
+from storage.base import ListQuery, OwnerMovedError, OwnerRecordsError, OwnerUnavailableError, RankingsQuery
 
 MAX_AGE_S: Final = 1
 MAX_USERS: Final = 100
@@ -144,7 +145,7 @@ class ReadHandlers(HandlersBase):
         services = self.services
         checks: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
             ("log", services.log.bounds),
-            ("owner", lambda: services.owners.view(PROBE, None)),
+            ("owner", self._ask_owner),
         )
         for name, check in checks:
             try:
@@ -153,6 +154,11 @@ class ReadHandlers(HandlersBase):
             except Exception as error:  # whatever it is: not ready, and why
                 return f"the {name} does not answer ({type(error).__name__})"
         return ""
+
+    async def _ask_owner(self) -> None:
+        """Whether an owner answers, be it that the shard of what it was asked for is away."""
+        with contextlib.suppress(OwnerRecordsError):
+            await self.services.owners.view(PROBE, None)
 
 
 def _choice(request: Request, name: str, choices: tuple[str, ...]) -> str | None:

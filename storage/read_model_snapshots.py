@@ -104,7 +104,7 @@ class SnapshotReadModel:
         if old is not None and old.state.offset >= row.offset:
             old.loaded_ms = self._clock_ms()
             return old
-        for stored in await self._records.snapshots(tournament_id):
+        for stored in await self._records.shown_snapshots(tournament_id):
             try:
                 state = decode_snapshot(stored.data)
             except SnapshotError as error:

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from storage.base.errors import RecordsUnavailableError
 from storage.records_engines import WRITES, upsert
 from storage.records_mysql import MysqlOptions
+from storage.records_open import CATALOG
 from storage.records_save import in_parts
 from storage.records_schema import outbox, participants, projected, shard_identity, shard_slots, snapshots, tournaments
-from storage.records_sharded import CATALOG, TOURNAMENT_SCOPE, ShardedRecords
+from storage.records_sharded import TOURNAMENT_SCOPE, ShardedRecords
 from storage.records_slots import SLOTS, slot_of
 
 TABLES = (tournaments, participants, snapshots, outbox)
@@ -40,9 +41,9 @@ async def move_slots(options: MysqlOptions, slots: Iterable[int], target: int) -
         raise ValueError(f"expected slots from 0 to {SLOTS - 1}, got {sorted(wanted - frozenset(range(SLOTS)))}")
     if not 0 <= target < len(options.shards):
         raise ValueError(f"expected a shard from 0 to {len(options.shards) - 1}, got {target}")
-    records = await ShardedRecords.open(options)
+    records = await ShardedRecords.open(options, every_primary=True)
     try:
-        engines = [shard.engine for shard in records.shards]
+        engines = [shard.primary.engine for shard in records.shards]
         return await _move(engines, records.slots.shards, records.slots.version + 1, wanted, target)
     except DBAPIError as error:
         raise RecordsUnavailableError(f"the move was cut off, start it again: {error.orig}") from error

@@ -165,21 +165,21 @@ def mysql_engine(options: MysqlOptions, server: MysqlServer, *, connections: int
     return engine
 
 
-async def prepare(options: MysqlOptions, server: MysqlServer) -> None:
-    """Make or migrate the schema on a primary.
+async def prepare(options: MysqlOptions, server: MysqlServer, answer_ms: int | None = None) -> None:
+    """Make or migrate the schema on a primary that gives each answer within `answer_ms`, by default the options' `timeout_ms`.
 
     Raises RecordsUnavailableError, StorageVersionError (newer; nothing was touched), StorageError (other tables).
     """
     try:
-        await asyncio.to_thread(_prepare, options, server)
+        await asyncio.to_thread(_prepare, options, server, answer_ms or options.timeout_ms)
     except (DBAPIError, OSError) as error:
         raise RecordsUnavailableError(f"{server}: {getattr(error, 'orig', None) or error}") from error
 
 
-def _prepare(options: MysqlOptions, server: MysqlServer) -> None:
+def _prepare(options: MysqlOptions, server: MysqlServer, answer_ms: int) -> None:
     name = f"{options.database} on {server}"
-    with _connected(options, server, max(1, options.timeout_ms // 1000)) as connection:
-        _check_settings(connection, server)
+    with _connected(options, server, max(1, answer_ms // 1000)) as connection:
+        check_settings(connection, server)
         if stored_version(connection, name) == SCHEMA_VERSION:
             return
     with _connected(options, server, SCHEMA_S) as connection, _schema_lock(connection, name):
@@ -208,7 +208,7 @@ def _connected(options: MysqlOptions, server: MysqlServer, answer_s: int) -> Ite
         engine.dispose()
 
 
-def _check_settings(connection: Connection, server: MysqlServer) -> None:
+def check_settings(connection: Connection, server: MysqlServer) -> None:
     """Raise StorageError for a server that cannot take what is saved; say so if it may forget it."""
     sql = "SELECT @@GLOBAL.max_allowed_packet, @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog"
     packet_bytes, flushes, has_binlog, syncs = connection.exec_driver_sql(sql).one()

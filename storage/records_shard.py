@@ -4,14 +4,15 @@ Reads see every `save` that has returned, in whichever process: a read asks the 
 it next to nothing, and lets a replica answer once that has come so far. A replica that does not within `replica_wait_ms`, or does not
 answer, is left out: the primary answers, and the replica comes back once a look, every `probe_interval_ms`, finds it caught up.
 While the primary is down replicas answer by themselves, also those left out: without what the primary alone had written when it went,
-and, where it hung, without what it writes in the first `probe_interval_ms` after it woke, unless it was written by this process.
+and, where it hung, without what it writes in the first `probe_interval_ms` after it woke. How a primary is found to hang, and that
+nobody waits for it then, see `storage.records_primary`. What recovery reads, and what is saved, is between the primary and its caller alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import text
@@ -20,11 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.base.errors import RecordsUnavailableError
 from storage.base.records import Checkpoint
 from storage.records_mysql import MysqlOptions, MysqlServer, mysql_engine
-from storage.records_slots import check_writable
+from storage.records_primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of
 from storage.records_sql import SqlRecords
 
 T = TypeVar("T")
-Ask = Callable[[SqlRecords], Awaitable[T]]
 
 
 class ServerHealth(NamedTuple):
@@ -54,6 +54,10 @@ class Replica:
         """Whether everything up to `position` is there, waiting at most `within_ms`. Raises RecordsUnavailableError."""
         return await self._short.run(lambda connection: _reaches(connection, position, within_ms / 1000))
 
+    async def facts(self) -> Facts:
+        """See `facts_of`. Raises RecordsUnavailableError, StorageError."""
+        return await self._short.run(facts_of)
+
 
 class Shard:
     """See the module. Belongs to one event loop."""
@@ -62,18 +66,10 @@ class Shard:
         shard = options.shards[number]
         self.number = number
         self.address = str(shard.primary)
-        self.engine = mysql_engine(options, shard.primary)
-        self.primary = SqlRecords(self.engine, timeout_ms=options.timeout_ms, before_save=self._check_slots)
-        self.slots_version = 0  # as of which this process knows where slots lie
-        # A connection of its own: the question that every read begins with does not wait behind queries.
-        self._short = SqlRecords(
-            mysql_engine(options, shard.primary, connections=1), timeout_ms=options.connect_timeout_ms
-        )
+        self.primary = Primary(options, number, shard.primary)
         self.replicas = [Replica(options, server) for server in shard.replicas]
         self._options = options
         self._next = 0
-        self._down_until = 0.0
-        self._asking: asyncio.Task[str] | None = None
 
     @property
     def left_out(self) -> list[str]:
@@ -83,14 +79,13 @@ class Shard:
     async def save(self, part: Checkpoint) -> None:
         """One transaction on the primary; see `Records.save`."""
         await self.primary.save(part)
-        self._down_until = 0.0
 
     async def read(self, ask: Ask[T]) -> T:
         """An answer of a replica that has all, else of the primary; of any replica while the primary is down."""
         if not self.replicas:
-            return await ask(self.primary)
+            return await self.primary.ask(ask)
         try:
-            position = await self._unless_down(self._position)
+            position = await self.primary.position_soon()
         except RecordsUnavailableError as error:
             return await self._of_any_replica(ask, error)
         for replica in self._in_turn() if position else ():
@@ -103,18 +98,27 @@ class Shard:
                     raise  # so it would be elsewhere
                 self._leave_out(replica)
         try:
-            return await ask(self.primary)
+            return await self.primary.ask(ask)
         except RecordsUnavailableError as error:
             if _was_slow(error):
                 raise
             return await self._of_any_replica(ask, error)
 
+    async def read_settled(self, ask: Ask[T]) -> T:
+        """An answer of a replica that has all that this process knows to be durable, without asking the primary."""
+        position = self.primary.noted_position
+        for replica in self._in_turn(everyone=True) if position else ():
+            with contextlib.suppress(RecordsUnavailableError):
+                if await replica.has(position, self._options.replica_wait_ms):
+                    return await ask(replica.records)
+        raise RecordsUnavailableError(f"{self.address}: no replica is known to have all that was saved")
+
     async def read_by_key(self, ask: Ask[T]) -> T:
         """An answer of the primary, which has it as fast as its position; of any replica while the primary is down."""
         if not self.replicas:
-            return await ask(self.primary)
+            return await self.primary.ask(ask)
         try:
-            return await self._unless_down(lambda: ask(self.primary))
+            return await self.primary.ask_soon(ask)
         except RecordsUnavailableError as error:
             return await self._of_any_replica(ask, error)
 
@@ -137,6 +141,15 @@ class Shard:
                 self._leave_out(replica)
         raise error
 
+    async def replica_facts(self) -> Facts | None:
+        """What a replica says of the shard; None when none answers."""
+        for replica in self.replicas:
+            try:
+                return await replica.facts()
+            except RecordsUnavailableError:
+                continue
+        return None
+
     async def health(self) -> list[ServerHealth]:
         """How each server answers now."""
         position = ""
@@ -145,7 +158,7 @@ class Shard:
             nonlocal position
             start = time.perf_counter()
             try:
-                own = await records.run(_position_of)
+                own = await records.run(position_of)
                 taken_ms = 1000 * (time.perf_counter() - start)
                 if replica is None:
                     position = own
@@ -155,46 +168,18 @@ class Shard:
             except RecordsUnavailableError as error:
                 return ServerHealth(self.number, role, address, None, None, str(error))
 
-        found = [await look("primary", self.address, self.primary, None)]
+        found = [await look("primary", self.address, self.primary.records, None)]
         return found + [await look("replica", r.address, r.records, r) for r in self.replicas]
 
     async def close(self) -> None:
         """Release connections. A second call does nothing."""
-        tasks = [task for task in (self._asking, *(r.probe for r in self.replicas)) if task is not None]
+        tasks = [replica.probe for replica in self.replicas if replica.probe is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.primary.close()
-        await self._short.close()
         for replica in self.replicas:
             await replica.records.close()
-
-    async def _check_slots(self, connection: AsyncConnection) -> None:
-        await check_writable(connection, self.slots_version)
-
-    async def _unless_down(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the primary where another can answer instead: not for long, and not again at once after it took that long to fail."""
-        start = time.monotonic()
-        if start < self._down_until:
-            raise RecordsUnavailableError(f"{self.address}: did not answer a moment ago")
-        try:
-            async with asyncio.timeout(self._options.connect_timeout_ms / 1000):
-                return await ask()
-        except (RecordsUnavailableError, TimeoutError) as error:
-            now = time.monotonic()
-            # A refused connection costs nothing: then each read looks again, and misses nothing once the primary is back.
-            if now - start > self._options.connect_timeout_ms / 2000:
-                self._down_until = now + self._options.probe_interval_ms / 1000
-            raise RecordsUnavailableError(str(error) or f"{self.address}: no answer in time") from error
-
-    async def _position(self) -> str:
-        """The primary's position at some moment after the call; those who call at the same time ask once."""
-        if self._asking is not None:
-            await asyncio.wait([self._asking])  # it may have been answered before the call
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._short.run(_position_of))
-            self._asking.add_done_callback(_look_at)
-        return await asyncio.shield(self._asking)
 
     def _in_turn(self, *, everyone: bool = False) -> list[Replica]:
         self._next += 1
@@ -210,17 +195,11 @@ class Shard:
         while replica.left_out:
             await asyncio.sleep(self._options.probe_interval_ms / 1000)
             try:
-                position = await self._unless_down(self._position)
+                position = await self.primary.position_soon()
                 replica.left_out = not await replica.has(position, self._options.replica_wait_ms)
             except RecordsUnavailableError:
                 continue
         replica.probe = None
-
-
-def _look_at(done: asyncio.Task[str]) -> None:
-    """An error that nobody waits for any more is no news."""
-    if not done.cancelled():
-        done.exception()
 
 
 def _was_slow(error: RecordsUnavailableError) -> bool:
@@ -228,20 +207,10 @@ def _was_slow(error: RecordsUnavailableError) -> bool:
     return isinstance(error.__cause__, TimeoutError)
 
 
-async def _position_of(connection: AsyncConnection) -> str:
-    """What a primary has written to its binary log; empty without one, and then no replica can be trusted."""
-    variable = "gtid_binlog_pos" if _is_mariadb(connection) else "gtid_executed"
-    return str((await connection.execute(text(f"SELECT @@GLOBAL.{variable}"))).scalar() or "")
-
-
 async def _reaches(connection: AsyncConnection, position: str, within_s: float) -> bool:
     """MariaDB answers -1 when the time is over, MySQL 1; both 0 when the position was reached."""
-    function = "MASTER_GTID_WAIT" if _is_mariadb(connection) else "WAIT_FOR_EXECUTED_GTID_SET"
+    function = "MASTER_GTID_WAIT" if is_mariadb(connection) else "WAIT_FOR_EXECUTED_GTID_SET"
     waited = await connection.execute(
         text(f"SELECT {function}(:position, :within_s)"), {"position": position, "within_s": within_s}
     )
     return waited.scalar() == 0
-
-
-def _is_mariadb(connection: AsyncConnection) -> bool:
-    return bool(getattr(connection.dialect, "is_mariadb", False))

@@ -1,11 +1,13 @@
 """Records over shards of MySQL: each tournament, with everything of it, lies on the shard of its slot.
 
-A `save` is one transaction for each shard, and what covers several shards comes last: the offset of a scope such as `partition-7`,
-kept on shard 0, is written (with shard 0's own rows) once the transactions of all other shards are durable. So when it is there, all
-that it stands for is. A `save` that fails may have been made on some shards; it is made whole by saving again, which changes
-nothing where it was made. The scope `tournament-<id>` lies with its tournament.
+A `save` is one transaction for each shard, all at once, and what covers several shards comes last: the offset of a scope such as
+`partition-7`, kept on shard 0, is written once the transactions of all shards are durable (with shard 0's own rows, where no other
+shard has any). So when it is there, all that it stands for is. A `save` that fails on some shards tells which tournaments lie there
+(`RecordsUnavailableError.unsaved`); it is made whole by saving again, which changes nothing where it was made. The scope
+`tournament-<id>` lies with its tournament.
 
-What recovery reads comes from the primaries alone. Pages are merged over all shards; their cursors name a place in the one order of
+What recovery reads comes from the primaries alone, each within a bounded time; so the shard of a primary that is away can be shown, from
+its replicas, but not recovered. Pages are merged over all shards; their cursors name a place in the one order of
 all rows.
 """
 
@@ -13,7 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -21,13 +25,14 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from storage import records_queries
 from storage.base.errors import RecordsUnavailableError
 from storage.base.records import Checkpoint, ListQuery, OutboxRow, Page, ParticipantRow, StoredSnapshot, TournamentRow
-from storage.records_mysql import MysqlOptions, prepare
+from storage.records_mysql import MysqlOptions
+from storage.records_open import CATALOG, open_shards
+from storage.records_primary import Ask
 from storage.records_save import check_and_order
 from storage.records_shard import ServerHealth, Shard
-from storage.records_slots import SlotMap, identify, load_slots, stored_slots
+from storage.records_slots import SlotMap, stored_slots
 
 T = TypeVar("T")
-CATALOG = 0  # the shard that holds the slots' table, and offsets of what no shard holds alone
 TOURNAMENT_SCOPE = "tournament-"
 
 
@@ -38,25 +43,22 @@ class ShardedRecords:
         self.shards = list(shards)
         self.slots = slots
         for shard in shards:
-            shard.slots_version = slots.version
+            shard.primary.slots_version = slots.version
 
     @classmethod
-    async def open(cls, options: MysqlOptions) -> ShardedRecords:
+    async def open(cls, options: MysqlOptions, *, every_primary: bool = False) -> ShardedRecords:
         """Make or migrate each shard's tables, see that it is the shard it should be, and read where slots lie.
 
+        Once that was done, primaries may be away (see `storage.records_open`), unless `every_primary` is wanted. One that then turns out
+        to be something else when it is back is refused by every call that needs it, with StorageError, and nothing is written to it.
         Raises ValueError (no shards), RecordsUnavailableError (a primary), StorageVersionError (newer; nothing was touched there) and
         StorageError (other tables, another shard, slots of a shard that is not configured).
         """
         if not options.shards:
             raise ValueError("expected at least one shard")
-        for addresses in options.shards:
-            await prepare(options, addresses.primary)
         shards = [Shard(options, number) for number in range(len(options.shards))]
         try:
-            installation = None
-            for shard in shards:
-                installation = await identify(shard.engine, shard.number, installation, shard.address)
-            return cls(shards, await load_slots(shards[CATALOG].engine, len(shards)))
+            return cls(shards, await open_shards(options, shards, every_primary=every_primary))
         except BaseException as error:
             await asyncio.gather(*(shard.close() for shard in shards))
             if isinstance(error, DBAPIError | OSError):
@@ -65,23 +67,49 @@ class ShardedRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save` and the module."""
-        parts = self._split(check_and_order(checkpoint))
-        last = parts.pop(CATALOG, None)
-        await _all(self.shards[number].save(part) for number, part in parts.items())
-        if last is not None:
-            await self.shards[CATALOG].save(last)
+        parts, last = self._split(await check_and_order(checkpoint))
+        if last.projected and parts.keys() <= {CATALOG}:
+            rows = parts.pop(CATALOG, last)
+            last = rows._replace(projected=sorted([*rows.projected, *last.projected]))
+        outcomes = await asyncio.gather(
+            *(self.shards[number].save(part) for number, part in parts.items()), return_exceptions=True
+        )
+        troubles: list[str] = []
+        unsaved: set[int] = set()
+        for part, outcome in zip(parts.values(), outcomes, strict=True):
+            if isinstance(outcome, RecordsUnavailableError):
+                troubles.append(str(outcome))
+                unsaved |= _tournaments_of(part)
+            elif outcome is not None:
+                raise outcome
+        if not troubles and last.projected:
+            try:
+                await self.shards[CATALOG].save(last)
+            except RecordsUnavailableError as error:
+                troubles.append(str(error))
+                unsaved |= _tournaments_of(last)
+        if troubles:
+            raise RecordsUnavailableError("; ".join(troubles), frozenset(unsaved))
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
         """See `Records.snapshot`."""
-        return await self._home(tournament_id).primary.snapshot(tournament_id)
+        return await self._home(tournament_id).primary.ask(lambda records: records.snapshot(tournament_id))
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
-        return await self._home(tournament_id).primary.snapshots(tournament_id)
+        return await self._home(tournament_id).primary.ask(lambda records: records.snapshots(tournament_id))
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.settled_snapshots`."""
+        return await self._home(tournament_id).read_settled(lambda records: records.snapshots(tournament_id))
+
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.shown_snapshots`."""
+        return await self._home(tournament_id).read_by_key(lambda records: records.snapshots(tournament_id))
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         """See `Records.active`; lowest id first."""
-        found = await _all(shard.primary.active(partition, dedicated=dedicated) for shard in self.shards)
+        found = await self._of_each_primary(lambda records: records.active(partition, dedicated=dedicated))
         return sorted(number for numbers in found for number in numbers)
 
     async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
@@ -90,13 +118,20 @@ class ShardedRecords:
         homes: dict[int, list[str]] = {}
         for scope in found:
             homes.setdefault(self._home_of_scope(scope), []).append(scope)
-        for offsets in await _all(self.shards[home].primary.projected(part) for home, part in homes.items()):
+
+        async def ask(home: int, part: list[str]) -> dict[str, int]:
+            return await self.shards[home].primary.ask(lambda records: records.projected(part))
+
+        for offsets in await _all(ask(home, part) for home, part in homes.items()):
             found |= offsets
+        # what stands for tournaments on all shards says of each of them that they are durable there
+        told = self.shards if any(_tournament_of(scope) is None for scope in found) else [self.shards[n] for n in homes]
+        await asyncio.gather(*(shard.primary.note_position() for shard in told))
         return found
 
     async def outbox(self, limit: int) -> list[OutboxRow]:
         """See `Records.outbox`."""
-        found = await _all(shard.primary.outbox(limit) for shard in self.shards)
+        found = await self._of_each_primary(lambda records: records.outbox(limit))
         return list(heapq.merge(*found))[:limit]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
@@ -127,35 +162,50 @@ class ShardedRecords:
         """See `Records.close`."""
         await asyncio.gather(*(shard.close() for shard in self.shards))
 
-    async def _on_each(self, ask: Callable[[Any], Awaitable[T]]) -> list[T]:
+    async def _on_each(self, ask: Ask[T]) -> list[T]:
         return await _all(shard.read(ask) for shard in self.shards)
+
+    async def _of_each_primary(self, ask: Ask[T]) -> list[T]:
+        return await _all(shard.primary.ask(ask) for shard in self.shards)
 
     def _home(self, tournament_id: int) -> Shard:
         return self.shards[self.slots.shard_of(tournament_id)]
 
     def _home_of_scope(self, scope: str) -> int:
-        number = scope.removeprefix(TOURNAMENT_SCOPE)
-        if number == scope or not number.isascii() or not number.isdigit():
-            return CATALOG
-        return self.slots.shard_of(int(number))
+        tournament_id = _tournament_of(scope)
+        return CATALOG if tournament_id is None else self.slots.shard_of(tournament_id)
 
-    def _split(self, whole: Checkpoint) -> dict[int, Checkpoint]:
-        """The part of each shard that has one; rows stay in their order."""
+    def _split(self, whole: Checkpoint) -> tuple[dict[int, Checkpoint], Checkpoint]:
+        """The part of each shard that has one, and what comes after all of them; rows stay in their order."""
         parts: dict[int, Checkpoint] = {}
 
         def part(number: int) -> Any:
             return parts.setdefault(number, Checkpoint([], [], [], [], []))
 
-        homes: dict[int, int] = {}
         for name in ("tournaments", "snapshots", "participants", "outbox"):
-            for row in getattr(whole, name):
-                home = homes.get(row.tournament_id)
-                if home is None:
-                    home = homes[row.tournament_id] = self.slots.shard_of(row.tournament_id)
-                getattr(part(home), name).append(row)
+            for tournament_id, rows in itertools.groupby(getattr(whole, name), key=attrgetter("tournament_id")):
+                getattr(part(self.slots.shard_of(tournament_id)), name).extend(rows)
+        shared = []
         for projected in whole.projected:
-            part(self._home_of_scope(projected[0])).projected.append(projected)
-        return parts
+            tournament_id = _tournament_of(projected[0])
+            if tournament_id is None:
+                shared.append(projected)
+            else:
+                part(self.slots.shard_of(tournament_id)).projected.append(projected)
+        return parts, Checkpoint([], [], [], [], shared)
+
+
+def _tournament_of(scope: str) -> int | None:
+    """The tournament that a scope is of alone, None for one of many."""
+    number = scope.removeprefix(TOURNAMENT_SCOPE)
+    return int(number) if number != scope and number.isascii() and number.isdigit() else None
+
+
+def _tournaments_of(part: Checkpoint) -> set[int]:
+    """All that a part says something of, if it is only how far their own scopes are projected."""
+    scopes = {_tournament_of(scope) for scope, _, _ in part.projected}
+    rows = {row.tournament_id for row in part.tournaments} | {row.tournament_id for row in part.snapshots}
+    return rows | {number for number in scopes if number is not None}
 
 
 async def look(options: MysqlOptions) -> tuple[SlotMap | None, list[ServerHealth]]:

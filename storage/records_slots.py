@@ -33,6 +33,14 @@ class SlotMap(NamedTuple):
         return self.shards[slot_of(tournament_id)]
 
 
+class Identity(NamedTuple):
+    """Which shard of which installation a database is; `slots_version` is that of the last move of slots away from it."""
+
+    shard: int
+    installation: str
+    slots_version: int
+
+
 def slot_of(tournament_id: int) -> int:
     """The slot of a tournament, fixed for ever. MurmurHash3's 64-bit finalizer (Austin Appleby), the highest bits of it."""
     x = tournament_id & MASK
@@ -55,23 +63,32 @@ async def identify(engine: AsyncEngine, shard: int, installation: str | None, wh
     Returns the installation's id. Raises StorageError.
     """
     async with engine.execution_options(**{WRITES: True}).begin() as connection:
-        found = await _identity(connection)
+        found = await stored_identity(connection)
         if found is None:
             new = {"id": 0, "shard": shard, "installation": installation or secrets.token_hex(16), "slots_version": 0}
             await connection.execute(insert_new(engine.dialect.name, shard_identity), [new])
-            found = await _identity(connection)
-    if found is None or found[0] != shard:
+            found = await stored_identity(connection)
+    return check_identity(found, shard, installation, where)
+
+
+def check_identity(found: Identity | None, shard: int, installation: str | None, where: str) -> str:
+    """Raise StorageError unless a database is this shard of this installation (None: of any); returns the installation's id."""
+    if found is None or found.shard != shard:
         raise StorageError(
-            f"expected shard {shard} at {where}, found shard {found and found[0]}: see the order of addresses"
+            f"expected shard {shard} at {where}, found shard {found and found.shard}: see the order of addresses"
         )
-    if installation is not None and found[1] != installation:
-        raise StorageError(f"expected shard {shard} of installation {installation} at {where}, found one of {found[1]}")
-    return found[1]
+    if installation is not None and found.installation != installation:
+        raise StorageError(
+            f"expected shard {shard} of installation {installation} at {where}, found one of {found.installation}"
+        )
+    return found.installation
 
 
-async def _identity(connection: AsyncConnection) -> tuple[int, str] | None:
-    row = (await connection.execute(select(shard_identity.c.shard, shard_identity.c.installation))).first()
-    return None if row is None else (row[0], row[1])
+async def stored_identity(connection: AsyncConnection) -> Identity | None:
+    """What a database says of itself; None where that was not written yet."""
+    columns = select(shard_identity.c.shard, shard_identity.c.installation, shard_identity.c.slots_version)
+    row = (await connection.execute(columns)).first()
+    return None if row is None else Identity(*row)
 
 
 async def load_slots(catalog: AsyncEngine, shards: int) -> SlotMap:

@@ -86,7 +86,7 @@ class SqlRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`. ValueError: participants or effects of a tournament that is not in the checkpoint."""
-        checkpoint = check_and_order(checkpoint)
+        checkpoint = await check_and_order(checkpoint)
         async with self._bounded(len(checkpoint.participants) // ROWS_A_SECOND):
             for attempt in range(1, SAVE_ATTEMPTS + 1):
                 try:
@@ -108,6 +108,14 @@ class SqlRecords:
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
+        return await self._snapshots(tournament_id, None)
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.settled_snapshots`: of one database there is no copy."""
+        raise RecordsUnavailableError(f"{self._where}: no copy of tournament {tournament_id}")
+
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.shown_snapshots`: as `snapshots`."""
         return await self._snapshots(tournament_id, None)
 
     async def _snapshots(self, tournament_id: int, limit: int | None) -> list[StoredSnapshot]:

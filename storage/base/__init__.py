@@ -22,6 +22,7 @@ from storage.base.metrics import MetricsSeries, Point
 from storage.base.owners import (
     LiveSnapshot,
     OwnerMovedError,
+    OwnerRecordsError,
     Owners,
     OwnerUnavailableError,
     RankingsQuery,
@@ -63,6 +64,7 @@ __all__ = [
     "NewRecord",
     "OutboxRow",
     "OwnerMovedError",
+    "OwnerRecordsError",
     "OwnerUnavailableError",
     "Owners",
     "Page",

@@ -2,7 +2,8 @@
 
 Guarantees
 - A reply is exact as of some moment after the call began, in the owner's order.
-- `OwnerUnavailableError` within about `timeout_s`: the owner is down or moving; the caller falls back to the read model.
+- `OwnerUnavailableError` within about `timeout_s`: the owner is down or moving (`OwnerRecordsError`: it lacks but the records of this
+  tournament); the caller falls back to the read model.
 - Calls change nothing: tournaments change through the log alone.
 """
 
@@ -14,6 +15,10 @@ from typing import NamedTuple, Protocol
 
 class OwnerUnavailableError(Exception):
     """The owner did not answer: it is restarting, moving, or its node is gone."""
+
+
+class OwnerRecordsError(OwnerUnavailableError):
+    """The owner answers, but it would have to read this tournament from the records, and these do not."""
 
 
 class OwnerMovedError(Exception):

@@ -1,7 +1,13 @@
 """The durable store: snapshots, and the records that people query (tournaments, participants, outbox).
 
 Guarantees
-- Atomicity: one `save` is one transaction for each shard of the database: snapshots, rows, outbox and projected offsets, whole or not at all.
+- Atomicity: one `save` is one transaction for each shard of the database: snapshots, rows, outbox and projected offsets, whole or not at
+  all. What belongs to one tournament, the projected offset of its own scope `tournament-<id>` included, is always in one transaction.
+- Order between shards: the projected offset of any other scope stands for tournaments on all of them, and is written last: never
+  before everything else in its checkpoint is durable.
+- Partial saves: where some shards took their part and others did not, `save` raises RecordsUnavailableError with `unsaved`. Every
+  tournament of the checkpoint that is not in there is then as durable as if `save` had returned, with its own scope's offset. Those in
+  there, and the offsets of other scopes, may or may not be. To save again, in whatever parts, is always right.
 - Order and fencing: a tournament's row and snapshot are replaced only by those of a higher or equal `offset`; a projected offset only grows. So
   a stale owner can write nothing but what the log already made true.
 - Duplicates: saving the same checkpoint again changes nothing. Outbox rows are keyed (tournament, offset, n), and one at or below
@@ -110,7 +116,8 @@ class Records(Protocol):
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """Write one checkpoint. Raises ValueError, with nothing written, for participants or outbox rows of a tournament whose row
-        is not in it: that row's offset is what fences them."""
+        is not in it: that row's offset is what fences them; RecordsUnavailableError, whose `unsaved` tells what was written all the
+        same (see the module)."""
         ...
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
@@ -119,6 +126,18 @@ class Records(Protocol):
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
+        ...
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """As `snapshots`, without the server that takes the writes, where a copy of it has at least what this object's `save` returned from,
+        and all that the offsets stand for which its `projected` gave. So, to one who holds every tournament since those offsets that
+        is not over, what is over here is final, and what is not here was never made. Raises RecordsUnavailableError when there is no
+        such copy."""
+        ...
+
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """As `snapshots`, to show and for nothing else: while the server that takes the writes is away, as a copy of it has them, which
+        may lack the newest. Who recovers from these would lose records."""
         ...
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:

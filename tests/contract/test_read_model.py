@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from actors.checkpointer import tournament_row
 from actors.copy_delta import delta_of
 from actors.domain.codec import encode_snapshot
 from actors.domain.messages import Join, Leave, Spec
+from actors.rows import tournament_row
 from storage.base import (
     Checkpoint,
     CopyPosition,

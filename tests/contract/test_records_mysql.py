@@ -236,7 +236,7 @@ async def test_tls_is_verified_and_used(tmp_path: Path) -> None:
         await records.save(whole(1, 10))
         assert await records.tournament(1) == whole(1, 10).tournaments[0]
         assert await listed(records, ListQuery()) == [1]
-        for server in (records.shards[0].primary, records.shards[0].replicas[0].records):
+        for server in (records.shards[0].primary.records, records.shards[0].replicas[0].records):
             status = await server.run(lambda connection: connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_version'"))
             assert status.one()[1].startswith("TLSv1.")
         await records.close()

@@ -21,15 +21,21 @@ RATES: Final[dict[str, tuple[float, ...]]] = {
     "wrong_incarnation": (0, 0.2),  # the call reaches an older process of that name that is still alive
     "record_twice": (0, 0.1),  # a producer repeats itself
 }
+PARTLY: Final = (0.02, 0.3)  # how often a save is taken in part, in worlds whose store has two shards
+AWAY_MS: Final = (0, 1_000, 4_000)  # how long a shard is away, again and again, in such worlds
 EVENTS: Final = ("kill", "twin", "kill_all")  # what befalls whole processes, at random moments
 
 
 class Faults:
-    """Draws faults; `over` ends them all."""
+    """Draws faults; `over` ends them all. What concerns shards is drawn from `apart`, so that other worlds take the course they always took."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, apart: Random) -> None:
         self._random = random
         self.rates = {name: random.choice(rates) for name, rates in RATES.items()}
+        self.sharded = apart.random() < 0.5
+        self.rates["save_partly"] = apart.choice(PARTLY) if self.sharded else 0
+        self._away_ms = apart.choice(AWAY_MS) if self.sharded else 0
+        self._begin_ms = apart.randrange(10_000)
         self.events = random.sample(EVENTS, random.randint(0, len(EVENTS)))
         self.over = False
         self.count = 0
@@ -41,6 +47,13 @@ class Faults:
             return False
         self.count += name != "slow"
         return True
+
+    def away(self, now_ms: int) -> int | None:
+        """The shard, of two, that is away now; each in turn, with times between in which both are there."""
+        if self.over or not self._away_ms:
+            return None
+        turn, at_ms = divmod(now_ms + self._begin_ms, 2 * self._away_ms)
+        return turn % 2 if at_ms < self._away_ms else None
 
     def delay_s(self, most_s: float) -> float:
         """A random time."""

@@ -59,7 +59,7 @@ class Gateway:
         tournament = int(self._world.log.history[reply.partition][reply.offset].key)
         if reply.status == "finished":
             self._durably(tournament, "finished", "a reply")
-        if reply.kind == "create" and reply.outcome == "applied":
+        if reply.kind == "create" and reply.outcome == "applied" and tournament not in self._world.refused:
             self._durably(tournament, "", "the reply to a create")
 
     def _durably(self, tournament: int, status: str, what: str) -> None:

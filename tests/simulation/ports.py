@@ -18,10 +18,16 @@ from storage.base import (
     ReadModelDelta,
     ReadModelUnavailableError,
     RecordsUnavailableError,
+    StoredSnapshot,
 )
 from tests.simulation.process import Process
 from tests.support.memory_copies import MemoryCopies
 from tests.support.memory_ports import MemoryScoreLog
+
+SHARDS = 2  # of the store, in worlds where it has shards
+CATALOG = 0  # the one that has the offsets of shared scopes
+TOURNAMENT = "tournament-"
+OF_ALL = ("active", "projected")  # these ask every shard
 
 
 class KeptLog(MemoryScoreLog):
@@ -119,27 +125,87 @@ class ProcessRecords:
     def __init__(self, process: Process, records: Any) -> None:
         self._process = process
         self._records = records
+        self._settled: dict[int, list[StoredSnapshot]] = {}  # what this process knows to be durable, and not a row more
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = await self.__getattr__("projected")(scopes)
+        self._settled = self._records.all_snapshots()
+        return found
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """Of the least that a copy may have."""
+        await self._process.step("settled_snapshots")
+        return self._settled.get(tournament_id, [])
+
+    def _settle(self, checkpoint: Checkpoint, unsaved: frozenset[int] = frozenset()) -> None:
+        for snapshot in checkpoint.snapshots:
+            if snapshot.tournament_id not in unsaved:
+                self._settled[snapshot.tournament_id] = [snapshot, *self._settled.get(snapshot.tournament_id, [])][:2]
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        faults = self._process.world.faults
+        world = self._process.world
+        everything = frozenset(row.tournament_id for row in checkpoint.tournaments)
         await self._process.step("save")
-        if faults.strike("save_fails"):
+        if world.faults.strike("save_fails"):
+            world.refused |= everything
             raise RecordsUnavailableError("simulated: not saved")
-        await self._records.save(checkpoint)
+        if world.faults.sharded:
+            await self._save_sharded(checkpoint)
+        else:
+            await self._records.save(checkpoint)
         await self._process.step("saved")
-        if faults.strike("save_unacknowledged"):
+        if world.faults.strike("save_unacknowledged"):
+            world.refused |= everything
             raise RecordsUnavailableError("simulated: saved, not acknowledged")
+        self._settle(checkpoint)
+
+    async def _save_sharded(self, checkpoint: Checkpoint) -> None:
+        """As `storage.records_sharded`: the part of each shard, and last what stands for both; a shard that is away takes nothing, or
+        takes it and does not say so."""
+        world = self._process.world
+        away = world.faults.away(world.clock_ms())
+        if world.faults.strike("save_partly"):
+            away = world.random.randrange(SHARDS)
+        for shard in range(SHARDS):
+            if shard != away or world.faults.strike("save_unacknowledged"):
+                await self._records.save(_part(checkpoint, shard))
+        shared = [scope for scope in checkpoint.projected if not scope[0].startswith(TOURNAMENT)]
+        names = [row.tournament_id for row in checkpoint.tournaments]
+        names += [
+            int(scope.removeprefix(TOURNAMENT)) for scope, _, _ in checkpoint.projected if scope.startswith(TOURNAMENT)
+        ]
+        unsaved = frozenset(number for number in names if number % SHARDS == away)
+        if unsaved or (shared and away == CATALOG):
+            world.refused |= unsaved
+            self._settle(checkpoint, unsaved)
+            raise RecordsUnavailableError(f"simulated: shard {away} is away", unsaved)
+        await self._records.save(Checkpoint([], [], [], [], shared))
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._records, name)
+        world = self._process.world
 
         async def call(*args: Any, **named: Any) -> Any:
             await self._process.step(name)
-            if self._process.world.faults.strike("read_fails"):
+            away = world.faults.away(world.clock_ms())
+            if away is not None and (name in OF_ALL or (name == "snapshots" and args[0] % SHARDS == away)):
+                raise RecordsUnavailableError(f"simulated: shard {away} is away")
+            if world.faults.strike("read_fails"):
                 raise RecordsUnavailableError(f"simulated: {name} did not answer")
             return await method(*args, **named)
 
         return call
+
+
+def _part(checkpoint: Checkpoint, shard: int) -> Checkpoint:
+    """What of a checkpoint lies on a shard."""
+    rows = [[row for row in rows if row.tournament_id % SHARDS == shard] for rows in checkpoint[:4]]  # type: ignore[attr-defined]
+    own = [
+        scope
+        for scope in checkpoint.projected
+        if scope[0].startswith(TOURNAMENT) and int(scope[0].removeprefix(TOURNAMENT)) % SHARDS == shard
+    ]
+    return Checkpoint(*rows, own)  # type: ignore[arg-type]
 
 
 class ProcessUpdates:

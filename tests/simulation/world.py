@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.director import Plan
 from actors.domain.signing import Signer
-from storage.base import LogTruncatedError, ParticipantRow, TournamentRow
+from storage.base import LogTruncatedError, ParticipantRow, StoredSnapshot, TournamentRow
 from tests.simulation.faults import Faults
 from tests.simulation.gateway import Gateway
 from tests.simulation.parts import director_main
@@ -31,6 +31,9 @@ class ReadableRecords(MemoryRecords):
 
     def row(self, tournament: int) -> TournamentRow | None:
         return self._tournaments.get(tournament)
+
+    def all_snapshots(self) -> dict[int, list[StoredSnapshot]]:
+        return {number: list(kept) for number, kept in self._snapshots.items()}
 
     def participant(self, tournament: int, user: int) -> ParticipantRow | None:
         return self._participants.get((tournament, user))
@@ -56,9 +59,10 @@ class World:
         partitions = r.randint(1, 3)
         shards = r.randint(1, partitions)
         self.plan = Plan(partitions, shards, r.randint(1, partitions), r.choice([0, 1, 2]), dedicated_capacity=1000)
-        self.faults = Faults(r)
+        self.faults = Faults(r, Random(f"shards {seed}"))
         self.log = KeptLog(partitions, self.clock_ms)
         self.records = ReadableRecords()
+        self.refused: set[int] = set()  # tournaments that some save did not take, as far as its caller was told
         # drawn apart, so that worlds without copies take the course they always took
         self.copies = MemoryCopies() if Random(f"copies {seed}").random() < 0.3 else None
         self.signer = Signer({"k": b"secret"}, "k")

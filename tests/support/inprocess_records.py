@@ -40,6 +40,12 @@ class InProcessRecords:
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return []
 
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return []
+
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return []
+
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
 

@@ -59,6 +59,12 @@ class MemoryRecords:
         self._open()
         return list(self._snapshots.get(tournament_id, []))
 
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return await self.snapshots(tournament_id)
+
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        return await self.snapshots(tournament_id)
+
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         self._open()
         return sorted(

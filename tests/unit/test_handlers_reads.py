@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from storage.base import OwnerRecordsError
 from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
 
 
@@ -148,6 +149,14 @@ async def test_where_the_gateway_is(front):
 
 async def test_health_and_readiness(front):
     assert (await front.call("GET", "/healthz")).status_code == 200
+    assert (await front.call("GET", "/readyz")).status_code == 200
+
+
+async def test_ready_while_only_the_records_of_what_is_asked_for_are_away(front, monkeypatch):
+    async def view(tournament_id, viewer):
+        raise OwnerRecordsError("shard-0 cannot read it")
+
+    monkeypatch.setattr(front.palio.owners, "view", view)
     assert (await front.call("GET", "/readyz")).status_code == 200
 
 

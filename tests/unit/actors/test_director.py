@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.director import Director, Plan
-from storage.base import Checkpoint, TournamentRow
+from storage.base import Checkpoint, RecordsUnavailableError, TournamentRow
 from tests.support.memory_records import MemoryRecords
 
 PLAN = Plan(partitions=6, shards=2, ingests=2, max_dedicated=1, dedicated_capacity=10_000)
@@ -129,3 +129,42 @@ async def test_a_shared_scope_goes_to_its_shard():
 )  # fmt: skip
 def test_placement_is_a_pure_function_of_the_create(placement, capacity, wanted):
     assert PLAN.wants_dedicated(placement, capacity) is wanted
+
+
+async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
+    """So an ingest actor that starts anew can feed everyone; a director that never read them all must not guess."""
+    records = await store(row(11, 3, "running"))
+    away = False
+
+    async def active(partition, *, dedicated):
+        if away:
+            raise RecordsUnavailableError("away")
+        return await MemoryRecords.active(records, partition, dedicated=dedicated)
+
+    records.active = active
+    director, new = Director(PLAN, Launched(), records), Director(PLAN, Launched(), records)
+    await director.start()
+    await director.host(1, 12, 9)
+    await director.host(1, 13, 9)
+    away = True
+    assert await director.homes([1, 3]) == {11: (3, "tournament-11"), 12: (1, "shard-1"), 13: (1, "shard-1")}
+    await director.closed(1, 12)
+    assert await director.homes([1]) == {13: (1, "shard-1")}
+    with pytest.raises(RecordsUnavailableError):
+        await new.homes([1])
+
+
+async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other():
+    records, launched = MemoryRecords(), Launched()
+
+    async def projected(scopes):
+        if scopes == ["tournament-11"]:
+            raise RecordsUnavailableError("away")
+        return await MemoryRecords.projected(records, scopes)
+
+    records.projected = projected
+    director = Director(PLAN, launched, records)
+    with pytest.raises(RecordsUnavailableError):
+        await director.host(3, 11, 7)
+    assert launched.calls == []
+    assert await director.host(3, 12, 9) == "tournament-12"

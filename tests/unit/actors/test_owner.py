@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+import pytest
+
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import ASK, GONE, Range, ScopePosition, ScoreItem, decode_answer, encode_ranges
 from actors.domain.messages import Create, End, Join, Spec
+from actors.domain.publications import OutcomeReply, decode_outcomes
 from actors.domain.signing import Signer
 from actors.owner import Owner, OwnerConfig
-from storage.base import Checkpoint, RecordsUnavailableError
+from storage.base import Checkpoint, RecordsUnavailableError, StoredSnapshot
 from tests.support.histories import BEGIN_MS, PARTITION, SALT, TOURNAMENT, Step, item_of
 from tests.support.memory_ports import MemoryScoreLog
 from tests.support.memory_records import MemoryRecords
@@ -20,10 +24,15 @@ SPEC = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS - 1, ends_ms=BEGIN_MS
 
 
 class Silent:
-    """An Updates port that nobody listens to."""
+    """An Updates port that nobody listens to; `replies` are the outcomes that were told."""
+
+    def __init__(self) -> None:
+        self.replies: list[OutcomeReply] = []
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        """As `Updates.publish`."""
+        for channel, payload in messages:
+            if channel.startswith("replies:"):
+                self.replies += decode_outcomes(payload)
 
 
 class Store(MemoryRecords):
@@ -45,16 +54,46 @@ class Store(MemoryRecords):
         await super().save(checkpoint)
 
 
-def owner_of(records: MemoryRecords, name: str = "shard-0", clock_ms: Callable[[], int] = lambda: BEGIN_MS) -> Owner:
+class Away(Store):
+    """Records whose one shard may be away; `copy`: its replica has all that this process knows to be durable."""
+
+    def __init__(self, *, copy: bool = True) -> None:
+        super().__init__()
+        self.away = False
+        self.copy = copy
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        if self.away:
+            raise RecordsUnavailableError("away", frozenset(row.tournament_id for row in checkpoint.tournaments))
+        await super().save(checkpoint)
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        if self.away:
+            raise RecordsUnavailableError("away")
+        return await super().snapshots(tournament_id)
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        if not self.copy:
+            raise RecordsUnavailableError("no copy")
+        return await super().snapshots(tournament_id)
+
+
+def owner_of(
+    records: MemoryRecords,
+    name: str = "shard-0",
+    clock_ms: Callable[[], int] = lambda: BEGIN_MS,
+    updates: Silent | None = None,
+    over_kept: int = 512,
+) -> Owner:
     return Owner(
         name=name,
         instance=f"{name}#1",
         log=MemoryScoreLog(PARTITION + 1, clock_ms=lambda: BEGIN_MS),
         records=records,
-        updates=Silent(),  # type: ignore[arg-type]
+        updates=updates or Silent(),  # type: ignore[arg-type]
         signer=Signer({"k": b"secret"}, "k"),
         clock_ms=clock_ms,
-        config=OwnerConfig(),
+        config=OwnerConfig(over_kept=over_kept),
     )
 
 
@@ -72,6 +111,11 @@ def create(*, dedicated: bool) -> Step:
 
 def items(*steps: Step, first: int) -> list[Any]:
     return [item_of(first + n, each) for n, each in enumerate(steps)]
+
+
+def waited_for(records: list[Any]) -> list[Any]:
+    """The same, whose outcomes somebody waits for."""
+    return [msgspec.structs.replace(record, reply_to="replies:door") for record in records]
 
 
 async def deliver(owner: Owner, tournament: int, after: int, upto: int, records: list[Any]) -> ScopePosition:
@@ -220,3 +264,69 @@ async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them
         (PARTITION, -1),
         (PARTITION - 1, 8),
     ]
+
+
+async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not():
+    """The log has the create, and nothing passes it before it is durable; finished is a promise of the store (rule 8)."""
+    records, updates, clock = Away(), Silent(), [BEGIN_MS]
+    owner = owner_of(records, clock_ms=lambda: clock[0], updates=updates)
+    await owner.adopt([(PARTITION, 0, -1)])
+    records.away = True
+    await deliver(owner, 0, -1, 20, waited_for(items(create(dedicated=False), first=10)))
+    assert updates.replies == []
+    await owner.checkpoint_due()
+    await owner.publish_due()
+    assert [(r.kind, r.outcome, r.offset, r.first) for r in updates.replies] == [("create", "applied", 10, True)]
+    more = items(step(Join(command_id="j", user_id="5")), step(End(command_id="e")), create(dedicated=False), first=21)
+    position = await deliver(owner, 0, 20, 30, waited_for(more))
+    assert (position.watermark, position.durable) == (30, -1)
+    clock[0] += 1000
+    await owner.checkpoint_due()
+    await owner.publish_due()
+    told = [(r.kind, r.outcome, r.first, r.status) for r in updates.replies[1:]]
+    assert told == [("join", "applied", True, "running"), ("create", "applied", False, "running")]
+    assert owner.holdings.at_hand(TOURNAMENT).status == "running"
+    records.away = False
+    clock[0] += 1000
+    await owner.checkpoint_due()
+    await owner.publish_due()
+    assert [(r.kind, r.outcome, r.status) for r in updates.replies[3:]] == [("end", "applied", "finished")]
+    assert (await records.projected([f"partition-{PARTITION}"])) == {f"partition-{PARTITION}": 30}
+
+
+@pytest.mark.parametrize("copy", [True, False])
+async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bool):
+    """A repeated create changes nothing of it, whoever answers; without a copy its partition waits, and nothing of the range is applied."""
+    records, updates, clock = Away(copy=copy), Silent(), [BEGIN_MS]
+    owner = owner_of(records, clock_ms=lambda: clock[0], updates=updates, over_kept=0)
+    await owner.adopt([(PARTITION, 0, -1)])
+    await deliver(owner, 0, -1, 20, items(create(dedicated=False), step(End(command_id="e")), first=10))
+    await owner.checkpoint_due()
+    clock[0] += 10**6
+    owner.holdings._trim()
+    assert owner.holdings.at_hand(TOURNAMENT) is None
+    before = await records.snapshot(TOURNAMENT)
+    records.away = True
+    late = [*items(create(dedicated=False), first=21), ScoreItem(22, BEGIN_MS, TOURNAMENT, 5, "s", 100)]
+    position = await deliver(owner, 0, 20, 30, waited_for(late))
+    assert position.watermark == (30 if copy else 20)
+    records.away = False
+    await deliver(owner, 0, 20, 30, waited_for(late))
+    await owner.checkpointer.full_round(owner.scopes())
+    await owner.publish_due()
+    assert [(r.kind, r.first, r.status) for r in updates.replies] == [
+        ("create", False, "finished"),
+        ("score", False, "finished"),
+    ]
+    assert await records.snapshot(TOURNAMENT) == before
+
+
+async def test_only_the_create_of_a_shared_tournament_is_taken_for_the_first():
+    """What a copy does not have yet may be another owner's, where it is dedicated; and what begins with no create is not known at all."""
+    for record in (create(dedicated=True), step(Join(command_id="j", user_id="5"))):
+        records = Away()
+        owner = owner_of(records)
+        await owner.adopt([(PARTITION, 0, -1)])
+        records.away = True
+        assert (await deliver(owner, 0, -1, 20, items(record, first=10))).watermark == -1
+        assert owner.holdings.at_hand(TOURNAMENT) is None
