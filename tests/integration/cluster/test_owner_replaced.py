@@ -50,18 +50,19 @@ def test_an_owner_wakes_after_it_was_replaced(
                     os.kill(pid, signal.SIGSTOP)
                 before = written(cluster, owner)
                 # what comes after the end would not count: on a busy machine it wakes after the load
-                eventually(lambda: stored.positions().row_epoch > first or time.monotonic() > ends_at - AWAKE_S - 2)
-                seen, heard = wake(owner, stored, overheard) if stored.positions().row_epoch > first else ([], [])
-            if not seen:
-                eventually(lambda: stored.positions().row_epoch > first)
-                seen, heard = wake(owner, stored, overheard)
+                eventually(lambda: stored.row().epoch > first or time.monotonic() > ends_at - AWAKE_S - 2)
+                seen = wake(owner, stored, overheard) if stored.row().epoch > first else None
+            if seen is None:
+                eventually(lambda: stored.row().epoch > first)
+                seen = wake(owner, stored, overheard)
             # a delivery waited at its door, which it applied, though another owner had long done so, and wrote what came of it
             did = eventually(lambda: min(done := written(cluster, owner).minus(before)) > 0 and done)
-            late = [frame for frame in heard if frame.epoch == first]
-            print(f"\nwoken, it did {did} and published {len(late)}; positions {seen[0]} to {seen[-1]}")
+            late = [frame for frame in seen.frames if frame.epoch == first]
+            print(f"\nwoken, it did {did} and published {len(late)}; rows from {seen.rows[0]} to {seen.rows[-1]}")
             # its checkpoint changed nothing in MySQL, its copy nothing in Redis: what is stored only went on
-            for column in zip(*seen, strict=True):
+            for column in (*zip(*seen.rows, strict=True), *zip(*seen.copies, strict=True)):
                 assert list(column) == sorted(column)
+            assert seen.copies[0].epoch > first
             # its updates reached Redis and no watcher: the follower would have met a gap, or an epoch again that was over
             assert late
             load.check_table()
@@ -98,14 +99,19 @@ def dedicated_beside_the_head(cluster: RunningPalio, nodes: RayNodes, api: httpx
         eventually(lambda: set(cluster.pids(OWNER)) <= before)
 
 
-class Positions(NamedTuple):
-    """Where what is stored of a tournament stands: its row, its projected offset, its copy in Redis."""
+class Row(NamedTuple):
+    """Where a tournament stands in MySQL, and its projected offset."""
 
-    row_offset: int
-    row_epoch: int
+    offset: int
+    epoch: int
     projected: int
-    copy_epoch: int
-    copy_offset: int
+
+
+class Copy(NamedTuple):
+    """Where its copy in Redis stands."""
+
+    epoch: int
+    offset: int
 
 
 class Stored:
@@ -114,24 +120,36 @@ class Stored:
     def __init__(self, servers: RealServers, copies: redis.RedisCluster, tournament: str) -> None:
         self._servers, self._copies, self._tournament = servers, copies, tournament
 
-    def positions(self) -> Positions:
+    def row(self) -> Row:
         sql = "SELECT log_offset, epoch FROM tournaments WHERE tournament_id = %s"
         (row,) = selected(self._servers, sql, self._tournament)
         sql = "SELECT log_offset FROM projected WHERE scope = %s"
         (projected,) = selected(self._servers, sql, f"tournament-{self._tournament}")
-        epoch, offset = self._copies.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")
-        return Positions(*row, *projected, int(epoch), int(offset))
+        return Row(*row, *projected)
+
+    def copy(self) -> Copy:
+        return Copy(*map(int, self._copies.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")))
 
 
-def wake(owner: int, stored: Stored, overheard: Overheard) -> tuple[list[Positions], list[Frame]]:
-    """Let it go on; what is stored meanwhile, and what is published."""
-    seen, before = [stored.positions()], len(overheard.frames)
+class Seen(NamedTuple):
+    """What was seen while it was awake."""
+
+    rows: list[Row]
+    copies: list[Copy]
+    frames: list[Frame]
+
+
+def wake(owner: int, stored: Stored, overheard: Overheard) -> Seen:
+    """Let it go on, and look at what is stored and published meanwhile."""
+    seen, before = Seen([stored.row()], [stored.copy()], []), len(overheard.frames)
     os.kill(owner, signal.SIGCONT)
     woken_at = time.monotonic()
     while time.monotonic() < woken_at + AWAKE_S:
-        seen.append(stored.positions())
-        time.sleep(0.05)
-    return seen, overheard.frames[before:]
+        seen.rows.append(stored.row())
+        for _ in range(20):  # a wrong copy would be written anew in a moment
+            seen.copies.append(stored.copy())
+            time.sleep(0.002)
+    return seen._replace(frames=overheard.frames[before:])
 
 
 class Written(NamedTuple):
