@@ -47,10 +47,11 @@ def test_the_director_is_killed(cluster: RunningPalio) -> None:
         join(api, tournament, *USERS)
         with Load(cluster, tournament, USERS) as load:
             doomed = set(cluster.kill_actors("ray::DirectorActor"))
-            shared = [create(api, placement="shared") for _ in range(3)]
             answer = api.post("/v1/tournaments", json=spec(placement="dedicated"), headers={"Prefer": "wait=0"})
             assert answer.status_code == 202, answer.text
+            shared = [create(api, placement="shared")]
             assert not set(cluster.pids("ray::DirectorActor")) - doomed, "it was back too soon to show anything"
+            shared += [create(api, placement="shared") for _ in range(2)]
             for each in shared:
                 join(api, each, 1)
                 assert submit(gateway, each, 1, "a", 5)["outcome"] == "applied"
@@ -92,8 +93,8 @@ def test_a_gateway_replica_is_killed(cluster: RunningPalio) -> None:
         print(
             f"\na gateway of two: {lost} of {len(followers)} sockets back in {resumed_s:.2f} s, itself in {back_s:.2f} s"
         )
-        # what it had half answered is all that anyone missed: there was always somebody to connect to
-        assert not [error for error in load.refused if "ReadError" not in error and "RemoteProtocolError" not in error]
+        # what it had half answered is all that anyone missed: there was always somebody to connect to, and no error was answered
+        assert not [error for error in load.refused if "ConnectError" in error or error.startswith("{")]
         assert load.longest_unread_s("gateway", killed_at) < 5
         assert {status for _, what, status in load.reads if what.startswith("api")} == {200}, load.statuses
         load.check_table()
