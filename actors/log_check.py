@@ -11,21 +11,21 @@ class LogMismatchError(Exception):
     """The log is not the one that the durable state came from, or it lost records that are still needed."""
 
 
-def check_log(bounds: Mapping[int, LogBounds], projected: Mapping[int, int]) -> None:
-    """`projected` is the durable offset of each partition's shared scope, -1 for none. Raises LogMismatchError.
+def check_log(bounds: Mapping[int, LogBounds], projected: Mapping[str, tuple[int, int]]) -> None:
+    """`projected` is (partition, durable offset) of each scope, the offset -1 for none. Raises LogMismatchError.
 
     Needed: log start - 1 <= projected <= log end, so that reading on from there finds every record.
     """
-    for partition, offset in sorted(projected.items()):
+    for scope, (partition, offset) in sorted(projected.items(), key=lambda item: item[1]):
         held = bounds[partition]
         if offset > held.last:
             raise LogMismatchError(
-                f"partition {partition} is durable up to offset {offset}, but its log ends at {held.last}: "
+                f"{scope} is durable up to offset {offset}, but the log of partition {partition} ends at {held.last}: "
                 "the log was replaced, or restored from an older copy"
             )
         if offset < held.start - 1:
             raise LogMismatchError(
-                f"partition {partition} is durable up to offset {offset}, but its log starts at {held.start}: "
+                f"{scope} is durable up to offset {offset}, but the log of partition {partition} starts at {held.start}: "
                 "records between are gone"
             )
 
@@ -35,12 +35,12 @@ def identity_scope(identity: str) -> str:
     return f"log-{identity}"[:64]
 
 
-def check_identity(noted: int, projected: Mapping[int, int]) -> None:
+def check_identity(noted: int, projected: Mapping[str, tuple[int, int]]) -> None:
     """`noted`: what is projected for `identity_scope` of the log at hand, -1 for nothing; `projected` as in `check_log`.
 
     Raises LogMismatchError when the store follows some log, and not this one: its offsets could fit by chance.
     """
-    if noted < 0 and any(offset >= 0 for offset in projected.values()):
+    if noted < 0 and any(offset >= 0 for _, offset in projected.values()):
         raise LogMismatchError(
             "the durable state came from another log: this one was made anew, or is of another Palio"
         )

@@ -55,8 +55,12 @@ async def _belong_together(log: ScoreLog, records: Records) -> None:
     bounds = await log.bounds()
     noted = identity_scope(log.identity)
     scopes = {scope_name(partition, 0): partition for partition in bounds}
+    # a dedicated tournament that is not over is read on from an offset of its own; the shared one may be far behind it, or not there yet
+    for partition in bounds:
+        for tournament in await records.active(partition, dedicated=True):
+            scopes[scope_name(partition, tournament)] = partition
     found = await records.projected([*scopes, noted])
-    projected = {partition: found[scope] for scope, partition in scopes.items()}
+    projected = {scope: (partition, found[scope]) for scope, partition in scopes.items()}
     check_log(bounds, projected)
     check_identity(found[noted], projected)
     if found[noted] < 0:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -41,6 +42,8 @@ class ServerSettings(BaseSettings):
     kafka_user: str | None = Field(None, description="Palio's user at Kafka.")
     kafka_password: SecretStr | None = Field(None, description="Its password.")
     kafka_ca_file: str | None = Field(None, description="PEM file of the authorities that Kafka's certificates are of.")
+    kafka_cert_file: str | None = Field(None, description="PEM file of the certificate that Palio shows Kafka.")
+    kafka_key_file: str | None = Field(None, description="PEM file of its key; without it, in the certificate's file.")
 
     # Snapshots and records on MySQL
     mysql_shards: str | None = Field(
@@ -53,6 +56,8 @@ class ServerSettings(BaseSettings):
     mysql_database: str = Field("palio", min_length=1, description="Database on every shard.")
     mysql_tls: bool = Field(False, description="Whether connections to MySQL are encrypted.")
     mysql_ca_file: str | None = Field(None, description="PEM file of the authorities that MySQL's certificates are of.")
+    mysql_cert_file: str | None = Field(None, description="PEM file of the certificate that Palio shows MySQL.")
+    mysql_key_file: str | None = Field(None, description="PEM file of its key; without it, in the certificate's file.")
 
     # Readable copies and updates on Redis
     redis_urls: str | None = Field(
@@ -63,6 +68,9 @@ class ServerSettings(BaseSettings):
     redis_cluster: bool = Field(False, description="Whether it is a Redis Cluster.")
     redis_user: str | None = Field(None, description="Palio's user at Redis.")
     redis_password: SecretStr | None = Field(None, description="Its password.")
+    redis_ca_file: str | None = Field(None, description="PEM file of the authorities that Redis's certificates are of.")
+    redis_cert_file: str | None = Field(None, description="PEM file of the certificate that Palio shows Redis.")
+    redis_key_file: str | None = Field(None, description="PEM file of its key; without it, in the certificate's file.")
     redis_expire_after_end_s: float = Field(
         3600, ge=1, description="How long Redis keeps the copy of a tournament that is over."
     )
@@ -101,6 +109,25 @@ class ServerSettings(BaseSettings):
             raise ValueError("PALIO_KAFKA_TOPIC_ID: expected PALIO_KAFKA_BOOTSTRAP_SERVERS beside it, got none")
         return self
 
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        """A file for TLS where there is none would be a promise that nobody keeps."""
+        redis_urls = (self.redis_urls or "").split(",")
+        for part, is_encrypted, how in (
+            ("KAFKA", self.kafka_security_protocol.endswith("SSL"), "PALIO_KAFKA_SECURITY_PROTOCOL SSL or SASL_SSL"),
+            ("MYSQL", self.mysql_tls, "PALIO_MYSQL_TLS"),
+            ("REDIS", all(url.startswith("rediss://") for url in redis_urls), "rediss:// in PALIO_REDIS_URLS"),
+        ):
+            given = {kind: getattr(self, f"{part.lower()}_{kind.lower()}_file") for kind in ("CA", "CERT", "KEY")}
+            for kind, file in given.items():
+                if file is not None and not is_encrypted:
+                    raise ValueError(
+                        f"PALIO_{part}_{kind}_FILE: expected {how} beside it, got an unencrypted connection"
+                    )
+            if given["KEY"] is not None and given["CERT"] is None:
+                raise ValueError(f"PALIO_{part}_KEY_FILE: expected PALIO_{part}_CERT_FILE beside it, got none")
+        return self
+
     def kafka(self, partitions: int, max_queued: int, linger_ms: float) -> KafkaLogConfig | None:
         """The log on Kafka."""
         if self.kafka_bootstrap_servers is None:
@@ -122,6 +149,8 @@ class ServerSettings(BaseSettings):
             username=self.kafka_user,
             password=_plain(self.kafka_password),
             cafile=self.kafka_ca_file,
+            certfile=self.kafka_cert_file,
+            keyfile=self.kafka_key_file,
         )
 
     def mysql(self) -> MysqlOptions | None:
@@ -141,6 +170,8 @@ class ServerSettings(BaseSettings):
             database=self.mysql_database,
             tls=self.mysql_tls,
             tls_ca_file=self.mysql_ca_file,
+            tls_cert_file=self.mysql_cert_file,
+            tls_key_file=self.mysql_key_file,
         )
 
     def redis(self) -> RedisConfig | None:
@@ -149,8 +180,16 @@ class ServerSettings(BaseSettings):
             return None
         from storage.redis_nodes import RedisConfig
 
+        files = {
+            "ssl_ca_certs": self.redis_ca_file,
+            "ssl_certfile": self.redis_cert_file,
+            "ssl_keyfile": self.redis_key_file or self.redis_cert_file,
+        }
+        options = urlencode({name: file for name, file in files.items() if file is not None})
         return RedisConfig(
-            urls=tuple(self.redis_urls.split(",")),
+            urls=tuple(
+                f"{url}{'&' if '?' in url else '?'}{options}" if options else url for url in self.redis_urls.split(",")
+            ),
             cluster=self.redis_cluster,
             username=self.redis_user,
             password=_plain(self.redis_password),

@@ -154,7 +154,6 @@ def _struck(stage: Stage, fault: str, owners: Sequence[int]) -> Iterator[Callabl
     elif fault == NODE:
         assert stage.nodes is not None
         stage.nodes.kill(1)
-        del stage.nodes.raylets[1]
         yield lambda: began
         stage.nodes.add()
     elif fault == STOPPED_OWNER:
@@ -168,8 +167,7 @@ def _struck(stage: Stage, fault: str, owners: Sequence[int]) -> Iterator[Callabl
         time.sleep(
             5
         )  # it goes on with what it had, cut off from the head: refused, or harmless; the table is checked after this
-        kill_9(raylet)
-        stage.nodes.raylets.remove(raylet)
+        stage.nodes.kill(stage.nodes.raylets.index(raylet))
         stage.nodes.add()
     else:
         assert stage.servers is not None

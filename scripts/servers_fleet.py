@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from scripts.servers_base import Server, ServerError, names, pid_of, stop
+from scripts.servers_base import STOP_S, Server, ServerError, names, pid_of, stop, wait_until
 
 DEFAULT_FIRST_PORT: Final = 21_000
 BLOCK: Final = 60  # ports, from the first one on
@@ -214,9 +214,24 @@ def _all_at_once(calls: Sequence[tuple[Callable[..., None], tuple[Any, ...]]]) -
 
 
 def _end_session(leader: int) -> None:
-    """End what a server has left behind: each was started as the leader of a session of its own."""
+    """End what a server has left behind, and see it gone: each was started as the leader of a session of its own. Raises ServerError."""
+
+    def ended() -> bool:
+        left = _session(leader)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
+
+    wait_until(ended, f"what process {leader} left behind to end", STOP_S)
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of a session; a zombie is none."""
+    found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             if int(fields[3]) == leader and fields[0] != "Z":
-                os.kill(int(stat.parent.name), signal.SIGKILL)
+                found.append(int(stat.parent.name))
+    return found

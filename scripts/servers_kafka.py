@@ -6,7 +6,6 @@ The jars come from Maven Central, once, into a cache directory. A kill -9 and an
 from __future__ import annotations
 
 import base64
-import ipaddress
 import os
 import shutil
 import socket
@@ -15,14 +14,8 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from scripts.servers_base import HOST, ServerError, ensure_program, launch, listens, pid_of, wait_until
 
@@ -33,6 +26,7 @@ QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"
 DOWNLOAD_S: Final = 400  # 44 MB
 START_S: Final = 60
 FREE_S: Final = 10
+SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
 _POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -97,18 +91,25 @@ share.coordinator.state.topic.min.isr=1
 class KafkaServer:
     """A `servers_base.Server`. `cache`: where the jars are kept, by default below the repository.
 
-    `users` (name -> password) opens two more listeners, which want SASL PLAIN of them: in the clear, and over TLS with a certificate
-    of its own making. It takes the ports `first_port` (clients), + 1 (controller), + 2 (SASL) and + 3 (SASL over TLS).
+    `users` (name -> password) opens a listener that wants SASL of them, PLAIN or SCRAM; `certificates` (PEM files: the server's key with its
+    certificate, and the authority of its clients' certificates) opens two over TLS, one that wants SASL and one that wants a certificate.
+    It takes the ports `first_port` (clients), + 1 (controller), + 2 (SASL), + 3 (SASL over TLS) and + 4 (TLS with a client's certificate).
     `quick_start` has the JVM compile with its quick compiler alone: half the CPU to start, more for each record.
     """
 
     name = "kafka"
 
     def __init__(
-        self, cache: Path | None = None, users: Mapping[str, str] | None = None, *, quick_start: bool = False
+        self,
+        cache: Path | None = None,
+        users: Mapping[str, str] | None = None,
+        certificates: tuple[Path, Path] | None = None,
+        *,
+        quick_start: bool = False,
     ) -> None:
         self._cache = cache or Path(__file__).parents[1] / "var" / "servers" / f"kafka-{KAFKA_VERSION}"
         self._users = dict(users or {})
+        self._certificates = certificates
         self._compiler = [QUICK_COMPILER] if quick_start else []
 
     @property
@@ -143,10 +144,7 @@ class KafkaServer:
             shutil.rmtree(fetched, ignore_errors=True)
 
     def start(self, directory: Path, first_port: int) -> dict[str, Any]:
-        """Returns `bootstrap_servers`; where there are users, also `sasl_bootstrap_servers`, `tls_bootstrap_servers` and `cafile`.
-
-        Raises ServerError.
-        """
+        """Returns `bootstrap_servers`. Raises ServerError."""
         self.install()
         directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True)
@@ -164,12 +162,7 @@ class KafkaServer:
             return _answers(first_port)
 
         wait_until(up, "Kafka to answer", START_S)
-        found = {"bootstrap_servers": f"{HOST}:{first_port}"}
-        if self._users:
-            found["sasl_bootstrap_servers"] = f"{HOST}:{first_port + 2}"
-            found["tls_bootstrap_servers"] = f"{HOST}:{first_port + 3}"
-            found["cafile"] = str(directory / "kafka-ca.pem")
-        return found
+        return {"bootstrap_servers": f"{HOST}:{first_port}"}
 
     def _java(self, options: list[str]) -> list[str]:
         java = ensure_program("java", "default-jre-headless")
@@ -183,22 +176,23 @@ class KafkaServer:
         protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
         lines = [_SETTINGS.rstrip(), f"log.dirs={data}", f"controller.quorum.voters=1@{HOST}:{first_port + 1}"]
         if self._users:
-            listeners |= {"SASL": first_port + 2, "TLS": first_port + 3}
-            protocols |= {"SASL": "SASL_PLAINTEXT", "TLS": "SASL_SSL"}
-            users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
-            module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-            for listener in ("sasl", "tls"):
-                lines.append(f"listener.name.{listener}.sasl.enabled.mechanisms=PLAIN")
-                lines.append(f"listener.name.{listener}.plain.sasl.jaas.config={module} required {users};")
-            lines.append("listener.name.tls.ssl.keystore.type=PEM")
-            lines.append(f"listener.name.tls.ssl.keystore.location={_certificate(directory)}")
+            listeners["SASL"], protocols["SASL"] = first_port + 2, "SASL_PLAINTEXT"
+            lines += self._asks_for_passwords("sasl")
+        if self._certificates is not None:
+            listeners |= {"TLS": first_port + 3, "MUTUAL": first_port + 4}
+            protocols |= {"TLS": "SASL_SSL", "MUTUAL": "SSL"}
+            lines += self._asks_for_passwords("tls")
+            lines.append("listener.name.mutual.ssl.client.auth=required")
+            for listener in ("tls", "mutual"):
+                for store, file in zip(("keystore", "truststore"), self._certificates, strict=True):
+                    lines.append(f"listener.name.{listener}.ssl.{store}.type=PEM")
+                    lines.append(f"listener.name.{listener}.ssl.{store}.location={file}")
         addresses = {name: f"{name}://{HOST}:{port}" for name, port in listeners.items()}
         lines.append(f"listeners={','.join(addresses.values())}")
         addresses.pop("CONTROLLER")
         lines.append(f"advertised.listeners={','.join(addresses.values())}")
         lines.append(f"listener.security.protocol.map={','.join(f'{k}:{v}' for k, v in protocols.items())}")
-        with os.fdopen(os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+        _write_private(settings, "\n".join(lines) + "\n")
         (directory / "kafka-log4j2.properties").write_text(_LOGGING, encoding="utf-8")
         if (data / "meta.properties").exists():
             return
@@ -213,9 +207,26 @@ class KafkaServer:
             "-c",
             str(settings),
         ]
+        if self._users:  # in a file: what stands on the command line is seen by everybody
+            words = [
+                f"{mechanism}=[name={user},password={password}]"
+                for user, password in self._users.items()
+                for mechanism in SCRAM
+            ]
+            _write_private(directory / "kafka-scram", "".join(f"--add-scram\n{word}\n" for word in words))
+            command.append(f"@{directory / 'kafka-scram'}")
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
         if done.returncode != 0:
             raise ServerError(f"expected Kafka's data directory to be formatted: {(done.stdout + done.stderr)[-2000:]}")
+
+    def _asks_for_passwords(self, listener: str) -> list[str]:
+        """The settings of a listener that lets in `users` by each mechanism."""
+        users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
+        modules = {"PLAIN": f"plain.PlainLoginModule required {users};"}
+        modules |= dict.fromkeys(SCRAM, "scram.ScramLoginModule required;")
+        prefix, package = f"listener.name.{listener}", "org.apache.kafka.common.security"
+        logins = [f"{prefix}.{name.lower()}.sasl.jaas.config={package}.{module}" for name, module in modules.items()]
+        return [f"{prefix}.sasl.enabled.mechanisms={','.join(modules)}", *logins]
 
     def _end_of_log(self, directory: Path) -> str:
         log = directory / "logs" / f"{self.name}.log"
@@ -231,31 +242,7 @@ def _answers(port: int) -> bool:
         return len(probe.recv(8)) > 0
 
 
-def _certificate(directory: Path) -> Path:
-    """The path of a key with a certificate for loopback, made the first time; clients trust `kafka-ca.pem` beside it."""
-    both = directory / "kafka-tls.pem"
-    if both.exists():
-        return both
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kafka")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=3650))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-    )
-    encoded = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (directory / "kafka-ca.pem").write_bytes(certificate)
-    with os.fdopen(os.open(both, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(encoded + certificate)
-    return both
+def _write_private(path: Path, text: str) -> None:
+    """Only its owner may read it, from the first byte."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

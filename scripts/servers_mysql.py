@@ -68,10 +68,11 @@ class MysqlServers:
 
     name = "mysql"
 
-    def __init__(self, shards: int = 2, certificate: tuple[Path, Path] | None = None) -> None:
-        """`certificate` (PEM files of certificate and key): offer TLS."""
+    def __init__(self, shards: int = 2, certificates: tuple[Path, Path, Path] | None = None) -> None:
+        """`certificates` (PEM files of certificate, key, and the authority of clients' certificates): offer TLS."""
         self._shards = shards
-        self._tls = "" if certificate is None else f"ssl-cert = {certificate[0]}\nssl-key = {certificate[1]}\n"
+        names = ("ssl-cert", "ssl-key", "ssl-ca")
+        self._tls = "".join(f"{name} = {file}\n" for name, file in zip(names, certificates or (), strict=False))
 
     def install(self) -> None:
         """See `Server.install`."""

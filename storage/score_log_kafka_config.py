@@ -48,6 +48,7 @@ class KafkaLogConfig:
     `max_queued` records and `max_queued_bytes` bound what one process holds that is not acknowledged yet.
     `linger_ms`: how long a flush gathers. `request_timeout_ms`: how long one request to a broker may take; `call_timeout_ms`: how long
     a call (not `append`, which has its own) goes on trying. `fetch_max_wait_ms`: how long a broker holds a fetch without news.
+    `cafile`, `certfile`, `keyfile`: PEM files for TLS; the last two where the broker asks for a certificate (None: the key is in `certfile`).
     """
 
     bootstrap_servers: str
@@ -74,6 +75,8 @@ class KafkaLogConfig:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     cafile: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
 
     @property
     def letters_topic(self) -> str:
@@ -91,10 +94,14 @@ class KafkaLogConfig:
         return self.max_message_bytes + (64 << 10)
 
     def connection(self) -> dict[str, Any]:
-        """The arguments of aiokafka's clients. Raises OSError for a `cafile` that cannot be read, ssl.SSLError for one that is none."""
+        """The arguments of aiokafka's clients. Raises OSError for a file that cannot be read, ssl.SSLError for one that is none."""
         context = None
         if self.security_protocol in ("SSL", "SASL_SSL"):
             context = ssl.create_default_context(cafile=self.cafile)
+            if self.certfile is not None:
+                context.load_cert_chain(
+                    self.certfile, self.keyfile, password=""
+                )  # one that is encrypted is an error, and asks nobody
         return {
             "client_id": self.client_id,
             "request_timeout_ms": self.request_timeout_ms,

@@ -7,21 +7,16 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from storage.base import Point
 from storage.line_protocol import carried, carried_key, carried_measurement
 from storage.metrics_influx import InfluxConfig, InfluxMetrics
+from tests.support.certificates import Authority
 from tests.support.servers_influx import InfluxDatabase, RunningInflux, free_ports
 
 START_MS = 1_790_000_000_000
@@ -41,22 +36,6 @@ def as_carried(written: Point) -> Point:
 def merged(tags: Mapping[str, str], prefix: str) -> dict[str, str]:
     """The keys told apart from fields and from each other, whatever becomes of them on the way."""
     return {f"{prefix}{i}{name}": value for i, (name, value) in enumerate(tags.items())}
-
-
-def make_certificate(path: Path) -> Path:
-    """A self-signed certificate of the loopback address, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
-    return path
 
 
 names = st.one_of(st.text(TRICKY, min_size=1, max_size=8), st.text(min_size=1, max_size=8))
@@ -269,7 +248,7 @@ async def test_an_unreachable_server_neither_raises_nor_holds_up(kind: str, capl
 async def test_over_tls_only_a_trusted_server_gets_points_and_credentials(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    certificate = make_certificate(tmp_path / "influx.pem")
+    certificate = Authority(tmp_path).own.both
     server = RunningInflux(tmp_path, certificate)
     try:
         database = server.make_database()

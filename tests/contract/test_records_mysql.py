@@ -21,7 +21,8 @@ from storage.records_mysql import MysqlOptions, MysqlServer, MysqlShard, mysql_e
 from storage.records_sharded import ShardedRecords
 from storage.records_sql import SqlRecords
 from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
-from tests.support.servers_mysql import RunningMysql, certificate, on_shard
+from tests.support.certificates import Authority
+from tests.support.servers_mysql import RunningMysql, on_shard
 
 # -- the schema -------------------------------------------------------------------------------------------------
 
@@ -183,7 +184,10 @@ async def test_a_save_of_many_rows_has_time_for_them(mysql_options: MysqlOptions
 # -- wrong settings --------------------------------------------------------------------------------------------------
 
 
-async def test_wrong_settings_are_told_without_the_password(mysql_options: MysqlOptions) -> None:
+async def test_wrong_settings_are_told_without_the_password(
+    mysql_options: MysqlOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     nobody = MysqlServer("127.0.0.1", 1)
     elsewhere = MysqlServer("no-such-host.invalid", 3306)
     for wrong, message in (
@@ -208,8 +212,8 @@ async def test_wrong_settings_are_told_without_the_password(mysql_options: Mysql
             await direct.close()
         for error in (told.value, asked.value):
             text = f"{error!r} {error.__cause__!r} {wrong!r}"
-            assert wrong.password not in text
-            assert mysql_options.password not in text
+            assert wrong.password not in text + caplog.text
+            assert mysql_options.password not in text + caplog.text
 
 
 async def test_servers_that_forget_or_cannot_take_it_are_told(
@@ -227,11 +231,12 @@ async def test_servers_that_forget_or_cannot_take_it_are_told(
         mysql.sql("mysql-0-primary", reset)
 
 
-async def test_tls_is_verified_and_used(tmp_path: Path) -> None:
-    files = certificate(tmp_path)
-    running = RunningMysql(tmp_path / "servers", shards=1, certificate=files)
+async def test_tls_is_verified_and_used_and_a_client_may_have_to_show_a_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own = authority.own
+    running = RunningMysql(tmp_path / "servers", shards=1, certificates=(own.certificate, own.key, own.certificate))
     try:
-        offered = MysqlOptions.of(running.connect_values, tls=True, tls_ca_file=str(files[0]))
+        offered = MysqlOptions.of(running.connect_values, tls=True, tls_ca_file=str(own.certificate))
         records = await ShardedRecords.open(offered)
         await records.save(whole(1, 10))
         assert await records.tournament(1) == whole(1, 10).tournaments[0]
@@ -242,6 +247,15 @@ async def test_tls_is_verified_and_used(tmp_path: Path) -> None:
         await records.close()
         with pytest.raises(RecordsUnavailableError, match=r"(?i)certificate verify failed"):
             await ShardedRecords.open(dataclasses.replace(offered, tls_ca_file=None))
+
+        running.sql("mysql-0-primary", f"ALTER USER '{offered.user}'@'%' REQUIRE X509;")
+        with pytest.raises(RecordsUnavailableError, match="Access denied"):
+            await ShardedRecords.open(offered)
+        palio = authority.issue("palio")
+        files = {"tls_cert_file": str(palio.certificate), "tls_key_file": str(palio.key)}
+        records = await ShardedRecords.open(dataclasses.replace(offered, **files))
+        assert await records.tournament(1) == whole(1, 10).tournaments[0]
+        await records.close()
     finally:
         running.down()
 

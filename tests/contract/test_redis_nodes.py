@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from redis.exceptions import ResponseError
 
+from cluster.settings import Settings
 from scripts.servers_base import HOST, stop, wait_until
 from scripts.servers_redis import NODE_TIMEOUT_MS, start_node
 from storage import redis_link, redis_slots
@@ -23,6 +20,7 @@ from storage.base import StorageError
 from storage.redis_check import check_redis
 from storage.redis_nodes import RedisAwayError, RedisConfig, RedisNodes
 from storage.updates_redis import RedisUpdates
+from tests.support.certificates import Authority
 from tests.support.servers_redis import RunningRedis, free_ports
 
 OLD = [
@@ -31,47 +29,68 @@ OLD = [
 ]  # the last: it does not know its name
 
 
-@pytest.fixture(scope="module")
-def tls_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """A Redis that speaks TLS alone; its port, and the certificate that vouches for it."""
-    directory = tmp_path_factory.mktemp("redis-tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "palio test")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    key_file, certificate_file = directory / "key.pem", directory / "certificate.pem"
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    port = free_ports(1)
-    tls = ["--tls-cert-file", str(certificate_file), "--tls-key-file", str(key_file), "--tls-auth-clients", "no"]
-    start_node(directory, "tls", port, "a-password", ["--port", "0", "--tls-port", str(port), *tls])
-    log = directory / "logs" / "tls.log"
-    wait_until(lambda: b"Ready to accept connections" in log.read_bytes(), "Redis to be ready", 20)
-    yield port, certificate_file
-    stop(directory, "tls", signal.SIGKILL)
+class TlsRedis:
+    """A Redis (or a cluster of one node) that speaks TLS alone, and lets in whoever shows a certificate of its authority."""
+
+    def __init__(self, directory: Path, *, cluster: bool) -> None:
+        self.directory = directory
+        self.cluster = cluster
+        self.authority = Authority(directory)
+        self.port = free_ports(1)
+        own = self.authority.own
+        files = ["--tls-cert-file", own.certificate, "--tls-key-file", own.key, "--tls-ca-cert-file", own.certificate]
+        options = ["--port", "0", "--tls-port", self.port, "--tls-auth-clients", "yes", *files]
+        if cluster:
+            options += ["--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-port", free_ports(1)]
+        start_node(directory, "tls", self.port, "a-password", [str(option) for option in options])
+        log = directory / "logs" / "tls.log"
+        wait_until(lambda: b"Ready to accept connections" in log.read_bytes(), "Redis to be ready", 20)
+
+    def config(self, **changes: str | None) -> RedisConfig:
+        """As Palio's settings make it."""
+        palio = self.authority.issue("palio")
+        files = {"ca": self.authority.own.certificate, "cert": palio.certificate, "key": palio.key}
+        values = {f"redis_{name}_file": str(file) for name, file in files.items()} | changes
+        url = f"rediss://{HOST}:{self.port}"
+        config = Settings(redis_urls=url, redis_cluster=self.cluster, redis_password="a-password", **values).redis()
+        assert config is not None
+        return config
 
 
-async def test_tls_is_spoken_and_the_certificate_checked(tls_redis: tuple[int, Path]) -> None:
-    port, certificate = tls_redis
-    url = f"rediss://{HOST}:{port}?ssl_ca_certs={certificate}"
-    updates = RedisUpdates(RedisConfig((url,), password="a-password"))
+@pytest.fixture(params=[False, True], ids=["single", "cluster"])
+async def tls_redis(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TlsRedis]:
+    running = TlsRedis(tmp_path, cluster=request.param)
+    if running.cluster:
+        nodes = RedisNodes(running.config())
+        assert await nodes.link((HOST, running.port)).call([("CLUSTER", "ADDSLOTSRANGE", "0", "16383")]) == [b"OK"]
+        (state,) = await nodes.link((HOST, running.port)).call([("CLUSTER", "INFO")])
+        while b"cluster_state:ok" not in state:
+            await asyncio.sleep(0.05)
+            (state,) = await nodes.link((HOST, running.port)).call([("CLUSTER", "INFO")])
+        await nodes.close()
+    yield running
+    stop(tmp_path, "tls", signal.SIGKILL)
+
+
+async def test_over_tls_both_sides_show_certificates(tls_redis: TlsRedis, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    config = tls_redis.config()
+    assert await check_redis(config)
+    updates = RedisUpdates(config)
     subscription = await updates.subscribe()
     await subscription.add(["a"])
     await updates.publish([("a", b"1")])
     assert [p.payload for p in await subscription.receive(5000)] == [b"1"]
     await updates.close()
-    unknown = RedisNodes(RedisConfig((f"rediss://{HOST}:{port}",), password="a-password"))
-    (answer,) = await unknown.call([("a", ("GET", "a"))])
-    assert isinstance(answer, RedisAwayError)
-    assert "certificate" in str(answer).lower()
-    await unknown.close()
+    for wrong, told in (
+        (tls_redis.config(redis_ca_file=None), "certificate verify failed"),
+        (tls_redis.config(redis_cert_file=None, redis_key_file=None), "Redis at"),
+        (replace(config, password="not-the-password"), "invalid username-password pair"),
+    ):
+        with pytest.raises(StorageError, match=told) as error:
+            await check_redis(wrong)
+        assert "not-the-password" not in str(error.value) + caplog.text
+    assert "a-password" not in caplog.text
 
 
 async def test_many_calls_share_a_connection_and_each_gets_its_own_answer(single_redis: RunningRedis) -> None:

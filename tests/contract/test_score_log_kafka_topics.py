@@ -174,25 +174,35 @@ async def test_settings_changed_later_are_noticed_at_the_next_start(config: Kafk
 # -- addresses and credentials ----------------------------------------------------------------------------------------
 
 
-def sasl(kafka: KafkaForTests, config: KafkaLogConfig, password: str) -> KafkaLogConfig:
+MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+def sasl(kafka: KafkaForTests, config: KafkaLogConfig, password: str, mechanism: str = "PLAIN") -> KafkaLogConfig:
     return replace(
         config,
         bootstrap_servers=kafka.sasl_bootstrap_servers,
         security_protocol="SASL_PLAINTEXT",
+        sasl_mechanism=mechanism,
         username=USER,
         password=password,
     )
 
 
-async def test_the_right_password_lets_in_and_is_written_nowhere(
-    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("DEBUG")
-    with_password = sasl(kafka, config, PASSWORD)
-    log = await KafkaScoreLog.open(with_password)
+async def appended_and_read(config: KafkaLogConfig) -> None:
+    """A record goes in and comes out."""
+    log = await KafkaScoreLog.open(config)
     assert await log.append([NewRecord(0, b"1", b"x")]) == [0]
     assert [r.value for part in await log.reader({0: -1}).poll(1, 2_000) for r in part.records] == [b"x"]
     await log.close()
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+async def test_the_right_password_lets_in_and_is_written_nowhere(
+    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture, mechanism: str
+) -> None:
+    caplog.set_level("DEBUG")
+    with_password = sasl(kafka, config, PASSWORD, mechanism)
+    await appended_and_read(with_password)
     assert PASSWORD not in caplog.text
     assert PASSWORD not in repr(with_password)
 
@@ -207,23 +217,39 @@ async def test_tls_with_a_password_lets_in_and_a_certificate_that_is_not_trusted
         cafile=kafka.cafile,
         call_timeout_ms=1_500,
     )
-    log = await KafkaScoreLog.open(secure)
-    assert await log.append([NewRecord(0, b"1", b"x")]) == [0]
-    assert [r.value for part in await log.reader({0: -1}).poll(1, 2_000) for r in part.records] == [b"x"]
-    await log.close()
+    await appended_and_read(secure)
     with pytest.raises(LogUnavailableError, match="certificate verify failed"):
         await KafkaScoreLog.open(replace(secure, cafile=None))
     assert "refused user" in await refused(replace(secure, password="not-the-password"))
 
 
+async def test_a_client_that_shows_a_certificate_needs_no_password(
+    kafka: KafkaForTests, config: KafkaLogConfig
+) -> None:
+    shown = kafka.authority.issue("palio")
+    mutual = replace(
+        config,
+        bootstrap_servers=kafka.mutual_bootstrap_servers,
+        security_protocol="SSL",
+        cafile=kafka.cafile,
+        certfile=str(shown.certificate),
+        keyfile=str(shown.key),
+        call_timeout_ms=1_500,
+    )
+    await appended_and_read(mutual)
+    with pytest.raises(LogUnavailableError, match="cannot be reached"):
+        await KafkaScoreLog.open(replace(mutual, certfile=None, keyfile=None))
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 async def test_a_wrong_password_is_told_without_it(
-    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture
+    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture, mechanism: str
 ) -> None:
     caplog.set_level("DEBUG")
-    said = await refused(sasl(kafka, config, "not-the-password"))
-    assert f"refused user '{USER}'" in said
+    said = await refused(sasl(kafka, config, "not-the-password", mechanism))
+    assert f"refused user '{USER}' ({mechanism})" in said
     assert "SaslAuthenticationFailed" in said
-    log = KafkaScoreLog(sasl(kafka, config, "not-the-password"))
+    log = KafkaScoreLog(sasl(kafka, config, "not-the-password", mechanism))
     with pytest.raises(LogConfigurationError, match="refused user"):
         await log.append([NewRecord(0, b"1", b"x")])
     await log.close()

@@ -22,13 +22,15 @@ class Load:
     """Submits scores of `users` from a thread, by the gateway, without waiting; reads in every way from another, by both doors.
 
     An event whose answer never came is sent again under the same id until it is acknowledged, as a careful client does, so that
-    what must be in the table is known exactly: every event once. The tournament's policy is `best`, highest first.
+    what must be in the table is known exactly: every event once. The tournament's policy is `best`, highest first. `rising`: each score is
+    higher than all before it, so that each changes the table; else they are random.
     """
 
-    def __init__(self, palio: RunningPalio, tournament: str, users: range) -> None:
+    def __init__(self, palio: RunningPalio, tournament: str, users: range, *, rising: bool = False) -> None:
         self.palio = palio
         self.tournament = tournament
         self.users = users
+        self.rising = rising
         self.best: dict[int, float] = {}
         self.attempts: Counter[int] = Counter()
         self.acknowledged: list[float] = []  # when
@@ -59,7 +61,8 @@ class Load:
             for number in itertools.count():
                 if self._stop.is_set():
                     return
-                user, score = self._random.choice(self.users), self._random.randrange(10_000_000) / 100
+                user = self._random.choice(self.users)
+                score = (number if self.rising else self._random.randrange(10_000_000)) / 100
                 self._acknowledge(client, {"event_id": f"load-{number}", "user_id": str(user), "score": score})
                 self.best[user] = max(self.best.get(user, -1), score)
                 self.attempts[user] += 1

@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from cluster.settings import PROJECT_DIR
 from tests.support.running import kill_9
@@ -35,9 +38,12 @@ class RayNodes:
         self.address, self.raylets = told["address"], told["nodes"]
         return self
 
-    def kill(self, index: int) -> None:
-        """kill -9 of a node's raylet: its workers go with it."""
-        kill_9(self.raylets[index])
+    def kill(self, index: int) -> list[int]:
+        """kill -9 of a node's raylet; the pids of its workers, which live on, cut off from the others, since nobody reaps a raylet here."""
+        raylet = self.raylets.pop(index)
+        workers = [worker.pid for worker in psutil.Process(raylet).children(recursive=True)]
+        kill_9(raylet)
+        return workers
 
     def add(self) -> None:
         """One more node."""
@@ -45,6 +51,16 @@ class RayNodes:
         self._process.stdin.write("add\n")
         self._process.stdin.flush()
         self.raylets.append(self._answer()["pid"])
+
+    @property
+    def logs(self) -> list[Path]:
+        """The log files of all nodes and their workers."""
+        (session,) = [
+            word.partition("=")[2]
+            for word in psutil.Process(self.raylets[0]).cmdline()
+            if word.startswith("--session_dir=")
+        ]
+        return [path for path in Path(session, "logs").rglob("*") if path.is_file()]
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None

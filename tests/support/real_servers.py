@@ -1,19 +1,25 @@
-"""All real servers for the tests of a module, each to be killed, stopped and started again; and the settings to run Palio on them."""
+"""All real servers for several tests, each to be killed, stopped and started again; and the settings to run Palio on them."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from cluster.settings import PROJECT_DIR
 from scripts.servers_base import names, pid_of
 from scripts.servers_fleet import BLOCK, MEMBERS, Fleet
 from scripts.servers_settings import settings_of
 from tests.support.running import free_ports
+
+COMMAND_S = 240.0  # a first start takes 15 s on a quiet machine
+
+
+def free_block() -> int:
+    """The first of BLOCK ports that are probably free."""
+    return free_ports(1)[0] // BLOCK * BLOCK
 
 
 class RealServers:
@@ -23,9 +29,14 @@ class RealServers:
         self.directory = directory
         self.fleet = Fleet(directory, [member for member in MEMBERS if member.name != "smtp"])
 
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`scripts/servers` as a user calls it."""
+        command = [str(PROJECT_DIR / "scripts" / "servers"), *words, "--data", str(self.directory)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False)
+
     def up(self) -> None:
         """Start what does not run. Raises AssertionError: a missing server is a failure."""
-        first_port = None if (self.directory / "servers.json").exists() else free_ports(1)[0] // BLOCK * BLOCK
+        first_port = None if (self.directory / "servers.json").exists() else free_block()
         said: list[str] = []
         troubles = self.fleet.up(first_port, said.append)
         assert not troubles, troubles
@@ -54,16 +65,12 @@ class RealServers:
         found = (pid_of(self.directory, name) for name in self.processes(prefix))
         return [pid for pid in found if pid is not None]
 
+    @property
+    def pids_by_name(self) -> dict[str, int | None]:
+        """All processes; None: does not run."""
+        return {name: pid_of(self.directory, name) for name in names(self.directory)}
+
     def signal(self, prefix: str, number: signal.Signals) -> None:
         """Signal these processes; SIGSTOP and SIGCONT make a server that does not answer for a while."""
         for pid in self.pids(prefix):
             os.kill(pid, number)
-
-
-@pytest.fixture(scope="module")
-def real_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
-    """Started once; up again whenever a test asks."""
-    servers = RealServers(tmp_path_factory.mktemp("servers"))
-    servers.up()
-    yield servers
-    servers.down()

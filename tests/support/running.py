@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,27 @@ def environment_of(env: dict[str, str]) -> dict[str, str]:
     return environment | {"PYTHONPATH": str(PROJECT_DIR), **env}
 
 
-def run_palio(data: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """`scripts/run` without its set-up of the virtual environment, which the tests already run in."""
+# `scripts/run` without its set-up of the virtual environment, which the tests already run in.
+RUN = (sys.executable, "-P", "-m", "scripts.run_palio")
+
+
+def run_palio(
+    data: Path, *arguments: str, env: dict[str, str] | None = None, run: Sequence[str] = RUN
+) -> subprocess.Popen[str]:
+    """Start it, without the demo."""
     environment = environment_of(env or {})
-    command = [sys.executable, "-P", "-m", "scripts.run_palio", "--no-demo", "--data", str(data), *arguments]
+    command = [*run, "--no-demo", "--data", str(data), *arguments]
     return subprocess.Popen(
         command, cwd=PROJECT_DIR, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 
 class RunningPalio:
-    """A started Palio on `data`; `start` again after `stop` or `kill` goes on with the same data and ports."""
+    """A started Palio on `data`; `start` again after `stop` or `kill` goes on with the same data and ports. `run`: the command that it is."""
 
-    def __init__(self, data: Path, **env: str) -> None:
+    def __init__(self, data: Path, *, run: Sequence[str] = RUN, **env: str) -> None:
         self.data = data
+        self._run = run
         self.env = env
         self.port, self.gateway_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -70,7 +78,7 @@ class RunningPalio:
         """Start, and wait until it says that it is ready."""
         began = time.monotonic()
         ports = ("--port", str(self.port), "--gateway-port", str(self.gateway_port))
-        self.process = run_palio(self.data, *ports, env=self.env)
+        self.process = run_palio(self.data, *ports, env=self.env, run=self._run)
         self.output = []
         ready = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.servers_base import HOST, pid_of, stop
 from scripts.servers_kafka import KafkaServer
+from tests.support.certificates import Authority
 
 USER = "palio"
 PASSWORD = "a-password-of-the-tests"
@@ -42,21 +43,19 @@ class KafkaForTests:
 
     def __init__(self, directory: Path, *, quick_start: bool = True) -> None:
         self.directory = directory
-        self._server = KafkaServer(users={USER: PASSWORD}, quick_start=quick_start)
-        self._first_port = free_ports(4)
+        self.authority = Authority(directory)
+        certificates = self.authority.own.both, self.authority.own.certificate
+        self._server = KafkaServer(users={USER: PASSWORD}, certificates=certificates, quick_start=quick_start)
+        self._first_port = free_ports(5)
         self.bootstrap_servers = f"{HOST}:{self._first_port}"
         self.sasl_bootstrap_servers = f"{HOST}:{self._first_port + 2}"
         self.tls_bootstrap_servers = f"{HOST}:{self._first_port + 3}"
-        self.cafile = str(directory / "kafka-ca.pem")
+        self.mutual_bootstrap_servers = f"{HOST}:{self._first_port + 4}"
+        self.cafile = str(self.authority.own.certificate)
 
     def start(self) -> None:
         found = self._server.start(self.directory, self._first_port)
-        assert found == {
-            "bootstrap_servers": self.bootstrap_servers,
-            "sasl_bootstrap_servers": self.sasl_bootstrap_servers,
-            "tls_bootstrap_servers": self.tls_bootstrap_servers,
-            "cafile": self.cafile,
-        }
+        assert found == {"bootstrap_servers": self.bootstrap_servers}
 
     def stop(self) -> None:
         stop(self.directory, self._server.name)

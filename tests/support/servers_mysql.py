@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import os
 import shutil
 import signal
@@ -14,10 +12,6 @@ from typing import Any
 
 import pymysql
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from scripts import servers_base
 from scripts.servers_mysql import HOST, MysqlServers, run_sql
@@ -38,10 +32,10 @@ SHARD_TABLES = ("shard_identity", "shard_slots")
 class RunningMysql:
     """The session's servers; those that a test stopped are started again by `up`."""
 
-    def __init__(self, directory: Path, shards: int = 2, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, directory: Path, shards: int = 2, certificates: tuple[Path, Path, Path] | None = None) -> None:
         self.directory = directory
         self.first_port = free_ports(2 * shards)
-        self._servers = MysqlServers(shards, certificate)
+        self._servers = MysqlServers(shards, certificates)
         self._servers.install()
         self.connect_values: dict[str, Any] = self._servers.start(directory, self.first_port)
         run_sql(directory, "mysql-0-primary", f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")
@@ -130,28 +124,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1, signed by itself, and its key, as PEM files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Palio's tests")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    files = directory / "server.crt", directory / "server.key"
-    files[0].write_bytes(made.public_bytes(pem))
-    files[1].write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    )
-    return files
 
 
 @pytest.fixture(scope="session")

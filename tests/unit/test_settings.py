@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from redis.asyncio.connection import parse_url
 
 from cluster.errors import SettingsError, StartError
 from cluster.secrets import load_or_create_secret
@@ -170,6 +171,66 @@ def test_servers_take_the_embedded_parts_places(monkeypatch):
     assert influx is not None
     assert influx.url == "http://i:7"
     assert "hunter2" not in repr((settings, kafka, mysql, redis, influx))
+
+
+def test_tls_and_sasl_pass_through_to_every_server(monkeypatch):
+    for variable, value in {
+        "PALIO_KAFKA_BOOTSTRAP_SERVERS": "a:1",
+        "PALIO_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "PALIO_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "PALIO_KAFKA_USER": "u",
+        "PALIO_MYSQL_SHARDS": "p0:1",
+        "PALIO_MYSQL_TLS": "true",
+        "PALIO_REDIS_URLS": "rediss://c:5,rediss://d:6?ssl_check_hostname=false",
+        "PALIO_INFLUX_URL": "https://i:7",
+        "PALIO_INFLUX_CA_FILE": "/ca",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    for part in ("KAFKA", "MYSQL", "REDIS"):
+        for kind in ("CA", "CERT", "KEY"):
+            monkeypatch.setenv(f"PALIO_{part}_{kind}_FILE", f"/a {part} {kind}")
+    settings = load_settings()
+    kafka, mysql, redis, influx = settings.kafka(50, 1, 1), settings.mysql(), settings.redis(), settings.influx()
+    assert (kafka.security_protocol, kafka.sasl_mechanism, kafka.username) == ("SASL_SSL", "SCRAM-SHA-512", "u")
+    assert (kafka.cafile, kafka.certfile, kafka.keyfile) == ("/a KAFKA CA", "/a KAFKA CERT", "/a KAFKA KEY")
+    assert mysql.tls
+    assert (mysql.tls_ca_file, mysql.tls_cert_file, mysql.tls_key_file) == (
+        "/a MYSQL CA",
+        "/a MYSQL CERT",
+        "/a MYSQL KEY",
+    )
+    for url in redis.urls:
+        options = parse_url(url)
+        assert [options[f"ssl_{name}"] for name in ("ca_certs", "certfile", "keyfile")] == [
+            "/a REDIS CA", "/a REDIS CERT", "/a REDIS KEY",
+        ]  # fmt: skip
+    assert parse_url(redis.urls[1])["ssl_check_hostname"] is False, "what the URL says stays"
+    assert (influx.url, influx.ca_file) == ("https://i:7", "/ca")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"PALIO_KAFKA_CA_FILE": "/ca"}, "expected PALIO_KAFKA_SECURITY_PROTOCOL SSL or SASL_SSL beside it"),
+        ({"PALIO_MYSQL_CERT_FILE": "/cert"}, "expected PALIO_MYSQL_TLS beside it"),
+        ({"PALIO_REDIS_CA_FILE": "/ca"}, "expected rediss:// in PALIO_REDIS_URLS beside it"),
+        (
+            {"PALIO_REDIS_CA_FILE": "/ca", "PALIO_REDIS_URLS": "rediss://a:1,redis://b:2"},
+            "expected rediss:// in PALIO_REDIS_URLS beside it",
+        ),
+        (
+            {"PALIO_MYSQL_KEY_FILE": "/key", "PALIO_MYSQL_TLS": "true"},
+            "expected PALIO_MYSQL_CERT_FILE beside it",
+        ),
+    ],
+)
+def test_files_for_tls_that_would_do_nothing_are_refused(monkeypatch, given, told):
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert str(error.value).startswith(next(iter(given)))
+    assert told in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,7 @@ import pytest
 from storage.score_log_kafka import KafkaScoreLog
 from storage.score_log_kafka_config import KafkaLogConfig
 from tests.integration.test_start_errors import refused
-from tests.support.real_servers import RealServers, real_servers
-
-__all__ = ["real_servers"]  # a fixture made elsewhere
+from tests.support.real_servers import RealServers
 
 WRONG = "wrong-geheim"
 

@@ -1,0 +1,217 @@
+"""An owner is stopped, replaced, and wakes with something to write: all of that is refused, or harmless."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from decimal import Decimal
+from typing import NamedTuple
+
+import httpx
+import psutil
+import redis
+from prometheus_client.mmap_dict import MmapedDict
+
+from actors.domain.messages import Claim, Tick
+from actors.domain.values import partition_of
+from cluster.parts import metrics_dir
+from cluster.settings import Settings
+from scripts.servers_settings import settings_of
+from tests.integration.conftest import create, eventually, join, shown, stamp
+from tests.support.load import Load
+from tests.support.ray_nodes import RayNodes
+from tests.support.real_servers import RealServers
+from tests.support.running import RunningPalio, kill_9
+from tests.support.stored import parsed_of, rows_of, selected
+from tests.support.watcher import Follower
+
+USERS = range(1, 21)
+OWNER = "ray::TournamentActor"
+ENDS_IN_S = 30.0
+AWAKE_S = 3.0  # how long it is looked at: a few of its checkpoints and comparisons of copies
+
+
+def test_an_owner_wakes_after_it_was_replaced(
+    cluster: RunningPalio, real_servers: RealServers, nodes: RayNodes, copies: redis.RedisCluster
+) -> None:
+    with cluster.client() as api, cluster.client(gateway=True) as gateway:
+        tournament, owner, ends_at = dedicated_beside_the_head(cluster, nodes, api)
+        join(api, tournament, *USERS)
+        stored = Stored(real_servers, copies, tournament)
+        with Overheard(copies, tournament) as overheard, Follower(cluster, tournament) as follower:
+            with Load(cluster, tournament, USERS, rising=True) as load:
+                time.sleep(1)
+                first, raylet = follower.epochs[0], psutil.Process(owner).ppid()
+                for pid in (raylet, owner):
+                    os.kill(pid, signal.SIGSTOP)
+                before = written(cluster, owner)
+                # what comes after the end would not count: on a busy machine it wakes after the load
+                eventually(lambda: stored.row().epoch > first or time.monotonic() > ends_at - AWAKE_S - 2)
+                seen = wake(owner, stored, overheard) if stored.row().epoch > first else None
+            if seen is None:
+                eventually(lambda: stored.row().epoch > first)
+                seen = wake(owner, stored, overheard)
+            # a delivery waited at its door, which it applied, though another owner had long done so, and wrote what came of it
+            did = eventually(lambda: min(done := written(cluster, owner).minus(before)) > 0 and done)
+            late = [frame for frame in seen.frames if frame.epoch == first]
+            print(f"\nwoken, it did {did} and published {len(late)}; rows from {seen.rows[0]} to {seen.rows[-1]}")
+            # its checkpoint changed nothing in MySQL, its copy nothing in Redis: what is stored only went on
+            for column in (*zip(*seen.rows, strict=True), *zip(*seen.copies, strict=True)):
+                assert list(column) == sorted(column)
+            assert seen.copies[0].epoch > first
+            # its updates reached Redis and no watcher: the follower would have met a gap, or an epoch again that was over
+            assert late
+            load.check_table()
+            eventually(lambda: follower.top == shown(gateway, tournament))
+            assert follower.epochs == sorted(set(follower.epochs))
+            assert {status for _, _, status in load.reads} == {200}, load.statuses
+            assert load.refused == []
+
+        # it appends no claim, and ticks for an end that it never learns of; the table is exact, and was finished once
+        eventually(lambda: api.get(f"/v1/tournaments/{tournament}").json()["status"] == "finished")
+        settings = Settings(data_dir=cluster.data, **settings_of(real_servers.facts))
+        assert psutil.pid_exists(owner)
+        eventually(lambda: len(offsets_of(settings, tournament, Tick)) > 3)
+        assert offsets_of(settings, tournament, Claim) == follower.epochs
+        best = sorted(((score, user) for user, score in load.best.items()), reverse=True)
+        table = [(user, Decimal(str(score)), rank) for rank, (score, user) in enumerate(best, 1)]
+        assert rows_of(real_servers, tournament) == table
+        assert selected(real_servers, "SELECT kind FROM outbox WHERE tournament_id = %s", tournament) == [("finished",)]
+    for pid in nodes.kill(nodes.raylets.index(raylet)):
+        kill_9(pid)
+    nodes.add()
+    eventually(cluster.well)
+
+
+def dedicated_beside_the_head(cluster: RunningPalio, nodes: RayNodes, api: httpx.Client) -> tuple[str, int, float]:
+    """A tournament whose owner lives alone, on a node that may be cut off: its id, the owner's pid, when it ends."""
+    before = set(cluster.pids(OWNER))
+    while True:
+        tournament, ends_at = create(api, placement="dedicated", ends_at=stamp(ENDS_IN_S)), time.monotonic() + ENDS_IN_S
+        (owner,) = eventually(lambda: set(cluster.pids(OWNER)) - before)
+        if psutil.Process(owner).ppid() in nodes.raylets[1:]:
+            return tournament, owner, ends_at
+        api.post(f"/v1/tournaments/{tournament}/end", headers={"Prefer": "wait=10"})
+        eventually(lambda: set(cluster.pids(OWNER)) <= before)
+
+
+class Row(NamedTuple):
+    """Where a tournament stands in MySQL, and its projected offset."""
+
+    offset: int
+    epoch: int
+    projected: int
+
+
+class Copy(NamedTuple):
+    """Where its copy in Redis stands."""
+
+    epoch: int
+    offset: int
+
+
+class Stored:
+    """What is stored of one tournament."""
+
+    def __init__(self, servers: RealServers, copies: redis.RedisCluster, tournament: str) -> None:
+        self._servers, self._copies, self._tournament = servers, copies, tournament
+
+    def row(self) -> Row:
+        sql = "SELECT log_offset, epoch FROM tournaments WHERE tournament_id = %s"
+        (row,) = selected(self._servers, sql, self._tournament)
+        sql = "SELECT log_offset FROM projected WHERE scope = %s"
+        (projected,) = selected(self._servers, sql, f"tournament-{self._tournament}")
+        return Row(*row, *projected)
+
+    def copy(self) -> Copy:
+        return Copy(*map(int, self._copies.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")))
+
+
+class Seen(NamedTuple):
+    """What was seen while it was awake."""
+
+    rows: list[Row]
+    copies: list[Copy]
+    frames: list[Frame]
+
+
+def wake(owner: int, stored: Stored, overheard: Overheard) -> Seen:
+    """Let it go on, and look at what is stored and published meanwhile."""
+    seen, before = Seen([stored.row()], [stored.copy()], []), len(overheard.frames)
+    os.kill(owner, signal.SIGCONT)
+    woken_at = time.monotonic()
+    while time.monotonic() < woken_at + AWAKE_S:
+        seen.rows.append(stored.row())
+        for _ in range(20):  # a wrong copy would be written anew in a moment
+            seen.copies.append(stored.copy())
+            time.sleep(0.002)
+    return seen._replace(frames=overheard.frames[before:])
+
+
+class Written(NamedTuple):
+    """What a process has counted of what it applied, and of its own writes, refused ones too."""
+
+    applied: float
+    checkpoints: float
+    copies: float
+
+    def minus(self, before: Written) -> Written:
+        return Written(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def written(palio: RunningPalio, pid: int) -> Written:
+    """From the process's own file of metrics."""
+    path = metrics_dir(Settings(data_dir=palio.data)) / f"counter_{pid}.db"
+    found = {json.loads(key)[1]: value for key, value, *_ in MmapedDict.read_all_values_from_file(str(path))}
+    names = ("palio_records_total", "palio_checkpoints_saved_total", "palio_copies_written_total")
+    return Written(*(found[name] for name in names))
+
+
+def offsets_of(settings: Settings, tournament: str, kind: type) -> list[int]:
+    """Where a tournament's records of a kind are in the topic."""
+    partition = partition_of(int(tournament), settings.partitions)
+    records = asyncio.run(parsed_of(settings, [partition]))
+    return [
+        each.item.offset
+        for each in records
+        if isinstance(each.message, kind) and each.item.tournament_id == int(tournament)
+    ]
+
+
+class Frame(NamedTuple):
+    """Where an update as published stands."""
+
+    epoch: int
+    seq: int
+
+
+class Overheard:
+    """All that is published of a tournament, as any subscriber of Redis hears it."""
+
+    def __init__(self, copies: redis.RedisCluster, tournament: str) -> None:
+        self.frames: list[Frame] = []
+        self._pubsub = copies.pubsub()
+        self._channel = f"tournament:{{{tournament}}}:updates"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+
+    def __enter__(self) -> Overheard:
+        self._pubsub.ssubscribe(self._channel)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._pubsub.close()
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            message = self._pubsub.get_sharded_message(timeout=0.1)
+            if message is not None and message["type"] == "smessage":
+                frame = json.loads(message["data"])
+                self.frames.append(Frame(frame["epoch"], frame["seq"]))

@@ -1,0 +1,74 @@
+"""What plain clients find on the real servers, and what an independent replay of the topic says that it must be."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pymysql
+
+from actors.domain.errors import InvalidRecordError
+from actors.domain.fold import apply
+from actors.domain.messages import Claim
+from actors.domain.tournament import Tournament
+from actors.parse import Parsed, Parser
+from cluster.parts import open_log, open_records, signer_of
+from cluster.settings import Settings
+from storage.base import DeadLetter
+from tests.support.real_servers import RealServers
+
+
+def selected(servers: RealServers, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query, of all shards' primaries."""
+    facts = servers.facts["mysql"]
+    account = {name: facts[name] for name in ("user", "password", "database")}
+    found: list[tuple[Any, ...]] = []
+    for shard in facts["shards"]:
+        connection = pymysql.connect(**account, **shard["primary"])
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            found += cursor.fetchall()
+    return found
+
+
+def rows_of(servers: RealServers, tournament: str) -> list[tuple[int, Decimal, int | None]]:
+    """(user, score, rank) in MySQL, on whichever shard has them, best first."""
+    sql = "SELECT user_id, score, `rank` FROM tournament_participants WHERE tournament_id = %s ORDER BY score DESC"
+    return [(user, score, rank) for user, score, rank in selected(servers, sql, int(tournament))]
+
+
+async def parsed_of(settings: Settings, partitions: Sequence[int]) -> list[Parsed]:
+    """The records of some partitions from their first one on, without those that become dead letters."""
+    log = open_log(settings)
+    parser = Parser(signer_of(settings), settings.partitions)
+    found: list[Parsed] = []
+    for partition in partitions:
+        after = -1
+        while (log_range := await log.read(partition, after, 1000)).upto > after:
+            after = log_range.upto
+            parsed = [parser.parse(record) for record in log_range.records]
+            found += [each for each in parsed if not isinstance(each, DeadLetter)]
+    await log.close()
+    return found
+
+
+async def replayed(settings: Settings) -> dict[int, Tournament]:
+    """The topic from its first record, folded by nothing but the fold; what is no record of a tournament is passed over."""
+    states: dict[int, Tournament] = {}
+    for parsed in await parsed_of(settings, range(settings.partitions)):
+        if isinstance(parsed.message, Claim):
+            continue
+        number = parsed.item.tournament_id
+        with contextlib.suppress(InvalidRecordError):
+            states[number] = apply(states.get(number), number, parsed.partition, parsed.item)[0]
+    return states
+
+
+async def stored_of(settings: Settings, tournaments: Iterable[int]) -> dict[int, bytes | None]:
+    """Their snapshots in MySQL."""
+    records = await open_records(settings)
+    found = {number: await records.snapshot(number) for number in tournaments}
+    await records.close()
+    return {number: None if snapshot is None else snapshot.data for number, snapshot in found.items()}
