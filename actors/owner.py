@@ -109,8 +109,8 @@ class Owner:
     async def adopt(self, scopes: Sequence[tuple[int, int, int]]) -> None:
         """Take scopes over: (partition, tournament or 0, offset from which it is fed at the latest).
 
-        Claims them in the log, then loads what is durable; a scope already held is left alone. Raises LogUnavailableError and
-        RecordsUnavailableError, with none of the scopes taken.
+        Claims them in the log, then loads what is durable; a scope already held is left alone, and so is one whose tournaments are ahead of
+        the log. Raises LogUnavailableError and RecordsUnavailableError, with none of the scopes taken.
         """
         wanted = [scope for scope in scopes if (scope[0], scope[1]) not in self.holdings.scopes]
         if not wanted:
@@ -123,6 +123,13 @@ class Owner:
             scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
             ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
             entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
+            if ahead := [entity.state for entity in entities if entity.state.offset >= epoch]:
+                # rule 10: what these have applied is no longer in the log, and what comes would be taken for what they had
+                logger.critical(
+                    "%s is stopped: the log ends at %d, tournament %d is at %d",
+                    scope_name(partition, tournament), epoch, ahead[0].tournament_id, ahead[0].offset,
+                )  # fmt: skip
+                continue
             scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
             scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
             loaded.append((scope, entities))

@@ -14,7 +14,8 @@ from storage.base import LogUnavailableError, NewRecord, ScoreLog
 logger = logging.getLogger(__name__)
 
 SCAN_MS: Final = 1000  # all due times are looked at this often at least: a clock that is set back costs no more
-REPEAT_MS: Final = 250  # a tick that did not move the fold on is appended again after this
+REPEAT_MS: Final = 250  # a tick that did not move the fold on is appended again after this, doubling with each one
+REPEAT_MAX_MS: Final = 4000  # an owner that is cut off never hears that its ticks were read
 
 
 class Ticker:
@@ -24,7 +25,7 @@ class Ticker:
         self._log = log
         self._active = active
         self._clock_ms = clock_ms
-        self._ticked_ms: dict[int, int] = {}
+        self._ticked: dict[int, tuple[int, int]] = {}  # tournament -> (when a tick was appended, ms until the next one)
         self._next_due_ms = 0  # no tournament is due before this
 
     def note(self, state: Tournament) -> None:
@@ -34,7 +35,7 @@ class Ticker:
 
     def passed(self, tournament_id: int) -> None:
         """The fold moved this tournament's status on, or it is gone."""
-        self._ticked_ms.pop(tournament_id, None)
+        self._ticked.pop(tournament_id, None)
 
     async def tick_due(self) -> int:
         """Append a tick for each tournament whose time has come by this clock, again until the fold passed it; returns how many."""
@@ -51,10 +52,13 @@ class Ticker:
             if at > now:
                 self._next_due_ms = min(self._next_due_ms, at)
                 continue
-            self._next_due_ms = min(self._next_due_ms, now + REPEAT_MS)
-            if 0 <= now - self._ticked_ms.get(tournament_id, -REPEAT_MS) < REPEAT_MS:
+            ticked_ms, pause_ms = self._ticked.get(tournament_id, (now - REPEAT_MS, REPEAT_MS // 2))
+            if 0 <= now - ticked_ms < pause_ms:
+                self._next_due_ms = min(self._next_due_ms, ticked_ms + pause_ms)
                 continue
-            self._ticked_ms[tournament_id] = now
+            pause_ms = min(2 * pause_ms, REPEAT_MAX_MS)
+            self._ticked[tournament_id] = now, pause_ms
+            self._next_due_ms = min(self._next_due_ms, now + pause_ms)
             due.append(NewRecord(entity.state.partition, str(tournament_id).encode(), value))
         if due:
             try:

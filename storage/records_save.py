@@ -7,7 +7,7 @@ import heapq
 import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Executable, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -76,6 +76,16 @@ async def _participants_in_order(rows: Sequence[ParticipantRow]) -> Sequence[Par
     return ordered
 
 
+class _Stored(NamedTuple):
+    """How far the stored row of a tournament is, and under which epoch."""
+
+    offset: int
+    epoch: int
+
+
+NOT_STORED = _Stored(-1, -1)
+
+
 class CheckpointWriter:
     """Holds the statements of a dialect (`sqlite`, `mysql`), compiled once."""
 
@@ -90,14 +100,19 @@ class CheckpointWriter:
 
     async def write(self, connection: AsyncConnection, checkpoint: Checkpoint) -> None:
         """Write what `check_and_order` gave, within the connection's transaction."""
-        offsets = {row.tournament_id: row.offset for row in checkpoint.tournaments}
-        stored = await self._stored_offsets(connection, checkpoint.tournaments)
+        stored = await self._stored_positions(connection, checkpoint.tournaments)
         # What a stale owner writes is older than what is there; its participants carry no offset of their own.
-        fresh = {number for number, offset in offsets.items() if offset >= stored.get(number, offset)}
+        fresh = {
+            row.tournament_id: row for row in checkpoint.tournaments if row.offset >= stored[row.tournament_id].offset
+        }
         await _many(
             connection,
             self._tournaments,
-            (tournament_values(row) for row in checkpoint.tournaments if row.tournament_id in fresh),
+            # where a stale owner has got further than a later one, its state is right, but it does not speak for the tournament
+            (
+                tournament_values(row._replace(epoch=max(row.epoch, stored[number].epoch)))
+                for number, row in fresh.items()
+            ),
         )
         await _many(
             connection,
@@ -108,29 +123,29 @@ class CheckpointWriter:
         await _many(
             connection,
             self._outbox,
-            (outbox_values(row) for row in checkpoint.outbox if row.offset > stored.get(row.tournament_id, -1)),
+            (outbox_values(row) for row in checkpoint.outbox if row.offset > stored[row.tournament_id].offset),
         )
         await self._write_snapshots(connection, checkpoint.snapshots)
         rows = [{"scope": s, "log_partition": p, "log_offset": o} for s, p, o in checkpoint.projected]
         await _many(connection, self._projected, rows)
 
-    async def _stored_offsets(self, connection: AsyncConnection, rows: Sequence[TournamentRow]) -> dict[int, int]:
-        """The stored offset of each tournament, locked until the transaction ends (SQLite holds its one lock already)."""
-        ids = [row.tournament_id for row in rows]
-        stored = await self._locked_offsets(connection, ids)
+    async def _stored_positions(self, connection: AsyncConnection, rows: Sequence[TournamentRow]) -> dict[int, _Stored]:
+        """What is stored of each tournament, locked until the transaction ends (SQLite holds its one lock already)."""
+        stored = await self._locked_positions(connection, [row.tournament_id for row in rows])
         new = [row for row in rows if row.tournament_id not in stored]
         if new and self._rows_lock:
             # A row that is not there cannot be locked, and another owner may be writing it: so it is put there, older than anything.
             await _many(connection, self._placeholders, (tournament_values(row._replace(offset=-1)) for row in new))
-            stored |= await self._locked_offsets(connection, [row.tournament_id for row in new])
-        return stored
+            stored |= await self._locked_positions(connection, [row.tournament_id for row in new])
+        return {row.tournament_id: NOT_STORED for row in rows} | stored
 
-    async def _locked_offsets(self, connection: AsyncConnection, ids: Sequence[int]) -> dict[int, int]:
-        columns = select(tournaments.c.tournament_id, tournaments.c.log_offset).with_for_update()
-        found: dict[int, int] = {}
+    async def _locked_positions(self, connection: AsyncConnection, ids: Sequence[int]) -> dict[int, _Stored]:
+        table = tournaments.c
+        columns = select(table.tournament_id, table.log_offset, table.epoch).with_for_update()
+        found: dict[int, _Stored] = {}
         for part in in_parts(ids):
-            rows = await connection.execute(columns.where(tournaments.c.tournament_id.in_(part)))
-            found.update((number, offset) for number, offset in rows)
+            rows = await connection.execute(columns.where(table.tournament_id.in_(part)))
+            found.update((number, _Stored(offset, epoch)) for number, offset, epoch in rows)
         return found
 
     async def _write_snapshots(self, connection: AsyncConnection, new: Sequence[StoredSnapshot]) -> None:

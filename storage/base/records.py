@@ -8,8 +8,8 @@ Guarantees
 - Partial saves: where some shards took their part and others did not, `save` raises RecordsUnavailableError with `unsaved`. Every
   tournament of the checkpoint that is not in there is then as durable as if `save` had returned, with its own scope's offset. Those in
   there, and the offsets of other scopes, may or may not be. To save again, in whatever parts, is always right.
-- Order and fencing: a tournament's row and snapshot are replaced only by those of a higher or equal `offset`; a projected offset only grows. So
-  a stale owner can write nothing but what the log already made true.
+- Order and fencing: a tournament's row and snapshot are replaced only by those of a higher or equal `offset`; its `epoch` and a projected
+  offset only grow. So a stale owner can write nothing but what the log already made true.
 - Duplicates: saving the same checkpoint again changes nothing. Outbox rows are keyed (tournament, offset, n), and one at or below
   the tournament's stored offset is not written again: it may have been released since.
 - Loss: what `save` returned from survives the loss of every process and of the machine's power.

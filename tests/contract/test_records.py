@@ -140,6 +140,16 @@ async def test_an_equal_offset_replaces_rows_and_snapshot(records: Records) -> N
     assert effects == whole(1, 10, b"old").outbox
 
 
+async def test_a_later_owner_speaks_for_a_tournament_however_far_an_earlier_one_is(records: Records) -> None:
+    await records.save(checkpoint(tournament(1, 10, epoch=9)))
+    for offset in (10, 12):
+        row = tournament(1, offset, epoch=3, participants=offset)
+        await records.save(checkpoint(row, participants=[participant(1, offset)]))
+        assert await records.tournament(1) == row._replace(epoch=9)
+    await records.save(checkpoint(tournament(1, 12, epoch=11)))
+    assert (await records.tournament(1)) == tournament(1, 12, epoch=11)
+
+
 async def test_a_lower_offset_never_replaces_anything(records: Records) -> None:
     await records.save(whole(1, 10, b"before"))
     await records.save(whole(1, 20, b"newest"))

@@ -37,7 +37,10 @@ class MemoryRecords:
             raise ValueError(f"participants or outbox rows of tournaments that are not in the checkpoint: {strangers}")
         stored = {number: self._tournaments[number].offset for number in offsets if number in self._tournaments}
         fresh = {number for number, offset in offsets.items() if offset >= stored.get(number, offset)}
-        self._tournaments |= {row.tournament_id: row for row in checkpoint.tournaments if row.tournament_id in fresh}
+        for row in checkpoint.tournaments:
+            if row.tournament_id in fresh:
+                before = self._tournaments.get(row.tournament_id, row)
+                self._tournaments[row.tournament_id] = row._replace(epoch=max(row.epoch, before.epoch))
         for participant in checkpoint.participants:
             if participant.tournament_id in fresh:
                 self._participants[participant.tournament_id, participant.user_id] = participant

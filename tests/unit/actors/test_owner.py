@@ -97,6 +97,12 @@ def owner_of(
     )
 
 
+def let_log_reach(owner: Owner, offset: int) -> None:
+    """The next record of the partition, such as a claim, gets this offset."""
+    owner._log._starts[PARTITION] = offset  # type: ignore[attr-defined]
+    owner._log._records[PARTITION].clear()  # type: ignore[attr-defined]
+
+
 def step(message: Any) -> Step:
     return Step(BEGIN_MS, message)
 
@@ -132,6 +138,7 @@ async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_
     begin = items(create(dedicated=True), step(Join(command_id="j", user_id="5")), first=10)
     await deliver(shard, TOURNAMENT, -1, 20, begin)
     await shard.checkpointer.full_round(shard.scopes())
+    let_log_reach(other, 21)
     await other.adopt([(PARTITION, TOURNAMENT, -1)])
     end = items(step(End(command_id="e")), first=21)
     assert (await deliver(other, TOURNAMENT, 20, 21, end)).watermark == 21
@@ -164,6 +171,7 @@ async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew():
     assert not (await deliver(left, 0, GONE, 20, [])).held
     epoch = (await records.projected([f"partition-{PARTITION}"])).values()
     assert list(epoch) == [30], "its last checkpoint does not set back what is durable"
+    let_log_reach(left, 31)
     await left.adopt([(PARTITION, 0, -1)])
     assert (await deliver(left, 0, ASK, ASK, [])).watermark == 30
     assert left.holdings.active[TOURNAMENT].state.members.joined == 2
@@ -238,11 +246,28 @@ async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog):
     records._snapshots[TOURNAMENT] = [newest._replace(data=newest.data[:-9] + b"x" * 9), older]
 
     again = owner_of(records, "again")
+    let_log_reach(again, 31)
     await again.adopt([(PARTITION, 0, -1)])
     assert "passed over" in caplog.text
     assert (await deliver(again, 0, ASK, ASK, [])).watermark == older.offset
     await deliver(again, 0, older.offset, 30, more)
     assert encode_snapshot(again.holdings.active[TOURNAMENT].state) == newest.data
+
+
+async def test_a_scope_that_is_ahead_of_its_log_is_not_taken(caplog):
+    """The log lost what a tournament has applied: what comes under these offsets is not what it had."""
+    records = MemoryRecords()
+    first = owner_of(records)
+    await first.adopt([(PARTITION, 0, -1), (PARTITION - 1, 0, -1)])
+    await deliver(first, 0, -1, 20, items(create(dedicated=False), step(Join(command_id="j", user_id="5")), first=10))
+    assert await first.checkpoint_due()
+    for end, held in ((10, False), (11, False), (12, True)):
+        again = owner_of(records, "again")
+        let_log_reach(again, end)
+        await again.adopt([(PARTITION, 0, -1), (PARTITION - 1, 0, -1)])
+        assert ((PARTITION, 0) in again.holdings.scopes) is held
+        assert (PARTITION - 1, 0) in again.holdings.scopes, "the others go on"
+    assert f"the log ends at 10, tournament {TOURNAMENT} is at 11" in caplog.text
 
 
 async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them():
