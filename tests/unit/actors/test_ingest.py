@@ -102,9 +102,16 @@ async def test_what_another_process_made_durable_is_not_missed():
     await append(log, 0, 10)
     await log.commit({0: 6})
     log._starts[0] = 7  # pruned by a twin that is ahead
+
+    async def homes(partitions: list[int]) -> dict[int, tuple[int, str]]:
+        return {77: (0, "tournament-77")}
+
+    ingest._homes = homes  # its create is among what is gone
     reading = asyncio.create_task(ingest._read_loop())
     await asyncio.sleep(0.1)
     assert ingest.stopped == set()
     assert ingest.windows[0].upto == 9
+    assert ingest.dedicated == {77: (0, -1)}
+    assert (0, 77) in ingest.feeds["tournament-77"].positions
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
