@@ -64,10 +64,11 @@ class Homes:
         self._to_tell = asyncio.Event()  # there is something to ask or to tell the director
 
     async def load(self, partitions: list[int]) -> None:
-        """Begin with the stored dedicated tournaments. Raises what the director raises."""
+        """Feed the stored dedicated tournaments, too. Raises what the director raises."""
         for tournament, (partition, owner) in (await self._director.homes(partitions)).items():
-            self._dedicated[tournament] = (partition, -1)
-            self._feeding.feed_scope(owner, partition, tournament)
+            if tournament not in self._dedicated:
+                self._dedicated[tournament] = (partition, -1)
+                self._feeding.feed_scope(owner, partition, tournament)
 
     def meet(self, record: Parsed) -> None:
         """A record was read: the create of a dedicated tournament makes a scope that needs an owner."""

@@ -84,23 +84,27 @@ class Ingest:
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Place the windows at the committed offsets: from there on every create is seen, and what was created before is stored.
+        """Place the windows at the committed offsets. Waits for a director that does not answer."""
+        committed = await self._committed()
+        for partition, window in self.windows.items():
+            window.start(committed.get(partition, -1))
+        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
 
-        So the offsets are read first, and then the stored dedicated tournaments. Waits for a director that does not answer.
+    async def _committed(self) -> dict[int, int]:
+        """Where windows may be placed: from there on every create is seen, and what was created before is stored.
+
+        So the offsets are read first, and then the stored dedicated tournaments, which are fed from now on.
         """
         while True:
             try:
                 committed = await self._log.committed()
                 await self.homes.load(list(self.windows))
-                break
+                return committed
             except LogUnavailableError as error:
                 logger.warning("the log does not tell what is committed yet: %s", error)
             except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
                 logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
             await self.sleep(self.config.retry_max_ms / 1000)
-        for partition, window in self.windows.items():
-            window.start(committed.get(partition, -1))
-        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
 
     async def read_once(self, wait_ms: int) -> int:
         """Read and decode what is new, within the buffer's bound; how many offsets came."""
@@ -264,7 +268,7 @@ class Ingest:
         Records that are gone may all be durable: another process that read these partitions committed further than this one has read.
         """
         logger.warning("records were gone before they were read: %s", error)
-        committed, bounds = await self._log.committed(), await self._log.bounds()
+        committed, bounds = await self._committed(), await self._log.bounds()
         for partition, window in self.windows.items():
             start = bounds[partition].start
             if partition in self.stopped or window.upto >= start - 1:

@@ -40,11 +40,14 @@ class Away:
         return encode_answer(DeliveryAnswer(positions, []))
 
 
-class NoDirector:
-    """There are no dedicated tournaments."""
+class Director:
+    """Knows the dedicated tournaments that are stored, none at first."""
+
+    def __init__(self) -> None:
+        self.stored: dict[int, tuple[int, str]] = {}
 
     async def homes(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return {}
+        return self.stored
 
     async def host(self, *_: int) -> str:
         raise AssertionError("nothing moved")
@@ -53,13 +56,13 @@ class NoDirector:
         raise AssertionError("nothing closed")
 
 
-def ingest_of(log: MemoryScoreLog, owner: Away, batch: int = 2000) -> Ingest:
+def ingest_of(log: MemoryScoreLog, owner: Away, batch: int = 2000, director: Director | None = None) -> Ingest:
     return Ingest(
         log=log,
         parser=Parser(Signer({"k": b"secret"}, "k"), PARTITIONS),
         partitions=dict.fromkeys(range(PARTITIONS), "shard-0"),
         deliver=owner.deliver,
-        director=NoDirector(),
+        director=director or Director(),
         config=IngestConfig(
             batch=batch, retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9
         ),
@@ -106,15 +109,18 @@ async def test_a_partition_whose_records_are_gone_stops_alone():
 
 async def test_what_another_process_made_durable_is_not_missed():
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
-    ingest = ingest_of(log, owner)
+    director = Director()
+    ingest = ingest_of(log, owner, director=director)
     await ingest.open()
     await append(log, 0, 10)
     await log.commit({0: 6})
     log._starts[0] = 7  # pruned by a twin that is ahead
+    director.stored = {77: (0, "tournament-77")}  # its create is among what is gone
     reading = asyncio.create_task(ingest._read_loop())
     await asyncio.sleep(0.1)
     assert ingest.stopped == set()
     assert ingest.windows[0].upto == 9
+    assert (0, 77) in ingest.feeds["tournament-77"].positions
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
 
