@@ -99,12 +99,13 @@ class Ingest:
             try:
                 committed = await self._log.committed()
                 await self.homes.load(list(self.windows))
-                return committed
+                break
             except LogUnavailableError as error:
                 logger.warning("the log does not tell what is committed yet: %s", error)
             except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
                 logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
             await self.sleep(self.config.retry_max_ms / 1000)
+        return committed
 
     async def read_once(self, wait_ms: int) -> int:
         """Read and decode what is new, within the buffer's bound; how many offsets came."""
