@@ -95,18 +95,18 @@ async def test_nobody_listens_where_redis_should_be() -> None:
 
 async def test_a_redis_that_hangs_fails_reads_in_time(single_redis: RunningRedis) -> None:
     single_redis.empty()
-    async with opened(single_redis.config(timeout_ms=200, connect_timeout_ms=200)) as copy:
+    async with opened(single_redis.config()) as copy:
         held = held_of(3)
         assert await copy.write([whole(held)]) == []
         with single_redis.stopped(single_redis.ports[0]):
-            for within_s in (1, 0.1):  # the first cost a timeout, the others none
+            for within_s in (2.0, 0.9):  # the first cost a timeout of 1 s, the others none
                 began = time.monotonic()
                 answers = await asyncio.gather(
                     *(copy.view(TOURNAMENT, None) for _ in range(50)), return_exceptions=True
                 )
                 assert all(isinstance(answer, ReadModelUnavailableError) for answer in answers)
                 assert time.monotonic() - began < within_s
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1)
         await held.compare(copy, [1, 2, 3])
 
 
@@ -254,7 +254,7 @@ async def test_a_failover_is_right_again_and_the_other_shards_never_notice(
         try:
             for held in others:
                 assert await copy.view(held.entity.state.tournament_id, None) is not None
-            assert time.monotonic() - struck_s < 0.5
+            assert time.monotonic() - struck_s < 0.9  # a timeout takes 1 s
             await keeper.right_within(RIGHT_S, struck_s)  # the replica takes over after some 2 s
             assert time.monotonic() - struck_s > 0.9, "there was no failover"
         finally:
@@ -271,12 +271,13 @@ async def test_a_short_hang_without_a_failover_is_right_again(clustered_redis: R
     async with opened(clustered_redis.config(timeout_ms=200, connect_timeout_ms=200)) as copy:
         keeper = Keeper(copy)
         await keeper.right_within(2)
-        primary = clustered_redis.primaries()[0]
+        primary = _port(copy, keeper.held[0].entity)  # which has scores all along
         with clustered_redis.stopped(primary):
-            await asyncio.sleep(0.6)
+            with pytest.raises(ReadModelUnavailableError):
+                await copy.view(keeper.held[0].entity.state.tournament_id, None)
+            await asyncio.sleep(0.3)
         await keeper.right_within(2)
         await keeper.stop()
-        assert keeper.copies.failures > 0
         assert primary in clustered_redis.primaries()
 
 

@@ -141,10 +141,10 @@ async def test_a_node_that_hangs_costs_one_timeout_and_is_used_again_once_it_ans
     single_redis: RunningRedis,
 ) -> None:
     single_redis.empty()
-    nodes = RedisNodes(single_redis.config(timeout_ms=300, connect_timeout_ms=300))
+    nodes = RedisNodes(single_redis.config())
     assert await nodes.call([("k", ("ECHO", "x"))]) == [b"x"]
     with single_redis.stopped(single_redis.ports[0]):
-        for within_s in (0.5, 0.05, 0.05):
+        for within_s in (2.0, 0.4, 0.4):
             began_s = time.monotonic()
             (answer,) = await nodes.call([("k", ("ECHO", "x"))])
             assert isinstance(answer, RedisAwayError)
@@ -154,7 +154,7 @@ async def test_a_node_that_hangs_costs_one_timeout_and_is_used_again_once_it_ans
         assert nodes.is_away(nodes.seeds[0])
     began_s = time.monotonic()
     while (await nodes.call([("k", ("ECHO", "x"))])) != [b"x"]:
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < 2
         await asyncio.sleep(0.01)
     await nodes.close()
 
