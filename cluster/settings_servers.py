@@ -65,7 +65,7 @@ class ServerSettings(BaseSettings):
         min_length=1,
         description="Redis, `redis://host:port,...` (rediss: TLS); without it copies are snapshots and updates go through an actor.",
     )
-    redis_cluster: bool = Field(False, description="Whether it is a Redis Cluster.")
+    redis_cluster: bool = Field(False, description="Whether it is a Redis Cluster (cluster-node-timeout 1500 at most).")
     redis_user: str | None = Field(None, description="Palio's user at Redis.")
     redis_password: SecretStr | None = Field(None, description="Its password.")
     redis_ca_file: str | None = Field(None, description="PEM file of the authorities that Redis's certificates are of.")
