@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from actors.domain import views
-from actors.domain.tournament import Tournament
+from actors.rows import tournament_row
 from storage.base import (
     Checkpoint,
     ListQuery,
@@ -59,13 +58,13 @@ class InProcessRecords:
         if self.down:
             raise RecordsUnavailableError("the records are down")
         state = self._palio.states.get(tournament_id)
-        return None if state is None else tournament_row(state)
+        return None if state is None else tournament_row(state, EPOCH)
 
     async def list_tournaments(self, query: ListQuery) -> Page:
         if self.down:
             raise RecordsUnavailableError("the records are down")
         rows = [
-            tournament_row(state)
+            tournament_row(state, EPOCH)
             for state in reversed(self._palio.states.values())
             if query.see_all
             or state.spec.visibility == "public"
@@ -93,7 +92,7 @@ class InProcessRecords:
                 state.tournament_id, user_id, members.names[slot], True, score, members.attempts[slot],
                 None if score is None else members.scored_ms[slot], members.joined_ms[slot], None,
             )  # fmt: skip
-            rows.append((tournament_row(state), part))
+            rows.append((tournament_row(state, EPOCH), part))
         return _page(rows, cursor, limit)
 
     async def close(self) -> None:
@@ -104,28 +103,3 @@ def _page(rows: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], s
     start = int(cursor) if cursor is not None else 0  # ValueError for what is no cursor of ours
     end = start + limit
     return rows[start:end], str(end) if end < len(rows) else None
-
-
-def tournament_row(state: Tournament) -> TournamentRow:
-    spec = state.spec
-    return TournamentRow(
-        tournament_id=state.tournament_id,
-        partition=state.partition,
-        offset=state.offset,
-        epoch=EPOCH,
-        name=spec.name,
-        type=spec.type,
-        visibility=spec.visibility,
-        status=state.status,
-        dedicated=state.dedicated,
-        creator=state.creator,
-        created_ms=state.created_ms,
-        starts_ms=spec.starts_ms,
-        ends_ms=spec.ends_ms,
-        finished_ms=state.finished_ms,
-        capacity=spec.capacity,
-        participants=state.members.joined,
-        version=state.version,
-        revision=state.revision,
-        spec=views.encode(state.spec),
-    )
