@@ -112,7 +112,7 @@ class Checkpointer:
             self._urgent, self._again = {**self._again, **self._urgent}, {}
         if self._urgent and not await self._urgent_round():
             return False
-        if self._clock_ms() < self._next_ms:
+        if 0 < self._next_ms - self._clock_ms() <= max(self._interval_ms, self._max_interval_ms, RETRY_MAX_MS):
             return False
         return await self.full_round(scopes)
 
@@ -244,7 +244,8 @@ class Checkpointer:
             if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset
                 raised.append((entity.scope, entity.scope.watermark))
             state.dirty = set()
-            self._dirty.pop(state.tournament_id, None)
+            if self._dirty.get(state.tournament_id) is entity:  # else it was given up and adopted anew meanwhile
+                del self._dirty[state.tournament_id]
             read_bytes += _about_bytes(entity)
             if read_bytes >= TURN_BYTES:
                 read_bytes = 0

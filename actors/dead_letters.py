@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from storage.base import DeadLetter, LogTruncatedError, LogUnavailableError, ScoreLog
+from storage.base import DeadLetter, LogError, ScoreLog
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class DeadLetters:
         letters, self._waiting = self._waiting, []
         try:
             await self._log.dead_letter(letters)
-        except LogUnavailableError as error:
+        except LogError as error:
             logger.warning("dead letters not stored, they will be tried again: %s", error)
             self._waiting = letters + self._waiting
 
@@ -44,7 +44,7 @@ class DeadLetters:
         """A record that an owner rejected becomes one."""
         try:
             found = await self._log.read(partition, offset - 1, 1)
-        except (LogUnavailableError, LogTruncatedError) as error:
+        except LogError as error:
             logger.warning("rejected record %d/%d (%s) could not be read again: %s", partition, offset, reason, error)
             return
         if found.records and found.records[0].offset == offset:

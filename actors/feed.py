@@ -47,6 +47,7 @@ class Feed:
         self.wake = asyncio.Event()
         self.healthy = False
         self.urgent = False  # the outcome of a record read since the last delivery is waited for
+        self.refused = False  # of the last delivery, something came back untaken: its owner waits for the records
         self._probing: set[tuple[int, int]] = set()
         self.stopped: dict[tuple[int, int], int] = {}  # scopes whose records are gone from the log: watermarks
 
@@ -80,6 +81,10 @@ class Feed:
             self.healthy = False
             raise
         self.healthy = True
+        reached = {(at.partition, at.tournament): at.watermark for at in answer.positions if at.held}
+        self.refused = any(
+            sent.after >= -1 and reached.get((sent.partition, sent.tournament)) == sent.after for sent in ranges
+        )
         await self._note(answer)
         return True
 

@@ -96,6 +96,8 @@ class Homes:
         """A dedicated tournament is over and durable: its later records belong to the partition's shared scope."""
         self._feeding.leave_scope(owner, partition, tournament)
         self._dedicated.pop(tournament, None)
+        self._homeless.discard(tournament)
+        self._moved.pop((partition, tournament), None)
         self._closing[tournament] = partition
         self._to_tell.set()
 
@@ -120,20 +122,21 @@ class Homes:
         for tournament in list(self._homeless):
             partition, after = self._dedicated[tournament]
             owner = await self._owner_of(partition, tournament, after)
-            if owner is not None:
+            if owner is not None and tournament in self._homeless:
                 self._homeless.discard(tournament)
                 self._feeding.feed_scope(owner, partition, tournament, after)
 
     async def _find_moved(self) -> None:
         for (partition, tournament), owner in list(self._moved.items()):
-            if tournament and tournament not in self._dedicated:  # closed meanwhile
-                del self._moved[partition, tournament]
-                continue
             after = self._dedicated[tournament][1] if tournament in self._dedicated else -1
             new_owner = await self._owner_of(partition, tournament, after)
+            if tournament and tournament not in self._dedicated:  # closed, before or meanwhile
+                self._moved.pop((partition, tournament), None)
+                self._feeding.leave_scope(owner, partition, tournament)
+                continue
             if new_owner is None:
                 continue
-            del self._moved[partition, tournament]
+            self._moved.pop((partition, tournament), None)
             if new_owner != owner:
                 self._feeding.leave_scope(owner, partition, tournament)
             self._feeding.feed_scope(new_owner, partition, tournament)

@@ -114,18 +114,18 @@ class Ingest:
             return 0
         assert self._reader is not None
         ranges = await self._reader.poll(self.config.batch, wait_ms)
-        for log_range in ranges:
-            await self._take(log_range)
+        for log_range in ranges:  # all of them, whatever comes then: the reader has gone on behind them
+            self._take(log_range)
+        await self.letters.flush()
         return sum(log_range.upto - log_range.after for log_range in ranges)
 
-    async def _take(self, log_range: LogRange) -> None:
+    def _take(self, log_range: LogRange) -> None:
         window = self.windows[log_range.partition]
         parsed = self.parse(log_range)
         for record in parsed:
             if record.message is not None:
                 self.homes.meet(record)
         window.extend(log_range.upto, parsed)
-        await self.letters.flush()
         urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():
             feed.wake.set()
@@ -241,6 +241,7 @@ class Ingest:
             tasks.create_task(self.homes.run())
             fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
             while True:
+                fed = {owner: feed for owner, feed in fed.items() if owner in self.feeds}
                 for owner, feed in self.feeds.items():
                     if fed.get(owner) is not feed:
                         fed[owner] = feed
@@ -249,13 +250,17 @@ class Ingest:
                 await self.grown.wait()
 
     async def _read_loop(self) -> None:
+        truncated: LogTruncatedError | None = None
         while True:
             try:
+                if truncated is not None:
+                    await self._resume(truncated)
+                    truncated = None
                 came = await self.read_once(self.config.poll_wait_ms)
                 if 0 < came < self.config.prompt or self.buffered() >= self.config.buffer:  # full: the feeds make room
                     await self.sleep(self.config.read_interval_ms / 1000)
             except LogTruncatedError as error:
-                await self._resume(error)
+                truncated = error
             except LogUnavailableError as error:
                 logger.warning("the log does not answer, it will be read again: %s", error)
                 await self.sleep(error.retry_after_s)
@@ -311,7 +316,10 @@ class Ingest:
                 delay_ms = min(2 * delay_ms, self.config.retry_max_ms)
 
     async def _gather(self, feed: Feed) -> None:
-        """Let records come together after a delivery."""
+        """Let records come together after a delivery. What an owner cannot take yet is not sent again at once."""
+        if feed.refused:
+            await self.sleep(self.config.retry_ms / 1000)
+            return
         waited_ms = 0
         while waited_ms < self.config.delivery_interval_ms and not feed.urgent and feed.waiting() < self.config.prompt:
             await self.sleep(GATHER_STEP_MS / 1000)

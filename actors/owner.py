@@ -32,6 +32,7 @@ from actors.publisher import Publisher
 from actors.read_copies import ReadCopies
 from actors.ticker import Ticker
 from storage.base import (
+    LogTruncatedError,
     NewRecord,
     Records,
     RecordsUnavailableError,
@@ -77,6 +78,7 @@ class Owner:
         self._clock_ms = clock_ms
         self.holdings = Holdings(records, clock_ms, config.over_kept)
         self._delivering = asyncio.Lock()
+        self._ahead: set[tuple[int, int]] = set()  # scopes whose tournaments are ahead of the log
         self.publisher = Publisher(updates, clock_ms, config.publish_interval_ms)
         self.checkpointer = Checkpointer(
             records,
@@ -109,12 +111,19 @@ class Owner:
     async def adopt(self, scopes: Sequence[tuple[int, int, int]]) -> None:
         """Take scopes over: (partition, tournament or 0, offset from which it is fed at the latest).
 
-        Claims them in the log, then loads what is durable; a scope already held is left alone, and so is one whose tournaments are ahead of
-        the log. Raises LogUnavailableError and RecordsUnavailableError, with none of the scopes taken.
+        Claims them in the log, then loads what is durable; a scope already held is left alone. Raises LogUnavailableError and
+        RecordsUnavailableError, with none of the scopes taken; LogTruncatedError, with all others taken, for those whose tournaments are
+        ahead of the log.
         """
-        wanted = [scope for scope in scopes if (scope[0], scope[1]) not in self.holdings.scopes]
-        if not wanted:
-            return
+        wanted = [s for s in scopes if s[:2] not in self.holdings.scopes and s[:2] not in self._ahead]
+        if wanted:
+            await self._adopt(wanted)
+        if refused := self._ahead & {scope[:2] for scope in scopes}:
+            raise LogTruncatedError(
+                f"{self.name} does not take {sorted(refused)}: the log lost what their tournaments have applied"
+            )
+
+    async def _adopt(self, wanted: Sequence[tuple[int, int, int]]) -> None:
         epochs = await self._log.append([self._claim(partition, tournament) for partition, tournament, _ in wanted])
         projected = await self._records.projected([scope_name(p, t) for p, t, _ in wanted])
         loaded: list[tuple[Scope, list[Entity]]] = []
@@ -123,12 +132,15 @@ class Owner:
             scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
             ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
             entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
-            if ahead := [entity.state for entity in entities if entity.state.offset >= epoch]:
-                # rule 10: what these have applied is no longer in the log, and what comes would be taken for what they had
+            furthest = max((entity.state.offset for entity in entities), default=-1)
+            # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
+            if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):
+                # rule 10: what comes under these offsets would be taken for what was applied; to try again would only add claims
                 logger.critical(
-                    "%s is stopped: the log ends at %d, tournament %d is at %d",
-                    scope_name(partition, tournament), epoch, ahead[0].tournament_id, ahead[0].offset,
+                    "%s is stopped: the log ends at %d, a tournament is at %d",
+                    scope_name(partition, tournament), end, furthest,
                 )  # fmt: skip
+                self._ahead.add((partition, tournament))
                 continue
             scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
             scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])

@@ -40,7 +40,7 @@ class Ticker:
     async def tick_due(self) -> int:
         """Append a tick for each tournament whose time has come by this clock, again until the fold passed it; returns how many."""
         now = self._clock_ms()
-        if now < self._next_due_ms:
+        if 0 < self._next_due_ms - now <= SCAN_MS:
             return 0
         due: list[NewRecord] = []
         value = encode_message(Tick())

@@ -20,6 +20,7 @@ from cluster.updates_actor import connect_updates
 from serve_app.metrics import PortMetrics
 from storage.base import (
     LiveSnapshot,
+    LogTruncatedError,
     LogUnavailableError,
     RankingsQuery,
     Records,
@@ -82,6 +83,9 @@ class TournamentActor:
         while True:
             try:
                 await self._owner.adopt(scopes)
+                break
+            except LogTruncatedError as error:
+                logger.critical("%s goes on without some scopes: %s", self._name, error)
                 break
             except (LogUnavailableError, RecordsUnavailableError) as error:
                 logger.warning("%s cannot take its scopes yet: %s", self._name, error)

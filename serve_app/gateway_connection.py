@@ -100,6 +100,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self.head_bytes = 0
+        self.idle_since_s = 0.0
         self.waiting_since_s = self.loop.time()
 
     def on_url(self, url: bytes) -> None:

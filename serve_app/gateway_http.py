@@ -80,7 +80,8 @@ class GatewayHttp(GatewayConnection):
             super().on_message_complete()
             return
         self.waiting_since_s = 0.0
-        if not cycle.response_complete and not self.refused:
+        # an upgrade behind it makes no cycle of its own: only the first end is this one's
+        if cycle.more_body and not cycle.response_complete and not self.refused:
             cycle.more_body = False
             self._start(cycle)
 
@@ -137,6 +138,8 @@ class GatewayHttp(GatewayConnection):
     def _answer_submitted(self, cycle: HotCycle, submitted: Submitted) -> None:
         response = self.gateway.handlers.submitted(submitted)
         self.answering_since_s = 0.0
+        if self.flow is None:  # the connection became a live one
+            return
         if self.flow.write_paused:
             self._await(cycle, self.loop.create_task(self._answer_drained(cycle, response)))
         else:
@@ -144,7 +147,11 @@ class GatewayHttp(GatewayConnection):
 
     async def _answer_drained(self, cycle: HotCycle, response: Response) -> None:
         if self.flow.write_paused:
-            await self.flow.drain()
+            try:
+                await self.flow.drain()
+            except asyncio.CancelledError:  # it does not read, so nothing can be told it
+                self.transport.abort()
+                raise
         self.answering_since_s = 0.0
         self._answer(cycle, response)
 

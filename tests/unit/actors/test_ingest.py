@@ -9,7 +9,7 @@ from actors.domain.messages import encode_score
 from actors.domain.signing import Signer
 from actors.ingest import Ingest, IngestConfig
 from actors.parse import Parser
-from storage.base import NewRecord
+from storage.base import LogError, NewRecord
 from tests.support.histories import BEGIN_MS
 from tests.support.memory_ports import MemoryScoreLog
 
@@ -56,7 +56,9 @@ class Director:
         raise AssertionError("nothing closed")
 
 
-def ingest_of(log: MemoryScoreLog, owner: Away, batch: int = 2000, director: Director | None = None) -> Ingest:
+def ingest_of(
+    log: MemoryScoreLog, owner: Away, batch: int = 2000, director: Director | None = None, retry_ms: int = 1
+) -> Ingest:
     return Ingest(
         log=log,
         parser=Parser(Signer({"k": b"secret"}, "k"), PARTITIONS),
@@ -64,7 +66,12 @@ def ingest_of(log: MemoryScoreLog, owner: Away, batch: int = 2000, director: Dir
         deliver=owner.deliver,
         director=director or Director(),
         config=IngestConfig(
-            batch=batch, retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9
+            batch=batch,
+            retry_ms=retry_ms,
+            retry_max_ms=2 * retry_ms,
+            commit_interval_ms=5,
+            poll_wait_ms=5,
+            keep_ms=10**9,
         ),
     )
 
@@ -123,6 +130,73 @@ async def test_what_another_process_made_durable_is_not_missed():
     assert (0, 77) in ingest.feeds["tournament-77"].positions
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_what_an_owner_cannot_take_is_not_sent_again_at_once():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    sent = 0
+
+    async def deliver(_owner: str, data: bytes) -> bytes:
+        nonlocal sent
+        ranges = decode_ranges(data)
+        sent += any(wanted.items for wanted in ranges)
+        return encode_answer(DeliveryAnswer([ScopePosition(wanted.partition, 0, -1, -1) for wanted in ranges], []))
+
+    owner.deliver = deliver  # type: ignore[method-assign]
+    ingest = ingest_of(log, owner, retry_ms=50)
+    await append(log, 0, 1500)
+    running = asyncio.create_task(ingest.run())
+    await asyncio.sleep(0.5)
+    assert 1 < sent < 20
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_records_are_not_lost_with_a_dead_letter_that_is_refused():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    owner.there = True
+
+    async def refuse(_letters: object) -> None:
+        raise LogError("not allowed")
+
+    log.dead_letter = refuse  # type: ignore[method-assign,assignment]
+    ingest = ingest_of(log, owner)
+    await log.append([NewRecord(0, str(tournament_in(0)).encode(), b"no score")])
+    await append(log, 1, 3)
+    running = asyncio.create_task(ingest.run())
+    await asyncio.sleep(0.3)
+    assert owner.watermarks == {0: 0, 1: 2}
+    assert ingest.windows[1].upto == 2
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more():
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    class Slow(Director):
+        async def host(self, *_: int) -> str:
+            asked.set()
+            await answered.wait()
+            return "tournament-77"
+
+        async def closed(self, *_: int) -> None:
+            pass
+
+    director = Slow()
+    director.stored = {77: (0, "tournament-77")}
+    ingest = ingest_of(log, owner, director=director)
+    await ingest.open()
+    running = asyncio.create_task(ingest.homes.run())
+    ingest.homes.moved("tournament-77", 0, 77)
+    await asked.wait()
+    ingest.homes.closed("tournament-77", 0, 77)
+    answered.set()
+    await asyncio.sleep(0.05)
+    assert ingest.feeds["tournament-77"].positions == {}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_busy_partition_does_not_hold_up_another():
