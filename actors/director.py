@@ -98,6 +98,9 @@ class Director:
         self._hosting = asyncio.Lock()  # one placement at a time, so that the maximum holds
         self._alone: set[int] = set()  # dedicated tournaments with an actor of their own
         self._partitions: dict[int, int] = {}  # of every tournament in `routes`
+        self._after: dict[
+            int, int
+        ] = {}  # the same: the offset before its create, as far as it was told; the log may start there
         self._complete = False  # every dedicated tournament that is stored and not over is in `routes`
         self.routes = Routes()
 
@@ -147,6 +150,9 @@ class Director:
             await self._launcher.adopt(shard, partition, 0, after)
             return shard
         async with self._hosting:
+            if tournament in self._after:  # the lower is the first create's
+                known = self._after[tournament]
+                after = min(after, known) if after >= 0 and known >= 0 else max(after, known)
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
             hosted = tournament in self.routes.dedicated
@@ -162,6 +168,7 @@ class Director:
             if self.routes.dedicated.get(tournament) != name:
                 self.routes.dedicated[tournament] = name
                 self._partitions[tournament] = partition
+                self._after[tournament] = after
                 self.routes.version += 1
                 logger.info("tournament %d is hosted by %s", tournament, name)
             return name
@@ -171,6 +178,7 @@ class Director:
         async with self._hosting:
             self.routes.dedicated.pop(tournament, None)
             self._partitions.pop(tournament, None)
+            self._after.pop(tournament, None)
             self.routes.version += 1
             if tournament in self._alone:
                 self._alone.discard(tournament)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import httpx
 import psutil
+import pytest
 import redis
 from prometheus_client.mmap_dict import MmapedDict
 
@@ -36,7 +37,11 @@ AWAKE_S = 3.0  # how long it is looked at: a few of its checkpoints and comparis
 
 
 def test_an_owner_wakes_after_it_was_replaced(
-    cluster: RunningPalio, real_servers: RealServers, nodes: RayNodes, copies: redis.RedisCluster
+    request: pytest.FixtureRequest,
+    cluster: RunningPalio,
+    real_servers: RealServers,
+    nodes: RayNodes,
+    copies: redis.RedisCluster,
 ) -> None:
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         tournament, owner, ends_at = dedicated_beside_the_head(cluster, nodes, api)
@@ -46,6 +51,7 @@ def test_an_owner_wakes_after_it_was_replaced(
             with Load(cluster, tournament, USERS, rising=True) as load:
                 time.sleep(1)
                 first, raylet = follower.epochs[0], psutil.Process(owner).ppid()
+                request.addfinalizer(lambda: replace_node(cluster, nodes, raylet))
                 for pid in (raylet, owner):
                     os.kill(pid, signal.SIGSTOP)
                 before = written(cluster, owner)
@@ -68,7 +74,10 @@ def test_an_owner_wakes_after_it_was_replaced(
             load.check_table()
             eventually(lambda: follower.top == shown(gateway, tournament))
             assert follower.epochs == sorted(set(follower.epochs))
-            assert {status for _, _, status in load.reads} == {200}, load.statuses
+            # the api's replica may be on the node that is cut off: what it was just answering is lost with it, until Serve has another
+            failed = [what for _, what, status in load.reads if status != 200]
+            assert len(failed) <= 5, load.statuses
+            assert all(what.startswith("api ") for what in failed), load.statuses
             assert load.refused == []
 
         # it appends no claim, and ticks for an end that it never learns of; the table is exact, and was finished once
@@ -81,6 +90,10 @@ def test_an_owner_wakes_after_it_was_replaced(
         table = [(user, Decimal(str(score)), rank) for rank, (score, user) in enumerate(best, 1)]
         assert rows_of(real_servers, tournament) == table
         assert selected(real_servers, "SELECT kind FROM outbox WHERE tournament_id = %s", tournament) == [("finished",)]
+
+
+def replace_node(cluster: RunningPalio, nodes: RayNodes, raylet: int) -> None:
+    """End what was cut off, and have another node for it."""
     for pid in nodes.kill(nodes.raylets.index(raylet)):
         kill_9(pid)
     nodes.add()
