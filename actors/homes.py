@@ -128,8 +128,10 @@ class Homes:
 
     async def _find_moved(self) -> None:
         for (partition, tournament), owner in list(self._moved.items()):
-            after = self._dedicated[tournament][1] if tournament in self._dedicated else -1
-            new_owner = await self._owner_of(partition, tournament, after)
+            new_owner = None
+            if not tournament or tournament in self._dedicated:
+                after = self._dedicated[tournament][1] if tournament else -1
+                new_owner = await self._owner_of(partition, tournament, after)
             if tournament and tournament not in self._dedicated:  # closed, before or meanwhile
                 self._moved.pop((partition, tournament), None)
                 self._feeding.leave_scope(owner, partition, tournament)

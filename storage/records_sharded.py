@@ -68,8 +68,8 @@ class ShardedRecords:
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save` and the module."""
         parts, last = self._split(await check_and_order(checkpoint))
-        if last.projected and parts.keys() <= {CATALOG}:
-            rows = parts.pop(CATALOG, last)
+        if last.projected and parts.keys() == {CATALOG}:
+            rows = parts.pop(CATALOG)
             last = rows._replace(projected=sorted([*rows.projected, *last.projected]))
         outcomes = await asyncio.gather(
             *(self.shards[number].save(part) for number, part in parts.items()), return_exceptions=True
