@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from serve_app.bodies import too_large
 from serve_app.gateway_connection import GatewayConnection
 from serve_app.gateway_wire import HotCycle, head_and_body, wire
-from serve_app.handlers_base import reply_response
+from serve_app.caching import reply_response
 from serve_app.handlers_reads import MAX_AGE_S
 from serve_app.handlers_scores import Submitted
 from serve_app.http import Request, Response
@@ -183,7 +183,7 @@ class GatewayHttp(GatewayConnection):
             return True
         if "if-none-match" in headers:
             request = Request("GET", headers)
-            self._answer(cycle, reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
+            self._answer(cycle, reply_response(request, entry.reply, max_age_s=MAX_AGE_S))
         else:
             self._write_answer(cycle, STATUS_LINE[200], entry.wire or wire(entry))
         _view_seconds.observe(time.perf_counter() - started_s)

@@ -9,7 +9,8 @@ import msgspec
 
 from actors.domain.values import rfc3339
 from serve_app.auth import make_token
-from serve_app.handlers_base import NO_STORE, answered
+from serve_app.caching import NO_STORE
+from serve_app.handlers_base import answered
 from serve_app.handlers_participants import ParticipantHandlers
 from serve_app.handlers_reads import ReadHandlers
 from serve_app.handlers_scores import ScoreHandlers

@@ -15,7 +15,8 @@ from actors.domain.values import decimal_score, hundredths, parse_id
 from serve_app.auth import Principal
 from serve_app.batches import read_batch
 from serve_app.bodies import require_json
-from serve_app.handlers_base import NO_STORE, HandlersBase, answered
+from serve_app.caching import NO_STORE
+from serve_app.handlers_base import HandlersBase, answered
 from serve_app.http import Request, Response
 from serve_app.known import Known
 from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS

@@ -16,7 +16,8 @@ from actors.domain.values import tournament_id
 from serve_app.auth import Principal
 from serve_app.bodies import require_json
 from serve_app.commands import Commands, Issued, new_command_id
-from serve_app.handlers_base import NO_STORE, HandlersBase, answered, viewer_of
+from serve_app.caching import NO_STORE
+from serve_app.handlers_base import HandlersBase, answered, viewer_of
 from serve_app.http import Request, Response
 from serve_app.known import Known
 from serve_app.problems import Problem, invalid
