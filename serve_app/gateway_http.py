@@ -14,9 +14,9 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serve_app.bodies import too_large
+from serve_app.caching import reply_response
 from serve_app.gateway_connection import GatewayConnection
 from serve_app.gateway_wire import HotCycle, head_and_body, wire
-from serve_app.caching import reply_response
 from serve_app.handlers_reads import MAX_AGE_S
 from serve_app.handlers_scores import Submitted
 from serve_app.http import Request, Response

@@ -8,8 +8,8 @@ from actors.domain.messages import Join, Leave
 from actors.domain.values import decimal_score, rfc3339
 from serve_app.auth import Principal
 from serve_app.bodies import require_json
-from serve_app.commands import new_command_id
 from serve_app.caching import NO_STORE, PERSONAL, reply_response
+from serve_app.commands import new_command_id
 from serve_app.handlers_base import answered, query_int, viewer_of
 from serve_app.handlers_scores import outcome_body
 from serve_app.handlers_tournaments import TournamentHandlers, undecided

@@ -15,8 +15,8 @@ from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
 from actors.domain.values import tournament_id
 from serve_app.auth import Principal
 from serve_app.bodies import require_json
-from serve_app.commands import Commands, Issued, new_command_id
 from serve_app.caching import NO_STORE
+from serve_app.commands import Commands, Issued, new_command_id
 from serve_app.handlers_base import HandlersBase, answered, viewer_of
 from serve_app.http import Request, Response
 from serve_app.known import Known
