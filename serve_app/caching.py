@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from serve_app.http import Request, Response
-from storage.base import Reply
+from serve_app.http.messages import Request, Response
+from storage.ports import Reply
 
 NO_STORE: Final = {"cache-control": "no-store"}  # outcomes of writes, errors, health
 PERSONAL: Final = {"cache-control": "private, no-store", "vary": "authorization"}  # reads that depend on who asks
