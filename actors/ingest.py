@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.dead_letters import DeadLetters
+from actors.domain.delivery import ControlItem
 from actors.feed import Feed
 from actors.homes import Director, Homes
 from actors.parse import Parsed, Parser
@@ -123,8 +124,8 @@ class Ingest:
         window = self.windows[log_range.partition]
         parsed = self.parse(log_range)
         for record in parsed:
-            if record.message is not None:
-                self.homes.meet(record)
+            if isinstance(record.item, ControlItem):
+                self.homes.meet(record.partition, record.item)
         window.extend(log_range.upto, parsed)
         urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():
