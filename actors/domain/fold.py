@@ -25,7 +25,7 @@ from actors.domain.messages import (
     Start,
     Tick,
 )
-from actors.domain.ranking import Ranking
+from actors.domain.ranking.ranking import Ranking
 from actors.domain.scoring import Scored, take_score
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import REFUSAL, Command, Status, next_status

@@ -11,10 +11,10 @@ from actors.domain.delivery import ControlItem, Range, ScoreItem, decode_answer,
 from actors.domain.fold import Outcome, apply
 from actors.domain.messages import Claim, End, Join
 from actors.domain.tournament import Tournament
-from actors.owner import Owner
+from actors.owner.owner import Owner
 from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, items_of, random_history
 from tests.support.memory_records import MemoryRecords
-from tests.unit.actors.test_owner import Silent, create, deliver, items, owner_of, step, waited_for
+from tests.unit.actors.owner.test_owner import Silent, create, deliver, items, owner_of, step, waited_for
 
 
 def claim_of(instance: str) -> Claim:
