@@ -2,6 +2,9 @@
 
 Before each record the status moves on to the record's time: a due start (or, with too few participants, a cancellation), then a
 due end. So the end is exact in the log's own order and clock.
+
+A tournament keeps the rules it was created under (`rules_version`). Rules 1 let whoever had left a private tournament come back
+without an invitation, did not judge the spec of a create, and took edits that break a rule of the whole spec or cancel the tournament.
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ from actors.domain.messages import (
     Leave,
     Message,
     ScoreWire,
+    Spec,
     Start,
     Tick,
     decode_value,
 )
 from actors.domain.ranking.ranking import Ranking
 from actors.domain.scoring import judge_score, take_score
+from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import REFUSAL, Command, Status, next_status
 from actors.domain.values import parse_id
@@ -172,6 +177,9 @@ def _create(
         events.append(Outcome(item.offset, "create", outcome, reason, detail, event_id=create.command_id))
         return state, events
     salt, creator, spec = bytes.fromhex(create.salt), _user_id(create.creator), create.spec
+    problems = spec_problems(spec) if create.rules_version >= 2 else []
+    if problems:
+        raise InvalidRecordError("malformed", f"spec.{problems[0]}")
     state = Tournament(
         tournament_id=tournament_id,
         partition=partition,
@@ -230,14 +238,19 @@ def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
         return Outcome(offset, "join", REFUSED if reason else APPLIED, reason, detail, user_id, join.command_id, first)
 
     if slot >= 0 and members.active[slot]:
-        if join.name is not None and join.name != members.names[slot] and not state.over:
+        if join.name is not None and join.name != members.names[slot]:
+            if state.over:
+                return outcome("already_over", f"cannot change a name in a tournament that is {state.status}")
             members.names[slot] = join.name
             state.dirty.add(slot)
         return outcome()
     if state.over or (state.status == "running" and state.spec.join_until == "start"):
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
-    if state.spec.visibility == "private" and not join.invited and slot < 0:
-        return outcome("invite_invalid", "a private tournament is joined by invitation")
+    if not join.invited:
+        if slot in members.removed:
+            return outcome("removed", "who was removed is brought back by a service alone")
+        if state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2):
+            return outcome("invite_invalid", "a private tournament is joined by invitation")
     if state.spec.capacity is not None and members.joined >= state.spec.capacity:
         return outcome("tournament_full", f"all {state.spec.capacity} places are taken")
     if slot < 0:
@@ -245,6 +258,7 @@ def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
     else:
         members.active[slot] = 1
         members.joined += 1
+        members.removed.discard(slot)
         if join.name is not None:
             members.names[slot] = join.name
         state.ranking.show(slot)
@@ -253,13 +267,16 @@ def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
 
 
 def _leave(state: Tournament, offset: int, leave: Leave, user_id: int) -> Outcome:
-    slot = state.members.slot(user_id)
+    members = state.members
+    slot = members.slot(user_id)
     if state.over:
         detail = f"cannot leave a tournament that is {state.status}"
         return Outcome(offset, "leave", REFUSED, "already_over", detail, user_id, leave.command_id)
+    if leave.removed is True and (known := members.users.slot(user_id)) >= 0:
+        members.removed.add(known)  # also one who had left before
     if slot >= 0:
-        state.members.active[slot] = 0
-        state.members.joined -= 1
+        members.active[slot] = 0
+        members.joined -= 1
         state.ranking.hide(slot)
         state.dirty.add(slot)
     return Outcome(offset, "leave", APPLIED, "", "", user_id, leave.command_id, first=slot >= 0)
@@ -282,11 +299,15 @@ def _edit(state: Tournament, offset: int, edit: Edit) -> list[Event]:
     reason, detail = _edit_problem(state, edit)
     if reason:
         return [Outcome(offset, "edit", REFUSED, reason, detail, event_id=edit.command_id)]
-    wanted = {name: getattr(edit.changes, name) for name in edit.changes.__struct_fields__}
-    state.spec = msgspec.structs.replace(state.spec, **{k: v for k, v in wanted.items() if v is not None})
+    state.spec = _edited(state.spec, edit)
     state.version += 1
     events: list[Event] = [Outcome(offset, "edit", APPLIED, event_id=edit.command_id, first=True)]
     return events + _advance(state, offset, state.time_ms)
+
+
+def _edited(spec: Spec, edit: Edit) -> Spec:
+    wanted = {name: getattr(edit.changes, name) for name in edit.changes.__struct_fields__}
+    return msgspec.structs.replace(spec, **{name: value for name, value in wanted.items() if value is not None})
 
 
 def _edit_problem(state: Tournament, edit: Edit) -> tuple[str, str]:
@@ -308,8 +329,18 @@ def _edit_problem(state: Tournament, edit: Edit) -> tuple[str, str]:
         return "edit_not_allowed", "a scheduled tournament has no duration"
     if changes.capacity is not None and (spec.capacity is None or changes.capacity < spec.capacity):
         return "edit_not_allowed", f"a capacity may only grow; it is {spec.capacity}"
-    starts = changes.starts_ms if changes.starts_ms is not None else spec.starts_ms
-    ends = changes.ends_ms if changes.ends_ms is not None else spec.ends_ms
-    if ends is not None and ends <= max(state.time_ms, starts or 0):
+    edited = _edited(spec, edit)
+    if state.rules_version >= 2:
+        problems = spec_problems(edited, started=state.status == "running")
+        if problems:
+            return "invalid", str(problems[0])
+        joined, needed = state.members.joined, edited.min_participants
+        due = state.status == "scheduled" and edited.starts_ms is not None and edited.starts_ms <= state.time_ms
+        if due and joined < needed:
+            return (
+                "too_few_participants",
+                f"it would start at once: expected at least {needed} participants, got {joined}",
+            )
+    if edited.ends_ms is not None and edited.ends_ms <= max(state.time_ms, edited.starts_ms or 0):
         return "edit_not_allowed", "the end must lie after the start and in the future"
     return "", ""
