@@ -399,7 +399,7 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
 
 async def test_whoever_hears_of_the_end_reads_all_of_it() -> None:
     """The pages that this replica kept are of before: the live `finished` forgets them."""
-    async with running_gateway(view_cache_ms=60_000) as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway(view_cache_ms=60_000) as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         ends_at = rfc3339(gateway.palio.now_ms + 3_600_000)
         tournament = await gateway.tournament(players=2, ends_at=ends_at)
         path = f"/v1/tournaments/{tournament}"
