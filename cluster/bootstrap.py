@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from cluster.data_check import check_data
 from cluster.errors import StartError
 from cluster.parts import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
+from cluster.secrets import RAY_TOKEN, load_or_create_secret, make_private
 from cluster.settings import PROJECT_DIR, Settings
 from cluster.tokens import token as make_token
 
@@ -31,6 +32,7 @@ OPERATOR_TOKEN_TTL_S: Final = 12 * 3600.0
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no message of ours goes through it
 RAY_ENVIRONMENT: Final = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps Ray's own ports on loopback
+    "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # by default workers give way to everything else on the machine
     "RAY_timeout_ms_task_wait_for_death_info": "100",  # callers of a restarted actor are answered a second sooner
@@ -88,6 +90,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
             "PALIO_RAY_ADDRESS: expected Kafka, MySQL and Redis to be configured, which several nodes can share"
         )
     _check_ports(settings)
+    os.umask(0o077)  # of Ray's processes, too: the log, the records and the series are for their owner alone
     lock = _lock_data_dir(settings.data_dir)
     try:
         tell("checking the data directory")
@@ -144,7 +147,7 @@ def _check_ports(settings: Settings) -> None:
 def _lock_data_dir(data_dir: Path) -> IO[str]:
     """Hold the directory for this process; the lock goes with the process, however it ends."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_private(data_dir)
         lock = (data_dir / "lock").open("a+", encoding="ascii")
     except OSError as error:
         raise StartError(f"cannot write to the data directory {data_dir}: {error.strerror or error}") from error
@@ -174,13 +177,29 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    prepare_ray_environment()
+    prepare_ray_environment(settings)
 
 
-def prepare_ray_environment() -> None:
-    """What Ray must find in the environment before it is imported; what is set already stands."""
+def prepare_ray_environment(settings: Settings) -> None:
+    """What Ray must find in the environment before it is imported; what is set already stands, but for authentication.
+
+    A Ray of Palio's own knows a token of its own; of one that is joined, whoever starts Palio has the token. Raises StartError when
+    authentication is switched off: whoever reaches Ray's ports, of which a replica's listen on all addresses, could run any code here.
+    """
     for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    require_ray_authentication()
+    if settings.ray_address is None:
+        load_or_create_secret(settings.data_dir, RAY_TOKEN)
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str((settings.data_dir / RAY_TOKEN).absolute())
+        os.environ.pop("RAY_AUTH_TOKEN", None)  # Ray would take it first
+
+
+def require_ray_authentication() -> None:
+    """Raises StartError where this process's Ray asks nobody for a token."""
+    mode = os.environ.get("RAY_AUTH_MODE", "disabled")
+    if mode.lower() != "token":
+        raise StartError(f"RAY_AUTH_MODE: expected `token` on every node, got {mode!r}: Ray would take calls from anyone")
 
 
 def _start_ray(address: str | None) -> None:

@@ -44,6 +44,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
 async def open_front(settings: Settings, kind: str) -> Services:
     """The services of one replica of the front."""
     set_up_logging(settings)
+    require_ray_authentication()  # a replica listens on a port that would take calls from anyone
     records = await open_records(settings)
     return await open_services(
         front_config(settings, f"{kind}-{uuid.uuid4().hex[:12]}"),

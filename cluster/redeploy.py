@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,9 +38,7 @@ def redeploy(given: Settings) -> None:
     Raises StartError: no Palio runs there, `given` sets what only a restart changes, or the new replicas did not come up.
     """
     address = given.ray_address or embedded_ray(given.data_dir)
-    if given.ray_address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a Ray that Palio started asks for the user's token
-    prepare_ray_environment()
+    prepare_ray_environment(given)
     with _joined(address):
         _replace(doors_settings(_started_with(), given))
 
