@@ -1,0 +1,80 @@
+"""Parts of the gateway's hot lane: a request that looks like one of uvicorn's cycles, and responses as bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
+
+from serve_app.handlers.base import NO_STORE, reply_response
+from serve_app.handlers.reads import MAX_AGE_S
+from serve_app.http.cors import CORS_HEADERS
+from serve_app.http.messages import Request, Response
+from serve_app.services.reads import CachedReply
+
+_CORS: Final = b"".join(f"{name}: {value}\r\n".encode() for name, value in CORS_HEADERS.items())
+_JSON: Final = "application/json"
+_ACCEPTED: Final = _CORS + f"cache-control: {NO_STORE['cache-control']}\r\ncontent-type: {_JSON}\r\n".encode()
+
+
+class _NoEvent:
+    """Stands where uvicorn's cycles have an event that someone awaits."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+_no_event: Final = _NoEvent()
+
+
+class HotCycle:
+    """A request on the hot lane; for uvicorn's protocol it looks like one of its own cycles."""
+
+    __slots__ = (
+        "body",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "response_complete",
+        "submits",
+        "task",
+        "tournament",
+    )
+
+    def __init__(self, tournament: str, submits: bool, keep_alive: bool) -> None:
+        self.tournament = tournament
+        self.submits = submits
+        self.keep_alive = keep_alive
+        self.body = bytearray()
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _no_event
+        self.task: asyncio.Future[Any] | None = None
+
+
+def head_and_body(response: Response) -> bytes:
+    """The response behind its status line."""
+    if response.status == 202 and response.headers == NO_STORE and response.content_type == _JSON:  # an accepted score
+        return b"%bcontent-length: %d\r\n\r\n%b" % (_ACCEPTED, len(response.body), response.body)
+    parts = [_CORS]
+    for name, value in response.headers.items():
+        raw = value.encode("latin-1", "replace")
+        if HEADER_VALUE_RE.search(raw):
+            raise ValueError(f"header {name} has control characters")
+        parts += (name.encode("latin-1"), b": ", raw, b"\r\n")
+    if response.status not in (204, 304):
+        parts.append(
+            b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type.encode(), len(response.body))
+        )
+    parts += (b"\r\n", response.body)
+    return b"".join(parts)
+
+
+def wire(entry: CachedReply) -> bytes:
+    """The response of a cached view behind its status line, kept with it."""
+    request = Request("GET", {})
+    entry.wire = head_and_body(reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
+    return entry.wire
