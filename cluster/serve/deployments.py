@@ -25,6 +25,7 @@ from cluster.startup.ports import (
     set_up_logging,
     signer_of,
 )
+from cluster.startup.ray_environment import require_ray_authentication
 from serve_app.config import FrontConfig
 from serve_app.services.container import Services, open_services
 

@@ -16,8 +16,9 @@ from typing import Final
 
 from cluster.config.settings import PREFIX, Settings
 from cluster.errors import StartError
-from cluster.startup.bootstrap import RAY_ADDRESS_FILE, prepare_ray_environment
+from cluster.startup.bootstrap import RAY_ADDRESS_FILE
 from cluster.startup.ports import DIRECTOR, NAMESPACE
+from cluster.startup.ray_environment import prepare_ray_environment
 from serve_app.config import FrontConfig
 
 ANSWER_S: Final = 30.0
