@@ -6,6 +6,7 @@ import stat
 
 import grpc
 import psutil
+import pytest
 
 from tests.support.running import RunningPalio
 
@@ -26,9 +27,8 @@ def test_replicas_refuse_calls_without_the_token(palio: RunningPalio) -> None:
                 continue
             with grpc.insecure_channel(f"127.0.0.1:{address.port}") as channel:
                 call = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
-                try:
+                with pytest.raises(grpc.RpcError) as caught:
                     call(b"", timeout=10)
-                except grpc.RpcError as error:
-                    assert error.code() == grpc.StatusCode.UNAUTHENTICATED, error
-                    refused += 1
+                assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+                refused += 1
     assert refused >= 2  # each replica has such a port
