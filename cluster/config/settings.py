@@ -180,7 +180,7 @@ class Settings(ServerSettings):
     @classmethod
     def _named(cls, value: object) -> object:
         if value == "":
-            raise ValueError("expected a path")  # Path("") would quietly be the working directory
+            raise ValueError("expected path")  # Path("") would quietly be the working directory
         return value
 
     @field_validator("trusted_proxies")
