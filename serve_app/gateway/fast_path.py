@@ -105,7 +105,7 @@ class GatewayHttp(GatewayConnection):
 
     def _start(self, cycle: HotCycle) -> None:
         headers = {_WANTED[name]: value.decode("latin-1") for name, value in self.headers if name in _WANTED}
-        client = self.client[0] if self.client else ""
+        client = self.gateway.handlers.services.proxies.client(self.client, self.headers)
         if not cycle.submits and self._answer_from_cache(cycle, headers, client):
             return
         request = Request(
