@@ -45,6 +45,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "invalid": (422, "A field is wrong"),
     "rate_limited": (429, "Too many requests"),
     "internal": (500, "Something went wrong on our side"),
+    "starting": (503, "This server is starting"),
     "unavailable": (503, "Not available just now"),
     "log_unavailable": (503, "Scores cannot be taken just now"),
     "log_overloaded": (503, "Too many scores are waiting"),
