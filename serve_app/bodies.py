@@ -9,8 +9,10 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from serve_app.config import FrontConfig
 from serve_app.http import Request
-from serve_app.problems import FieldError, Problem
+from serve_app.metrics import UNREAD_BODY_BYTES
+from serve_app.problems import FieldError, Problem, unavailable
 
 T = TypeVar("T", bound=msgspec.Struct)
 Check = Callable[[Any], object]
@@ -132,7 +134,45 @@ def require_json(request: Request, max_bytes: int) -> bytes:
     return request.body
 
 
-def too_large(max_bytes: int) -> Problem:
-    """413, for a body beyond the limit."""
-    detail = f"expected a body of at most {max_bytes} bytes"
+def too_large(max_bytes: int, whose: str = "") -> Problem:
+    """413, for a body beyond the limit; `whose` bodies are limited so, if not all."""
+    detail = f"expected a body of at most {max_bytes} bytes{whose}"
     return Problem(413, "too_large", detail, [FieldError("", detail)])
+
+
+def body_limit(config: FrontConfig, size_bytes: int, authorization: str | None) -> int:
+    """How large a body may be that has come to this size: little from anyone, more with a token, which must then verify.
+
+    Raises Problem 413.
+    """
+    most = config.max_body_bytes
+    small = min(config.max_unverified_body_bytes, most)
+    if size_bytes <= small:
+        return small
+    if size_bytes > most:
+        raise too_large(most)
+    if authorization is None:
+        raise too_large(small, " without a token")
+    return most
+
+
+class UnreadBodies:
+    """How many bytes of bodies a process holds that are not whole, or wait for their turn.
+
+    When full, bodies that grow are refused with 503; already at half of it those without a token that verifies.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+
+    def add(self, more_bytes: int) -> None:
+        """Count so many more, or less."""
+        self.held_bytes += more_bytes
+        UNREAD_BODY_BYTES.inc(more_bytes)
+
+    def check(self, verified: Callable[[], bool]) -> None:
+        """Raises Problem 503 when full for a caller of whom `verified` tells whether the token is known to be good."""
+        held_bytes = self.held_bytes
+        if held_bytes > self.max_bytes // 2 and (held_bytes > self.max_bytes or not verified()):
+            raise unavailable("unavailable", "too many request bodies are arriving at once")

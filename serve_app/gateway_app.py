@@ -1,19 +1,21 @@
-"""The gateway's ASGI app: the data plane's HTTP calls over the shared handlers, and `/v1/live` over the hub.
+"""The gateway's app: the data plane's HTTP calls over the shared handlers, and `/v1/live` over the hub.
 
-Plain ASGI, so any server carries it; live sockets need `serve_app.live_socket.LiveConnection`, which hands the connection over.
-`serve_app.gateway_http` answers the hottest calls without coming here.
+HTTP requests come whole from `serve_app.gateway_http`, which answers the most frequent ones without coming here. Live sockets come by ASGI
+from `serve_app.live_socket.LiveConnection`, which hands the connection over.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
-from serve_app.bodies import too_large
-from serve_app.cors import CORS_HEADERS, is_preflight, preflight_response
+import httptools
+
+from serve_app.bodies import UnreadBodies
+from serve_app.cors import is_preflight, preflight_response
+from serve_app.gateway_wire import Exchange
 from serve_app.handlers import Handlers
 from serve_app.http import Request, Response
 from serve_app.hub import Hub
@@ -41,6 +43,7 @@ class GatewayApp:
         self.handlers = handlers
         self.hub = hub
         self.config = handlers.config
+        self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
         self._routes: dict[str, dict[str, Handler]] = {
             "/healthz": {"GET": handlers.healthz},
             "/v1/scores": {"POST": handlers.submit_batch},
@@ -58,45 +61,27 @@ class GatewayApp:
         }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """ASGI 3: `http` and `websocket` scopes."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            raise ValueError(f"expected an http or websocket scope, got {scope['type']}")
+        """ASGI 3, `websocket` scopes only: HTTP comes from the connection, to `answer`."""
+        if scope["type"] != "websocket":
+            raise ValueError(f"expected a websocket scope, got {scope['type']}")
+        await self._websocket(scope, receive, send)
 
-    async def _http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if is_preflight(scope["method"], headers):
-            response = preflight_response()
-            await _respond(send, response, response.headers)
-            return
+    async def answer(self, exchange: Exchange, client: str) -> Response:
+        """The answer to a request, whatever it is."""
+        method = exchange.method.decode("ascii")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()}
+        if is_preflight(method, headers):
+            return preflight_response()
         try:
-            async with asyncio.timeout(self.config.request_timeout_s):
-                response = await self._answer(scope, headers, receive)
-        except TimeoutError:
-            error = unavailable("unavailable", f"not answered within {self.config.request_timeout_s:g} s")
-            response = self.handlers.error_response(error, "gateway")
-        except _GoneError:
-            return
-        await _respond(send, response, {**response.headers, **CORS_HEADERS})
-
-    async def _answer(self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive) -> Response:
-        try:
-            handler, path = self._route(scope["method"], scope["path"])
-            body = await _read_body(receive, headers, self.config.max_body_bytes)
-            query = dict(
-                parse_qsl(
-                    scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS
-                )
-            )
+            url = httptools.parse_url(exchange.target)
+            handler, path = self._route(method, unquote((url.path or b"").decode("latin-1")))
+            query = (url.query or b"").decode("latin-1")
+            fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
         except Problem as problem:
             return self.handlers.error_response(problem, "gateway")
-        except ValueError as error:
-            return self.handlers.error_response(Problem(400, "malformed", f"query: {error}"), "gateway")
-        client = scope["client"][0] if scope["client"] else ""
-        return await handler(Request(scope["method"], headers, query, path, body, client))
+        except (ValueError, httptools.HttpParserInvalidURLError) as error:
+            return self.handlers.error_response(Problem(400, "malformed", f"target: {error}"), "gateway")
+        return await handler(Request(method, headers, fields, path, bytes(exchange.body), client))
 
     def _route(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
         """The handler and the path's parameters. Raises Problem 404, 405."""
@@ -154,10 +139,6 @@ class GatewayApp:
         return None
 
 
-class _GoneError(Exception):
-    """The client left before its request was whole."""
-
-
 def _options(allowed: str) -> Handler:
     async def answer(_: Request) -> Response:
         return Response(204, b"", {"allow": allowed})
@@ -165,40 +146,9 @@ def _options(allowed: str) -> Handler:
     return answer
 
 
-async def _read_body(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is known to be too large, 400 for a wrong length, _GoneError."""
-    announced = headers.get("content-length", "0")
-    if announced.isdigit() and int(announced[:20]) > max_bytes:
-        raise too_large(max_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _GoneError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-async def _respond(send: Send, response: Response, headers: Mapping[str, str]) -> None:
-    await send({"type": "http.response.start", "status": response.status, "headers": _raw_headers(response, headers)})
-    await send({"type": "http.response.body", "body": response.body})
-
-
 async def _refuse(send: Send, response: Response) -> None:
-    headers = _raw_headers(response, response.headers)
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    headers.append((b"content-type", response.content_type.encode()))
+    headers.append((b"content-length", b"%d" % len(response.body)))
     await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": response.body})
-
-
-def _raw_headers(response: Response, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    if response.status not in (204, 304):
-        raw.append((b"content-type", response.content_type.encode()))
-        raw.append((b"content-length", b"%d" % len(response.body)))
-    return raw
