@@ -1,4 +1,4 @@
-"""What the front needs to know: one frozen value, filled by the composition root (see `cluster/settings.py` for meanings)."""
+"""What the front needs to know: one frozen value, filled by the composition root (see `cluster/config/settings.py` for meanings)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from storage.base import MetricsSeries, ScoreLog, Updates
+from storage.ports import MetricsSeries, ScoreLog, Updates
 
 PREFIX: Final = "palio_"
 LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -1,1 +1,1 @@
-"""Implementations of the ports that `storage.base` declares."""
+"""Implementations of the ports that `storage.ports` declares."""

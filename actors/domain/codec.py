@@ -21,7 +21,7 @@ import pyarrow as pa
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Spec
-from actors.domain.ranking import Ranking
+from actors.domain.ranking.ranking import Ranking
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import Status
 

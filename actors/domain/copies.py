@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, overload
 import msgspec
 import numpy as np
 
-from actors.domain.ranking_keys import NO_KEY, TIE_BITS
+from actors.domain.ranking.keys import NO_KEY, TIE_BITS
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS, decimal_score, rfc3339
 
@@ -34,7 +34,7 @@ class CopiedParticipant(msgspec.Struct, gc=False):
 
 
 class CopiedRow(NamedTuple):
-    """A row of the copy, as `storage.base.ReadModelRow`."""
+    """A row of the copy, as `storage.ports.ReadModelRow`."""
 
     user_id: int
     score: int | None

@@ -27,7 +27,7 @@ from actors.domain.messages import (
     Tick,
     decode_value,
 )
-from actors.domain.ranking import Ranking
+from actors.domain.ranking.ranking import Ranking
 from actors.domain.scoring import judge_score, take_score
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import REFUSAL, Command, Status, next_status

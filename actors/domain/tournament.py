@@ -7,9 +7,9 @@ from array import array
 from dataclasses import dataclass, field
 
 from actors.domain.messages import Spec
-from actors.domain.ranking import Ranking
+from actors.domain.ranking.ranking import Ranking
+from actors.domain.ranking.user_map import UserMap
 from actors.domain.transitions import SCHEDULED, Status
-from actors.domain.user_map import UserMap
 from actors.domain.values import MAX_ID
 
 

@@ -15,16 +15,16 @@ import pytest
 import redis as redis_client
 from redis.exceptions import MovedError
 
-from storage.base import ReadModel, Records, ScoreLog, Updates
-from storage.read_model_redis import CopyConfig, RedisReadModel
-from storage.records_mysql import MysqlOptions, mysql_engine, prepare
-from storage.records_sharded import ShardedRecords
-from storage.records_sql import SqlRecords
-from storage.score_log_kafka import KafkaScoreLog
-from storage.score_log_kafka_config import KafkaLogConfig
-from storage.score_log_sqlite import SqliteScoreLog
-from storage.updates_broker import Broker, BrokerUpdates
-from storage.updates_redis import RedisUpdates
+from storage.ports import ReadModel, Records, ScoreLog, Updates
+from storage.read_model.redis import CopyConfig, RedisReadModel
+from storage.records.mysql.engine import MysqlOptions, mysql_engine, prepare
+from storage.records.mysql.sharded import ShardedRecords
+from storage.records.sql.database import SqlRecords
+from storage.score_log.kafka.config import KafkaLogConfig
+from storage.score_log.kafka.log import KafkaScoreLog
+from storage.score_log.sqlite.log import SqliteScoreLog
+from storage.updates.embedded import Broker, BrokerUpdates
+from storage.updates.redis import RedisUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 from tests.support.servers_influx import influx, influx_server
 from tests.support.servers_kafka import KafkaForTests, kafka

@@ -1,4 +1,4 @@
-"""What every MetricsSeries must keep, as `storage/base/metrics.py` states it, and what the Parquet one adds."""
+"""What every MetricsSeries must keep, as `storage/ports/metrics.py` states it, and what the Parquet one adds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from storage.base import MetricsSeries, Point
-from storage.metrics_influx import InfluxMetrics
-from storage.metrics_parquet import ParquetMetrics
+from storage.metrics.influx import InfluxMetrics
+from storage.metrics.parquet import ParquetMetrics
+from storage.ports import MetricsSeries, Point
 from tests.support.memory_ports import MemoryMetrics
 from tests.support.servers_influx import InfluxDatabase
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from storage.base import Point
-from storage.line_protocol import carried, carried_key, carried_measurement
-from storage.metrics_influx import InfluxConfig, InfluxMetrics
+from storage.metrics.influx import InfluxConfig, InfluxMetrics
+from storage.metrics.line_protocol import carried, carried_key, carried_measurement
+from storage.ports import Point
 from tests.support.certificates import Authority
 from tests.support.servers_influx import InfluxDatabase, RunningInflux, free_ports
 

@@ -1,4 +1,4 @@
-"""What every readable copy must keep, as `storage/base/read_model.py` states it: on a single Redis and on a cluster."""
+"""What every readable copy must keep, as `storage/ports/read_model.py` states it: on a single Redis and on a cluster."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from actors.copy_delta import delta_of
 from actors.domain.codec import encode_snapshot
 from actors.domain.messages import Join, Leave, Spec
-from actors.rows import tournament_row
-from storage.base import (
+from actors.owner.copy_delta import delta_of
+from actors.owner.rows import tournament_row
+from storage.ports import (
     Checkpoint,
     CopyPosition,
     RankingsQuery,
@@ -24,10 +24,10 @@ from storage.base import (
     Reply,
     StoredSnapshot,
 )
-from storage.read_model_fallback import FallbackReadModel
-from storage.read_model_redis import RedisReadModel
-from storage.read_model_snapshots import SnapshotReadModel
-from storage.redis_nodes import RedisConfig
+from storage.read_model.fallback import FallbackReadModel
+from storage.read_model.redis import RedisReadModel
+from storage.read_model.snapshots import SnapshotReadModel
+from storage.redis_client.cluster import RedisConfig
 from tests.contract.conftest import CopyUnderTest
 from tests.support.copied import EPOCH, Held
 from tests.support.histories import (

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from actors.copy_delta import delta_of
 from actors.domain.tournament import Tournament
-from actors.entity import Entity
-from actors.read_copies import CopiesConfig, ReadCopies
-from storage.base import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError
-from storage.read_model_redis import RedisReadModel
-from storage.redis_nodes import RedisConfig
+from actors.owner.copy_delta import delta_of
+from actors.owner.entity import Entity
+from actors.owner.read_copies import CopiesConfig, ReadCopies
+from storage.ports import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError
+from storage.read_model.redis import RedisReadModel
+from storage.redis_client.cluster import RedisConfig
 from tests.contract.conftest import CopyUnderTest
 from tests.contract.test_read_model import held_of, score, whole
 from tests.support.copied import EPOCH, Held

@@ -1,4 +1,4 @@
-"""What every Records must keep, as `storage/base/records.py` states it."""
+"""What every Records must keep, as `storage/ports/records.py` states it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from storage.base import (
+from storage.ports import (
     Checkpoint,
     ListQuery,
     OutboxRow,

@@ -15,12 +15,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, LargeBinary, Text, create_engine, insert, inspect, text, update
 
-from storage.base import StorageError, StorageVersionError
-from storage.records_migrations import ALEMBIC_TABLE, REVISIONS, migrate
-from storage.records_mysql import MysqlOptions, prepare
-from storage.records_schema import SCHEMA_VERSION, metadata, schema_version, tournament_values, tournaments
-from storage.records_sharded import ShardedRecords
-from storage.records_sql import SqlRecords
+from storage.ports import StorageError, StorageVersionError
+from storage.records.mysql.engine import MysqlOptions, prepare
+from storage.records.mysql.sharded import ShardedRecords
+from storage.records.sql.database import SqlRecords
+from storage.records.sql.migrate import ALEMBIC_TABLE, REVISIONS, migrate
+from storage.records.sql.schema import SCHEMA_VERSION, metadata, schema_version, tournament_values, tournaments
 from tests.contract.test_records import everything, tournament, whole
 from tests.support.servers_mysql import RunningMysql
 

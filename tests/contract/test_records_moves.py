@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from scripts.palio_cli import main
-from scripts.shards import ranges, slots_of
-from storage import records_moves
-from storage.base import Checkpoint, ListQuery, RecordsUnavailableError, StoredSnapshot
-from storage.records_moves import move_slots
-from storage.records_mysql import MysqlOptions
-from storage.records_sharded import ShardedRecords
-from storage.records_slots import SLOTS, even, slot_of
+from scripts.cli.palio import main
+from scripts.cli.shards import ranges, slots_of
+from storage.ports import Checkpoint, ListQuery, RecordsUnavailableError, StoredSnapshot
+from storage.records.mysql import moves as records_moves
+from storage.records.mysql.engine import MysqlOptions
+from storage.records.mysql.moves import move_slots
+from storage.records.mysql.sharded import ShardedRecords
+from storage.records.mysql.slots import SLOTS, even, slot_of
 from tests.contract.test_records import checkpoint, everything, listed, tournament, whole
 from tests.support.servers_mysql import SHARD_TABLES, TABLES, RunningMysql
 

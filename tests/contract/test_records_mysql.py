@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from storage.base import (
+from storage.ports import (
     ListQuery,
     OutboxRow,
     Records,
     RecordsUnavailableError,
     StorageError,
 )
-from storage.records_mysql import MysqlOptions, MysqlServer, MysqlShard, mysql_engine, prepare
-from storage.records_sharded import ShardedRecords
-from storage.records_sql import SqlRecords
+from storage.records.mysql.engine import MysqlOptions, MysqlServer, MysqlShard, mysql_engine, prepare
+from storage.records.mysql.sharded import ShardedRecords
+from storage.records.sql.database import SqlRecords
 from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
 from tests.support.certificates import Authority
 from tests.support.servers_mysql import RunningMysql, on_shard

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from storage.base import Checkpoint, ListQuery, RecordsUnavailableError, StorageError, StoredSnapshot
-from storage.records_mysql import MysqlOptions, MysqlShard
-from storage.records_schema import SCHEMA_VERSION
-from storage.records_sharded import ShardedRecords, look
+from storage.ports import Checkpoint, ListQuery, RecordsUnavailableError, StorageError, StoredSnapshot
+from storage.records.mysql.engine import MysqlOptions, MysqlShard
+from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.sql.schema import SCHEMA_VERSION
 from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
 from tests.support.servers_mysql import SHARD_TABLES, TABLES, RunningMysql, on_shard
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from storage.base import (
+from storage.ports import (
     Checkpoint,
     ParticipantRow,
     Records,
@@ -19,7 +19,7 @@ from storage.base import (
     StorageVersionError,
     StoredSnapshot,
 )
-from storage.records_sql import SqlRecords
+from storage.records.sql.database import SqlRecords
 from tests.contract.test_records import checkpoint, everything, participant, tournament, whole
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ResponseError
 
-from cluster.settings import Settings
-from scripts.servers_base import HOST, stop, wait_until
-from scripts.servers_redis import NODE_TIMEOUT_MS, start_node
-from storage import redis_link, redis_slots
-from storage.base import StorageError
-from storage.redis_check import check_redis
-from storage.redis_nodes import RedisAwayError, RedisConfig, RedisNodes
-from storage.updates_redis import RedisUpdates
+from cluster.config.settings import Settings
+from scripts.local_servers.base import HOST, stop, wait_until
+from scripts.local_servers.redis import NODE_TIMEOUT_MS, start_node
+from storage.ports import StorageError
+from storage.redis_client import connection as redis_link
+from storage.redis_client import topology as redis_slots
+from storage.redis_client.check import check_redis
+from storage.redis_client.cluster import RedisAwayError, RedisConfig, RedisNodes
+from storage.updates.redis import RedisUpdates
 from tests.support.certificates import Authority
 from tests.support.servers_redis import RunningRedis, free_ports
 

@@ -1,4 +1,4 @@
-"""What every ScoreLog must keep, as `storage/base/score_log.py` states it."""
+"""What every ScoreLog must keep, as `storage/ports/score_log.py` states it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from storage.base import (
+from storage.ports import (
     DeadLetter,
     LogBounds,
     LogReader,

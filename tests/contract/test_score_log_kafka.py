@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from storage.base import (
+from storage.ports import (
     DeadLetter,
     LogError,
     LogOverloadedError,
@@ -23,10 +23,10 @@ from storage.base import (
     LogUnavailableError,
     NewRecord,
 )
-from storage.score_log_kafka import KafkaScoreLog
-from storage.score_log_kafka_client import KafkaClient
-from storage.score_log_kafka_config import KafkaLogConfig
-from storage.score_log_kafka_reader import KafkaLogReader
+from storage.score_log.kafka.client import KafkaClient
+from storage.score_log.kafka.config import KafkaLogConfig
+from storage.score_log.kafka.log import KafkaScoreLog
+from storage.score_log.kafka.reader import KafkaLogReader
 from tests.contract.conftest import PARTITIONS, kafka_config
 from tests.support.kafka_topics import (
     administering,

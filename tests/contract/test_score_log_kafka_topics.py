@@ -10,8 +10,7 @@ import pytest
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from storage import score_log_kafka, score_log_kafka_producer
-from storage.base import (
+from storage.ports import (
     LogConfigurationError,
     LogError,
     LogReader,
@@ -19,8 +18,10 @@ from storage.base import (
     LogUnavailableError,
     NewRecord,
 )
-from storage.score_log_kafka import KafkaScoreLog
-from storage.score_log_kafka_config import KafkaLogConfig
+from storage.score_log.kafka import log as score_log_kafka
+from storage.score_log.kafka import producer as score_log_kafka_producer
+from storage.score_log.kafka.config import KafkaLogConfig
+from storage.score_log.kafka.log import KafkaScoreLog
 from tests.contract.conftest import PARTITIONS, kafka_config
 from tests.support.kafka_topics import administering, delete_topic, make_topic, set_topic
 from tests.support.servers_kafka import PASSWORD, USER, KafkaForTests

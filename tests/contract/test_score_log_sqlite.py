@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.base import (
+from storage.ports import (
     DeadLetter,
     LogDiskFullError,
     LogError,
@@ -23,7 +23,7 @@ from storage.base import (
     NewRecord,
     StorageVersionError,
 )
-from storage.score_log_sqlite import SqliteScoreLog
+from storage.score_log.sqlite.log import SqliteScoreLog
 from tests.contract.conftest import PARTITIONS, ManualClock
 
 ROOT = Path(__file__).parents[2]

@@ -1,10 +1,10 @@
-"""What every Updates must keep, as `storage/base/updates.py` states it."""
+"""What every Updates must keep, as `storage/ports/updates.py` states it."""
 
 from __future__ import annotations
 
 import asyncio
 
-from storage.base import Publication, Subscription, Updates
+from storage.ports import Publication, Subscription, Updates
 
 
 async def drain(subscription: Subscription, wanted: int) -> list[Publication]:

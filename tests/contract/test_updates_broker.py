@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from storage.base import Publication
-from storage.updates_broker import Broker, BrokerUpdates, UnknownSubscriberError
+from storage.ports import Publication
+from storage.updates.embedded import Broker, BrokerUpdates, UnknownSubscriberError
 
 LOST = Publication("", b"", lost=True)
 

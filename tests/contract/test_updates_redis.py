@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from storage.base import Publication, Subscription
-from storage.redis_nodes import RedisConfig
-from storage.updates_redis import RedisUpdates
+from storage.ports import Publication, Subscription
+from storage.redis_client.cluster import RedisConfig
+from storage.updates.redis import RedisUpdates
 from tests.support.servers_redis import RunningRedis, free_ports
 
 AGAIN_S = 5.0  # channels are subscribed again, and announced as lost, within this

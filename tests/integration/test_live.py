@@ -12,8 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from cluster.settings import Settings
-from cluster.tokens import token
+from cluster.config.settings import Settings
+from cluster.config.tokens import token
 from tests.integration.conftest import create, eventually, join, submit
 from tests.support.running import RunningPalio
 from tests.support.watcher import WAIT_S, Watcher

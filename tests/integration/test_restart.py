@@ -13,10 +13,10 @@ import pytest
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.fold import apply
 from actors.domain.tournament import Tournament
-from actors.parse import Parser
-from cluster.parts import open_log, open_records, signer_of
-from cluster.settings import Settings
-from storage.base import DeadLetter
+from actors.ingest.parse import Parser
+from cluster.config.settings import Settings
+from cluster.startup.ports import open_log, open_records, signer_of
+from storage.ports import DeadLetter
 from tests.integration.conftest import create, eventually, join, stamp, submit
 from tests.support.load import Load
 from tests.support.running import NO_LIMITS, RunningPalio

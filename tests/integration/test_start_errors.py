@@ -94,9 +94,9 @@ def test_an_ill_typed_setting(tmp_path):
 def test_a_log_that_does_not_belong_to_the_records(tmp_path):
     import asyncio
 
-    from cluster.parts import open_log, open_records
-    from cluster.settings import Settings
-    from storage.base import Checkpoint
+    from cluster.config.settings import Settings
+    from cluster.startup.ports import open_log, open_records
+    from storage.ports import Checkpoint
 
     async def prepare() -> None:
         settings = Settings(data_dir=tmp_path)

@@ -12,9 +12,9 @@ from actors.domain.copies import decode_participant, rows_of
 from actors.domain.delivery import scope_name
 from actors.domain.tournament import Tournament
 from actors.domain.values import decimal_score
-from actors.entity import Entity
-from actors.ingest import Ingest
-from actors.owner import Owner
+from actors.ingest.ingest import Ingest
+from actors.owner.entity import Entity
+from actors.owner.owner import Owner
 from tests.simulation.truth import Truth, truth_of
 from tests.simulation.workload import Workload
 from tests.simulation.world import World

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from actors.director import Director
-from actors.ingest import Ingest, IngestConfig
-from actors.owner import Owner, OwnerConfig
-from actors.owner_reads import OwnerReads
-from actors.parse import Parser
-from actors.read_copies import CopiesConfig, ReadCopies
-from storage.base import LogUnavailableError, RecordsUnavailableError
+from actors.director.director import Director
+from actors.ingest.ingest import Ingest, IngestConfig
+from actors.ingest.parse import Parser
+from actors.owner.owner import Owner, OwnerConfig
+from actors.owner.read_copies import CopiesConfig, ReadCopies
+from actors.owner.reads import OwnerReads
+from storage.ports import LogUnavailableError, RecordsUnavailableError
 from tests.simulation.ports import ProcessCopies, ProcessLog, ProcessRecords, ProcessUpdates
 from tests.simulation.process import Process
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DirectorPart:
-    """As `cluster.director_actor.DirectorActor`."""
+    """As `cluster.actors.director.DirectorActor`."""
 
     def __init__(self, process: Process) -> None:
         world = process.world
@@ -54,7 +54,7 @@ async def director_main(process: Process) -> None:
 
 
 class SimulatedLauncher:
-    """`Launcher` over the world's slots, as `cluster.director_actor.RayLauncher` over named actors."""
+    """`Launcher` over the world's slots, as `cluster.actors.director.RayLauncher` over named actors."""
 
     def __init__(self, world: World, process: Process) -> None:
         self._world = world
@@ -101,7 +101,7 @@ class SimulatedLauncher:
 
 
 class OwnerPart(Owner):
-    """As `cluster.tournament_actor.TournamentActor`: an owner with one more method."""
+    """As `cluster.actors.tournament.TournamentActor`: an owner with one more method."""
 
     async def adopt_one(self, partition: int, tournament: int, after: int) -> None:
         await self.adopt([(partition, tournament, after)])
@@ -166,7 +166,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
 
 
 class CalledDirector:
-    """The director in its process, as `actors.homes.Director`."""
+    """The director in its process, as `actors.ingest.placement.Director`."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

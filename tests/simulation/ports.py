@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from storage.base import (
+from storage.ports import (
     Checkpoint,
     CopyPosition,
     DeadLetter,
@@ -160,7 +160,7 @@ class ProcessRecords:
         self._settle(checkpoint)
 
     async def _save_sharded(self, checkpoint: Checkpoint) -> None:
-        """As `storage.records_sharded`: the part of each shard, and last what stands for both; a shard that is away takes nothing, or
+        """As `storage.records.mysql.sharded`: the part of each shard, and last what stands for both; a shard that is away takes nothing, or
         takes it and does not say so."""
         world = self._process.world
         away = world.faults.away(world.clock_ms())

@@ -59,7 +59,7 @@ class Process:
         await self.step("woke")
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """A background task; one that ends takes the process with it, as `cluster.process.Background` does."""
+        """A background task; one that ends takes the process with it, as `cluster.actors.process.Background` does."""
         self.world.spawn(self._guard(work))
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:

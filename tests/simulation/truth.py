@@ -10,8 +10,8 @@ from actors.domain.fold import Outcome, apply
 from actors.domain.messages import Claim, Create, decode_value
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
-from actors.parse import Parser
-from storage.base import DeadLetter, LogRecord
+from actors.ingest.parse import Parser
+from storage.ports import DeadLetter, LogRecord
 from tests.support.naive_tournament import NaiveTournament
 
 At = tuple[int, int]  # partition, offset

@@ -10,7 +10,7 @@ import msgspec
 from actors.domain.messages import Create, Message, Tick, encode_message, encode_score
 from actors.domain.publications import replies_channel
 from actors.domain.values import partition_of
-from storage.base import LogUnavailableError, NewRecord
+from storage.ports import LogUnavailableError, NewRecord
 from tests.simulation.world import World
 from tests.support.histories import KINDS, SALT, Score, random_record, random_spec
 

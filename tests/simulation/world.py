@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from actors.director import Plan
+from actors.director.director import Plan
 from actors.domain.signing import Signer
-from storage.base import LogTruncatedError, ParticipantRow, StoredSnapshot, TournamentRow
+from storage.ports import LogTruncatedError, ParticipantRow, StoredSnapshot, TournamentRow
 from tests.simulation.faults import Faults
 from tests.simulation.gateway import Gateway
 from tests.simulation.parts import director_main

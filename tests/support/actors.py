@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cluster.parts import NAMESPACE
+from cluster.startup.ports import NAMESPACE
 from tests.support.running import RunningPalio
 
 CODE = """

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from actors.domain.delivery import Item
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
-from actors.entity import Entity, Scope
-from actors.owner import Owner, OwnerConfig
-from actors.owner_reads import OwnerReads
-from storage.base import RankingsQuery, ReadModel, Reply
+from actors.owner.entity import Entity, Scope
+from actors.owner.owner import Owner, OwnerConfig
+from actors.owner.reads import OwnerReads
+from storage.ports import RankingsQuery, ReadModel, Reply
 from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, fold, items_of
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 

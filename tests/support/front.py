@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from serve_app import documents
-from serve_app.api import create_app
-from serve_app.auth import make_token
+from serve_app.api import documents
+from serve_app.api.app import create_app
+from serve_app.api.openapi import openapi_document
 from serve_app.config import FrontConfig
-from serve_app.openapi import openapi_document
-from serve_app.problems import CODES
-from serve_app.services import Services, open_services
+from serve_app.http.problems import CODES
+from serve_app.security.auth import make_token
+from serve_app.services.container import Services, open_services
 from tests.support.inprocess import InProcessPalio
 
 SECRET = b"a secret of thirty-two bytes, now"

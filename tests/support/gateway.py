@@ -11,14 +11,14 @@ from typing import Any
 import jsonpatch
 from websockets.asyncio.client import ClientConnection, connect
 
-from serve_app.auth import Role, make_token
 from serve_app.config import FrontConfig
-from serve_app.gateway_app import GatewayApp
-from serve_app.gateway_server import GatewayServer, start
-from serve_app.handlers import Handlers
-from serve_app.http import Request, Response
-from serve_app.hub import Hub, HubLimits
-from serve_app.services import open_services, wall_clock_ms
+from serve_app.gateway.app import GatewayApp
+from serve_app.gateway.server import GatewayServer, start
+from serve_app.handlers.handlers import Handlers
+from serve_app.http.messages import Request, Response
+from serve_app.live.hub import Hub, HubLimits
+from serve_app.security.auth import Role, make_token
+from serve_app.services.container import open_services, wall_clock_ms
 from tests.support.inprocess import InProcessPalio
 
 SECRET = b"a secret of the tests, long enough"

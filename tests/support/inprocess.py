@@ -28,8 +28,8 @@ from actors.domain.publications import (
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
-from actors.parse import Parsed, Parser
-from storage.base import (
+from actors.ingest.parse import Parsed, Parser
+from storage.ports import (
     LiveSnapshot,
     LogRecord,
     NewRecord,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from actors.rows import tournament_row
-from storage.base import (
+from actors.owner.rows import tournament_row
+from storage.ports import (
     Checkpoint,
     ListQuery,
     OutboxRow,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from storage.base import Publication
+from storage.ports import Publication
 
 
 class InProcessUpdates:

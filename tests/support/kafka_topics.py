@@ -14,10 +14,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.record._crc32c import crc as crc32c
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from storage.score_log_kafka_client import KafkaClient
-from storage.score_log_kafka_config import KafkaLogConfig
-from storage.score_log_kafka_topics import log_settings
-from storage.score_log_kafka_wire import ProduceRequest
+from storage.score_log.kafka.client import KafkaClient
+from storage.score_log.kafka.config import KafkaLogConfig
+from storage.score_log.kafka.protocol import ProduceRequest
+from storage.score_log.kafka.topics import log_settings
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from storage.base import NewRecord
-from storage.score_log_sqlite import SqliteScoreLog
+from storage.ports import NewRecord
+from storage.score_log.sqlite.log import SqliteScoreLog
 
 
 async def main(path: str, partitions: int, writer: str, calls: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from storage.base import (
+from storage.ports import (
     CopyPosition,
     RankingsQuery,
     ReadModelDelta,

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from storage.base import (
+from storage.ports import (
     DeadLetter,
     LogBounds,
     LogError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage.base import (
+from storage.ports import (
     Checkpoint,
     ListQuery,
     OutboxRow,
@@ -17,7 +17,7 @@ from storage.base import (
 
 
 class MemoryRecords:
-    """See `storage.base.records.Records`."""
+    """See `storage.ports.records.Records`."""
 
     def __init__(self) -> None:
         self._tournaments: dict[int, TournamentRow] = {}

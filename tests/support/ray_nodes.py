@@ -1,4 +1,4 @@
-"""Several Ray nodes beside a test: see `scripts.ray_nodes`."""
+"""Several Ray nodes beside a test: see `scripts.local_servers.ray_nodes`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import psutil
 
-from cluster.settings import PROJECT_DIR
+from cluster.config.settings import PROJECT_DIR
 from tests.support.running import kill_9
 
 
@@ -27,7 +27,7 @@ class RayNodes:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "scripts.ray_nodes", str(self._count)],
+            [sys.executable, "-P", "-m", "scripts.local_servers.ray_nodes", str(self._count)],
             env={**os.environ, "PYTHONPATH": str(PROJECT_DIR), **self._env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from cluster.settings import PROJECT_DIR
-from scripts.servers_base import names, pid_of
-from scripts.servers_fleet import BLOCK, MEMBERS, Fleet
-from scripts.servers_settings import settings_of
+from cluster.config.settings import PROJECT_DIR
+from scripts.local_servers.base import names, pid_of
+from scripts.local_servers.fleet import BLOCK, MEMBERS, Fleet
+from scripts.local_servers.settings import settings_of
 from tests.support.running import free_ports
 
 COMMAND_S = 240.0  # a first start takes 15 s on a quiet machine

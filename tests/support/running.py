@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from cluster.parts import metrics_dir
-from cluster.settings import PROJECT_DIR, Settings
-from cluster.tokens import token
+from cluster.config.settings import PROJECT_DIR, Settings
+from cluster.config.tokens import token
+from cluster.startup.ports import metrics_dir
 
 START_S = 300.0  # a start takes 15 s on a quiet machine; on a busy one many times that
 STOP_S = 90.0
@@ -44,7 +44,7 @@ def environment_of(env: dict[str, str]) -> dict[str, str]:
 
 
 # `scripts/run` without its set-up of the virtual environment, which the tests already run in.
-RUN = (sys.executable, "-P", "-m", "scripts.run_palio")
+RUN = (sys.executable, "-P", "-m", "scripts.cli.run")
 
 
 def run_palio(
@@ -103,7 +103,7 @@ class RunningPalio:
 
     def redeploy(self, **env: str) -> None:
         """`scripts/palio redeploy`: new replicas of the doors, with these settings. Raises AssertionError with what it said."""
-        command = [sys.executable, "-P", "-m", "scripts.palio_cli", "redeploy", "--data", str(self.data)]
+        command = [sys.executable, "-P", "-m", "scripts.cli.palio", "redeploy", "--data", str(self.data)]
         done = subprocess.run(
             command,
             env=environment_of({**self.env, **env}),

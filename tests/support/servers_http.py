@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.servers_base import HOST, ServerError, launch, listens, pid_of, wait_until
+from scripts.local_servers.base import HOST, ServerError, launch, listens, pid_of, wait_until
 
 
 class HttpServers:

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from scripts.servers_base import listens, stop
-from scripts.servers_influx import InfluxServer
-from storage.base import Point
-from storage.metrics_influx import InfluxConfig
+from scripts.local_servers.base import listens, stop
+from scripts.local_servers.influx import InfluxServer
+from storage.metrics.influx import InfluxConfig
+from storage.ports import Point
 
 
 def free_ports(count: int) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.servers_base import HOST, pid_of, stop
-from scripts.servers_kafka import KafkaServer
+from scripts.local_servers.base import HOST, pid_of, stop
+from scripts.local_servers.kafka import KafkaServer
 from tests.support.certificates import Authority
 
 USER = "palio"

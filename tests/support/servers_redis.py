@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from scripts.servers_base import HOST, names, pid_of, stop, wait_until
-from scripts.servers_redis import NODES, RedisClusterServer, RedisServer, ask, start_node
-from storage.redis_nodes import RedisConfig
+from scripts.local_servers.base import HOST, names, pid_of, stop, wait_until
+from scripts.local_servers.redis import NODES, RedisClusterServer, RedisServer, ask, start_node
+from storage.redis_client.cluster import RedisConfig
 
 
 class RunningRedis:

@@ -13,10 +13,10 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import apply
 from actors.domain.messages import Claim
 from actors.domain.tournament import Tournament
-from actors.parse import Parsed, Parser
-from cluster.parts import open_log, open_records, signer_of
-from cluster.settings import Settings
-from storage.base import DeadLetter
+from actors.ingest.parse import Parsed, Parser
+from cluster.config.settings import Settings
+from cluster.startup.ports import open_log, open_records, signer_of
+from storage.ports import DeadLetter
 from tests.support.real_servers import RealServers
 
 

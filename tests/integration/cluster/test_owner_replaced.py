@@ -19,9 +19,9 @@ from prometheus_client.mmap_dict import MmapedDict
 
 from actors.domain.messages import Claim, Tick
 from actors.domain.values import partition_of
-from cluster.parts import metrics_dir
-from cluster.settings import Settings
-from scripts.servers_settings import settings_of
+from cluster.config.settings import Settings
+from cluster.startup.ports import metrics_dir
+from scripts.local_servers.settings import settings_of
 from tests.integration.conftest import create, eventually, join, shown, stamp
 from tests.support.load import Load
 from tests.support.ray_nodes import RayNodes

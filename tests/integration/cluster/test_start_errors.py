@@ -7,8 +7,8 @@ import dataclasses
 
 import pytest
 
-from storage.score_log_kafka import KafkaScoreLog
-from storage.score_log_kafka_config import KafkaLogConfig
+from storage.score_log.kafka.config import KafkaLogConfig
+from storage.score_log.kafka.log import KafkaScoreLog
 from tests.integration.test_start_errors import refused
 from tests.support.real_servers import RealServers
 

@@ -10,8 +10,8 @@ import httpx
 import psutil
 
 from actors.domain.codec import encode_snapshot
-from cluster.settings import PROJECT_DIR, Settings
-from scripts.servers_settings import settings_of
+from cluster.config.settings import PROJECT_DIR, Settings
+from scripts.local_servers.settings import settings_of
 from tests.integration.conftest import create, eventually, join, shown, submit
 from tests.support.real_servers import RealServers
 from tests.support.running import NO_LIMITS, RunningPalio

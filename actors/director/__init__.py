@@ -1,0 +1,1 @@
+"""The director: which owner has what, and whether log and records belong together."""

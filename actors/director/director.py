@@ -1,0 +1,186 @@
+"""The director: which actor owns what. A plain class that starts and stops actors through `Launcher`.
+
+Shared scopes are fixed: partition p belongs to `shard-<p mod shards>`. A dedicated tournament gets an actor alone while there are fewer than
+`max_dedicated`; else its scope is hosted by its partition's shard. What it knows can be rebuilt: from the store's active dedicated
+tournaments and from ingest, which asks again for what nobody holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from actors.domain.delivery import scope_name
+from storage.ports import Records, RecordsUnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many of what: `partitions` of the log over `shards` and `ingests`, at most `max_dedicated` actors for one tournament each."""
+
+    partitions: int
+    shards: int
+    ingests: int
+    max_dedicated: int
+    dedicated_capacity: int
+
+    def shard_of(self, partition: int) -> str:
+        """The shard that owns a partition's shared tournaments."""
+        return f"shard-{partition % self.shards}"
+
+    def partitions_of_shard(self, shard: int) -> list[int]:
+        """The partitions of one shard."""
+        return list(range(shard, self.partitions, self.shards))
+
+    def partitions_of_ingest(self, ingest: int) -> list[int]:
+        """The partitions that one ingest actor reads."""
+        return list(range(ingest, self.partitions, self.ingests))
+
+    def wants_dedicated(self, placement: str, capacity: int | None) -> bool:
+        """Whether a tournament's scope is its own. A pure function of the create, so that a repeat is placed alike."""
+        return placement == "dedicated" or (
+            placement == "auto" and capacity is not None and capacity >= self.dedicated_capacity
+        )
+
+
+class Launcher(Protocol):
+    """Starts and stops actors. Every call may be repeated; a name is taken by one live actor at a time."""
+
+    async def start_shard(self, name: str, partitions: list[int]) -> None:
+        """Start a shard that adopts its partitions, unless it is there."""
+        ...
+
+    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
+        """Start an actor for one tournament, unless it is there."""
+        ...
+
+    async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
+        """Start an ingest actor, unless it is there."""
+        ...
+
+    async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
+        """Have a running owner take a scope."""
+        ...
+
+    async def release(self, owner: str, partition: int, tournament: int) -> None:
+        """Have a running owner give a scope up, after a checkpoint."""
+        ...
+
+    async def stop(self, name: str) -> None:
+        """End an actor for good; one that is gone is fine."""
+        ...
+
+    async def dedicated(self) -> list[int]:
+        """The tournaments that have a living actor of their own."""
+        ...
+
+
+@dataclass(slots=True)
+class Routes:
+    """Where tournaments live: `dedicated` maps a tournament to its owner, all others follow the plan."""
+
+    version: int = 0
+    dedicated: dict[int, str] = field(default_factory=dict)
+
+
+class Director:
+    """See the module."""
+
+    def __init__(self, plan: Plan, launcher: Launcher, records: Records) -> None:
+        self.plan = plan
+        self._launcher = launcher
+        self._records = records
+        self._hosting = asyncio.Lock()  # one placement at a time, so that the maximum holds
+        self._alone: set[int] = set()  # dedicated tournaments with an actor of their own
+        self._partitions: dict[int, int] = {}  # of every tournament in `routes`
+        self._after: dict[
+            int, int
+        ] = {}  # the same: the offset before its create, as far as it was told; the log may start there
+        self._complete = False  # every dedicated tournament that is stored and not over is in `routes`
+        self.routes = Routes()
+
+    async def start(self) -> None:
+        """Bring everything up: shards, the dedicated tournaments that are not over, then ingest."""
+        plan = self.plan
+        shards = [(f"shard-{i}", plan.partitions_of_shard(i)) for i in range(plan.shards)]
+        # what an earlier director started goes on where it is; what ended meanwhile has no need of its actor any more
+        living = await self._launcher.dedicated()
+        self._alone.update(living)
+        await asyncio.gather(*(self._launcher.start_shard(name, partitions) for name, partitions in shards))
+        for tournament in living:
+            row = await self._records.tournament(tournament)
+            if row is not None and row.status in ("finished", "cancelled"):
+                await self.closed(row.partition, tournament)
+        await self.homes(range(plan.partitions))
+        self._complete = True
+        for index in range(plan.ingests):
+            mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
+            await self._launcher.start_ingest(f"ingest-{index}", mine)
+
+    async def homes(self, partitions: Iterable[int]) -> dict[int, tuple[int, str]]:
+        """(partition, owner) of every dedicated tournament in some partitions that is stored and not over.
+
+        Where the records do not answer, those that are hosted: who has hosted all that was stored at the start knows of every other since.
+        """
+        return {
+            tournament: (partition, await self.host(partition, tournament, -1))
+            for partition in partitions
+            for tournament in await self._active(partition)
+        }
+
+    async def _active(self, partition: int) -> list[int]:
+        try:
+            return await self._records.active(partition, dedicated=True)
+        except RecordsUnavailableError as error:
+            if not self._complete:
+                raise
+            logger.warning("dedicated tournaments of partition %d as they are hosted: %s", partition, error)
+            return [tournament for tournament in self.routes.dedicated if self._partitions[tournament] == partition]
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        """The owner of a scope, started or told to adopt it; asking again gives the same answer."""
+        shard = self.plan.shard_of(partition)
+        if not tournament:
+            await self._launcher.start_shard(shard, self.plan.partitions_of_shard(int(shard.removeprefix("shard-"))))
+            await self._launcher.adopt(shard, partition, 0, after)
+            return shard
+        async with self._hosting:
+            told = (after, self._after.get(tournament, -1))
+            after = min((each for each in told if each >= 0), default=-1)  # the lower is the first create's
+            row = await self._records.tournament(tournament)
+            over = row is not None and row.status in ("finished", "cancelled")
+            hosted = tournament in self.routes.dedicated
+            if not hosted and tournament not in self._alone:
+                # who is to own it reads this first: if it cannot, that is told now, and not after a wait that holds up all others
+                await self._records.projected([scope_name(partition, tournament)])
+            alone = tournament in self._alone or not (hosted or over or len(self._alone) >= self.plan.max_dedicated)
+            name = f"tournament-{tournament}" if alone else shard
+            if alone:
+                await self._launcher.start_dedicated(name, partition, tournament, after)
+                self._alone.add(tournament)
+            await self._launcher.adopt(name, partition, tournament, after)
+            if self.routes.dedicated.get(tournament) != name:
+                self.routes.dedicated[tournament] = name
+                self._partitions[tournament] = partition
+                self._after[tournament] = after
+                self.routes.version += 1
+                logger.info("tournament %d is hosted by %s", tournament, name)
+            return name
+
+    async def closed(self, partition: int, tournament: int) -> None:
+        """A dedicated tournament is over and durable: its actor ends, its partition's shard answers for it."""
+        async with self._hosting:
+            self.routes.dedicated.pop(tournament, None)
+            self._partitions.pop(tournament, None)
+            self._after.pop(tournament, None)
+            self.routes.version += 1
+            if tournament in self._alone:
+                self._alone.discard(tournament)
+                await self._launcher.stop(f"tournament-{tournament}")
+            # the shard may hold it, now or from before a restart of this director, and must answer from the snapshot
+            await self._launcher.release(self.plan.shard_of(partition), partition, tournament)

@@ -1,0 +1,342 @@
+"""Ingest: reads its partitions of the score log once, and feeds every owner the ranges of its scopes, each from its own watermark.
+
+A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.window`). Each owner has a feed with one delivery in
+flight. An owner that is down holds nothing up: the window moves on without it, and when it is back its feed reads the log from the
+owner's watermark until it is inside the window again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from actors.ingest.dead_letters import DeadLetters
+from actors.ingest.feed import Feed
+from actors.ingest.parse import Parsed, Parser
+from actors.ingest.placement import Director, Homes
+from actors.ingest.window import Window
+from storage.ports import DeadLetter, LogError, LogRange, LogReader, LogTruncatedError, LogUnavailableError, ScoreLog
+
+logger = logging.getLogger(__name__)
+
+GATHER_STEP_MS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """`batch` records at most a delivery and a poll; `buffer` records at most in the windows; times in ms.
+
+    `read_interval_ms`: pause between two polls that bring little: a poll costs the log's server and us the same whatever it brings.
+    `delivery_interval_ms`: least time from one delivery to an owner to the next, unless `prompt` records wait for it, or one whose
+    outcome somebody waits for. A delivery costs about 2 ms of CPU whatever it carries, so under load they must not be small; the
+    first after a rest goes at once.
+    """
+
+    batch: int = 2000
+    buffer: int = 20_000
+    poll_wait_ms: int = 250
+    read_interval_ms: int = 5
+    delivery_timeout_ms: int = 5000
+    director_timeout_ms: int = 30_000
+    delivery_interval_ms: int = 20
+    prompt: int = 500
+    retry_ms: int = 100
+    retry_max_ms: int = 250
+    commit_interval_ms: int = 1000
+    keep_ms: int = 3_600_000
+
+
+class Ingest:
+    """See the module. `deliver(owner, data)` hands encoded ranges to an owner; `sleep(seconds)` is the clock's wait."""
+
+    def __init__(
+        self,
+        *,
+        log: ScoreLog,
+        parser: Parser,
+        partitions: Mapping[int, str],
+        deliver: Callable[[str, bytes], Awaitable[bytes]],
+        director: Director,
+        config: IngestConfig,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._log = log
+        self._parser = parser
+        self.config = config
+        self._deliver = deliver
+        self.sleep = sleep
+        self.windows = {partition: Window(partition) for partition in partitions}
+        self.feeds: dict[str, Feed] = {}
+        self.grown = asyncio.Event()  # a feed was added
+        self.homes = Homes(
+            director, self, timeout_ms=config.director_timeout_ms, retry_ms=config.retry_max_ms, sleep=sleep
+        )
+        self.letters = DeadLetters(log, config.buffer)
+        self._reader: LogReader | None = None  # once it is open
+        self.stopped: set[int] = set()  # partitions that lost records which nobody has applied
+        for partition, owner in partitions.items():
+            self.feed_scope(owner, partition, 0)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Place the windows at the committed offsets. Waits for a director that does not answer."""
+        committed = await self._committed()
+        for partition, window in self.windows.items():
+            window.start(committed.get(partition, -1))
+        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
+
+    async def _committed(self) -> dict[int, int]:
+        """Where windows may be placed: from there on every create is seen, and what was created before is stored.
+
+        So the offsets are read first, and then the stored dedicated tournaments, which are fed from now on.
+        """
+        while True:
+            try:
+                committed = await self._log.committed()
+                await self.homes.load(list(self.windows))
+                break
+            except LogUnavailableError as error:
+                logger.warning("the log does not tell what is committed yet: %s", error)
+            except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
+                logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
+            await self.sleep(self.config.retry_max_ms / 1000)
+        return committed
+
+    async def read_once(self, wait_ms: int) -> int:
+        """Read and decode what is new, within the buffer's bound; how many offsets came."""
+        self.trim()
+        if self.buffered() >= self.config.buffer:
+            return 0
+        assert self._reader is not None
+        ranges = await self._reader.poll(self.config.batch, wait_ms)
+        for log_range in ranges:  # all of them, whatever comes then: the reader has gone on behind them
+            self._take(log_range)
+        await self.letters.flush()
+        return sum(log_range.upto - log_range.after for log_range in ranges)
+
+    def _take(self, log_range: LogRange) -> None:
+        window = self.windows[log_range.partition]
+        parsed = self.parse(log_range)
+        for record in parsed:
+            if record.message is not None:
+                self.homes.meet(record)
+        window.extend(log_range.upto, parsed)
+        urgent = any(record.item.reply_to for record in parsed)
+        for feed in self.feeds.values():
+            feed.wake.set()
+            feed.urgent = feed.urgent or urgent
+
+    def parse(self, log_range: LogRange) -> list[Parsed]:
+        """Decode a range; what cannot be becomes a dead letter, at once."""
+        parsed: list[Parsed] = []
+        for record in log_range.records:
+            result = self._parser.parse(record)
+            if isinstance(result, DeadLetter):
+                self.letters.add(result)
+            else:
+                parsed.append(result)
+        return parsed
+
+    async def read_log(self, partition: int, after: int, limit: int) -> tuple[int, list[Parsed]]:
+        """Records behind the window, for a feed that catches up: (upto, records)."""
+        log_range = await self._log.read(partition, after, limit)
+        parsed: list[Parsed] = []
+        for record in log_range.records:
+            result = self._parser.parse(record)
+            if not isinstance(result, DeadLetter):  # it became one when it was first read
+                parsed.append(result)
+        return log_range.upto, parsed
+
+    # -- scopes ---------------------------------------------------------------------------------------------------
+
+    async def send(self, owner: str, data: bytes) -> bytes:
+        """Deliver to an owner, within the deadline."""
+        # not asyncio.wait_for: before Python 3.12 it may swallow a cancellation, and then the whole process never ends
+        async with asyncio.timeout(self.config.delivery_timeout_ms / 1000):
+            return await self._deliver(owner, data)
+
+    def feed_scope(self, owner: str, partition: int, tournament: int, after: int = -1) -> None:
+        """See `actors.ingest.placement.Feeding`."""
+        if owner not in self.feeds:
+            self.feeds[owner] = Feed(owner, self)
+            self.grown.set()
+        self.feeds[owner].add(partition, tournament, after)
+
+    def leave_scope(self, owner: str, partition: int, tournament: int) -> None:
+        """See `actors.ingest.placement.Feeding`."""
+        if owner in self.feeds:
+            self.feeds[owner].remove(partition, tournament)
+
+    # -- bounds and progress --------------------------------------------------------------------------------------
+
+    def buffered(self) -> int:
+        """Decoded records in the windows."""
+        return sum(len(window) for window in self.windows.values())
+
+    def trim(self) -> None:
+        """Drop from the windows what every owner that is well has taken."""
+        low = {partition: window.upto for partition, window in self.windows.items()}
+        for feed in self.feeds.values():
+            if feed.healthy:
+                for (partition, _), position in feed.positions.items():
+                    # one that catches up from the log is outside the window, and holds nothing up
+                    if position.watermark is not None and position.watermark >= self.windows[partition].after:
+                        low[partition] = min(low[partition], position.watermark)
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                if position.at >= low[partition]:
+                    position.behind_since_ms = None
+                elif position.behind_since_ms is None:
+                    position.behind_since_ms = self.windows[partition].next_time_ms(position.at)
+        for partition, window in self.windows.items():
+            window.trim(low[partition])
+
+    async def commit(self) -> dict[int, int]:
+        """Commit in the log what is durable in every scope; returns it."""
+        durable: dict[int, int] = {}
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                durable[partition] = min(durable.get(partition, position.durable), position.durable)
+        for partition, after in self.homes.homeless:
+            durable[partition] = min(durable.get(partition, after), after)
+        # beyond the windows there may be creates of dedicated tournaments, whose scopes nobody knows yet
+        read = {partition: window.upto for partition, window in self.windows.items()}
+        offsets = {p: min(offset, read[p]) for p, offset in durable.items() if min(offset, read[p]) >= 0}
+        if offsets:
+            await self._log.commit(offsets)
+        return offsets
+
+    def lag_records(self, ends: Mapping[int, int] | None = None) -> dict[int, int]:
+        """For each partition, how many offsets its slowest scope is behind `ends` (the log's last offsets) or, without them, what was read."""
+        lag: dict[int, int] = {}
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                upto = max(self.windows[partition].upto, (ends or {}).get(partition, -1))
+                lag[partition] = max(lag.get(partition, 0), upto - position.at)
+        return lag
+
+    def oldest_unapplied_ms(self) -> dict[int, int]:
+        """For each partition with records that some scope has not taken, as far as they were read, the append time of the oldest."""
+        oldest: dict[int, int] = {}
+        for feed in self.feeds.values():
+            for (partition, _), position in feed.positions.items():
+                time_ms = position.behind_since_ms or self.windows[partition].next_time_ms(position.at)
+                if time_ms is not None:
+                    oldest[partition] = min(oldest.get(partition, time_ms), time_ms)
+        return oldest
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read, feed and commit until cancelled. Any failure of its own tasks ends it: its process then starts anew."""
+        await self.open()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read_loop())
+            tasks.create_task(self._commit_loop())
+            tasks.create_task(self.homes.run())
+            fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
+            while True:
+                fed = {owner: feed for owner, feed in fed.items() if owner in self.feeds}
+                for owner, feed in self.feeds.items():
+                    if fed.get(owner) is not feed:
+                        fed[owner] = feed
+                        tasks.create_task(self._feed_loop(feed))
+                self.grown.clear()
+                await self.grown.wait()
+
+    async def _read_loop(self) -> None:
+        truncated: LogTruncatedError | None = None
+        while True:
+            try:
+                if truncated is not None:
+                    await self._resume(truncated)
+                    truncated = None
+                came = await self.read_once(self.config.poll_wait_ms)
+                if 0 < came < self.config.prompt or self.buffered() >= self.config.buffer:  # full: the feeds make room
+                    await self.sleep(self.config.read_interval_ms / 1000)
+            except LogTruncatedError as error:
+                truncated = error
+            except LogUnavailableError as error:
+                logger.warning("the log does not answer, it will be read again: %s", error)
+                await self.sleep(error.retry_after_s)
+            except LogError as error:
+                logger.critical("the log cannot be read, nothing is applied until it can: %s", error)
+                await self.sleep(self.config.retry_max_ms / 1000)
+
+    async def _resume(self, error: LogTruncatedError) -> None:
+        """Read on where that loses nothing, and stop the partitions whose records are gone, alone and loudly.
+
+        Records that are gone may all be durable: another process that read these partitions committed further than this one has read.
+        """
+        logger.warning("records were gone before they were read: %s", error)
+        committed, bounds = await self._committed(), await self._log.bounds()
+        for partition, window in self.windows.items():
+            start = bounds[partition].start
+            if partition in self.stopped or window.upto >= start - 1:
+                continue
+            if committed[partition] >= start - 1:
+                window.start(committed[partition])
+            else:
+                self.stopped.add(partition)
+                logger.critical(
+                    "partition %d is stopped: its log starts at %d, read up to %d, durable up to %d",
+                    partition, start, window.upto, committed[partition],
+                )  # fmt: skip
+        if self._reader is not None:
+            await self._reader.close()
+        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items() if p not in self.stopped})
+
+    async def _feed_loop(self, feed: Feed) -> None:
+        delay_ms = self.config.retry_ms
+        while True:
+            try:
+                if not feed.healthy:
+                    await feed.ask()
+                if not await feed.step():
+                    if not feed.positions:
+                        del self.feeds[feed.owner]
+                        return
+                    feed.wake.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self.config.commit_interval_ms / 1000):
+                            await feed.wake.wait()
+                    feed.probe()
+                else:
+                    await self._gather(feed)
+                delay_ms = self.config.retry_ms
+            except Exception as error:  # whatever an owner's trouble is, it must not stop the others
+                logger.warning("%s does not take deliveries, retry in %d ms: %r", feed.owner, delay_ms, error)
+                feed.healthy = False
+                await self.sleep(delay_ms / 1000)
+                delay_ms = min(2 * delay_ms, self.config.retry_max_ms)
+
+    async def _gather(self, feed: Feed) -> None:
+        """Let records come together after a delivery. What an owner cannot take yet is not sent again at once."""
+        if feed.refused:
+            await self.sleep(self.config.retry_ms / 1000)
+            return
+        waited_ms = 0
+        while waited_ms < self.config.delivery_interval_ms and not feed.urgent and feed.waiting() < self.config.prompt:
+            await self.sleep(GATHER_STEP_MS / 1000)
+            waited_ms += GATHER_STEP_MS
+
+    async def _commit_loop(self) -> None:
+        while True:
+            await self.sleep(self.config.commit_interval_ms / 1000)
+            try:
+                await self.letters.flush()
+                await self.commit()
+                await self._log.prune(self.config.keep_ms)
+            except LogError as error:  # also a log that is another one: reading says so, too
+                logger.warning("not committed, it will be tried again: %s", error)
+
+    async def close(self) -> None:
+        """Store what waits and release the reader."""
+        await self.letters.flush()
+        if self._reader is not None:
+            await self._reader.close()

@@ -1,0 +1,1 @@
+"""The owner of tournaments: applies what ingest delivers, publishes, checkpoints, answers reads."""

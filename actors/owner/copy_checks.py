@@ -1,0 +1,89 @@
+"""Asks what readable copies hold. Where nobody answers it asks again within RETRY_MAX_MS: a few first, and all as soon as somebody answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from actors.domain.copy_pacing import RETRY_MAX_MS, retry_pause_ms, spread
+from actors.owner.copy_delta import Copy
+from storage.ports import CopyPosition, ReadModel, ReadModelUnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+class CopyChecks:
+    """`compare_one` gets each answer. `clock_ms` and `draw` (0 to 1) only pace; at most `batch` copies are asked for at a time."""
+
+    def __init__(
+        self,
+        read_model: ReadModel,
+        clock_ms: Callable[[], int],
+        draw: Callable[[], float],
+        batch: int,
+        copies: Mapping[int, Copy],
+        compare_one: Callable[[int, CopyPosition | None], None],
+    ) -> None:
+        self._read_model = read_model
+        self._clock_ms = clock_ms
+        self._draw = draw
+        self._batch = batch
+        self._copies = copies
+        self._compare = compare_one
+        self._unanswered: dict[int, None] = {}  # in this order
+        self._retries = 0
+        self._next_retry_ms = 0
+
+    def is_retry_due(self, now_ms: int) -> bool:
+        """Whether to ask again for those for which nobody answered. A clock that was set back does not stop us."""
+        return bool(self._unanswered) and not 0 < self._next_retry_ms - now_ms <= RETRY_MAX_MS
+
+    async def compare(self, tournament_ids: Sequence[int]) -> None:
+        """Ask for what these copies hold, and tell it."""
+        for first in range(0, len(tournament_ids), self._batch):
+            if not await self._compare_batch(tournament_ids[first : first + self._batch]):
+                self.ask_again(tournament_ids[first:])  # nobody answers: soon, and then a few first
+                return
+
+    async def retry(self) -> None:
+        """A few of those for which nobody answered, wherever they are; all of them as soon as somebody answers."""
+        waiting = list(self._unanswered)
+        self._retries += 1
+        self._plan_retry()
+        first = spread(waiting, self._batch)
+        if await self._compare_batch(first):
+            self._retries = 0
+            done = set(first)
+            await self.compare([i for i in waiting if i not in done])
+
+    def ask_again(self, tournament_ids: Sequence[int]) -> None:
+        """Nobody answers for these: ask again soon."""
+        if tournament_ids and not self._unanswered:
+            self._retries = 0
+            self._plan_retry()
+        self._unanswered.update(dict.fromkeys(tournament_ids))
+
+    def _plan_retry(self) -> None:
+        self._next_retry_ms = self._clock_ms() + retry_pause_ms(self._retries, self._draw())
+
+    async def _compare_batch(self, tournament_ids: Sequence[int]) -> bool:
+        """Compare some copies; False when nobody answered for any of them."""
+        tended: dict[int, int] = {}
+        for tournament_id in tournament_ids:
+            copy = self._copies.get(tournament_id)
+            if copy is not None and not copy.busy:
+                tended[tournament_id] = copy.entity.scope.epoch
+            else:
+                self._unanswered.pop(tournament_id, None)
+        if not tended:
+            return True
+        try:
+            held = await self._read_model.positions(tended)
+        except ReadModelUnavailableError as error:
+            logger.warning("read copies not compared: %s", error)
+            held = {}
+        for tournament_id, position in held.items():
+            self._unanswered.pop(tournament_id, None)
+            self._compare(tournament_id, position)
+        self.ask_again([i for i in tended if i not in held])
+        return bool(held)

@@ -1,0 +1,275 @@
+"""The owner of tournaments: applies deliveries in order, publishes, checkpoints, ticks. A plain class; effects only through ports.
+
+It holds scopes: the shared tournaments of a partition, or one dedicated tournament. A scope begins with a claim record in the log, whose offset
+is the epoch; a later claim by another instance ends it. One coroutine at a time may be in `deliver`; reads never wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from actors.domain.delivery import (
+    GONE,
+    DeliveryAnswer,
+    Range,
+    Rejected,
+    ScopePosition,
+    decode_ranges,
+    encode_answer,
+    scope_name,
+)
+from actors.domain.messages import Claim, encode_message
+from actors.domain.signing import Signer
+from actors.owner.applier import Applier, decoded, outcome_reply
+from actors.owner.checkpointer import Checkpointer
+from actors.owner.entity import Entity, Scope
+from actors.owner.publisher import Publisher
+from actors.owner.read_copies import ReadCopies
+from actors.owner.ticker import Ticker
+from actors.owner.tournament_cache import Holdings
+from storage.ports import (
+    LogTruncatedError,
+    NewRecord,
+    Records,
+    RecordsUnavailableError,
+    ScoreLog,
+    Updates,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerConfig:
+    """`publish_interval_ms` between updates of a tournament (50: 20 a second); checkpoints as in `actors.owner.checkpointer`."""
+
+    publish_interval_ms: int = 50
+    checkpoint_interval_ms: int = 1000
+    checkpoint_max_interval_ms: int = 30_000
+    over_kept: int = 512
+
+
+class Owner:
+    """See the module. `instance` names this very incarnation of the owner called `name`."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        instance: str,
+        log: ScoreLog,
+        records: Records,
+        updates: Updates,
+        signer: Signer,
+        clock_ms: Callable[[], int],
+        config: OwnerConfig,
+        copies: ReadCopies | None = None,
+    ) -> None:
+        self.name = name
+        self.instance = instance
+        self.config = config
+        self._log = log
+        self._records = records
+        self._signer = signer
+        self._clock_ms = clock_ms
+        self.holdings = Holdings(records, clock_ms, config.over_kept)
+        self._delivering = asyncio.Lock()
+        self._ahead: set[tuple[int, int]] = set()  # scopes whose tournaments are ahead of the log
+        self.publisher = Publisher(updates, clock_ms, config.publish_interval_ms)
+        self.checkpointer = Checkpointer(
+            records,
+            clock_ms,
+            config.checkpoint_interval_ms,
+            config.checkpoint_max_interval_ms,
+            self._saved,
+            self._unsaved,
+        )
+        self.copies = copies
+        self._ticker = Ticker(log, self.holdings.active, clock_ms)
+        self._applier = Applier(
+            name=name,
+            instance=instance,
+            holdings=self.holdings,
+            publisher=self.publisher,
+            checkpointer=self.checkpointer,
+            copies=copies,
+            ticker=self._ticker,
+            drop=self._drop,
+        )
+
+    @property
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """How many records came to which (outcome, reason), since the start."""
+        return self._applier.outcomes
+
+    # -- scopes ---------------------------------------------------------------------------------------------------
+
+    async def adopt(self, scopes: Sequence[tuple[int, int, int]]) -> None:
+        """Take scopes over: (partition, tournament or 0, offset from which it is fed at the latest).
+
+        Claims them in the log, then loads what is durable; a scope already held is left alone. Raises LogUnavailableError and
+        RecordsUnavailableError, with none of the scopes taken; LogTruncatedError, with all others taken, for those whose tournaments are
+        ahead of the log.
+        """
+        wanted = [s for s in scopes if s[:2] not in self.holdings.scopes and s[:2] not in self._ahead]
+        if wanted:
+            await self._adopt(wanted)
+        if refused := self._ahead & {scope[:2] for scope in scopes}:
+            raise LogTruncatedError(
+                f"{self.name} does not take {sorted(refused)}: the log lost what their tournaments have applied"
+            )
+
+    async def _adopt(self, wanted: Sequence[tuple[int, int, int]]) -> None:
+        epochs = await self._log.append([self._claim(partition, tournament) for partition, tournament, _ in wanted])
+        projected = await self._records.projected([scope_name(p, t) for p, t, _ in wanted])
+        loaded: list[tuple[Scope, list[Entity]]] = []
+        for (partition, tournament, after), epoch in zip(wanted, epochs, strict=True):
+            at = max(projected.get(scope_name(partition, tournament), -1), after)
+            scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
+            ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
+            entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
+            furthest = max((entity.state.offset for entity in entities), default=-1)
+            # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
+            if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):
+                # rule 10: what comes under these offsets would be taken for what was applied; to try again would only add claims
+                logger.critical(
+                    "%s is stopped: the log ends at %d, a tournament is at %d",
+                    scope_name(partition, tournament), end, furthest,
+                )  # fmt: skip
+                self._ahead.add((partition, tournament))
+                continue
+            scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
+            scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
+            loaded.append((scope, entities))
+        for scope, entities in loaded:
+            self.holdings.scopes[scope.partition, scope.tournament] = scope
+            for entity in entities:
+                self.holdings.place(entity)
+
+    async def release(self, partition: int, tournament: int) -> None:
+        """Give a scope up after a last checkpoint of all; deliveries to it are answered `moved` from now on. One not held is fine."""
+        if (partition, tournament) not in self.holdings.scopes:
+            return
+        await self.checkpointer.full_round(self.holdings.scopes.values())
+        self._drop((partition, tournament))
+
+    def scopes(self) -> list[Scope]:
+        """The scopes held now."""
+        return list(self.holdings.scopes.values())
+
+    def _drop(self, key: tuple[int, int]) -> None:
+        for tournament_id in self.holdings.drop(key):
+            self.publisher.forget(tournament_id)
+            self._ticker.passed(tournament_id)
+            self.checkpointer.forget(tournament_id)
+            if self.copies is not None:
+                self.copies.forget(tournament_id)
+
+    def _claim(self, partition: int, tournament: int) -> NewRecord:
+        name = scope_name(partition, tournament)
+        command_id = f"{self.instance}:{name}"[:64]
+        value = encode_message(Claim(command_id=command_id, scope=name, owner=self.name, instance=self.instance))
+        key = (str(tournament) if tournament else name).encode()
+        return NewRecord(partition, key, value, self._signer.sign(key, value))
+
+    # -- deliveries -----------------------------------------------------------------------------------------------
+
+    async def deliver(self, data: bytes) -> bytes:
+        """Apply encoded ranges; returns the encoded DeliveryAnswer. Rule 3: a range counts only if it follows the watermark.
+
+        Where a finished tournament that a record needs cannot be loaded, nothing of that range is applied: it is delivered again.
+        """
+        rejected: list[Rejected] = []
+        async with self._delivering:
+            positions = [await self._apply_range(delivered, rejected) for delivered in decode_ranges(data)]
+        return encode_answer(DeliveryAnswer(positions, rejected))
+
+    async def _apply_range(self, delivered: Range, rejected: list[Rejected]) -> ScopePosition:
+        key = (delivered.partition, delivered.tournament)
+        scope = self.holdings.scopes.get(key)
+        if scope is None:
+            return ScopePosition(*key, held=False)
+        if delivered.after == GONE and delivered.upto == scope.watermark:
+            await self.release(*key)  # who adopts it again loads what is durable, under a new epoch
+            return ScopePosition(*key, held=False)
+        if delivered.after == scope.watermark and delivered.upto > delivered.after:
+            try:
+                items = decoded(delivered.items)
+                present = await self._applier.find_all(items, scope)
+            except RecordsUnavailableError as error:  # the other ranges may need nothing from there
+                logger.warning("%s waits for the records: %s", scope_name(*key), error)
+                return ScopePosition(*key, scope.watermark, scope.durable)
+            if self.holdings.scopes.get(key) is not scope:
+                return ScopePosition(*key, held=False)
+            was_ready = scope.ready
+            if not self._applier.apply_all(items, scope, present, rejected):
+                self._drop(key)
+                return ScopePosition(*key, held=False)
+            scope.watermark = delivered.upto
+            if scope.ready and not was_ready:
+                self._became_ready(scope)
+        return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=scope.closed)
+
+    def _became_ready(self, scope: Scope) -> None:
+        logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)
+        for entity in self.holdings.active.values():
+            if entity.scope is scope:
+                self.publisher.start_live(entity)
+                self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
+                self.publisher.mark(entity)
+        if self.copies is not None:
+            for entity in self.holdings.of_scope(scope):
+                self.copies.mark(entity)
+
+    # -- loops (the caller decides when) --------------------------------------------------------------------------
+
+    async def publish_due(self) -> int | None:
+        """See Publisher.publish_due."""
+        return await self.publisher.publish_due()
+
+    async def checkpoint_due(self) -> bool:
+        """See Checkpointer.round_due."""
+        return await self.checkpointer.round_due(self.holdings.scopes.values())
+
+    async def copies_due(self) -> bool:
+        """See ReadCopies.round_due; without read copies there is nothing to do."""
+        return self.copies is not None and await self.copies.round_due()
+
+    async def tick_due(self) -> int:
+        """See Ticker.tick_due."""
+        return await self._ticker.tick_due()
+
+    async def _saved(self, entity: Entity, offset: int) -> None:
+        """A tournament became durable at `offset`: release what waited for that."""
+        state = entity.state
+        if offset < state.offset:
+            return
+        held, entity.held = entity.held, []
+        for waiting in held:
+            self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
+        if state.over:
+            self.publisher.mark(entity)  # now it shows as finished
+            if self.copies is not None:
+                self.copies.mark(entity)
+            if entity.scope.tournament:
+                entity.scope.closed = True
+
+    def _unsaved(self, entity: Entity) -> None:
+        """The store did not take a tournament: whoever created it is answered all the same, since the log keeps the create, and nothing
+        passes it before it is durable. What ended it waits on (rule 8)."""
+        for waiting in entity.held:
+            if waiting.outcome.kind == "create":
+                self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
+        entity.held = [waiting for waiting in entity.held if waiting.outcome.kind != "create"]
+
+    async def close(self) -> None:
+        """A last checkpoint and publication."""
+        if not await self.checkpointer.full_round(self.holdings.scopes.values()):
+            logger.warning("last checkpoint not written; the log has it all")
+        await self.publisher.publish_due()
+        if self.copies is not None:
+            await self.copies.close()

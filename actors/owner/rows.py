@@ -1,0 +1,69 @@
+"""What is stored of a tournament for those who query: its row, its participants' rows, the effects of its end. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from actors.domain.messages import Spec
+from actors.domain.tournament import Tournament
+from actors.owner.entity import Entity
+from storage.ports import OutboxRow, ParticipantRow, TournamentRow
+
+
+def participant_rows(entity: Entity) -> list[ParticipantRow]:
+    """The changed rows; all of them, with ranks, once the tournament has finished: then the table is complete and exact."""
+    state = entity.state
+    members, ranking = state.members, state.ranking
+    finished = state.status == "finished"
+    slots = range(len(members)) if finished else sorted(state.dirty)
+    ranks = ranking.ranks(np.arange(len(members), dtype=np.int32)).tolist() if finished else []
+    return [
+        ParticipantRow(
+            tournament_id=state.tournament_id,
+            user_id=members.users.user_id(slot),
+            name=members.names[slot],
+            active=bool(members.active[slot]),
+            score=(score := ranking.score(slot)),
+            attempts=members.attempts[slot],
+            scored_ms=None if score is None else members.scored_ms[slot],
+            joined_ms=members.joined_ms[slot],
+            rank=(ranks[slot] or None) if finished else None,
+        )
+        for slot in slots
+    ]
+
+
+def outbox_rows(entity: Entity) -> list[OutboxRow]:
+    """The effect of a tournament that is over, none before."""
+    state = entity.state
+    if not state.over:
+        return []
+    payload = msgspec.json.encode({"status": state.status, "participants": state.members.joined})
+    return [OutboxRow(state.tournament_id, state.offset, 0, state.status, payload)]
+
+
+def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
+    """The listed row of a tournament."""
+    spec: Spec = state.spec
+    return TournamentRow(
+        tournament_id=state.tournament_id,
+        partition=state.partition,
+        offset=state.offset,
+        epoch=epoch,
+        name=spec.name,
+        type=spec.type,
+        visibility=spec.visibility,
+        status=state.status,
+        dedicated=state.dedicated,
+        creator=state.creator,
+        created_ms=state.created_ms,
+        starts_ms=spec.starts_ms,
+        ends_ms=spec.ends_ms,
+        finished_ms=state.finished_ms,
+        capacity=spec.capacity,
+        participants=state.members.joined,
+        version=state.version,
+        revision=state.revision,
+        spec=msgspec.json.encode(spec),
+    )

@@ -1,0 +1,1 @@
+"""The Ray actors, and the ways to find and call them."""

@@ -1,0 +1,134 @@
+"""Prometheus metrics of owners and ingest. Multi-process mode: every process writes its own file, `/metrics` adds them up."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping
+
+from prometheus_client import Counter, Gauge
+
+from actors.ingest.ingest import Ingest
+from actors.owner.owner import Owner
+from storage.ports import Point
+
+RECORDS = Counter(
+    "palio_records_total", "Records applied, ignored, refused or rejected, by reason.", ["outcome", "reason"]
+)
+UPDATES = Counter("palio_updates_published_total", "Live updates published by owners.")
+CHECKPOINTS = Counter("palio_checkpoints_saved_total", "Tournament snapshots saved.")
+CHECKPOINT_FAILURES = Counter("palio_checkpoint_failures_total", "Checkpoint transactions that the store did not take.")
+ACTIVE = Gauge(
+    "palio_active_tournaments",
+    "Tournaments neither finished nor cancelled.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+CHECKPOINT_AGE = Gauge(
+    "palio_checkpoint_age_seconds",
+    "Time since the last whole checkpoint.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+UNSAVED = Gauge(
+    "palio_unsaved_tournaments",
+    "Tournaments with changes that are not durable yet.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+COPIES_WAITING = Gauge(
+    "palio_copies_waiting",
+    "Tournaments whose readable copy is behind.",
+    ["owner"],
+    multiprocess_mode="livemostrecent",
+)
+COPIES_WRITTEN = Counter("palio_copies_written_total", "Changes of readable copies that were written.")
+COPY_FAILURES = Counter("palio_copy_failures_total", "Writes of readable copies that failed.")
+COPIES_REPAIRED = Counter("palio_copies_repaired_total", "Readable copies found wrong or gone, and written anew.")
+COPY_REFUSALS = Counter("palio_copy_refused_for_memory_total", "Writes of readable copies refused for want of memory.")
+LAG = Gauge(
+    "palio_lag_records",
+    "Offsets the slowest scope of a partition is behind the log's end.",
+    ["ingest", "partition"],
+    multiprocess_mode="livemostrecent",
+)
+LAG_SECONDS = Gauge(
+    "palio_lag_seconds",
+    "Age of a partition's oldest record that is read and not applied.",
+    ["ingest", "partition"],
+    multiprocess_mode="livemostrecent",
+)
+BUFFERED = Gauge(
+    "palio_ingest_buffered_records",
+    "Decoded records in ingest's windows.",
+    ["ingest"],
+    multiprocess_mode="livemostrecent",
+)
+DEAD_LETTERS = Counter("palio_dead_letters_total", "Records that could not be applied.")
+
+
+class _Grow:
+    """Raises a counter to a total kept elsewhere."""
+
+    def __init__(self) -> None:
+        self._seen: Tally[str] = Tally()
+
+    def to(self, counter: Counter, key: str, total: int) -> None:
+        counter.inc(max(0, total - self._seen[key]))
+        self._seen[key] = total
+
+
+class OwnerMetrics:
+    """Copies an owner's numbers into the process's metrics."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._grow = _Grow()
+
+    def update(self, owner: Owner, now_ms: int, refused_for_memory: int = 0) -> None:
+        """To be called every second or so; `refused_for_memory`: writes that a full Redis did not take so far."""
+        for (outcome, reason), total in owner.outcomes.items():
+            self._grow.to(RECORDS.labels(outcome, reason), f"{outcome}/{reason}", total)
+        self._grow.to(UPDATES, "updates", owner.publisher.published)
+        self._grow.to(CHECKPOINTS, "saved", owner.checkpointer.saved)
+        self._grow.to(CHECKPOINT_FAILURES, "failures", owner.checkpointer.failures)
+        if owner.copies is not None:
+            COPIES_WAITING.labels(self._name).set(owner.copies.waiting)
+            self._grow.to(COPIES_WRITTEN, "written", owner.copies.written)
+            self._grow.to(COPY_FAILURES, "copy failures", owner.copies.failures)
+            self._grow.to(COPIES_REPAIRED, "repaired", owner.copies.repaired)
+            self._grow.to(COPY_REFUSALS, "refused", refused_for_memory)
+        ACTIVE.labels(self._name).set(len(owner.holdings.active))
+        UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
+        CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)
+
+
+class IngestMetrics:
+    """Copies ingest's numbers into the process's metrics."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._grow = _Grow()
+
+    def update(self, ingest: Ingest, ends: Mapping[int, int], now_ms: int) -> None:
+        """To be called every second or so; `ends` are the log's last offsets, as last seen."""
+        oldest = ingest.oldest_unapplied_ms()
+        for partition, lag in ingest.lag_records(ends).items():
+            LAG.labels(self._name, partition).set(lag)
+            LAG_SECONDS.labels(self._name, partition).set(max(0, now_ms - oldest.get(partition, now_ms)) / 1000)
+        BUFFERED.labels(self._name).set(ingest.buffered())
+        self._grow.to(DEAD_LETTERS, "letters", ingest.letters.total)
+
+
+def owner_points(owner: Owner, now_ms: int) -> list[Point]:
+    """The owner's load as a point of the metric series, for dashboards over a longer time than Prometheus keeps."""
+    active = list(owner.holdings.active.values())
+    fields = {
+        "active": float(len(active)),
+        "running": float(sum(entity.state.status == "running" for entity in active)),
+        "participants": float(sum(entity.state.members.joined for entity in active)),
+        "scored": float(sum(len(entity.state.ranking) for entity in active)),
+        "applied_total": float(owner.outcomes["applied", ""]),
+        "ignored_total": float(sum(total for (outcome, _), total in owner.outcomes.items() if outcome == "ignored")),
+        "updates_total": float(owner.publisher.published),
+    }
+    return [Point("owner", {"owner": owner.name}, fields, now_ms)]

@@ -1,0 +1,217 @@
+"""`TournamentActor`: a Ray actor around `actors.owner.owner.Owner`; a shard and a dedicated tournament are the same code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from actors.owner.owner import Owner, OwnerConfig
+from actors.owner.read_copies import ReadCopies
+from actors.owner.reads import OwnerReads
+from cluster.actors.metrics import OwnerMetrics, owner_points
+from cluster.actors.process import Background, end_process, settle
+from cluster.actors.updates import connect_updates
+from cluster.config.settings import Settings
+from cluster.startup.ports import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
+from serve_app.metrics import PortMetrics
+from storage.ports import (
+    LiveSnapshot,
+    LogTruncatedError,
+    LogUnavailableError,
+    RankingsQuery,
+    Records,
+    RecordsUnavailableError,
+    Reply,
+    Standing,
+)
+
+logger = logging.getLogger(__name__)
+
+# A publication is a call to the broker and one from it to each gateway, about 2 ms of CPU together whatever it carries: what comes
+# within this time goes together.
+PUBLISH_PAUSE_S: Final = 0.01
+
+
+class TournamentActor:
+    """Async on purpose: reads, deliveries and checkpoints interleave on one loop without locks; ingest keeps one delivery in flight, so their
+    order needs no synchronous actor. Every method first waits until the scopes given at the start are adopted.
+    """
+
+    def __init__(self, settings: Settings, name: str, scopes: Sequence[tuple[int, int, int]]) -> None:
+        set_up_logging(settings)
+        self._settings = settings
+        self._name = name
+        self._background = Background()
+        self._started = asyncio.get_running_loop().create_task(self._start_or_end(list(scopes)))
+
+    async def _start_or_end(self, scopes: list[tuple[int, int, int]]) -> None:
+        """A start that fails for good ends the process, so that Ray tries it anew: else it would live on and refuse every call."""
+        try:
+            await self._start(scopes)
+        except Exception:
+            end_process(f"{self._name} did not start")
+
+    async def _start(self, scopes: list[tuple[int, int, int]]) -> None:
+        settings = self._settings
+        self._log = open_log(settings)
+        self._records = await self._open_records()
+        self._updates = updates = connect_updates(settings)
+        self._copy = copy = open_copy(settings)
+        self._owner = Owner(
+            name=self._name,
+            instance=uuid.uuid4().hex,
+            log=self._log,
+            records=self._records,
+            updates=updates,
+            signer=signer_of(settings),
+            clock_ms=clock_ms,
+            config=OwnerConfig(
+                publish_interval_ms=settings.publish_interval_ms,
+                checkpoint_interval_ms=settings.checkpoint_interval_ms,
+                checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
+            ),
+            copies=None if copy is None else ReadCopies(copy, clock_ms),
+        )
+        self._reads = OwnerReads(self._owner, self._owner.publisher)
+        self._metrics = OwnerMetrics(self._name)
+        self._series = open_series(settings)
+        self._port_metrics = PortMetrics(self._log, updates, self._series)
+        while True:
+            try:
+                await self._owner.adopt(scopes)
+                break
+            except LogTruncatedError as error:
+                logger.critical("%s goes on without some scopes: %s", self._name, error)
+                break
+            except (LogUnavailableError, RecordsUnavailableError) as error:
+                logger.warning("%s cannot take its scopes yet: %s", self._name, error)
+                await asyncio.sleep(1)
+        settle()
+        self._background.start("publish", self._publish_loop())
+        self._background.start("checkpoint", self._checkpoint_loop())
+        if copy is not None:
+            self._background.start("copies", self._copies_loop())
+        self._background.start("tick", self._tick_loop())
+        self._background.start("metrics", self._metrics_loop())
+        self._background.start("series", self._series_loop())
+
+    async def _open_records(self) -> Records:
+        """The durable store, as soon as it answers: without it nothing can be taken over."""
+        while True:
+            try:
+                return await open_records(self._settings)
+            except RecordsUnavailableError as error:
+                logger.warning("%s waits for the records: %s", self._name, error)
+                await asyncio.sleep(1)
+
+    async def ready(self) -> bool:
+        """True once the scopes are adopted."""
+        await self._started
+        return True
+
+    async def adopt(self, partition: int, tournament: int, after: int) -> None:
+        """Take one more scope."""
+        await self._started
+        await self._owner.adopt([(partition, tournament, after)])
+
+    async def release(self, partition: int, tournament: int) -> None:
+        """Give a scope up."""
+        await self._started
+        await self._owner.release(partition, tournament)
+
+    async def deliver(self, data: bytes) -> bytes:
+        """See Owner.deliver."""
+        await self._started
+        return await self._owner.deliver(data)
+
+    async def view(self, partition: int, tournament: int, viewer: int | None) -> Reply:
+        """See OwnerReads.view."""
+        await self._started
+        return await self._reads.view(partition, tournament, viewer)
+
+    async def rankings(self, partition: int, tournament: int, query: RankingsQuery, viewer: int | None) -> Reply:
+        """See OwnerReads.rankings."""
+        await self._started
+        return await self._reads.rankings(partition, tournament, query, viewer)
+
+    async def participant(self, partition: int, tournament: int, user_id: int, viewer: int | None) -> Reply:
+        """See OwnerReads.participant."""
+        await self._started
+        return await self._reads.participant(partition, tournament, user_id, viewer)
+
+    async def prizes(self, partition: int, tournament: int, viewer: int | None) -> Reply:
+        """See OwnerReads.prizes."""
+        await self._started
+        return await self._reads.prizes(partition, tournament, viewer)
+
+    async def live(self, partition: int, tournament: int, viewer: int | None) -> LiveSnapshot:
+        """See OwnerReads.live."""
+        await self._started
+        return await self._reads.live(partition, tournament, viewer)
+
+    async def standings(self, partition: int, tournament: int, users: Sequence[int]) -> list[Standing]:
+        """See OwnerReads.standings."""
+        await self._started
+        return await self._reads.standings(partition, tournament, users)
+
+    async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+        """See OwnerReads.positions."""
+        await self._started
+        return await self._reads.positions(wanted)
+
+    async def stop(self) -> None:
+        """A last checkpoint; the process ends by the launcher."""
+        await self._started
+        await self._background.stop()
+        await self._owner.close()
+        await self._series.close()
+        await self._updates.close()
+        if self._copy is not None:
+            await self._copy.close()
+        await self._records.close()
+        await self._log.close()
+
+    async def _publish_loop(self) -> None:
+        wake = self._owner.publisher.wake
+        while True:
+            next_due_ms = await self._owner.publish_due()
+            await asyncio.sleep(PUBLISH_PAUSE_S)
+            wait_s = None if next_due_ms is None else max(0.0, next_due_ms / 1000 - PUBLISH_PAUSE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await wake.wait()  # an entity that is due sooner, or a reply
+            wake.clear()
+
+    async def _checkpoint_loop(self) -> None:
+        while True:
+            await asyncio.sleep(0.02)  # an urgent save (a create, an end) starts within this
+            await self._owner.checkpoint_due()
+
+    async def _copies_loop(self) -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            await self._owner.copies_due()
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(
+                0.02
+            )  # an end is exact in the log's time whenever the tick comes; this is how soon it shows
+            await self._owner.tick_due()
+
+    async def _metrics_loop(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            refused = 0 if self._copy is None else self._copy.refused_for_memory
+            self._metrics.update(self._owner, clock_ms(), refused)
+            self._port_metrics.update()
+
+    async def _series_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.metrics_interval_s)
+            self._series.write(owner_points(self._owner, clock_ms()))
+            await self._series.flush()

@@ -1,0 +1,131 @@
+"""Replaces the doors of a running Palio by new ones, from outside: new code, or other settings of the doors. Owners and ingest go on.
+
+Serve starts a new replica before an old one leaves (`cluster.serve.deployments.MAX_SURGE_PERCENT`); if new ones do not come up, the old ones stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cluster.config.settings import PREFIX, Settings
+from cluster.errors import StartError
+from cluster.startup.bootstrap import RAY_ADDRESS_FILE, prepare_ray_environment
+from cluster.startup.ports import DIRECTOR, NAMESPACE
+from serve_app.config import FrontConfig
+
+ANSWER_S: Final = 30.0
+REPLACED_S: Final = 600.0  # for all replicas of both doors, on a busy machine and with sockets that drain
+REPLICAS: Final = {"api_replicas", "gateway_replicas_min", "gateway_replicas_max"}
+OF_THE_DOORS: Final = REPLICAS | {
+    "demo_players",
+    "gateway_public_url",
+    "log_level",
+    "owner_call_timeout_s",
+    "snapshot_cache_entries",
+}
+WHERE_IT_RUNS: Final = {"data_dir", "ray_address"}  # how it is found, not what it does
+
+
+def redeploy(given: Settings) -> None:
+    """Replace all replicas of both doors; returns once all are new.
+
+    Raises StartError: no Palio runs there, `given` sets what only a restart changes, or the new replicas did not come up.
+    """
+    address = given.ray_address or embedded_ray(given.data_dir)
+    if given.ray_address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a Ray that Palio started asks for the user's token
+    prepare_ray_environment()
+    with _joined(address):
+        _replace(doors_settings(_started_with(), given))
+
+
+def embedded_ray(data_dir: Path) -> str:
+    """The address of the Ray that the Palio on this directory started. Raises StartError when none runs."""
+    try:
+        with (data_dir / "lock").open(encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return (data_dir / RAY_ADDRESS_FILE).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StartError(f"cannot read the data directory {data_dir}: {error.strerror or error}") from error
+    raise StartError(f"expected a running Palio on the data directory {data_dir}, found none")
+
+
+def doors_settings(started: Settings, given: Settings) -> Settings:
+    """What Palio was started with, and over it what is given. Raises StartError for what concerns more than the doors."""
+    changed = {
+        name: getattr(given, name)
+        for name in sorted(given.model_fields_set - WHERE_IT_RUNS)
+        if getattr(given, name) != getattr(started, name)
+    }
+    for name in changed:
+        if name not in OF_THE_DOORS and name not in FrontConfig.__dataclass_fields__:
+            raise StartError(
+                f"{PREFIX}{name.upper()}: expected what Palio was started with; it concerns more than the doors, so only a restart changes it"
+            )
+    return Settings(**({name: getattr(started, name) for name in Settings.model_fields} | changed))
+
+
+@contextlib.contextmanager
+def _joined(address: str) -> Iterator[None]:
+    import ray
+
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises bare exceptions here
+        raise StartError(f"cannot join the Ray at {address}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _started_with() -> Settings:
+    import ray
+
+    try:
+        director = ray.get_actor(DIRECTOR, NAMESPACE)
+        settings: Settings = ray.get(director.settings.remote(), timeout=ANSWER_S)
+    except (ValueError, ray.exceptions.RayError) as error:
+        raise StartError(f"expected a running Palio on this Ray, found none: {error}") from error
+    return settings
+
+
+def _replace(settings: Settings) -> None:
+    from ray import serve
+    from ray.serve.schema import ApplicationStatus
+
+    from cluster.serve.deployments import targets
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    runs = targets(settings)
+    serve.run_many(runs, wait_for_applications_running=False)  # each run is a new version: all replicas are replaced
+    deadline_s = time.monotonic() + REPLACED_S
+    while True:
+        states = {name: app for name, app in serve.status().applications.items() if name in {run.name for run in runs}}
+        failed = [app for app in states.values() if app.status == ApplicationStatus.DEPLOY_FAILED]
+        if failed:
+            reason = _last_line("\n".join(each.message for each in failed[0].deployments.values()) or failed[0].message)
+            raise StartError(
+                f"the new replicas did not come up, the old ones stay: {reason}; Ray's logs: /tmp/ray/session_latest/logs"
+            )
+        if len(states) == len(runs) and all(app.status == ApplicationStatus.RUNNING for app in states.values()):
+            return
+        if time.monotonic() > deadline_s:
+            found = ", ".join(f"{name} is {app.status.value}" for name, app in sorted(states.items()))
+            raise StartError(f"not all replicas are new after {REPLACED_S:g} s: {found}; Ray goes on with it")
+        time.sleep(0.2)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip() or "for no known reason").splitlines()[-1]

@@ -1,0 +1,67 @@
+"""Looks at the data once, before anything starts: made if missing, refused if too new or if log and records do not belong together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from actors.director.log_check import LogMismatchError, check_identity, check_log, identity_scope
+from actors.domain.delivery import scope_name
+from cluster.config.settings import Settings
+from cluster.errors import StartError
+from cluster.startup.ports import open_log, open_records, open_series
+from storage.ports import Checkpoint, Records, ScoreLog, StorageError, StorageVersionError
+
+
+def check_data(settings: Settings) -> str:
+    """Open log and records once; returns the log's identity.
+
+    Raises StartError; nothing but missing tables and topics is made before all is well.
+    """
+    where = settings.data_dir
+    try:
+        return asyncio.run(_check(settings))
+    except StorageVersionError as error:
+        raise StartError(f"the data was made by a newer Palio ({where}, or the database): {error}") from error
+    except (StorageError, LogMismatchError, OSError, ValueError) as error:
+        raise StartError(f"cannot use the data ({where}, or the servers): {error}") from error
+
+
+async def _check(settings: Settings) -> str:
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # what keeps us from starting is told once, by our own error
+    open_series(settings)  # connects to nothing: what is wrong with its settings is told here
+    redis = settings.redis()
+    if redis is not None:
+        from storage.redis_client.check import check_redis
+
+        await check_redis(redis)
+    log = open_log(settings)
+    try:
+        # owners recover from every shard, so without one of them nothing would come up, and nobody could say why
+        records = await open_records(settings, every_primary=True)
+        try:
+            await _belong_together(log, records)
+            return log.identity
+        finally:
+            await records.close()
+    finally:
+        await log.close()
+
+
+async def _belong_together(log: ScoreLog, records: Records) -> None:
+    """Raises LogMismatchError; notes in the records which log they follow from now on."""
+    bounds = await log.bounds()
+    noted = identity_scope(log.identity)
+    scopes = {scope_name(partition, 0): partition for partition in bounds}
+    # a dedicated tournament that is not over is read on from an offset of its own; the shared one may be far behind it, or not there yet
+    for partition in bounds:
+        for tournament in await records.active(partition, dedicated=True):
+            scopes[scope_name(partition, tournament)] = partition
+    found = await records.projected([*scopes, noted])
+    projected = {scope: (partition, found[scope]) for scope, partition in scopes.items()}
+    check_log(bounds, projected)
+    check_identity(found[noted], projected)
+    if found[noted] < 0:
+        await records.save(Checkpoint([], [], [], [], [(noted, 0, 0)]))

@@ -1,0 +1,142 @@
+"""Opens the ports' implementations from settings, in whatever process needs them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from actors.director.director import Plan
+from actors.domain.signing import Signer
+from cluster.config.secrets import JWT_SECRET, RECORD_SECRET, load_or_create_secret
+from cluster.config.settings import Settings
+from storage.metrics.parquet import ParquetMetrics
+from storage.ports import MetricsSeries, ReadModel, Records, ScoreLog
+from storage.read_model.fallback import FallbackReadModel
+from storage.read_model.snapshots import SnapshotReadModel
+from storage.records.sql.database import SqlRecords
+from storage.score_log.sqlite.log import SqliteScoreLog
+
+if TYPE_CHECKING:
+    from storage.read_model.redis import RedisReadModel
+
+NAMESPACE: Final = "palio"
+DIRECTOR: Final = "director"
+UPDATES: Final = "updates"
+SIGNING_KEY_ID: Final = "k1"
+
+
+def clock_ms() -> int:
+    """The wall clock: ms since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def metrics_dir(settings: Settings) -> Path:
+    """Where this Palio's processes share their metrics: in memory where there is such a place, never beside the data.
+
+    The files are mapped into memory, and a process that touches a new page of such a file on a full disk is killed (SIGBUS).
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - the name is taken with mkdir, which follows no link that another user left
+    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    name = hashlib.blake2b(os.fsencode(settings.data_dir.absolute()), digest_size=8).hexdigest()
+    return parent / f"palio-metrics-{os.getuid()}-{name}"
+
+
+def plan_of(settings: Settings) -> Plan:
+    """The placement plan."""
+    return Plan(
+        partitions=settings.partitions,
+        shards=min(settings.shards, settings.partitions),
+        ingests=min(settings.ingest_actors, settings.partitions),
+        max_dedicated=settings.max_dedicated,
+        dedicated_capacity=settings.dedicated_capacity,
+    )
+
+
+def open_log(settings: Settings) -> ScoreLog:
+    """The score log: Kafka if it is configured, else SQLite. Raises StorageVersionError, LogError; Kafka connects when first used."""
+    kafka = settings.kafka(settings.partitions, settings.log_max_queued, settings.log_window_ms)
+    if kafka is not None:
+        from storage.score_log.kafka.log import KafkaScoreLog
+
+        return KafkaScoreLog(kafka)
+    return SqliteScoreLog(
+        settings.data_dir / "log.db",
+        partitions=settings.partitions,
+        max_queued=settings.log_max_queued,
+        window_ms=settings.log_window_ms,
+        clock_ms=clock_ms,
+    )
+
+
+async def open_records(settings: Settings, *, every_primary: bool = False) -> Records:
+    """The durable store: MySQL if it is configured, else SQLite. `every_primary`: of MySQL none may be away, else see `ShardedRecords.open`.
+
+    Raises StorageError (StorageVersionError, RecordsUnavailableError).
+    """
+    mysql = settings.mysql()
+    if mysql is not None:
+        from storage.records.mysql.sharded import ShardedRecords
+
+        return await ShardedRecords.open(mysql, every_primary=every_primary)
+    return await SqlRecords.open(settings.data_dir / "records.db")
+
+
+def open_read_model(settings: Settings, records: Records) -> ReadModel:
+    """Where reads go while an owner is away: Redis if it is configured, and the newest snapshots."""
+    snapshots = SnapshotReadModel(records, clock_ms, settings.snapshot_cache_entries)
+    copy = open_copy(settings)
+    return snapshots if copy is None else FallbackReadModel(copy, snapshots)
+
+
+def open_copy(settings: Settings) -> RedisReadModel | None:
+    """The readable copy in Redis, which owners write; None when embedded."""
+    redis = settings.redis()
+    if redis is None:
+        return None
+    from storage.read_model.redis import CopyConfig, RedisReadModel
+
+    return RedisReadModel(redis, CopyConfig(expire_after_end_s=settings.redis_expire_after_end_s))
+
+
+def open_series(settings: Settings) -> MetricsSeries:
+    """The metric series: InfluxDB if it is configured, else Parquet files. Raises ValueError for settings that cannot work."""
+    influx = settings.influx()
+    if influx is not None:
+        from storage.metrics.influx import InfluxMetrics
+
+        return InfluxMetrics(influx)
+    return ParquetMetrics(settings.data_dir / "series")
+
+
+def signer_of(settings: Settings) -> Signer:
+    """Signs and verifies control records."""
+    return Signer({SIGNING_KEY_ID: record_secret(settings)}, SIGNING_KEY_ID)
+
+
+def record_secret(settings: Settings) -> bytes:
+    """The secret of control records: the configured one, else the data directory's."""
+    if settings.record_secret is not None:
+        return settings.record_secret.get_secret_value().encode("utf-8", "surrogateescape")
+    return load_or_create_secret(settings.data_dir, RECORD_SECRET)
+
+
+def jwt_secret(settings: Settings) -> bytes:
+    """The HS256 secret: the configured one, else the data directory's."""
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value().encode("utf-8", "surrogateescape")
+    return load_or_create_secret(settings.data_dir, JWT_SECRET)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log lines of this process to stderr, where Ray collects them."""
+    logging.basicConfig(
+        level=settings.log_level,
+        format=f"%(asctime)s %(levelname)s %(name)s [{os.getpid()}] %(message)s",
+        force=True,
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, of which the series make many

@@ -1,0 +1,1 @@
+"""The benchmarks of `scripts/bench`; each `bench_NAME.py` is one."""

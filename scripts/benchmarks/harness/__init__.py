@@ -1,0 +1,1 @@
+"""What benchmarks share: a Palio of their own, clients, contenders."""

@@ -1,0 +1,180 @@
+"""The two clients of `bench_latency`: one sends scores on time, one watches live sockets.
+
+Times are of the system's monotonic clock, the same in both. A score is recognised by its number: each is another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from scripts.benchmarks.harness.client_process import tell
+from scripts.benchmarks.harness.contest import Contest
+from scripts.benchmarks.harness.http_load import Pool, request
+
+CONNECTIONS: Final = 200
+WAIT_SHARE: Final = 0.05  # of the scores; each that is waited for costs two more messages
+FIRST_SCORE: Final = 1_000_000
+_HANDSHAKE: Final = (
+    b"GET /v1/live HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: palio.v1\r\n\r\n"
+)
+_SCORE: Final = re.compile(rb'"(?:value|score)":(\d{7})(?!\d)')
+
+
+@dataclass
+class Sent:
+    """`times_s`: when each score was due and when it was accepted; `applied_s`: seconds from due to the outcome, of the sample."""
+
+    times_s: dict[int, tuple[float, float]] = field(default_factory=dict)
+    applied_s: list[float] = field(default_factory=list)
+    refused: int = 0
+
+
+@dataclass
+class Watched:
+    """`seen_s`: when each score first came in a frame; `frames`: how many came in all."""
+
+    seen_s: dict[int, float] = field(default_factory=dict)
+    frames: int = 0
+
+
+async def send_scores(
+    port: int, contest: Contest, tokens: dict[int, str], rate: int, size: int, duration_s: float
+) -> Sent:
+    """Send `rate` scores a second, `size` a request, and wait for all answers."""
+    sender = _Sender(contest, tokens)
+    pool = Pool(port, CONNECTIONS)
+    await asyncio.gather(
+        *(pool.ask(request("GET", "/healthz")) for _ in range(20))
+    )  # connections open before time counts
+    began_s = time.monotonic() + 0.1
+    waiting = 0.0
+    for index in range(round(rate * duration_s / size)):
+        due_s = began_s + index * size / rate
+        early_s = due_s - time.monotonic()
+        if early_s > 0.001 or index % 10 == 9:
+            await asyncio.sleep(max(early_s, 0))
+        waiting += WAIT_SHARE * size
+        waits = waiting >= 1
+        waiting -= waits
+        if size > 1:
+            sender.start(pool, *sender.batch(size), due_s, waits=False)
+        if size == 1 or waits:
+            sender.start(pool, *sender.single(waits=waits), due_s, waits=waits)
+    await asyncio.wait(sender.under_way, timeout=30)
+    return sender.sent
+
+
+class _Sender:
+    """Makes requests and notes what became of them."""
+
+    def __init__(self, contest: Contest, tokens: dict[int, str]) -> None:
+        self.sent = Sent()
+        self.under_way: set[asyncio.Task[None]] = set()
+        self._tokens = tokens
+        self._score = FIRST_SCORE
+        self._rng = random.Random(1)
+        self._places = [
+            (tournament, user)
+            for tournament, users in zip(contest.tournaments, contest.members, strict=True)
+            for user in users
+        ]
+
+    def single(self, *, waits: bool) -> tuple[bytes, list[int]]:
+        """A request of one score."""
+        self._score += 1
+        tournament, user = self._rng.choice(self._places)
+        body = b'{"event_id":"e%d","score":%d}' % (self._score, self._score)
+        more = "Prefer: wait=10\r\n" if waits else ""
+        path = f"/v1/tournaments/{tournament}/scores"
+        return request("POST", path, token=self._tokens[user], body=body, more=more), [self._score]
+
+    def batch(self, size: int) -> tuple[bytes, list[int]]:
+        """A request of many."""
+        scores = list(range(self._score + 1, self._score + 1 + size))
+        self._score += size
+        items = [
+            {"tournament_id": tournament, "user_id": str(user), "event_id": f"e{value}", "score": value}
+            for value, (tournament, user) in zip(scores, self._rng.choices(self._places, k=size), strict=True)
+        ]
+        return request("POST", "/v1/scores", token=self._tokens[1], body=json.dumps(items).encode()), scores
+
+    def start(self, pool: Pool, made: bytes, scores: list[int], due_s: float, *, waits: bool) -> None:
+        """Send a request, without waiting for its answer."""
+        task = asyncio.create_task(self._send(pool, made, scores, due_s, waits))
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+
+    async def _send(self, pool: Pool, made: bytes, scores: list[int], due_s: float, waits: bool) -> None:
+        answer = await pool.ask(made)
+        now_s = time.monotonic()
+        if answer.status == 200 and waits:
+            self.sent.applied_s.append(now_s - due_s)
+        elif answer.status == 202:
+            self.sent.times_s.update(dict.fromkeys(scores, (due_s, now_s)))
+        else:
+            self.sent.refused += 1
+
+
+class _Watcher(asyncio.Protocol):
+    """One live socket: subscribes, then looks for scores in what arrives."""
+
+    def __init__(self, tournament: str, watched: Watched, on_snapshot: Callable[[], None]) -> None:
+        self._subscribe = json.dumps({"id": 1, "subscribe": tournament}).encode()
+        self._watched = watched
+        self._on_snapshot: Callable[[], None] | None = on_snapshot
+        self._rest = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """Shake hands."""
+        self._transport = transport
+        transport.write(_HANDSHAKE)
+
+    def data_received(self, data: bytes) -> None:
+        """The handshake's answer, then frames: where one begins is known by what each begins with."""
+        now_s = time.monotonic()
+        if self._subscribe and b"\r\n\r\n" in data:  # only now may a client send frames
+            self._transport.write(bytes([0x81, 0x80 | len(self._subscribe), 0, 0, 0, 0]) + self._subscribe)
+            self._subscribe = b""
+        seen_s = self._watched.seen_s
+        self._watched.frames += data.count(b'"type":"update"')
+        data = self._rest + data
+        if self._on_snapshot is not None and b'"type":"snapshot"' in data:
+            self._on_snapshot()
+            self._on_snapshot = None
+        for found in _SCORE.findall(data):
+            seen_s.setdefault(int(found), now_s)
+        cut = data.rfind(b"}")  # a score that is cut in two is whole the next time
+        self._rest = data[cut + 1 :][-200:]
+
+
+async def watch(port: int, contest: Contest, sockets: int, duration_s: float) -> Watched:
+    """Open the sockets, tell `open` once all have their snapshot, watch for the time given."""
+    watched = Watched()
+    loop = asyncio.get_running_loop()
+    opened = 0
+    all_open = asyncio.Event()
+
+    def count() -> None:
+        nonlocal opened
+        opened += 1
+        if opened == sockets:
+            all_open.set()
+
+    for index in range(sockets):
+        tournament = contest.tournaments[index % len(contest.tournaments)]
+        await loop.create_connection(lambda t=tournament: _Watcher(t, watched, count), "127.0.0.1", port)  # type: ignore[misc]
+    async with asyncio.timeout(60):
+        await all_open.wait()
+    watched.seen_s.clear()
+    watched.frames = 0
+    tell("open")
+    await asyncio.sleep(duration_s)
+    return watched

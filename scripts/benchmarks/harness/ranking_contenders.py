@@ -1,0 +1,171 @@
+"""Who takes part in the ranking benchmark: Palio, a Redis server of our own, sortedcontainers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+import hiredis
+import psutil
+import redis
+from sortedcontainers import SortedList
+
+from actors.domain.ranking.ranking import Ranking
+from actors.domain.ranking.user_map import UserMap
+
+# hiredis' own annotation names a tuple of one; it packs any number.
+pack_command = cast("Callable[[tuple[str | int, ...]], bytes]", hiredis.pack_command)
+
+
+class Contender(Protocol):
+    """Something that ranks users by score, highest first."""
+
+    name: str
+
+    def write(self, users: list[int], scores: list[int]) -> None:
+        """Apply a batch."""
+
+    def write_and_rank(self, users: list[int], scores: list[int]) -> None:
+        """Apply a batch, then look up the rank of each of its users."""
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far."""
+
+
+class Palio:
+    """`Ranking` with its `UserMap`, as an owner uses them."""
+
+    name = "Palio"
+
+    def __init__(self) -> None:
+        self.users = UserMap()
+        self.ranking = Ranking(descending=True, ties="first")
+
+    def write(self, users: list[int], scores: list[int]) -> None:
+        """See `Contender`."""
+        if len(users) == 1:
+            self.ranking.place(self.users.add(users[0]), scores[0])
+        else:
+            self.ranking.place_many(self.users.add_many(users), scores)
+
+    def write_and_rank(self, users: list[int], scores: list[int]) -> None:
+        """See `Contender`."""
+        if len(users) == 1:
+            slot = self.users.add(users[0])
+            self.ranking.place(slot, scores[0])
+            self.ranking.rank(slot)
+        else:
+            slots = self.users.add_many(users)
+            self.ranking.place_many(slots, scores)
+            self.ranking.ranks(slots)
+
+    def cpu_s(self) -> float:
+        """See `Contender`."""
+        return time.process_time()
+
+
+class SortedListAndDict:
+    """sortedcontainers: (negated score, tie, user) in a SortedList, and a dict to find a user's entry."""
+
+    name = "SortedList + dict"
+
+    def __init__(self) -> None:
+        self.order = SortedList()
+        self.entries: dict[int, tuple[int, int, int]] = {}
+        self.tie = 0
+
+    def write(self, users: list[int], scores: list[int]) -> None:
+        """See `Contender`."""
+        for user, score in zip(users, scores, strict=True):
+            before = self.entries.get(user)
+            if before is not None:
+                self.order.remove(before)
+            self.tie += 1
+            self.entries[user] = entry = (-score, self.tie, user)
+            self.order.add(entry)
+
+    def write_and_rank(self, users: list[int], scores: list[int]) -> None:
+        """See `Contender`."""
+        self.write(users, scores)
+        for user in users:
+            self.order.index(self.entries[user])
+
+    def cpu_s(self) -> float:
+        """See `Contender`."""
+        return time.process_time()
+
+
+class Redis:
+    """A sorted set in a server of our own, without persistence."""
+
+    name = "Redis"
+
+    def __init__(self, path: str) -> None:
+        self.client = redis.Redis(unix_socket_path=path)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.client.flushall()
+
+    def write(self, users: list[int], scores: list[int]) -> None:
+        """See `Contender`."""
+        self._pipeline([("ZADD", "t", score, user) for user, score in zip(users, scores, strict=True)])
+
+    def write_and_rank(self, users: list[int], scores: list[int]) -> None:
+        """See `Contender`."""
+        writes = [("ZADD", "t", score, user) for user, score in zip(users, scores, strict=True)]
+        self._pipeline(writes + [("ZREVRANK", "t", user) for user in users])
+
+    def cpu_s(self) -> float:
+        """See `Contender`."""
+        used = cast("dict[str, float]", self.client.info("cpu"))
+        return used["used_cpu_user"] + used["used_cpu_sys"]
+
+    def used_memory(self) -> int:
+        """Bytes the server holds."""
+        return int(cast("dict[str, int]", self.client.info("memory"))["used_memory"])
+
+    def _pipeline(self, commands: Sequence[tuple[str | int, ...]]) -> None:
+        self.socket.sendall(b"".join(map(pack_command, commands)))
+        replies, reader = 0, hiredis.Reader()
+        while replies < len(commands):
+            reader.feed(self.socket.recv(1 << 16))
+            while (reply := reader.gets()) is not False:
+                if isinstance(reply, Exception):
+                    raise reply
+                replies += 1
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[str]:
+    """A redis-server on a unix socket in a temporary directory, on the last core; this process on the first."""
+    server = shutil.which("redis-server")
+    if server is None:
+        raise SystemExit("bench_ranking needs redis-server on the PATH")
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "redis.sock"))
+        process = subprocess.Popen(
+            [server, "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            psutil.Process(process.pid).cpu_affinity(cores[-1:])
+            os.sched_setaffinity(0, cores[:1])
+            deadline = time.monotonic() + 10
+            while not Path(path).exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit("redis-server did not start")
+                time.sleep(0.05)
+            yield path
+        finally:
+            os.sched_setaffinity(0, cores)
+            process.terminate()
+            process.wait(10)

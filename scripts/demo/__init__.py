@@ -1,0 +1,1 @@
+"""The demo: real results through the public API."""

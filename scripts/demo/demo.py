@@ -1,0 +1,131 @@
+"""The demo: real exam and race results replayed through the public API, then every final table compared with the data."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from scripts.demo.client import DemoClient, DemoError
+from scripts.demo.contest import Clock, Play, Stage, Timing, Verdict
+from scripts.demo.data import RACE, Contest, race, schools
+from scripts.demo.show import Counts, Show
+from scripts.demo.state import DemoRun, open_run
+
+# Demo time. A dozen schools at a time; the first ends after half a minute, the last a little after the race.
+SCHOOL_GAP_S: Final = 2.9
+SCHOOL_ENTRIES_S: Final = 3.0
+SCHOOL_RESULTS_S: Final = 22.0
+SCHOOL_CUTOFF_S: Final = 6.0
+SCHOOLS_AT_ONCE: Final = 16
+RACE_S: Final = 200.0
+RACE_CUTOFF_S: Final = 120.0
+
+
+def plan() -> list[tuple[Contest, Timing]]:
+    """The race, then the schools in waves; about 60 joins and 80 scores a second at speed 1, for almost four minutes."""
+    whole = Timing(0.0, RACE_S, RACE_S, RACE_CUTOFF_S, end_early=True)
+    return [
+        (race(), whole),
+        *(
+            (school, Timing(n * SCHOOL_GAP_S, SCHOOL_ENTRIES_S, SCHOOL_RESULTS_S, SCHOOL_CUTOFF_S, end_early=False))
+            for n, school in enumerate(schools())
+        ),
+    ]
+
+
+def run_demo(url: str, token: str, *, speed: float = 1.0, data_dir: Path | None = None) -> int:
+    """Play the demo against the api at `url` with a service's token; the exit status.
+
+    0: every final table equals the data (or was interrupted by a signal, and goes on with the next start); 1: one differs, or
+    Palio refused or stayed away. A run that this `data_dir` holds unfinished is gone on with; each other run has new tournaments.
+    """
+    console = Console(highlight=False)
+    try:
+        contests = plan()
+        run = open_run(data_dir, len(contests))
+        client = DemoClient(url, token)
+        verdicts = asyncio.run(_until_signal(_play(contests, run, client, speed, data_dir, console)))
+    except (ExceptionGroup, DemoError, ValueError, OSError) as error:
+        console.print(f"demo: {_first(error)}", markup=False, soft_wrap=True)
+        return 1
+    if verdicts is None:
+        kept = "; it goes on with the next start" if data_dir is not None else ""
+        console.print(f"demo: interrupted{kept}", markup=False)
+        return 0
+    return _report(verdicts, resumed=run.resumed, console=console)
+
+
+async def _until_signal(playing: Coroutine[None, None, list[Verdict]]) -> list[Verdict] | None:
+    """What it comes to; None after SIGINT or SIGTERM."""
+    task = asyncio.ensure_future(playing)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
+
+
+async def _play(
+    contests: Sequence[tuple[Contest, Timing]],
+    run: DemoRun,
+    client: DemoClient,
+    speed: float,
+    data_dir: Path | None,
+    console: Console,
+) -> list[Verdict]:
+    counts = Counts(
+        all_tournaments=len(contests),
+        all_entries=sum(len(contest.entries) for contest, _ in contests),
+        all_results=sum(len(contest.results) for contest, _ in contests),
+        all_runners=sum(len(contest.results) for contest, _ in contests if contest.key == RACE),
+    )
+    try:
+        await client.find_gateway()
+        with Show(counts, console) as show:
+            show.line(f"demo: {_opening(run, counts)}")
+            stage = Stage(
+                client, Clock(speed, run.clock_s), run, show, counts, data_dir, asyncio.Semaphore(SCHOOLS_AT_ONCE)
+            )
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(Play(contest, timing, stage).play()) for contest, timing in contests]
+        return [task.result() for task in tasks]
+    finally:
+        await client.close()
+
+
+def _opening(run: DemoRun, counts: Counts) -> str:
+    if run.resumed:
+        return f"going on with the unfinished run {run.run} of this data directory, {len(run.tournaments)} tournaments begun"
+    return (
+        f"run {run.run}: {counts.all_tournaments - 1} school exams and a race of {counts.all_runners} runners, "
+        "almost four minutes"
+    )
+
+
+def _report(verdicts: Sequence[Verdict], *, resumed: bool, console: Console) -> int:
+    """Print the total; 0 unless a table differs, or was cut though nothing had interrupted the run."""
+    exact = [verdict for verdict in verdicts if verdict.outcome == "exact"]
+    cut = sum(verdict.outcome == "cut" for verdict in verdicts)
+    for verdict in verdicts:
+        if verdict.outcome != "exact":
+            console.print(f"demo: {verdict}", markup=False, soft_wrap=True)
+    rows = sum(verdict.rows for verdict in exact)
+    total = f"{len(exact)} of {len(verdicts)} final tables equal those computed directly from the data ({rows} rows)"
+    if cut:
+        total += f"; {cut} ended before all was sent, and equal what was in"
+    console.print(f"demo: {total}", markup=False, soft_wrap=True)
+    failed = any(verdict.outcome == "differs" or (verdict.outcome == "cut" and not resumed) for verdict in verdicts)
+    return 1 if failed else 0
+
+
+def _first(group: BaseException) -> BaseException:
+    """The first error of a group of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -1,0 +1,144 @@
+"""InfluxDB 1.x on loopback: authentication on, data in one directory, a database and a user that may do no more than use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import ssl
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from scripts.local_servers.base import HOST, ServerError, ensure_program, launch, listens, pid_of, wait_until
+
+DATABASE: Final = "palio"
+USER: Final = "palio"
+ADMIN: Final = "admin"
+LOG_TAIL_CHARS: Final = 500
+
+# Reporting home, the web of listeners and the server's own statistics are off; the RPC port (backups) cannot be.
+CONFIG: Final = """\
+reporting-disabled = true
+bind-address = "{host}:{rpc_port}"
+
+[meta]
+  dir = "{directory}/meta"
+
+[data]
+  dir = "{directory}/data"
+  wal-dir = "{directory}/wal"
+  query-log-enabled = false
+
+[monitor]
+  store-enabled = false
+
+[subscriber]
+  enabled = false
+
+[continuous_queries]
+  enabled = false
+
+[http]
+  bind-address = "{host}:{port}"
+  auth-enabled = true
+  log-enabled = false
+  pprof-enabled = false
+{http}
+[logging]
+  suppress-logo = true
+"""
+
+
+TLS: Final = """
+  https-enabled = true
+  https-certificate = "{certificate}"
+  https-private-key = "{certificate}"
+"""
+
+
+class InfluxServer:
+    """See `scripts.local_servers.base.Server`. Uses `first_port` (HTTP) and the one after it; one that runs keeps its own.
+
+    `certificate`: a PEM file of a self-signed certificate for the loopback address and its key; then it is HTTPS.
+    """
+
+    name = "influx"
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self._certificate = certificate
+
+    def install(self) -> None:
+        """See `Server.install`."""
+        ensure_program("influxd", "influxdb")
+
+    def start(self, directory: Path, first_port: int) -> dict[str, Any]:
+        """`url`, `database`, `user`, `password`, and `admin_user`, `admin_password` for making other databases."""
+        home = (directory / self.name).absolute()
+        home.mkdir(parents=True, exist_ok=True)
+        facts = _facts(home / "client.json")
+        if pid_of(directory, self.name) is None:
+            for port in (first_port, first_port + 1):
+                if listens(port):
+                    raise ServerError(f"expected port {port} to be free for {self.name}")
+            facts["url"] = f"{'https' if self._certificate else 'http'}://{HOST}:{first_port}"
+            _write_private(home / "client.json", json.dumps(facts))
+            configuration = home / "influxdb.conf"
+            http = TLS.format(certificate=self._certificate.absolute()) if self._certificate else ""
+            text = CONFIG.format(host=HOST, port=first_port, rpc_port=first_port + 1, directory=home, http=http)
+            configuration.write_text(text, encoding="utf-8")
+            launch(directory, self.name, [ensure_program("influxd", "influxdb"), "-config", str(configuration)])
+        trusted = ssl.create_default_context(cafile=self._certificate)
+        with httpx.Client(base_url=facts["url"], timeout=10, trust_env=False, verify=trusted) as client:
+            wait_until(lambda: self._answers(directory, client), f"{self.name} to answer at {facts['url']}")
+            _make_accounts(client, facts)
+        return facts
+
+    def _answers(self, directory: Path, http: httpx.Client) -> bool:
+        if pid_of(directory, self.name) is None:
+            log = (directory / "logs" / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
+            raise ServerError(f"{self.name} ended at once; the end of its log: {log[-LOG_TAIL_CHARS:].strip()}")
+        try:
+            return http.get("/ping").status_code == httpx.codes.NO_CONTENT
+        except httpx.TransportError as error:
+            raise ConnectionError(str(error)) from error
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What clients need to know, with the credentials made at the first start."""
+    if path.exists():
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return facts
+    return {
+        "database": DATABASE,
+        "user": USER,
+        "password": secrets.token_urlsafe(18),
+        "admin_user": ADMIN,
+        "admin_password": secrets.token_urlsafe(18),
+    }
+
+
+def _make_accounts(http: httpx.Client, facts: dict[str, Any]) -> None:
+    """The database and both users; what exists with the same password is left as it is."""
+    # The first user may be made by anyone, and must be an administrator; after that this is refused, which is fine.
+    http.post("/query", data={"q": _create_user(ADMIN, facts["admin_password"]) + " WITH ALL PRIVILEGES"})
+    for statement in (
+        f'CREATE DATABASE "{DATABASE}"',
+        _create_user(USER, facts["password"]),
+        f'GRANT ALL ON "{DATABASE}" TO "{USER}"',
+    ):
+        answer = http.post("/query", data={"q": statement}, auth=(ADMIN, facts["admin_password"]))
+        results = answer.json().get("results", [{}])
+        if answer.status_code != httpx.codes.OK or "error" in results[0]:
+            raise ServerError(f"influx refused to make its database or user (status {answer.status_code})")
+
+
+def _create_user(user: str, password: str) -> str:
+    return f"CREATE USER \"{user}\" WITH PASSWORD '{password}'"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Only its owner may read it, from the first byte."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

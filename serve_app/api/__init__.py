@@ -1,0 +1,1 @@
+"""The api: FastAPI, its documentation and the page's headers."""

@@ -1,0 +1,1 @@
+"""The gateway: raw ASGI and a fast path on uvicorn."""

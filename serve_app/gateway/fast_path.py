@@ -1,0 +1,125 @@
+"""How the gateway answers HTTP: score submissions and cached views on a fast path, everything else through the app.
+
+The fast path goes from the parser to the handler and from the response to the transport, mostly without a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from serve_app.gateway.fast_path_wire import Exchange, head_and_body, wire
+from serve_app.gateway.http_connection import GatewayConnection
+from serve_app.handlers.base import reply_response
+from serve_app.handlers.reads import MAX_AGE_S
+from serve_app.handlers.scores import Submitted
+from serve_app.http.messages import Request, Response
+from serve_app.http.problems import Problem, unavailable
+from serve_app.metrics import VIEW_SECONDS
+
+_PREFIX: Final = b"/v1/tournaments/"
+_SCORES: Final = b"/scores"
+_WANTED: Final = {
+    b"authorization": "authorization",
+    b"content-type": "content-type",
+    b"if-none-match": "if-none-match",
+    b"prefer": "prefer",
+}
+_view_seconds = VIEW_SECONDS.labels(door="gateway")
+
+
+class GatewayHttp(GatewayConnection):
+    """See the module."""
+
+    def start(self, exchange: Exchange) -> None:
+        """Answer a whole request."""
+        client = self.client[0] if self.client else ""
+        target = exchange.target
+        if target.startswith(_PREFIX):
+            if exchange.method == b"POST" and target.endswith(_SCORES):
+                tournament = target[len(_PREFIX) : -len(_SCORES)]
+                if tournament.isdigit():
+                    self._submit(exchange, tournament.decode("ascii"), client)
+                    return
+            elif exchange.method == b"GET" and target[len(_PREFIX) :].isdigit():
+                self._view(exchange, target[len(_PREFIX) :].decode("ascii"), client)
+                return
+        self._run(exchange, self.gateway.answer(exchange, client))
+
+    def _submit(self, exchange: Exchange, tournament: str, client: str) -> None:
+        body = bytes(exchange.body)
+        request = Request("POST", _wanted(exchange), {}, {"tournament": tournament}, body, client)
+        handlers = self.gateway.handlers
+        try:
+            submitted = handlers.submit_score_at_once(request)
+        except Exception as error:
+            self._respond(exchange, handlers.error_response(error, "submit_score"))
+            return
+        if submitted is None:
+            self._run(exchange, handlers.submit_score(request))
+            return
+        self._await(exchange, submitted.offsets)
+        submitted.offsets.add_done_callback(lambda _: self._answer_submitted(exchange, submitted))
+
+    def _answer_submitted(self, exchange: Exchange, submitted: Submitted) -> None:
+        self._respond(exchange, self.gateway.handlers.submitted(submitted))
+
+    def _view(self, exchange: Exchange, tournament: str, client: str) -> None:
+        """A public view from the cache at once; else by the handler."""
+        started_s = time.perf_counter()
+        handlers = self.gateway.handlers
+        headers = _wanted(exchange)
+        authorization, principal = headers.get("authorization"), None
+        if authorization is not None:
+            principal = handlers.services.authenticator.peek(authorization)
+        known = authorization is None or principal is not None
+        entry = handlers.reads.cached_view(tournament, time.monotonic()) if known else None
+        if entry is None:
+            self._run(exchange, handlers.view(Request("GET", headers, {}, {"tournament": tournament}, b"", client)))
+            return
+        try:
+            handlers.services.limiter.check(principal, client)
+        except Problem as problem:
+            self._respond(exchange, handlers.error_response(problem, "gateway"))
+            return
+        if "if-none-match" in headers:
+            request = Request("GET", headers)
+            self._respond(exchange, reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
+        else:
+            self.answer(exchange, STATUS_LINE[200], entry.wire or wire(entry))
+        _view_seconds.observe(time.perf_counter() - started_s)
+
+    def _run(self, exchange: Exchange, response: Awaitable[Response]) -> None:
+        self._await(exchange, self.loop.create_task(self._answer_when_there(exchange, response)))
+
+    async def _answer_when_there(self, exchange: Exchange, response: Awaitable[Response]) -> None:
+        try:
+            answer = await response
+        except asyncio.CancelledError:
+            answer = self.gateway.handlers.error_response(unavailable("unavailable", "not answered in time"), "gateway")
+        self._respond(exchange, answer)
+
+    def _await(self, exchange: Exchange, answer: asyncio.Future[Any]) -> None:
+        """Let `expire`, and the server when its time to stop is over, cancel it: the client is told either way."""
+        self.answering_since_s = self.loop.time()
+        exchange.answer = answer
+        self.tasks.add(answer)  # type: ignore[arg-type]  # all that the server does with them is to cancel
+        answer.add_done_callback(self.tasks.discard)
+
+    def _respond(self, exchange: Exchange, response: Response) -> None:
+        try:
+            rest = head_and_body(response)
+        except ValueError as error:
+            response = self.gateway.handlers.error_response(error, "gateway")
+            rest = head_and_body(response)
+        if exchange.method == b"HEAD" and response.body:
+            rest = rest[: -len(response.body)]
+        self.answer(exchange, STATUS_LINE[response.status], rest)
+
+
+def _wanted(exchange: Exchange) -> dict[str, str]:
+    return {_WANTED[name]: value.decode("latin-1") for name, value in exchange.headers.items() if name in _WANTED}

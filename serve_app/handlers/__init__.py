@@ -1,0 +1,1 @@
+"""The calls of the contract, once for both entrypoints."""

@@ -1,0 +1,116 @@
+"""Taking part: join, leave, one's own standing, one's tournaments."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors.domain.messages import Join, Leave
+from actors.domain.values import decimal_score, rfc3339
+from serve_app.handlers.base import NO_STORE, answered, query_int, reply_response, viewer_of
+from serve_app.handlers.listing import tournament_item
+from serve_app.handlers.scores import outcome_body
+from serve_app.handlers.tournaments import TournamentHandlers, undecided
+from serve_app.http.bodies import require_json
+from serve_app.http.messages import Request, Response
+from serve_app.http.problems import Problem, invalid
+from serve_app.http.request_schemas import JoinRequest, read_join
+from serve_app.security.auth import Principal
+from serve_app.services.appends import new_command_id
+from serve_app.services.known import Known
+from storage.ports import ParticipantRow
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ParticipantHandlers(TournamentHandlers):
+    """See the module."""
+
+    @answered
+    async def join(self, request: Request) -> Response:
+        """`PUT /v1/tournaments/{id}/participants/{user}`: 201 the first time, 200 again."""
+        principal = await self.caller(request)
+        user_id = self._own(request, principal)
+        body = require_json(request, self.config.max_body_bytes)
+        wanted = read_join(body) if body.strip() else JoinRequest()
+        known = await self._joinable(request.path["tournament"], principal, wanted)
+        command_id = new_command_id()
+        invited = not known.public and principal.role == "service"
+        message = Join(command_id=command_id, user_id=str(user_id), name=wanted.name, invited=invited)
+        issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
+        if issued.outcome is None:
+            return undecided(issued)
+        status = 201 if issued.outcome.first else 200
+        told = outcome_body(command_id, issued.outcome, user_id=str(user_id), status=issued.outcome.status)
+        return Response(status, told, dict(NO_STORE))
+
+    @answered
+    async def leave(self, request: Request) -> Response:
+        """`DELETE` the same: 204, also for one who does not take part."""
+        principal = await self.caller(request)
+        user_id = self._own(request, principal)
+        known = await self.visible(request.path["tournament"], principal)
+        command_id = new_command_id()
+        message = Leave(command_id=command_id, user_id=str(user_id))
+        issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
+        return undecided(issued) if issued.outcome is None else Response(204)
+
+    @answered
+    async def participant(self, request: Request) -> Response:
+        """`GET` the same."""
+        principal = await self.principal(request)
+        user_id = self.user(request, principal)
+        known = await self.visible(request.path["tournament"], principal)
+        reply = await self.reads.participant(known, user_id, viewer_of(principal))
+        if not reply.found:
+            raise Problem(404, "participant_unknown", f"user {user_id} does not take part in tournament {known.text}")
+        return reply_response(request, reply._replace(etag=""), public=bool(known.public))
+
+    @answered
+    async def user_tournaments(self, request: Request) -> Response:
+        """`GET /v1/users/{user}/tournaments`: newest joined first."""
+        user_id = await self._readable_user(request)
+        limit = query_int(request, "limit", 50, 1, 100)
+        try:
+            rows, cursor = await self.services.records.user_tournaments(user_id, request.query.get("cursor"), limit)
+        except ValueError as error:
+            raise invalid("cursor", "expected a cursor that an earlier page gave") from error
+        items = [{**tournament_item(row), "participation": _participation(part)} for row, part in rows]
+        return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(NO_STORE))
+
+    @answered
+    async def user_prizes(self, request: Request) -> Response:
+        """`GET /v1/users/{user}/prizes`: nothing is given out yet."""
+        await self._readable_user(request)
+        return Response(200, b'{"items":[],"next_cursor":null}', dict(NO_STORE))
+
+    def _own(self, request: Request, principal: Principal) -> int:
+        """The user of the path, who must be the caller unless a service calls."""
+        user_id = self.user(request, principal)
+        if principal.role != "service" and user_id != principal.user_id:
+            raise Problem(403, "not_yours", "expected your own user id: others are managed by a service")
+        return user_id
+
+    async def _readable_user(self, request: Request) -> int:
+        principal = await self.caller(request)
+        user_id = self.user(request, principal)
+        if not principal.privileged and user_id != principal.user_id:
+            raise Problem(403, "not_yours", "expected your own user id")
+        return user_id
+
+    async def _joinable(self, tournament: str, principal: Principal, wanted: JoinRequest) -> Known:
+        """A tournament the caller may try to join: visible, or private with an invitation, which the fold then judges."""
+        if wanted.invite is None:
+            return await self.visible(tournament, principal)
+        return await self.reads.find(tournament)
+
+
+def _participation(row: ParticipantRow) -> dict[str, object]:
+    return {
+        "user_id": str(row.user_id),
+        "name": row.name,
+        "score": None if row.score is None else decimal_score(row.score),
+        "rank": row.rank,
+        "attempts": row.attempts,
+        "joined_at": rfc3339(row.joined_ms),
+        "scored_at": None if row.scored_ms is None else rfc3339(row.scored_ms),
+    }

@@ -1,0 +1,222 @@
+"""Submitting scores: one, or a batch. A door refuses a score only for form, auth, size, rate and an unknown tournament."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from actors.domain.messages import encode_score
+from actors.domain.publications import OutcomeReply
+from actors.domain.values import decimal_score, hundredths, parse_id
+from serve_app.handlers.base import NO_STORE, HandlersBase, answered
+from serve_app.http.batches import read_batch
+from serve_app.http.bodies import require_json
+from serve_app.http.messages import Request, Response
+from serve_app.http.problems import Problem, invalid, unavailable
+from serve_app.http.request_schemas import Submission, decode_submission, read_submission
+from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS
+from serve_app.security.auth import Principal
+from serve_app.services.container import Services
+from serve_app.services.known import Known
+from storage.ports import NewRecord, OwnerUnavailableError
+
+MEMBERSHIP_REMEMBERED_S: Final = 60.0  # only for submissions while nobody can be asked
+MAX_MEMBERSHIPS: Final = 100_000
+FIND_AT_ONCE: Final = 16
+_encode = msgspec.json.Encoder().encode
+
+
+class Submitted(NamedTuple):
+    """A score on its way into the log: the future has its one offset."""
+
+    offsets: asyncio.Future[list[int]]
+    event_id: str
+    partition: int
+    started_s: float
+
+
+class ScoreHandlers(HandlersBase):
+    """See the module."""
+
+    def __init__(self, services: Services, door: str = "api") -> None:
+        super().__init__(services, door)
+        self._accepted = ACCEPTED.labels(door=door, kind="score")
+        self._accepted_batch = ACCEPTED.labels(door=door, kind="batch_score")
+        self._seconds = SUBMISSION_SECONDS.labels(door=door)
+        self._applied_seconds = APPLIED_SECONDS.labels(door=door)
+        self._members: OrderedDict[tuple[int, int], float] = OrderedDict()
+
+    @answered
+    async def submit_score(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/scores`: 202 with partition and offset, or 200 with the outcome when waited for."""
+        started_s = time.perf_counter()
+        principal = self.caller_at_once(request) or await self.caller(request)
+        body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
+        known = self.reads.known(request.path["tournament"])
+        if known is None or not (known.public or principal.privileged):
+            known = await self._target(request.path["tournament"], principal)
+        wait_s = 0.0 if "prefer" not in request.headers else self.wait_s(request, 0.0)
+        reply_to = self.waiters.reply_to(wait_s)
+        offset = (await self._submit(known, body.event_id, user_id, score, reply_to))[0]
+        self._count_accepted(started_s)
+        if reply_to:
+            outcome = await self.waiters.wait(known.partition, offset, wait_s)
+            if outcome is not None:
+                self._applied_seconds.observe(time.perf_counter() - started_s)
+                return Response(200, outcome_body(body.event_id, outcome), dict(NO_STORE))
+        return accepted(body.event_id, known.partition, offset)
+
+    def submit_score_at_once(self, request: Request) -> Submitted | None:
+        """As `submit_score`, without waiting for anything but the log; None, with nothing done, where it takes more than that.
+
+        Raises what is wrong with it, for `error_response`.
+        """
+        known = self.reads.known(request.path["tournament"])
+        if known is None or not known.public or "prefer" in request.headers:
+            return None
+        started_s = time.perf_counter()
+        principal = self.caller_at_once(request)
+        if principal is None:
+            return None
+        body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
+        offsets = self._submit(known, body.event_id, user_id, score)
+        return Submitted(offsets, body.event_id, known.partition, started_s)
+
+    def submitted(self, submission: Submitted) -> Response:
+        """The answer to a submission whose offsets have come, or an error."""
+        try:
+            offset = submission.offsets.result()[0]
+        except asyncio.CancelledError:
+            return self.error_response(unavailable("unavailable", "not answered in time"), "submit_score")
+        except Exception as error:
+            return self.error_response(error, "submit_score")
+        self._count_accepted(submission.started_s)
+        return accepted(submission.event_id, submission.partition, offset)
+
+    def _submit(
+        self, known: Known, event_id: str, user_id: int, score: int, reply_to: str = ""
+    ) -> asyncio.Future[list[int]]:
+        record = NewRecord(known.partition, known.key, encode_score(event_id, user_id, score), "", reply_to)
+        return self.services.appends.submit([record], self.config.append_timeout_s)
+
+    def _count_accepted(self, started_s: float) -> None:
+        self._accepted.inc()
+        self._seconds.observe(time.perf_counter() - started_s)
+
+    @answered
+    async def submit_batch(self, request: Request) -> Response:
+        """`POST /v1/scores`: up to 1,000 scores in one append; each that is wrong is named by index and code."""
+        principal = await self.caller(request)
+        if principal.role != "service":
+            raise Problem(403, "role_forbidden", "expected the role service")
+        items, rejected = read_batch(request, self.config.max_body_bytes)
+        await self._find_all({item.tournament_id for item in items if item is not None})
+        records: list[NewRecord] = []
+        for index, item in enumerate(items):
+            if item is None:
+                continue
+            known = self.reads.known(item.tournament_id)
+            if known is None:
+                rejected.append((index, "tournament_unknown"))
+                continue
+            try:
+                value = encode_score(item.event_id, parse_id(item.user_id), hundredths(item.score))
+            except ValueError:
+                rejected.append((index, "invalid"))
+                continue
+            records.append(NewRecord(known.partition, known.key, value))
+        if records:
+            await self.services.appends.submit(records, self.config.append_timeout_s)
+            self._accepted_batch.inc(len(records))
+        told = [{"index": index, "code": code} for index, code in sorted(rejected)]
+        return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))
+
+    async def _target(self, tournament: str, principal: Principal) -> Known:
+        """The tournament of a submission: found, and not hidden from the caller."""
+        known = await self.reads.find(tournament)
+        if known.public or principal.privileged:
+            return known
+        member = (known.tournament_id, principal.user_id)
+        now_s = time.monotonic()
+        try:
+            await self.require_member(known, principal)
+        except Problem as problem:
+            # while an owner restarts, who was a member a minute ago may submit: the fold judges all the same
+            remembered_s = self._members.get(member)
+            if problem.status == 503 and remembered_s is not None and now_s - remembered_s < MEMBERSHIP_REMEMBERED_S:
+                return known
+            self._members.pop(member, None)
+            raise
+        self._members[member] = now_s
+        self._members.move_to_end(member)
+        if len(self._members) > MAX_MEMBERSHIPS:
+            self._members.popitem(last=False)
+        return known
+
+    async def _find_all(self, tournaments: set[str]) -> None:
+        """Make known what exists of these; raises Problem 503 when that cannot be told of one of them."""
+        unknown = {text: number for text in tournaments if self.reads.known(text) is None and (number := _id(text))}
+        if not unknown:
+            return
+        try:
+            found = await self.services.owners.positions(list(unknown.values()))
+        except OwnerUnavailableError:
+            found = {}
+        for tournament_id in found:
+            self.reads.remember(tournament_id, public=None)
+        gate = asyncio.Semaphore(FIND_AT_ONCE)
+
+        async def find(text: str) -> None:
+            async with gate:
+                try:
+                    await self.reads.find(text)
+                except Problem as problem:
+                    if problem.status != 404:
+                        raise
+
+        await asyncio.gather(*(find(text) for text in unknown if self.reads.known(text) is None))
+
+
+def _id(text: str) -> int:
+    try:
+        return parse_id(text)
+    except ValueError:
+        return 0
+
+
+def _read_submission(body: bytes, principal: Principal) -> tuple[Submission, int, int]:
+    """(submission, user id, hundredths). Raises Problem 400, 403, 422."""
+    try:
+        submission = decode_submission(body)
+        score = hundredths(submission.score)
+        user_id = principal.user_id if submission.user_id is None else parse_id(submission.user_id)
+    except (ValueError, RecursionError):  # of any kind: read again slowly, for all its problems
+        submission = read_submission(body)
+        raise AssertionError("a body that failed to be read was read") from None
+    if principal.role == "service":
+        if submission.user_id is None:
+            raise invalid("user_id", "expected the user whose score this is")
+    elif user_id != principal.user_id:
+        raise Problem(403, "not_yours", "expected your own user id: scores of others are submitted by a service")
+    return submission, user_id, score
+
+
+def accepted(event_id: str, partition: int, offset: int | None) -> Response:
+    """202: in the log, its outcome not known here."""
+    body = _encode({"event_id": event_id, "partition": partition, "offset": offset})
+    return Response(202, body, dict(NO_STORE))
+
+
+def outcome_body(event_id: str, outcome: OutcomeReply, **more: Any) -> bytes:
+    """The outcome of a waited-for record as the contract has it."""
+    fields: dict[str, Any] = {"event_id": event_id, "outcome": outcome.outcome}
+    if outcome.reason:
+        fields["reason"] = outcome.reason
+    fields["score"] = None if outcome.score is None else decimal_score(outcome.score)
+    fields["rank"] = outcome.rank
+    fields["previous_rank"] = outcome.previous_rank
+    return _encode({**fields, **more})

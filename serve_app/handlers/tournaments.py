@@ -1,0 +1,147 @@
+"""Managing tournaments: create, edit, start, end, cancel."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
+from actors.domain.values import tournament_id
+from serve_app.handlers.base import NO_STORE, HandlersBase, answered, viewer_of
+from serve_app.http.bodies import require_json
+from serve_app.http.messages import Request, Response
+from serve_app.http.problems import Problem, invalid
+from serve_app.http.request_schemas import NewTournament, changes_of, read_edit, read_new_tournament, spec_of
+from serve_app.security.auth import Principal
+from serve_app.services.appends import Commands, Issued, new_command_id
+from serve_app.services.container import Services
+from serve_app.services.known import Known
+
+MAX_KEY_CHARS: Final = 255
+_encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="sorted").encode
+_VERSION: Final = re.compile(r'"?([1-9][0-9]{0,9})"?')
+
+
+class TournamentHandlers(HandlersBase):
+    """See the module."""
+
+    def __init__(self, services: Services, door: str = "api") -> None:
+        super().__init__(services, door)
+        self.commands = Commands(services, door)
+
+    @answered
+    async def create_tournament(self, request: Request) -> Response:
+        """`POST /v1/tournaments`: the create record is the commit; the same again finds the first answer."""
+        principal = await self.privileged(request)
+        key = request.headers.get("idempotency-key")
+        if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
+            raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
+        new = read_new_tournament(require_json(request, self.config.max_body_bytes))
+        identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
+        now_ms = self.services.clock_ms()
+        try:
+            spec = spec_of(new, now_ms)
+        except Problem:
+            first = None if key is None else await self._first_answer(identity, new)
+            if first is None:
+                raise
+            return self._created(first, await self._view(first, principal))
+        command_id = new_command_id()
+        create = Create(
+            command_id=command_id,
+            creator=str(principal.user_id),
+            created_ms=now_ms,
+            spec=spec,
+            dedicated=await self.services.owners.resolve_placement(identity, spec.placement, spec.capacity),
+            salt=secrets.token_hex(16),
+            request_digest=hashlib.blake2b(_canonical(new), digest_size=16).hexdigest(),
+        )
+        known = self.reads.fresh(identity, public=spec.visibility == "public")
+        issued = await self.commands.issue(known, command_id, create, self.wait_s(request, self.config.command_wait_s))
+        if issued.outcome is None:
+            return undecided(issued, id=known.text)
+        self.reads.remember(identity, public=known.public)
+        return self._created(known, await self._view(known, principal))
+
+    @answered
+    async def edit_tournament(self, request: Request) -> Response:
+        """`PATCH /v1/tournaments/{id}`: what the state allows; `If-Match` compares the version."""
+        principal = await self.privileged(request)
+        edit = read_edit(require_json(request, self.config.max_body_bytes))
+        changes = changes_of(edit, self.services.clock_ms())
+        known = await self.visible(request.path["tournament"], principal)
+        command_id = new_command_id()
+        message = Edit(command_id=command_id, changes=changes, if_version=_if_version(request))
+        issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
+        if issued.outcome is None:
+            return undecided(issued)
+        return Response(200, await self._view(known, principal), dict(NO_STORE))
+
+    @answered
+    async def start_tournament(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/start`."""
+        return await self._command(request, Start)
+
+    @answered
+    async def end_tournament(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/end`."""
+        return await self._command(request, End)
+
+    @answered
+    async def cancel_tournament(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/cancel`."""
+        return await self._command(request, Cancel)
+
+    async def _command(self, request: Request, make: Callable[..., Control]) -> Response:
+        principal = await self.privileged(request)
+        known = await self.visible(request.path["tournament"], principal)
+        command_id = new_command_id()
+        wait_s = self.wait_s(request, self.config.command_wait_s)
+        issued = await self.commands.issue(known, command_id, make(command_id=command_id), wait_s)
+        if issued.outcome is None:
+            return undecided(issued)
+        body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}
+        return Response(200, _encode(body), dict(NO_STORE))
+
+    async def _first_answer(self, identity: int, new: NewTournament) -> Known | None:
+        """The tournament that this key made, when a repeat comes after its end has passed (a first create would be 422)."""
+        try:
+            known = await self.reads.find(str(identity))
+        except Problem:
+            return None
+        reply = await self.reads.view(known, None)
+        same = msgspec.json.decode(reply.body)
+        return known if same["type"] == new.type and same["visibility"] == new.visibility else None
+
+    async def _view(self, known: Known, principal: Principal) -> bytes:
+        return (await self.reads.view(known, viewer_of(principal))).body
+
+    def _created(self, known: Known, body: bytes) -> Response:
+        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
+
+
+def undecided(issued: Issued, **more: str) -> Response:
+    """202: the command is in the log, its outcome not known; repeating the call does no harm."""
+    body = {**more, "event_id": issued.command_id, "partition": issued.partition, "offset": issued.offset}
+    headers = dict(NO_STORE)
+    if "id" in more:
+        headers["location"] = f"/v1/tournaments/{more['id']}"
+    return Response(202, _encode(body), headers)
+
+
+def _if_version(request: Request) -> int | None:
+    """The version of `If-Match`, as `"3"` or 3; None without one, or for `*`. Raises Problem 412 for another form."""
+    text = request.headers.get("if-match", "*").strip()
+    if text == "*":
+        return None
+    matched = _VERSION.fullmatch(text)
+    if matched is None:
+        raise Problem(412, "version_mismatch", f'expected the version as If-Match: "3", got {text[:40]!r}')
+    return int(matched[1])

@@ -1,0 +1,1 @@
+"""Requests and responses as the handlers see them: forms, bodies, problems."""

@@ -1,0 +1,124 @@
+"""Errors as clients see them: RFC 9457 problem details with a stable `code`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from serve_app.http.messages import Response
+
+logger = logging.getLogger(__name__)
+PROBLEM_JSON: Final = "application/problem+json"
+
+CODES: Final[dict[str, tuple[int, str]]] = {
+    "malformed": (400, "The request cannot be read"),
+    "token_missing": (401, "A token is needed"),
+    "token_invalid": (401, "The token is not valid"),
+    "token_expired": (401, "The token has expired"),
+    "not_yours": (403, "This is not yours"),
+    "role_forbidden": (403, "Your role may not do this"),
+    "invite_invalid": (403, "An invitation is needed"),
+    "not_found": (404, "There is no such page"),
+    "tournament_unknown": (404, "There is no such tournament"),
+    "participant_unknown": (404, "There is no such participant"),
+    "not_ranked": (404, "This participant has no rank"),
+    "method_not_allowed": (405, "This method is not offered here"),
+    "request_timeout": (408, "The request did not arrive in time"),
+    "tournament_full": (409, "The tournament is full"),
+    "registration_closed": (409, "Nobody can join any more"),
+    "not_scheduled": (409, "The tournament is not waiting for its start"),
+    "not_running": (409, "The tournament is not running"),
+    "already_over": (409, "The tournament is over"),
+    "too_few_participants": (409, "Too few have joined"),
+    "edit_not_allowed": (409, "The tournament's state forbids this edit"),
+    "idempotency_conflict": (409, "This Idempotency-Key was used for something else"),
+    "refused": (409, "The tournament's state forbids this"),
+    "version_mismatch": (412, "The tournament has changed"),
+    "too_large": (413, "The request is too large"),
+    "unsupported_media_type": (415, "The body's type is not supported"),
+    "invalid": (422, "A field is wrong"),
+    "rate_limited": (429, "Too many requests"),
+    "internal": (500, "Something went wrong on our side"),
+    "unavailable": (503, "Not available just now"),
+    "log_unavailable": (503, "Scores cannot be taken just now"),
+    "log_overloaded": (503, "Too many scores are waiting"),
+    "disk_full": (503, "The disk is full"),
+    "keys_unavailable": (503, "Tokens cannot be checked just now"),
+    "draining": (503, "This server is stopping"),
+    "too_many_sockets": (503, "All live connections are taken"),
+}
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field; `path` is dotted (`metadata.tags[0]`), empty for the whole body."""
+
+    path: str
+    message: str
+
+
+class Problem(Exception):  # noqa: N818 - the name of RFC 9457
+    """An answer that is an error. `status` may be 0: then the code's own; headers have lower-case names."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status = status or CODES[code][0]
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = []
+    reference: str = ""
+
+
+def invalid(path: str, message: str) -> Problem:
+    """One wrong field: 422."""
+    return Problem(422, "invalid", f"{path}: {message}", [FieldError(path, message)])
+
+
+def unavailable(code: str, detail: str, retry_after_s: float = 1.0) -> Problem:
+    """503 with `Retry-After`, in whole seconds, at least one."""
+    return Problem(503, code, detail, headers={"retry-after": str(max(1, math.ceil(retry_after_s)))})
+
+
+def problem_response(problem: Problem, reference: str = "") -> Response:
+    """The response of a problem."""
+    title = CODES[problem.code][1] if problem.code in CODES else problem.code.replace("_", " ").capitalize()
+    body = _Body(
+        type=f"/docs#{problem.code}",
+        title=title,
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code,
+        errors=list(problem.errors),
+        reference=reference,
+    )
+    headers = {"cache-control": "no-store", **problem.headers}
+    return Response(problem.status, msgspec.json.encode(body), headers, PROBLEM_JSON)
+
+
+def unexpected_response(error: BaseException, where: str) -> Response:
+    """500 for an error of our own: logged whole under a reference, of which the client is told nothing else."""
+    reference = secrets.token_hex(6)
+    logger.error("%s failed, reference %s", where, reference, exc_info=error)
+    detail = f"The error was logged; please name the reference {reference} when you report it."
+    return problem_response(Problem(500, "internal", detail), reference)

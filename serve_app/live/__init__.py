@@ -1,0 +1,1 @@
+"""Live sockets: the hub's fan-out and the protocol `palio.v1`."""

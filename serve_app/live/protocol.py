@@ -1,0 +1,188 @@
+"""The live protocol's messages: what clients send, what they are answered, and the close codes.
+
+JSON text frames. A client's message has an `id` of its choice (integer or text) and one command: `auth`, `subscribe` or `unsubscribe`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+from websockets.frames import Frame, Opcode
+
+from actors.domain.values import decimal_score, parse_id
+from storage.ports import Standing
+
+SUBPROTOCOL: Final = "palio.v1"
+MAX_ID_CHARS: Final = 64
+
+# Close codes of our own: 4000-4499 connect again, 4500-4999 do not. Frames too big are 1009, broken ones 1002 or 1007.
+CLOSE_DRAINING: Final = 4000  # this replica stops; the reason says when to come back
+CLOSE_TOO_SLOW: Final = 4001  # the client did not take what was sent within the limit
+CLOSE_SILENT: Final = 4002  # the client did not answer a ping
+
+# Error codes.
+MALFORMED: Final = "malformed"
+UNKNOWN_MESSAGE: Final = "unknown_message"
+UNAUTHORIZED: Final = "unauthorized"
+NOT_FOUND: Final = "tournament_unknown"
+TOO_MANY_SUBSCRIPTIONS: Final = "too_many_subscriptions"
+RATE_LIMITED: Final = "rate_limited"
+OVERLOADED: Final = "overloaded"
+BINARY_FRAME: Final = "binary_frame"
+
+MessageId = int | str | None
+
+
+class Position(NamedTuple):
+    """Where a subscriber stands: the newest update it has."""
+
+    epoch: int
+    seq: int
+
+
+class Auth(NamedTuple):
+    """`{"id", "auth": "<JWT>"}`."""
+
+    id: MessageId
+    token: str
+
+
+class Subscribe(NamedTuple):
+    """`{"id", "subscribe": "<tournament>", "since"?, "me"?}`."""
+
+    id: MessageId
+    tournament_id: int
+    since: Position | None
+    me: bool
+
+
+class Unsubscribe(NamedTuple):
+    """`{"id", "unsubscribe": "<tournament>"}`."""
+
+    id: MessageId
+    tournament_id: int
+
+
+class MessageError(Exception):
+    """A message that cannot be obeyed; `code` and the text go to the client, `id` is the message's where it could be read."""
+
+    def __init__(self, code: str, message: str, message_id: MessageId = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.id = message_id
+
+
+class _Since(msgspec.Struct, forbid_unknown_fields=True):
+    epoch: int
+    seq: int
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    id: int | str | None = None
+    auth: str | msgspec.UnsetType = msgspec.UNSET
+    subscribe: str | msgspec.UnsetType = msgspec.UNSET
+    unsubscribe: str | msgspec.UnsetType = msgspec.UNSET
+    since: _Since | None = None
+    me: bool = False
+
+
+class _OnlyId(msgspec.Struct):
+    id: int | str | None = None
+
+
+_messages = msgspec.json.Decoder(_Message)
+_only_id = msgspec.json.Decoder(_OnlyId)
+_COMMANDS: Final = ("auth", "subscribe", "unsubscribe")
+
+
+def parse_message(text: str) -> Auth | Subscribe | Unsubscribe:
+    """Read a client's message. Raises MessageError."""
+    try:
+        message = _messages.decode(text)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _explain(text, error) from None
+    if isinstance(message.id, str) and len(message.id) > MAX_ID_CHARS:
+        raise MessageError(MALFORMED, f"expected an id of at most {MAX_ID_CHARS} characters, got {len(message.id)}")
+    given = [name for name in _COMMANDS if getattr(message, name) is not msgspec.UNSET]
+    if len(given) != 1:
+        got = "none" if not given else " and ".join(given)
+        raise MessageError(UNKNOWN_MESSAGE, f"expected one of auth, subscribe, unsubscribe, got {got}", message.id)
+    if message.subscribe is not msgspec.UNSET:
+        since = None if message.since is None else Position(message.since.epoch, message.since.seq)
+        return Subscribe(message.id, _tournament("subscribe", message.subscribe, message.id), since, message.me)
+    if message.since is not None or message.me:
+        raise MessageError(UNKNOWN_MESSAGE, f"since and me belong to subscribe, got them with {given[0]}", message.id)
+    if message.auth is not msgspec.UNSET:
+        return Auth(message.id, message.auth)
+    assert message.unsubscribe is not msgspec.UNSET
+    return Unsubscribe(message.id, _tournament("unsubscribe", message.unsubscribe, message.id))
+
+
+def _tournament(field: str, text: str, message_id: MessageId) -> int:
+    try:
+        return parse_id(text)
+    except (ValueError, IndexError):
+        raise MessageError(
+            MALFORMED, f"{field}: expected a tournament id, a decimal string, got {text[:40]!r}", message_id
+        ) from None
+
+
+def _explain(text: str, error: Exception) -> MessageError:
+    """The error of an undecodable message, with its id when that can be read."""
+    try:
+        message_id = _only_id.decode(text).id
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError):
+        message_id = None
+    if isinstance(message_id, str) and len(message_id) > MAX_ID_CHARS:
+        message_id = None
+    reason = str(error) or type(error).__name__
+    code = UNKNOWN_MESSAGE if "unknown field" in reason else MALFORMED
+    return MessageError(code, reason, message_id)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole WebSocket text frame, unmasked and uncompressed: the bytes that go to every subscriber."""
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+def ok_frame(message_id: MessageId) -> bytes:
+    """`{"id", "ok": true}`."""
+    return text_frame(_encode({"id": message_id, "ok": True}))
+
+
+def error_frame(message_id: MessageId, code: str, message: str) -> bytes:
+    """`{"id", "error": {"code", "message"}}`."""
+    return text_frame(_encode({"id": message_id, "error": {"code": code, "message": message}}))
+
+
+def unsubscribed_frame(tournament_id: int, reason: str) -> bytes:
+    """The server ended a subscription: `reason` is tournament_unknown, not_allowed, token_expired or other_user."""
+    return text_frame(_encode({"tournament": str(tournament_id), "type": "unsubscribed", "reason": reason}))
+
+
+def signed_out_frame(reason: str) -> bytes:
+    """The socket's token is no longer valid: `me` and private tournaments ended; public ones go on."""
+    return text_frame(_encode({"type": "signed_out", "reason": reason}))
+
+
+def me_frame(tournament_id: int, standing: Standing | None, previous_rank: int | None) -> bytes:
+    """One's own standing; all null for one who does not take part."""
+    score = None if standing is None or standing.score is None else decimal_score(standing.score)
+    message = {
+        "type": "me",
+        "tournament": str(tournament_id),
+        "rank": None if standing is None else standing.rank,
+        "previous_rank": previous_rank,
+        "score": score,
+        "percentile": None if standing is None else standing.percentile,
+    }
+    return text_frame(_encode(message))
+
+
+def come_back(retry_after_ms: int) -> str:
+    """The reason of a close that says when to connect again."""
+    return f'{{"retry_after_ms":{retry_after_ms}}}'

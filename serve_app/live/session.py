@@ -1,0 +1,195 @@
+"""One live socket's conversation: auth, subscribe, unsubscribe, one message after the other.
+
+Bounds: subscriptions, messages a second (errors beyond, never a disconnect), and answers: while the client does not take what
+it is sent, its messages are not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from serve_app.http.problems import Problem
+from serve_app.live.connection import LiveConnection
+from serve_app.live.hub import Hub, HubFullError
+from serve_app.live.protocol import (
+    BINARY_FRAME,
+    OVERLOADED,
+    RATE_LIMITED,
+    TOO_MANY_SUBSCRIPTIONS,
+    UNAUTHORIZED,
+    Auth,
+    MessageError,
+    MessageId,
+    Subscribe,
+    error_frame,
+    ok_frame,
+    parse_message,
+    signed_out_frame,
+)
+from serve_app.live.topic import Subscription, Write
+from serve_app.security.auth import Authenticator, Principal
+
+MESSAGES_A_SECOND: Final = 100.0
+MESSAGES_AT_ONCE: Final = 400.0  # four times the subscriptions a socket may have: all of them anew, twice over
+LONGEST_TIMER_S: Final = 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+class LiveSession:
+    """See the module; a `serve_app.live.topic.Socket` and a `serve_app.live.connection.SocketEvents`."""
+
+    __slots__ = (
+        "_allowance",
+        "_authenticator",
+        "_connection",
+        "_expiry",
+        "_hub",
+        "_max_subscriptions",
+        "_refilled_s",
+        "paused",
+        "principal",
+        "sees_all",
+        "subscriptions",
+        "user",
+        "write",
+    )
+
+    def __init__(
+        self, connection: LiveConnection, hub: Hub, authenticator: Authenticator, max_subscriptions: int
+    ) -> None:
+        self._connection = connection
+        self._hub = hub
+        self._authenticator = authenticator
+        self._max_subscriptions = max_subscriptions
+        self._allowance = MESSAGES_AT_ONCE
+        self._refilled_s = time.monotonic()
+        self._expiry: asyncio.TimerHandle | None = None
+        self.write: Write = connection.transport.write
+        self.paused = False
+        self.principal: Principal | None = None
+        self.user: int | None = None
+        self.sees_all = False
+        self.subscriptions: dict[int, Subscription] = {}
+
+    async def run(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Converse until the socket is gone."""
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if self.paused:
+                await self._connection.writable.wait()
+            text = message.get("text")
+            if text is None:
+                self._refuse(None, BINARY_FRAME, "expected text frames, got a binary one")
+            else:
+                await self._obey(text)
+
+    # From the transport
+
+    def pause(self) -> None:
+        """The client does not keep up."""
+        if not self.paused:
+            self.paused = True
+            self._hub.slow.pause(self)
+
+    def resume(self) -> None:
+        """It does again."""
+        self.paused = False
+        self._hub.slow.resume(self)
+
+    def leave(self) -> None:
+        """Nothing may be written any more."""
+        self._hub.leave(self)
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def send(self, frame: bytes) -> None:
+        """Write a whole frame, unless the socket is closed or closing."""
+        connection = self._connection
+        if not (connection.close_sent or connection.transport.is_closing()):
+            self.write(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket; `leave` follows at once."""
+        self._connection.close(code, reason)
+
+    # From the client
+
+    async def _obey(self, text: str) -> None:
+        try:
+            message = parse_message(text)
+            if isinstance(message, Subscribe):
+                self._check_room(message)
+            self._count(message.id)
+            if isinstance(message, Auth):
+                await self._authenticate(message)
+            elif isinstance(message, Subscribe):
+                self._subscribe(message)
+            else:
+                self._hub.unsubscribe(self, message.tournament_id)
+                self.send(ok_frame(message.id))
+        except MessageError as error:
+            self._refuse(error.id, error.code, str(error))
+
+    def _check_room(self, message: Subscribe) -> None:
+        if message.tournament_id not in self.subscriptions and len(self.subscriptions) >= self._max_subscriptions:
+            text = f"expected at most {self._max_subscriptions} subscriptions a socket; unsubscribe, or open another"
+            raise MessageError(TOO_MANY_SUBSCRIPTIONS, text, message.id)
+
+    def _count(self, message_id: MessageId) -> None:
+        now = time.monotonic()
+        refilled = self._allowance + (now - self._refilled_s) * MESSAGES_A_SECOND
+        self._refilled_s = now
+        self._allowance = min(refilled, MESSAGES_AT_ONCE)
+        if self._allowance < 1:
+            raise MessageError(RATE_LIMITED, f"expected at most {MESSAGES_A_SECOND:.0f} messages a second", message_id)
+        self._allowance -= 1
+
+    def _subscribe(self, message: Subscribe) -> None:
+        if message.me and self.user is None:
+            raise MessageError(UNAUTHORIZED, "me: send auth first", message.id)
+        try:
+            self._hub.subscribe(self, message.id, message.tournament_id, message.since, message.me)
+        except HubFullError as error:
+            raise MessageError(OVERLOADED, str(error), message.id) from None
+
+    async def _authenticate(self, message: Auth) -> None:
+        try:
+            principal = await self._authenticator.authenticate_token(message.token)
+        except Problem as problem:
+            code = UNAUTHORIZED if problem.status == 401 else problem.code
+            raise MessageError(code, problem.detail, message.id) from None
+        if self.user is not None and self.user != principal.user_id:
+            self._hub.sign_out(self, "other_user")
+        self.principal = principal
+        self.user = principal.user_id
+        self.sees_all = principal.privileged
+        self._arm_expiry()
+        self.send(ok_frame(message.id))
+
+    def _arm_expiry(self) -> None:
+        assert self.principal is not None
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left_s = min(max(self.principal.expires_s - time.time(), 0.0), LONGEST_TIMER_S)
+        self._expiry = asyncio.get_running_loop().call_later(left_s, self._expire)
+
+    def _expire(self) -> None:
+        assert self.principal is not None
+        if time.time() < self.principal.expires_s:
+            self._arm_expiry()
+            return
+        self._expiry = self.principal = self.user = None
+        self.sees_all = False
+        self._hub.sign_out(self, "token_expired")
+        self.send(signed_out_frame("token_expired"))
+
+    def _refuse(self, message_id: MessageId, code: str, message: str) -> None:
+        self.send(error_frame(message_id, code, message))

@@ -1,0 +1,102 @@
+"""`me`: one's own standing, to that user's sockets alone. At once when one's own doing changed it, else when a regular look finds it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from serve_app.live.protocol import me_frame
+from serve_app.live.topic import Subscription, Topic
+from serve_app.metrics import DELIVERED
+from storage.ports import OwnerMovedError, Owners, OwnerUnavailableError, Standing
+
+if TYPE_CHECKING:
+    from serve_app.live.hub import Hub
+
+logger = logging.getLogger(__name__)
+
+
+class Standings:
+    """See the module. One question a tournament is under way; who changes meanwhile is asked for next."""
+
+    def __init__(self, hub: Hub, owners: Owners) -> None:
+        self._hub = hub
+        self._owners = owners
+        self._dirty: dict[int, set[int]] = {}
+        self._asking: dict[int, asyncio.Task[None]] = {}
+
+    async def stop(self) -> None:
+        """End questions under way."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def join(self, subscription: Subscription) -> None:
+        """A live subscription wants `me`; the first message comes as soon as the owner answers. A second call does nothing."""
+        user, topic = subscription.socket.user, subscription.topic
+        if user is None or subscription.me_user is not None:
+            return
+        if not topic.me:
+            self._hub.watch_changes(topic, on=True)
+        subscription.me_user = user
+        topic.me.setdefault(user, set()).add(subscription)
+        self.changed(topic, {user})
+
+    def leave(self, subscription: Subscription) -> None:
+        """It no longer does; unknown ones are fine."""
+        topic, user = subscription.topic, subscription.me_user
+        if user is None:
+            return
+        subscription.me_user = None
+        subscriptions = topic.me[user]
+        subscriptions.remove(subscription)
+        if not subscriptions:
+            del topic.me[user]
+            if not topic.me:
+                self._hub.watch_changes(topic, on=False)
+
+    def changed(self, topic: Topic, users: set[int] | None) -> None:
+        """These users' standings changed (None: anyone's may have)."""
+        affected = topic.me.keys() if users is None else topic.me.keys() & users
+        if not affected:
+            return
+        self._dirty.setdefault(topic.tournament_id, set()).update(affected)
+        if topic.tournament_id not in self._asking:
+            self._asking[topic.tournament_id] = asyncio.create_task(self._ask(topic))
+
+    async def refresh(self, topics: Iterable[Topic]) -> None:
+        """Look at everyone's standing; it is sent where it changed."""
+        for topic in topics:
+            self.changed(topic, None)
+        await asyncio.gather(*list(self._asking.values()), return_exceptions=True)
+
+    async def _ask(self, topic: Topic) -> None:
+        tournament_id = topic.tournament_id
+        try:
+            while users := self._dirty.pop(tournament_id, None):
+                wanted = sorted(users)
+                found = await self._hub.sync.call(lambda wanted=wanted: self._owners.standings(tournament_id, wanted))  # type: ignore[misc]
+                standings = {standing.user_id: standing for standing in found}
+                for user in wanted:
+                    for subscription in list(topic.me.get(user, ())):
+                        self._send(subscription, standings.get(user))
+        except (OwnerUnavailableError, OwnerMovedError):
+            pass  # the regular look asks again
+        except Exception:
+            logger.exception("standings of tournament %d failed", tournament_id)
+        finally:
+            self._dirty.pop(tournament_id, None)
+            self._asking.pop(tournament_id, None)
+
+    def _send(self, subscription: Subscription, standing: Standing | None) -> None:
+        socket = subscription.socket
+        if socket.paused or subscription.me_sent == standing:
+            return  # a paused socket's is found changed by the next regular look
+        frame = me_frame(subscription.topic.tournament_id, standing, subscription.previous_rank)
+        subscription.me_sent = standing
+        subscription.previous_rank = None if standing is None else standing.rank
+        socket.send(frame)
+        DELIVERED.inc()

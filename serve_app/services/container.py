@@ -1,0 +1,94 @@
+"""What the handlers work with: the ports and the front's own parts, opened and closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from actors.domain.signing import Signer
+from serve_app.config import FrontConfig
+from serve_app.metrics import PortMetrics
+from serve_app.security.auth import Authenticator
+from serve_app.security.rate_limits import Limiter
+from serve_app.services.outcome_waiters import Waiters
+from serve_app.services.reads import Reads
+from serve_app.services.retention import Appends
+from storage.ports import Owners, ReadModel, Records, ScoreLog, Updates
+
+MEASURE_EVERY_S: Final = 1.0
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One process's services. The ports belong to whoever opened them; `close` ends only what `open_services` began."""
+
+    config: FrontConfig
+    log: ScoreLog
+    signer: Signer
+    owners: Owners
+    records: Records
+    read_model: ReadModel
+    updates: Updates
+    authenticator: Authenticator
+    limiter: Limiter
+    waiters: Waiters
+    reads: Reads
+    appends: Appends
+    measuring: asyncio.Task[None]
+    watching: asyncio.Task[None]
+    clock_ms: Callable[[], int] = wall_clock_ms
+
+    async def close(self) -> None:
+        """Stop receiving, refreshing and measuring. A second call does nothing."""
+        self.measuring.cancel()
+        self.watching.cancel()
+        await self.waiters.close()
+        await self.reads.close()
+
+
+async def open_services(
+    config: FrontConfig,
+    log: ScoreLog,
+    owners: Owners,
+    records: Records,
+    read_model: ReadModel,
+    updates: Updates,
+    signer: Signer,
+    *,
+    clock_ms: Callable[[], int] = wall_clock_ms,
+) -> Services:
+    """Make the services of one process and begin to receive replies. Raises what the updates port raises."""
+    waiters = Waiters(updates, config.replica_id, config.max_waiters)
+    await waiters.open()
+    appends = Appends(log)
+    return Services(
+        config=config,
+        log=log,
+        signer=signer,
+        owners=owners,
+        records=records,
+        read_model=read_model,
+        updates=updates,
+        authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
+        limiter=Limiter(config),
+        waiters=waiters,
+        reads=Reads(config, owners, records, read_model, log.partitions),
+        appends=appends,
+        watching=asyncio.create_task(appends.watch(), name="log retention"),
+        measuring=asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
+        clock_ms=clock_ms,
+    )
+
+
+async def _measure(metrics: PortMetrics) -> None:
+    while True:
+        metrics.update()
+        await asyncio.sleep(MEASURE_EVERY_S)

@@ -1,0 +1,291 @@
+"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else old bytes, else the read model.
+
+So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from actors.domain.values import parse_id, partition_of
+from serve_app.config import FrontConfig
+from serve_app.http.problems import Problem, unavailable
+from serve_app.metrics import READS
+from serve_app.services.known import Known
+from storage.ports import (
+    OwnerMovedError,
+    Owners,
+    OwnerUnavailableError,
+    RankingsQuery,
+    ReadModel,
+    Records,
+    RecordsUnavailableError,
+    Reply,
+    StorageError,
+)
+
+STALE_AFTER_S: Final = 0.25  # a refresh that takes longer does not hold up readers who can have the old bytes
+ENTRY_OVERHEAD_BYTES: Final = 600
+
+_from_cache = READS.labels(source="cache")
+_from_owner = READS.labels(source="owner")
+_from_stale = READS.labels(source="stale")
+_from_read_model = READS.labels(source="read_model")
+
+
+class CachedReply:
+    """A public reply as cached. `wire` is the door's: it may keep its whole encoded response here, it lives as long as the bytes."""
+
+    __slots__ = ("failed", "fetched_s", "reply", "wire")
+
+    def __init__(self, reply: Reply, fetched_s: float) -> None:
+        self.reply = reply
+        self.fetched_s = fetched_s
+        self.failed = False
+        self.wire: bytes | None = None
+
+
+class Reads:
+    """See the module. Ages are of a monotonic clock, in seconds; the cache is bounded by entries and by bytes, least recently used first."""
+
+    def __init__(
+        self,
+        config: FrontConfig,
+        owners: Owners,
+        records: Records,
+        read_model: ReadModel,
+        partitions: int,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._owners = owners
+        self._records = records
+        self._read_model = read_model
+        self._partitions = partitions
+        self._monotonic_s = monotonic_s
+        self._fresh_s = config.view_cache_ms / 1000
+        self._max_entries = config.view_cache_entries
+        self._max_bytes = config.view_cache_bytes
+        self._max_known = config.known_entries
+        self._cache: OrderedDict[str, CachedReply] = OrderedDict()
+        self._bytes = 0
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._refreshing: dict[str, asyncio.Task[Reply | None]] = {}
+
+    # -- what exists ----------------------------------------------------------------------------------------------
+
+    def known(self, tournament: str) -> Known | None:
+        """A tournament found before, by its decimal id, without asking anyone."""
+        found = self._known.get(tournament)
+        if found is not None:
+            self._known.move_to_end(tournament)
+        return found
+
+    async def find(self, tournament: str) -> Known:
+        """A tournament with its visibility. Raises Problem 404 `tournament_unknown`, 503 when nobody can tell."""
+        found = self.known(tournament)
+        if found is not None and found.public is not None:
+            return found
+        try:
+            tournament_id = parse_id(tournament)
+        except ValueError:
+            raise unknown_tournament(tournament) from None
+        reply = await self._public(tournament, self._view_of(tournament_id), self._view_copy_of(tournament_id))
+        if reply is None:
+            public = await self._recorded_public(tournament_id)
+        elif not reply.found:
+            raise unknown_tournament(tournament)
+        else:
+            public = reply.public
+        return self.remember(tournament_id, public=public)
+
+    def remember(self, tournament_id: int, *, public: bool | None) -> Known:
+        """Note that a tournament exists."""
+        text = str(tournament_id)
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self.fresh(tournament_id, public=public)
+            if len(self._known) > self._max_known:
+                self._known.popitem(last=False)
+        elif public is not None:
+            known.public = public
+        return known
+
+    def fresh(self, tournament_id: int, *, public: bool | None) -> Known:
+        """The same of a tournament that is not known to exist yet."""
+        return Known(tournament_id, partition_of(tournament_id, self._partitions), public)
+
+    async def _recorded_public(self, tournament_id: int) -> bool:
+        """The last resort of `find`: the durable row."""
+        try:
+            row = await self._records.tournament(tournament_id)
+        except RecordsUnavailableError as error:
+            raise owner_away() from error
+        if row is None:  # it may be too new to have a row: nobody can say that it does not exist
+            raise owner_away()
+        return row.visibility == "public"
+
+    # -- public bytes ---------------------------------------------------------------------------------------------
+
+    def cached_view(self, tournament: str, now_s: float) -> CachedReply | None:
+        """The view of a public tournament if it is fresh at `now_s` (`time.monotonic()`), else None: then ask `view`."""
+        return self._fresh(tournament, now_s)
+
+    def cached_rankings(self, tournament: str, limit: int, now_s: float) -> CachedReply | None:
+        """The first page of `limit` rows of a public tournament if it is fresh."""
+        return self._fresh(f"{tournament}?{limit}", now_s)
+
+    def invalidate(self, tournament: str) -> None:
+        """Forget how fresh a view is: the next reader asks the owner (after a command of this process)."""
+        entry = self._cache.get(tournament)
+        if entry is not None:
+            entry.fetched_s = float("-inf")
+
+    async def view(self, known: Known, viewer: int | None) -> Reply:
+        """The view; of a private tournament as of now, for `viewer`. Raises Problem 503."""
+        fetch, copy = self._view_of(known.tournament_id), self._view_copy_of(known.tournament_id)
+        if known.public:
+            return await self._public(known.text, fetch, copy) or _raise_away()
+        return await self.ask(
+            lambda: self._owners.view(known.tournament_id, viewer),
+            lambda: self._read_model.view(known.tournament_id, viewer),
+        )
+
+    async def rankings(self, known: Known, query: RankingsQuery, viewer: int | None) -> Reply:
+        """The rankings, the first page of a public tournament from the cache. Raises Problem 503."""
+
+        async def fetch() -> Reply:
+            return await self._owners.rankings(known.tournament_id, query, viewer)
+
+        async def copy() -> Reply | None:
+            return await self._read_model.rankings(known.tournament_id, query, viewer)
+
+        if known.public and query.start == 0 and query.around is None and not query.users:
+            return await self._public(f"{known.text}?{query.limit}", fetch, copy) or _raise_away()
+        return await self.ask(fetch, copy)
+
+    async def participant(self, known: Known, user_id: int, viewer: int | None) -> Reply:
+        """A participant, as of now. Raises Problem 503."""
+        return await self.ask(
+            lambda: self._owners.participant(known.tournament_id, user_id, viewer),
+            lambda: self._read_model.participant(known.tournament_id, user_id, viewer),
+        )
+
+    async def ask(self, owner: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]) -> Reply:
+        """The owner's answer, else the copy's. Raises Problem 503 when neither answers."""
+        try:
+            reply = await owner()
+        except (OwnerUnavailableError, OwnerMovedError):
+            copied = await _copied(copy)
+            if copied is None:
+                raise owner_away() from None
+            _from_read_model.inc()
+            return copied
+        _from_owner.inc()
+        return reply
+
+    async def close(self) -> None:
+        """End refreshes under way. A second call does nothing."""
+        tasks = list(self._refreshing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _view_of(self, tournament_id: int) -> Callable[[], Awaitable[Reply]]:
+        return lambda: self._owners.view(tournament_id, None)
+
+    def _view_copy_of(self, tournament_id: int) -> Callable[[], Awaitable[Reply | None]]:
+        return lambda: self._read_model.view(tournament_id, None)
+
+    def _fresh(self, key: str, now_s: float) -> CachedReply | None:
+        entry = self._cache.get(key)
+        if entry is None or now_s - entry.fetched_s >= self._fresh_s:
+            return None
+        self._cache.move_to_end(key)
+        _from_cache.inc()
+        return entry
+
+    async def _public(
+        self, key: str, fetch: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]
+    ) -> Reply | None:
+        """A reply for anyone: fresh from the cache, else refreshed by one caller for all; None when nobody answers.
+
+        Only public replies enter the cache. Old bytes are better than waiting for an owner that is away.
+        """
+        fresh = self._fresh(key, self._monotonic_s())
+        if fresh is not None:
+            return fresh.reply
+        task = self._refreshing.get(key)
+        if task is None:
+            task = asyncio.create_task(self._refresh(key, fetch, copy))
+            self._refreshing[key] = task
+        entry = self._cache.get(key)
+        if entry is None:
+            return await asyncio.shield(task)
+        if not entry.failed:
+            await asyncio.wait({task}, timeout=STALE_AFTER_S)
+        if task.done() and not task.cancelled() and (reply := task.result()) is not None:
+            return reply
+        _from_stale.inc()
+        return entry.reply
+
+    async def _refresh(
+        self, key: str, fetch: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]
+    ) -> Reply | None:
+        try:
+            reply = await fetch()
+            _from_owner.inc()
+        except (OwnerUnavailableError, OwnerMovedError):
+            entry = self._cache.get(key)
+            if entry is not None:
+                entry.failed = True  # from now on nobody waits for the owner; each refresh tries it again
+                return None
+            copied = await _copied(copy)
+            if copied is None:
+                return None
+            _from_read_model.inc()
+            reply = copied
+        finally:
+            del self._refreshing[key]
+        self._store(key, reply)
+        return reply
+
+    def _store(self, key: str, reply: Reply) -> None:
+        old = self._cache.pop(key, None)
+        if old is not None:
+            self._bytes -= len(old.reply.body) + ENTRY_OVERHEAD_BYTES
+        if not (reply.found and reply.public):
+            return
+        entry = CachedReply(reply, self._monotonic_s())
+        if old is not None and old.reply.body == reply.body and old.reply.etag == reply.etag:
+            entry.wire = old.wire
+        self._cache[key] = entry
+        self._bytes += len(reply.body) + ENTRY_OVERHEAD_BYTES
+        while len(self._cache) > self._max_entries or (self._bytes > self._max_bytes and len(self._cache) > 1):
+            _, dropped = self._cache.popitem(last=False)
+            self._bytes -= len(dropped.reply.body) + ENTRY_OVERHEAD_BYTES
+
+
+async def _copied(copy: Callable[[], Awaitable[Reply | None]]) -> Reply | None:
+    try:
+        return await copy()
+    except StorageError:
+        return None
+
+
+def _raise_away() -> Reply:
+    raise owner_away()
+
+
+def owner_away() -> Problem:
+    """503: neither the owner nor a copy of the tournament answers."""
+    return unavailable("unavailable", "the tournament is being moved or restarted; try again")
+
+
+def unknown_tournament(text: str) -> Problem:
+    """404, also for a tournament that is hidden from the caller."""
+    return Problem(404, "tournament_unknown", f"there is no tournament {text[:40]}")

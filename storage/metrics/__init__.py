@@ -1,0 +1,1 @@
+"""Series of metrics: InfluxDB, or Parquet files."""

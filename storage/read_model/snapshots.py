@@ -1,0 +1,134 @@
+"""The embedded read model: the newest snapshot, loaded into the same ranking class, in a bounded cache.
+
+There is no copy to keep, so `write` takes everything. A read is at most `refresh_ms` behind the store, which is at most one checkpoint
+interval behind the owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from actors.domain import views
+from actors.domain.codec import decode_snapshot
+from actors.domain.errors import SnapshotError
+from actors.domain.tournament import Tournament
+from storage.ports import CopyPosition, RankingsQuery, ReadModelDelta, Records, Reply
+
+logger = logging.getLogger(__name__)
+
+NOT_FOUND = Reply(found=False)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    state: Tournament
+    epoch: int
+    loaded_ms: int
+
+
+class SnapshotReadModel:
+    """Implements ReadModel over `records`; keeps at most `entries` tournaments, the least recently read goes first."""
+
+    def __init__(
+        self, records: Records, clock_ms: Callable[[], int], entries: int = 16, refresh_ms: int = 1000
+    ) -> None:
+        self._records = records
+        self._clock_ms = clock_ms
+        self._entries = entries
+        self._refresh_ms = refresh_ms
+        self._loaded: OrderedDict[int, _Loaded] = OrderedDict()
+        self._loading: dict[int, asyncio.Lock] = {}
+
+    async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
+        """Nothing to copy: the snapshots are the copy."""
+        del deltas
+        return []
+
+    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+        """Nothing to compare: snapshots are written by checkpoints alone."""
+        del tended
+        return {}
+
+    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
+        """The view as of the newest snapshot."""
+        loaded = await self._load(tournament_id)
+        if loaded is None:
+            return None
+        state = loaded.state
+        return _reply(loaded, viewer, views.encode(views.view(state, loaded.epoch, 0, state.status)))
+
+    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
+        """The rankings as of the newest snapshot."""
+        loaded = await self._load(tournament_id)
+        if loaded is None:
+            return None
+        page = views.rankings(loaded.state, query.start, query.limit, query.around, query.users, loaded.epoch, 0)
+        return NOT_FOUND if page is None else _reply(loaded, viewer, views.encode(page))
+
+    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
+        """A participant as of the newest snapshot."""
+        loaded = await self._load(tournament_id)
+        if loaded is None:
+            return None
+        shown = views.participant(loaded.state, user_id, None)
+        return NOT_FOUND if shown is None else _reply(loaded, viewer, views.encode(shown))
+
+    async def close(self) -> None:
+        """Forget what is loaded."""
+        self._loaded.clear()
+
+    async def _load(self, tournament_id: int) -> _Loaded | None:
+        """The cached state if it is fresh enough, else loaded once for all who wait. Raises RecordsUnavailableError."""
+        lock = self._loading.setdefault(tournament_id, asyncio.Lock())
+        try:
+            async with lock:
+                loaded = self._loaded.get(tournament_id)
+                if loaded is not None:
+                    self._loaded.move_to_end(tournament_id)
+                    age_ms = self._clock_ms() - loaded.loaded_ms
+                    if loaded.state.over or 0 <= age_ms < self._refresh_ms:
+                        return loaded
+                return await self._fetch(tournament_id, loaded)
+        finally:
+            if not lock.locked():
+                self._loading.pop(tournament_id, None)
+
+    async def _fetch(self, tournament_id: int, old: _Loaded | None) -> _Loaded | None:
+        row = await self._records.tournament(tournament_id)
+        if row is None:
+            return None
+        if old is not None and old.state.offset >= row.offset:
+            old.loaded_ms = self._clock_ms()
+            return old
+        for stored in await self._records.shown_snapshots(tournament_id):
+            try:
+                state = decode_snapshot(stored.data)
+            except SnapshotError as error:
+                logger.warning("snapshot of %d at offset %d passed over: %s", tournament_id, stored.offset, error)
+                continue
+            loaded = _Loaded(state, row.epoch, self._clock_ms())
+            self._loaded[tournament_id] = loaded
+            self._loaded.move_to_end(tournament_id)
+            while len(self._loaded) > self._entries:
+                self._loaded.popitem(last=False)
+            return loaded
+        return old
+
+
+def _reply(loaded: _Loaded, viewer: int | None, body: bytes) -> Reply:
+    state = loaded.state
+    public = state.spec.visibility == "public"
+    return Reply(
+        found=True,
+        public=public,
+        allowed=public or (viewer is not None and state.members.slot(viewer) >= 0),
+        body=body,
+        etag=f'"{loaded.epoch:x}-{state.offset:x}-s"',
+        status=state.status,
+        epoch=loaded.epoch,
+        seq=0,
+    )

@@ -1,0 +1,1 @@
+"""The durable records: tournaments, participants, outbox, snapshots, offsets."""

@@ -1,0 +1,1 @@
+"""Records on MySQL: shards, each a primary and its replicas."""

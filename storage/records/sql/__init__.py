@@ -1,0 +1,1 @@
+"""Records on one SQL database, the same code for SQLite and MySQL."""

@@ -1,0 +1,203 @@
+"""Writing one checkpoint within a transaction, so that nothing older ever replaces something newer."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Executable, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.ports.records import Checkpoint, ParticipantRow, StoredSnapshot, TournamentRow
+from storage.records.sql.dialects import insert_new, upsert
+from storage.records.sql.schema import (
+    SNAPSHOT_PART_BYTES,
+    SNAPSHOTS_KEPT,
+    outbox,
+    outbox_values,
+    participants,
+    projected,
+    snapshots,
+    tournament_values,
+    tournaments,
+)
+
+# Ids in one statement: far below SQLite's 32,766 variables, and a plan that databases still make well.
+IDS_A_STATEMENT = 500
+ROWS_A_CALL = 200  # aiomysql writes them into a statement in one go, 20 us each: the event loop waits as long
+ROWS_A_TURN = 5_000  # put in order in one go, then others have a turn
+DROPPED_A_STATEMENT = 200  # SQLite takes conditions up to 1,000 deep
+
+
+def in_parts(ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Ids cut to what one statement takes."""
+    for start in range(0, len(ids), IDS_A_STATEMENT):
+        yield ids[start : start + IDS_A_STATEMENT]
+
+
+async def check_and_order(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with rows in the order of their keys: transactions that lock rows in one order seldom end in a deadlock.
+
+    Raises ValueError: a participant or effect without its tournament.
+    """
+    named = {row.tournament_id for row in checkpoint.participants} | {row.tournament_id for row in checkpoint.outbox}
+    strangers = named - {row.tournament_id for row in checkpoint.tournaments}
+    if strangers:
+        raise ValueError(f"participants or outbox rows of tournaments that are not in the checkpoint: {strangers}")
+    return Checkpoint(
+        tournaments=sorted(checkpoint.tournaments, key=lambda row: row.tournament_id),
+        snapshots=sorted(checkpoint.snapshots, key=lambda row: row.tournament_id),
+        participants=await _participants_in_order(checkpoint.participants),
+        outbox=sorted(checkpoint.outbox, key=lambda row: (row.tournament_id, row.offset, row.n)),
+        projected=sorted(checkpoint.projected),
+    )
+
+
+async def _participants_in_order(rows: Sequence[ParticipantRow]) -> Sequence[ParticipantRow]:
+    """By tournament and user; of many rows in turns, since there may be 100,000 and more."""
+    key = operator.itemgetter(0, 1)
+    if len(rows) <= ROWS_A_TURN:
+        return sorted(rows, key=key)
+    parts = []
+    for start in range(0, len(rows), ROWS_A_TURN):
+        parts.append(sorted(rows[start : start + ROWS_A_TURN], key=key))
+        await asyncio.sleep(0)
+    if all(key(before[-1]) <= key(after[0]) for before, after in itertools.pairwise(parts)):
+        return [row for part in parts for row in part]
+    ordered: list[ParticipantRow] = []
+    merged = heapq.merge(*parts, key=key)
+    while turn := list(itertools.islice(merged, ROWS_A_TURN)):
+        ordered += turn
+        await asyncio.sleep(0)
+    return ordered
+
+
+class _Stored(NamedTuple):
+    """How far the stored row of a tournament is, and under which epoch."""
+
+    offset: int
+    epoch: int
+
+
+NOT_STORED = _Stored(-1, -1)
+
+
+class CheckpointWriter:
+    """Holds the statements of a dialect (`sqlite`, `mysql`), compiled once."""
+
+    def __init__(self, dialect: str) -> None:
+        self._rows_lock = dialect != "sqlite"
+        self._placeholders = insert_new(dialect, tournaments)
+        self._tournaments = upsert(dialect, tournaments, guard="log_offset")
+        self._participants = upsert(dialect, participants)
+        self._outbox = insert_new(dialect, outbox)
+        self._projected = upsert(dialect, projected, guard="log_offset")
+        self._snapshots = upsert(dialect, snapshots)
+
+    async def write(self, connection: AsyncConnection, checkpoint: Checkpoint) -> None:
+        """Write what `check_and_order` gave, within the connection's transaction."""
+        stored = await self._stored_positions(connection, checkpoint.tournaments)
+        # What a stale owner writes is older than what is there; its participants carry no offset of their own.
+        fresh = {
+            row.tournament_id: row for row in checkpoint.tournaments if row.offset >= stored[row.tournament_id].offset
+        }
+        await _many(
+            connection,
+            self._tournaments,
+            # where a stale owner has got further than a later one, its state is right, but it does not speak for the tournament
+            (
+                tournament_values(row._replace(epoch=max(row.epoch, stored[number].epoch)))
+                for number, row in fresh.items()
+            ),
+        )
+        await _many(
+            connection,
+            self._participants,
+            (row._asdict() for row in checkpoint.participants if row.tournament_id in fresh),
+        )
+        # Effects up to the stored offset were written with it, and may have been released and deleted since.
+        await _many(
+            connection,
+            self._outbox,
+            (outbox_values(row) for row in checkpoint.outbox if row.offset > stored[row.tournament_id].offset),
+        )
+        await self._write_snapshots(connection, checkpoint.snapshots)
+        rows = [{"scope": s, "log_partition": p, "log_offset": o} for s, p, o in checkpoint.projected]
+        await _many(connection, self._projected, rows)
+
+    async def _stored_positions(self, connection: AsyncConnection, rows: Sequence[TournamentRow]) -> dict[int, _Stored]:
+        """What is stored of each tournament, locked until the transaction ends (SQLite holds its one lock already)."""
+        stored = await self._locked_positions(connection, [row.tournament_id for row in rows])
+        new = [row for row in rows if row.tournament_id not in stored]
+        if new and self._rows_lock:
+            # A row that is not there cannot be locked, and another owner may be writing it: so it is put there, older than anything.
+            await _many(connection, self._placeholders, (tournament_values(row._replace(offset=-1)) for row in new))
+            stored |= await self._locked_positions(connection, [row.tournament_id for row in new])
+        return {row.tournament_id: NOT_STORED for row in rows} | stored
+
+    async def _locked_positions(self, connection: AsyncConnection, ids: Sequence[int]) -> dict[int, _Stored]:
+        table = tournaments.c
+        columns = select(table.tournament_id, table.log_offset, table.epoch).with_for_update()
+        found: dict[int, _Stored] = {}
+        for part in in_parts(ids):
+            rows = await connection.execute(columns.where(table.tournament_id.in_(part)))
+            found.update((number, _Stored(offset, epoch)) for number, offset, epoch in rows)
+        return found
+
+    async def _write_snapshots(self, connection: AsyncConnection, new: Sequence[StoredSnapshot]) -> None:
+        kept = await kept_snapshots(connection, [snapshot.tournament_id for snapshot in new], lock=True)
+        dropped: list[tuple[int, int]] = []
+        parts: list[dict[str, Any]] = []
+        for snapshot in new:
+            number = snapshot.tournament_id
+            there = kept.get(number, [])
+            if there and snapshot.offset < there[0]:
+                continue
+            keeping = sorted({*there, snapshot.offset}, reverse=True)[:SNAPSHOTS_KEPT]
+            # One of the same offset goes too: the new one may have fewer parts.
+            gone = [offset for offset in there if offset not in keeping or offset == snapshot.offset]
+            dropped += [(number, offset) for offset in gone]
+            parts += _parts(snapshot)
+        for start in range(0, len(dropped), DROPPED_A_STATEMENT):
+            # One statement for many; numbers of ours, written out, since each statement is another.
+            which = " OR ".join(
+                f"(tournament_id = {number:d} AND log_offset = {offset:d})"
+                for number, offset in dropped[start : start + DROPPED_A_STATEMENT]
+            )
+            await connection.exec_driver_sql(f"DELETE FROM {snapshots.name} WHERE {which}")  # noqa: S608 - numbers
+        await _many(connection, self._snapshots, parts)
+
+
+async def kept_snapshots(
+    connection: AsyncConnection, ids: Sequence[int], *, lock: bool = False
+) -> dict[int, list[int]]:
+    """The offsets of the snapshots kept of each tournament, newest first; `lock` keeps them so until the transaction ends."""
+    columns = select(snapshots.c.tournament_id, snapshots.c.log_offset).where(snapshots.c.part == 0)
+    if lock:
+        columns = columns.with_for_update()
+    kept: dict[int, list[int]] = {}
+    for part in in_parts(ids):
+        for number, offset in await connection.execute(columns.where(snapshots.c.tournament_id.in_(part))):
+            kept.setdefault(number, []).append(offset)
+    return {number: sorted(offsets, reverse=True) for number, offsets in kept.items()}
+
+
+def _parts(snapshot: StoredSnapshot) -> Iterator[dict[str, Any]]:
+    for part, start in enumerate(range(0, max(1, len(snapshot.data)), SNAPSHOT_PART_BYTES)):
+        yield {
+            "tournament_id": snapshot.tournament_id,
+            "log_offset": snapshot.offset,
+            "part": part,
+            "log_partition": snapshot.partition,
+            "data": snapshot.data[start : start + SNAPSHOT_PART_BYTES],
+        }
+
+
+async def _many(connection: AsyncConnection, statement: Executable, rows: Iterable[dict[str, Any]]) -> None:
+    left = iter(rows)
+    while values := list(itertools.islice(left, ROWS_A_CALL)):
+        await connection.execute(statement, values)

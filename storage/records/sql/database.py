@@ -1,0 +1,218 @@
+"""Records on a SQL database through SQLAlchemy Core: SQLite embedded, MySQL in a cluster, the same code.
+
+One database is one shard: a `save` is one transaction. On SQLite several processes use the file at once; a write waits for
+others at most the busy timeout. On MySQL a write that a deadlock or a lock's time cut off is tried again, a few times. The database's
+errors become RecordsUnavailableError, but for those that a wrong row causes: the transaction was not made, or, when the connection
+broke while it was being committed, may have been; saving it again is right in both cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import select, true
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from storage.ports.errors import RecordsUnavailableError
+from storage.ports.records import (
+    Checkpoint,
+    ListQuery,
+    OutboxRow,
+    Page,
+    ParticipantRow,
+    StoredSnapshot,
+    TournamentRow,
+)
+from storage.records.sql import queries as records_queries
+from storage.records.sql.checkpoint_writer import CheckpointWriter, check_and_order, in_parts, kept_snapshots
+from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
+from storage.records.sql.schema import (
+    TOURNAMENT_COLUMNS,
+    outbox,
+    participant_row,
+    projected,
+    snapshots,
+    tournament_row,
+    tournaments,
+)
+
+T = TypeVar("T")
+SAVE_ATTEMPTS = 4  # of one save that others' locks cut off
+# A save has a second more for so many participants: a quarter of what MariaDB took on two shared cores. One that is cut off is tried again
+# whole, so without this a tournament of some 200,000 would never be durable.
+ROWS_A_SECOND = 5_000
+LOCK_PAUSE_S = 0.02  # at most, times the attempt, before the next one
+
+
+class SqlRecords:
+    """See `storage.ports.records.Records`. Made by `open`; belongs to one process."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        timeout_ms: int | None = None,
+        before_save: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> None:
+        """Over an engine whose database has its tables; each call ends within `timeout_ms` (None: the engine has its own bounds), a
+        save of many participants within a second more for each ROWS_A_SECOND of them.
+
+        `before_save` begins each transaction that saves, and may refuse it.
+        """
+        self._before_save = before_save
+        self._engine = engine
+        self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
+        self._where = (engine.url.host and f"{engine.url.host}:{engine.url.port}") or Path(
+            str(engine.url.database)
+        ).name
+        self._writing = engine.execution_options(**{WRITES: True})
+        self._writer = CheckpointWriter(engine.dialect.name)
+
+    @classmethod
+    async def open(cls, path: Path | str, *, busy_timeout_ms: int = 5_000) -> SqlRecords:
+        """The embedded store in a SQLite file, made when missing.
+
+        Raises StorageVersionError (made by a newer version; nothing was touched), StorageError (another database) and
+        RecordsUnavailableError.
+        """
+        return cls(await sqlite_engine(Path(path), busy_timeout_ms))
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See `Records.save`. ValueError: participants or effects of a tournament that is not in the checkpoint."""
+        checkpoint = await check_and_order(checkpoint)
+        async with self._bounded(len(checkpoint.participants) // ROWS_A_SECOND):
+            for attempt in range(1, SAVE_ATTEMPTS + 1):
+                try:
+                    async with self._writing.begin() as connection:
+                        if self._before_save is not None:
+                            await self._before_save(connection)
+                        await self._writer.write(connection, checkpoint)
+                except DBAPIError as error:
+                    if attempt == SAVE_ATTEMPTS or not is_lock_conflict(error):
+                        raise
+                    await asyncio.sleep(random.uniform(0, LOCK_PAUSE_S * attempt))  # noqa: S311 - spreads, hides nothing
+                else:
+                    return
+
+    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
+        """See `Records.snapshot`."""
+        found = await self._snapshots(tournament_id, 1)
+        return found[0] if found else None
+
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.snapshots`."""
+        return await self._snapshots(tournament_id, None)
+
+    async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.settled_snapshots`: of one database there is no copy."""
+        raise RecordsUnavailableError(f"{self._where}: no copy of tournament {tournament_id}")
+
+    async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.shown_snapshots`: as `snapshots`."""
+        return await self._snapshots(tournament_id, None)
+
+    async def _snapshots(self, tournament_id: int, limit: int | None) -> list[StoredSnapshot]:
+        parts = select(snapshots.c.log_partition, snapshots.c.data).order_by(snapshots.c.part)
+        found = []
+        async with self._read() as connection:
+            kept = await kept_snapshots(connection, [tournament_id])
+            for offset in kept.get(tournament_id, [])[:limit]:
+                rows = await connection.execute(
+                    parts.where(snapshots.c.tournament_id == tournament_id, snapshots.c.log_offset == offset)
+                )
+                data = rows.all()
+                joined = data[0][1] if len(data) == 1 else b"".join(row[1] for row in data)
+                found.append(StoredSnapshot(tournament_id, data[0][0], offset, joined))
+        return found
+
+    async def active(self, partition: int, *, dedicated: bool) -> list[int]:
+        """See `Records.active`; lowest id first."""
+        t = tournaments.c
+        statement = select(t.tournament_id).where(
+            t.log_partition == partition, t.is_active == true(), t.dedicated == dedicated
+        )
+        async with self._read() as connection:
+            return list(await connection.scalars(statement.order_by(t.tournament_id)))
+
+    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+        """See `Records.projected`."""
+        columns = select(projected.c.scope, projected.c.log_offset)
+        found = dict.fromkeys(scopes, -1)
+        async with self._read() as connection:
+            for part in in_parts(list(found)):
+                for scope, offset in await connection.execute(columns.where(projected.c.scope.in_(part))):
+                    found[scope] = offset
+        return found
+
+    async def outbox(self, limit: int) -> list[OutboxRow]:
+        """See `Records.outbox`."""
+        o = outbox.c
+        columns = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
+        async with self._read() as connection:
+            rows = await connection.execute(columns.order_by(o.tournament_id, o.log_offset, o.n).limit(limit))
+            return [OutboxRow(*row) for row in rows]
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None:
+        """See `Records.tournament`."""
+        statement = select(*TOURNAMENT_COLUMNS).where(tournaments.c.tournament_id == tournament_id)
+        async with self._read() as connection:
+            row = (await connection.execute(statement)).first()
+        return None if row is None else tournament_row(row)
+
+    async def list_tournaments(self, query: ListQuery) -> Page:
+        """See `Records.list_tournaments`."""
+        statement = records_queries.list_tournaments(query)
+        async with self._read() as connection:
+            rows = [tournament_row(row) for row in await connection.execute(statement)]
+        if len(rows) <= query.limit:
+            return Page(rows, None)
+        last = rows[query.limit - 1]
+        return Page(rows[: query.limit], records_queries.encode_cursor(last.created_ms, last.tournament_id))
+
+    async def user_tournaments(
+        self, user_id: int, cursor: str | None, limit: int
+    ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
+        """See `Records.user_tournaments`."""
+        statement = records_queries.user_tournaments(user_id, cursor, limit)
+        async with self._read() as connection:
+            rows = [(tournament_row(row), participant_row(row)) for row in await connection.execute(statement)]
+        if len(rows) <= limit:
+            return rows, None
+        last = rows[limit - 1][1]
+        return rows[:limit], records_queries.encode_cursor(last.joined_ms, last.tournament_id)
+
+    async def run(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` finds in a transaction that reads, with the port's errors and this store's time limit."""
+        async with self._read() as connection:
+            return await ask(connection)
+
+    async def close(self) -> None:
+        """See `Records.close`."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that reads, with the port's errors."""
+        async with self._bounded(), self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _bounded(self, more_s: float = 0.0) -> AsyncIterator[None]:
+        """Within the time limit and `more_s`, with the port's errors."""
+        limit_s = None if self._timeout_s is None else self._timeout_s + more_s
+        try:
+            async with asyncio.timeout(limit_s):
+                yield
+        except (IntegrityError, DataError, ProgrammingError):
+            raise  # a row or a statement is wrong: trying again would not help
+        except TimeoutError as error:
+            raise RecordsUnavailableError(f"{self._where}: no answer within {limit_s:g} s") from error
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            raise RecordsUnavailableError(f"{self._where}: {getattr(error, 'orig', None) or error}") from error

@@ -1,0 +1,72 @@
+"""The queries of the durable store: pages of tournaments, a user's tournaments, and the cursors between pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, true
+
+from storage.ports.records import ListQuery
+from storage.records.sql.schema import PARTICIPANT_COLUMNS, TOURNAMENT_COLUMNS, participants, tournaments
+
+
+def encode_cursor(time_ms: int, tournament_id: int) -> str:
+    """Names the last row of a page: a time in ms and a tournament id."""
+    return base64.urlsafe_b64encode(f"{time_ms}.{tournament_id}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[int, int]:
+    """The inverse of `encode_cursor`. Raises ValueError."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        time_ms, tournament_id = text.split(".")
+        position = int(time_ms), int(tournament_id)
+    except (ValueError, binascii.Error) as error:
+        raise ValueError(f"not a cursor: {cursor[:64]!r}") from error
+    if encode_cursor(*position) != cursor or not all(abs(number) < 1 << 63 for number in position):
+        raise ValueError(f"not a cursor: {cursor[:64]!r}")
+    return position
+
+
+def _beyond(time: ColumnElement[int], number: ColumnElement[int], cursor: str) -> ColumnElement[bool]:
+    """Rows after the cursor's, newest first. Written so that an index on (time, number) bounds the scan."""
+    time_ms, tournament_id = decode_cursor(cursor)
+    return and_(time <= time_ms, or_(time < time_ms, number < tournament_id))
+
+
+def list_tournaments(query: ListQuery) -> Select[Any]:
+    """One row more than the page, to see whether there is another. Raises ValueError for a bad cursor."""
+    t, p = tournaments.c, participants.c
+    statement = select(*TOURNAMENT_COLUMNS)
+    if query.status is not None:
+        statement = statement.where(t.status == query.status)
+    if query.type is not None:
+        statement = statement.where(t.type == query.type)
+    if query.q:
+        statement = statement.where(t.name_folded.contains(query.q.casefold(), autoescape=True))
+    if not query.see_all:
+        visible: ColumnElement[bool] = t.visibility == "public"
+        if query.viewer is not None:
+            takes_part = exists().where(
+                p.tournament_id == t.tournament_id, p.user_id == query.viewer, p.active == true()
+            )
+            visible = or_(visible, takes_part)
+        statement = statement.where(visible)
+    if query.cursor is not None:
+        statement = statement.where(_beyond(t.created_ms, t.tournament_id, query.cursor))
+    return statement.order_by(t.created_ms.desc(), t.tournament_id.desc()).limit(query.limit + 1)
+
+
+def user_tournaments(user_id: int, cursor: str | None, limit: int) -> Select[Any]:
+    """Tournament and participant columns, one row more than the page. Raises ValueError for a bad cursor."""
+    p = participants.c
+    statement = (
+        select(*TOURNAMENT_COLUMNS, *PARTICIPANT_COLUMNS)
+        .select_from(participants.join(tournaments, p.tournament_id == tournaments.c.tournament_id))
+        .where(p.user_id == user_id, p.active == true())
+    )
+    if cursor is not None:
+        statement = statement.where(_beyond(p.joined_ms, p.tournament_id, cursor))
+    return statement.order_by(p.joined_ms.desc(), p.tournament_id.desc()).limit(limit + 1)

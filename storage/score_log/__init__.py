@@ -1,0 +1,1 @@
+"""The score log: SQLite embedded, Kafka on servers."""

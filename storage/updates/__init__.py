@@ -1,0 +1,1 @@
+"""Live updates from owners to gateways: an embedded broker, or Redis pub/sub."""

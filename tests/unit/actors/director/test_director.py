@@ -1,0 +1,170 @@
+"""The director: what it starts, where dedicated tournaments live, within the maximum, and what it does when they close."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.director.director import Director, Plan
+from storage.ports import Checkpoint, RecordsUnavailableError, TournamentRow
+from tests.support.memory_records import MemoryRecords
+
+PLAN = Plan(partitions=6, shards=2, ingests=2, max_dedicated=1, dedicated_capacity=10_000)
+
+
+class Launched:
+    """A launcher that notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple] = []
+        self.living: list[int] = []
+
+    async def start_shard(self, name, partitions):
+        self.calls.append(("shard", name, tuple(partitions)))
+
+    async def start_dedicated(self, name, partition, tournament, after):
+        self.calls.append(("dedicated", name, partition, tournament, after))
+
+    async def start_ingest(self, name, partitions):
+        self.calls.append(("ingest", name, dict(partitions)))
+
+    async def adopt(self, owner, partition, tournament, after):
+        self.calls.append(("adopt", owner, partition, tournament, after))
+
+    async def release(self, owner, partition, tournament):
+        self.calls.append(("release", owner, partition, tournament))
+
+    async def dedicated(self):
+        return list(self.living)
+
+    async def stop(self, name):
+        self.calls.append(("stop", name))
+
+    def of(self, kind: str) -> list[tuple]:
+        return [call for call in self.calls if call[0] == kind]
+
+
+def row(tournament: int, partition: int, status: str) -> TournamentRow:
+    return TournamentRow(
+        tournament, partition, 5, 1, "T", "scheduled", "public", status, True, 1, 0, None, None, None, None, 0, 1, 0, b"{}"
+    )  # fmt: skip
+
+
+async def store(*rows: TournamentRow) -> MemoryRecords:
+    records = MemoryRecords()
+    await records.save(Checkpoint(rows, [], [], [], []))
+    return records
+
+
+async def test_it_starts_shards_and_ingest_over_all_partitions():
+    launched = Launched()
+    await Director(PLAN, launched, MemoryRecords()).start()
+    assert sorted(launched.of("shard")) == [("shard", "shard-0", (0, 2, 4)), ("shard", "shard-1", (1, 3, 5))]
+    owners = {p: o for call in launched.of("ingest") for p, o in call[2].items()}
+    assert owners == {0: "shard-0", 1: "shard-1", 2: "shard-0", 3: "shard-1", 4: "shard-0", 5: "shard-1"}
+
+
+async def test_it_starts_the_dedicated_tournaments_that_are_not_over():
+    launched = Launched()
+    director = Director(PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished")))
+    await director.start()
+    assert launched.of("dedicated") == [("dedicated", "tournament-11", 3, 11, -1)]
+    assert await director.homes([1, 3]) == {11: (3, "tournament-11")}
+    assert await director.homes([0, 2]) == {}
+
+
+async def test_a_restarted_director_knows_what_lives():
+    launched = Launched()
+    launched.living = [11, 12]
+    director = Director(
+        PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished"), row(13, 3, "running"))
+    )
+    await director.start()
+    assert launched.of("stop") == [("stop", "tournament-12")]
+    assert await director.homes([3]) == {11: (3, "tournament-11"), 13: (3, "shard-1")}
+
+
+async def test_beyond_the_maximum_a_shard_hosts():
+    launched = Launched()
+    director = Director(PLAN, launched, MemoryRecords())
+    assert await director.host(3, 11, 7) == "tournament-11"
+    assert await director.host(3, 12, 9) == "shard-1"
+    assert ("adopt", "shard-1", 3, 12, 9) in launched.calls
+    assert await director.host(3, 11, 7) == "tournament-11"  # asking again gives the same answer
+    assert director.routes.dedicated == {11: "tournament-11", 12: "shard-1"}
+
+
+async def test_a_closed_tournament_makes_room():
+    launched = Launched()
+    director = Director(PLAN, launched, MemoryRecords())
+    await director.host(3, 11, 7)
+    await director.host(3, 12, 9)
+    await director.closed(3, 11)
+    assert launched.of("stop") == [("stop", "tournament-11")]
+    await director.closed(3, 12)
+    # also of one that lived alone: the shard may hold it from before a restart of the director
+    assert launched.of("release") == [("release", "shard-1", 3, 11), ("release", "shard-1", 3, 12)]
+    assert await director.host(2, 13, 1) == "tournament-13"
+    assert director.routes.dedicated == {13: "tournament-13"}
+
+
+async def test_a_tournament_that_is_over_gets_no_actor():
+    launched = Launched()
+    director = Director(PLAN, launched, await store(row(11, 3, "finished")))
+    assert await director.host(3, 11, -1) == "shard-1"
+    assert not launched.of("dedicated")
+
+
+async def test_a_shared_scope_goes_to_its_shard():
+    launched = Launched()
+    assert await Director(PLAN, launched, MemoryRecords()).host(4, 0, -1) == "shard-0"
+    assert ("adopt", "shard-0", 4, 0, -1) in launched.calls
+
+
+@pytest.mark.parametrize(
+    ("placement", "capacity", "wanted"),
+    [
+        ("dedicated", None, True), ("dedicated", 5, True), ("shared", 1_000_000, False),
+        ("auto", None, False), ("auto", 9_999, False), ("auto", 10_000, True),
+    ],
+)  # fmt: skip
+def test_placement_is_a_pure_function_of_the_create(placement, capacity, wanted):
+    assert PLAN.wants_dedicated(placement, capacity) is wanted
+
+
+async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
+    """So an ingest actor that starts anew can feed everyone; a director that never read them all must not guess."""
+    records = await store(row(11, 3, "running"))
+    away = False
+
+    async def active(partition, *, dedicated):
+        if away:
+            raise RecordsUnavailableError("away")
+        return await MemoryRecords.active(records, partition, dedicated=dedicated)
+
+    records.active = active
+    director, new = Director(PLAN, Launched(), records), Director(PLAN, Launched(), records)
+    await director.start()
+    await director.host(1, 12, 9)
+    await director.host(1, 13, 9)
+    away = True
+    assert await director.homes([1, 3]) == {11: (3, "tournament-11"), 12: (1, "shard-1"), 13: (1, "shard-1")}
+    await director.closed(1, 12)
+    assert await director.homes([1]) == {13: (1, "shard-1")}
+    with pytest.raises(RecordsUnavailableError):
+        await new.homes([1])
+
+
+async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other():
+    records, launched = MemoryRecords(), Launched()
+
+    async def projected(scopes):
+        if scopes == ["tournament-11"]:
+            raise RecordsUnavailableError("away")
+        return await MemoryRecords.projected(records, scopes)
+
+    records.projected = projected
+    director = Director(PLAN, launched, records)
+    with pytest.raises(RecordsUnavailableError):
+        await director.host(3, 11, 7)
+    assert launched.calls == []
+    assert await director.host(3, 12, 9) == "tournament-12"

@@ -1,0 +1,91 @@
+"""Reading log records: what becomes an item, and what becomes a dead letter with which reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.domain.delivery import ControlItem, ScoreItem
+from actors.domain.messages import Claim, Join, Tick, encode_message, encode_score
+from actors.domain.signing import Signer
+from actors.domain.values import partition_of
+from actors.ingest.parse import Parser
+from storage.ports import DeadLetter, LogRecord
+
+PARTITIONS = 50
+TOURNAMENT = 42
+HOME = partition_of(TOURNAMENT, PARTITIONS)
+SIGNER = Signer({"k1": b"secret"}, "k1")
+
+
+def parse(value: bytes, *, key: bytes = b"42", partition: int = HOME, signature: str = ""):
+    return Parser(SIGNER, PARTITIONS).parse(LogRecord(partition, 7, 1000, key, value, signature, "replies:x"))
+
+
+def signed(message) -> tuple[bytes, str]:
+    value = encode_message(message)
+    return value, SIGNER.sign(b"42", value)
+
+
+def test_a_score_becomes_an_item():
+    parsed = parse(encode_score("e1", 5, -1250))
+    assert parsed.item == ScoreItem(7, 1000, TOURNAMENT, 5, "e1", -1250, "replies:x")
+    assert parsed.message is None
+
+
+def test_a_signed_control_record_keeps_its_bytes():
+    value, signature = signed(Join(command_id="c", user_id="5"))
+    parsed = parse(value, signature=signature)
+    assert parsed.item == ControlItem(7, 1000, TOURNAMENT, value, "replies:x")
+
+
+def test_a_tick_needs_no_signature():
+    assert parse(encode_message(Tick())).message == Tick()
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "partition", "reason"),
+    [
+        (b"{", b"42", HOME, "malformed"),
+        (b"[]", b"42", HOME, "malformed"),
+        (b'{"v":2,"type":"score","event_id":"e","user_id":"5","score":1}', b"42", HOME, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1.005}', b"42", HOME, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1e9}', b"42", HOME, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":true}', b"42", HOME, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"0","score":1}', b"42", HOME, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"","user_id":"5","score":1}', b"42", HOME, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1,"x":1}', b"42", HOME, "malformed"),
+        (encode_score("e", 5, 1), b"forty-two", HOME, "malformed"),
+        (encode_score("e", 5, 1), b"", HOME, "malformed"),
+        (encode_score("e", 5, 1), b"42", (HOME + 1) % PARTITIONS, "wrong_partition"),
+        (encode_message(Join(command_id="c", user_id="5")), b"42", HOME, "unsigned"),
+        (b" " * 65_537, b"42", HOME, "too_big"),
+    ],
+)
+def test_what_cannot_be_applied_is_a_dead_letter(value, key, partition, reason):
+    letter = parse(value, key=key, partition=partition)
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == reason
+    assert letter.detail
+
+
+def test_a_signature_of_another_record_does_not_serve():
+    value, _ = signed(Join(command_id="c", user_id="5"))
+    _, other = signed(Join(command_id="c", user_id="6"))
+    assert parse(value, signature=other).reason == "unsigned"
+
+
+def test_a_wrong_partition_stays_wrong_when_the_key_is_known():
+    parser = Parser(SIGNER, PARTITIONS)
+    value = encode_score("e", 5, 1)
+    assert not isinstance(parser.parse(LogRecord(HOME, 0, 0, b"42", value)), DeadLetter)
+    letter = parser.parse(LogRecord((HOME + 1) % PARTITIONS, 0, 0, b"42", value))
+    assert isinstance(letter, DeadLetter)
+    assert letter.reason == "wrong_partition"
+
+
+def test_a_claim_belongs_to_the_partition_that_it_names():
+    claim = Claim(command_id="c", scope="partition-3", owner="shard-0", instance="i")
+    value = encode_message(claim)
+    signature = SIGNER.sign(b"partition-3", value)
+    assert parse(value, key=b"partition-3", partition=3, signature=signature).item.tournament_id == 0
+    assert parse(value, key=b"partition-3", partition=4, signature=signature).reason == "wrong_partition"

@@ -1,0 +1,231 @@
+"""Publishing: how soon, how often, for whom; and that the patches of what is published lead from one table to the next."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from actors.domain.delivery import ControlItem, ScoreItem
+from actors.domain.fold import apply
+from actors.domain.messages import Create, Join, Leave, Spec, encode_message
+from actors.domain.publications import changed_channel, decode_changed, updates_channel
+from actors.domain.tournament import Tournament
+from actors.owner.entity import Entity, Scope
+from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
+
+NOW_MS = 1_800_000_000_000
+INTERVAL_MS = 50
+TOURNAMENT = 7
+
+
+class Heard:
+    """An Updates port that keeps what is published."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+
+    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        self.messages += messages
+
+    def take(self, channel: str) -> list[bytes]:
+        found = [payload for name, payload in self.messages if name == channel]
+        self.messages = [message for message in self.messages if message[0] != channel]
+        return found
+
+
+class Stage:
+    """One running tournament, its publisher, and a clock that stands still."""
+
+    def __init__(self, policy: Any = "last", members: int = 30) -> None:
+        self.now_ms = NOW_MS
+        self.offset = 0
+        spec = Spec(name="x", type="scheduled", starts_ms=NOW_MS - 1, ends_ms=NOW_MS + 10**9, score_policy=policy)
+        create = Create(
+            command_id="c", creator="1", created_ms=NOW_MS, spec=spec, dedicated=False, salt="ab", request_digest="d"
+        )
+        self.state: Tournament = self._control(None, create)
+        for user in range(1, members + 1):
+            self._control(self.state, Join(command_id=f"j{user}", user_id=str(user), name=f"n{user}"))
+        self.heard = Heard()
+        self.publisher = Publisher(self.heard, lambda: self.now_ms, INTERVAL_MS)  # type: ignore[arg-type]
+        self.entity = Entity(self.state, Scope(0, 0, epoch=0, watermark=10**9, durable=-1))
+        self.publisher.start_live(self.entity)
+
+    def _control(self, state: Tournament | None, message: Any) -> Tournament:
+        self.offset += 1
+        item = ControlItem(self.offset, self.now_ms, TOURNAMENT, encode_message(message))
+        return apply(state, TOURNAMENT, 0, item)[0]
+
+    def score(self, user: int, score: int) -> None:
+        self.offset += 1
+        apply(self.state, TOURNAMENT, 0, ScoreItem(self.offset, self.now_ms, TOURNAMENT, user, str(self.offset), score))
+        self.entity.note_changed([user])
+        self.publisher.mark(self.entity)
+
+    def leave(self, user: int) -> None:
+        self._control(self.state, Leave(command_id=f"l{self.offset}", user_id=str(user)))
+        self.publisher.mark(self.entity)
+
+    async def published(self) -> tuple[int | None, list[bytes]]:
+        next_due_ms = await self.publisher.publish_due()
+        return next_due_ms, self.heard.take(updates_channel(TOURNAMENT))
+
+
+async def test_a_watched_one_is_told_at_once_and_then_once_an_interval() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
+    stage.score(1, 100)
+    assert stage.publisher.wake.is_set()
+    next_due_ms, frames = await stage.published()
+    assert len(frames) == 1
+    assert next_due_ms is None
+    stage.now_ms += 10
+    stage.score(2, 200)
+    assert await stage.published() == (INTERVAL_MS - 10, [])
+    stage.now_ms += INTERVAL_MS - 10
+    next_due_ms, frames = await stage.published()
+    assert len(frames) == 1
+    assert next_due_ms is None
+    assert stage.entity.seq == 2
+
+
+async def test_one_nobody_watches_waits_until_somebody_does() -> None:
+    stage = Stage()
+    stage.score(1, 100)
+    assert len((await stage.published())[1]) == 1
+    stage.score(2, 200)
+    stage.publisher.wake.clear()
+    stage.now_ms += 60
+    assert await stage.published() == (UNWATCHED_INTERVAL_MS - 60, [])
+    stage.publisher.watch(stage.entity)
+    assert stage.publisher.wake.is_set()
+    assert len((await stage.published())[1]) == 1
+
+
+async def test_one_that_was_watched_slows_down_again() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
+    stage.now_ms += WATCHED_MS
+    stage.score(1, 100)
+    assert len((await stage.published())[1]) == 1
+    stage.now_ms += INTERVAL_MS
+    stage.score(1, 200)
+    assert await stage.published() == (UNWATCHED_INTERVAL_MS - INTERVAL_MS, [])
+
+
+async def test_who_changed_is_told_to_watchers_alone() -> None:
+    stage = Stage()
+    stage.score(1, 100)
+    await stage.published()
+    assert stage.heard.messages == []
+    stage.publisher.watch(stage.entity)
+    stage.score(2, 200)
+    stage.now_ms += INTERVAL_MS
+    await stage.published()
+    assert [decode_changed(payload) for payload in stage.heard.take(changed_channel(TOURNAMENT))] == [{2}]
+
+
+async def test_a_clock_that_goes_back_silences_nothing() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
+    stage.score(1, 100)
+    await stage.published()
+    stage.score(2, 200)
+    stage.now_ms -= 3_600_000
+    next_due_ms, frames = await stage.published()
+    assert frames == []
+    assert next_due_ms == INTERVAL_MS
+    stage.now_ms += INTERVAL_MS
+    assert len((await stage.published())[1]) == 1
+    stage.publisher.watch(stage.entity)
+    stage.score(3, 300)
+    stage.now_ms += INTERVAL_MS
+    assert len((await stage.published())[1]) == 1
+
+
+async def test_a_scope_that_catches_up_tells_later() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
+    stage.entity.scope.watermark = -1
+    stage.score(1, 100)
+    next_due_ms, frames = await stage.published()
+    assert frames == []
+    assert next_due_ms == INTERVAL_MS
+    stage.entity.scope.watermark = 10**9
+    stage.now_ms += INTERVAL_MS
+    assert len((await stage.published())[1]) == 1
+
+
+async def test_what_was_forgotten_is_not_told() -> None:
+    stage = Stage()
+    stage.score(1, 100)
+    stage.publisher.forget(TOURNAMENT)
+    assert await stage.published() == (None, [])
+
+
+def patched(data: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """RFC 6902, as far as live patches use it, read from the standard."""
+    data = copy.deepcopy(data)
+
+    def place(path: str) -> tuple[Any, Any]:
+        *parents, last = path.split("/")[1:]
+        where: Any = data
+        for name in parents:
+            where = where[int(name)] if isinstance(where, list) else where[name]
+        return where, int(last) if isinstance(where, list) else last
+
+    for operation in operations:
+        where, at = place(operation["path"])
+        if operation["op"] == "replace":
+            assert at in where if isinstance(where, dict) else at < len(where)
+            where[at] = operation["value"]
+        elif operation["op"] == "remove":
+            del where[at]
+        elif operation["op"] == "add":
+            assert at <= len(where)
+            where.insert(at, operation["value"])
+        else:
+            assert operation["op"] == "move"
+            source, source_at = place(operation["from"])
+            value = source.pop(source_at)
+            assert at <= len(where)
+            where.insert(at, value)
+    return data
+
+
+async def test_each_patch_leads_from_one_table_to_the_next() -> None:
+    rng = random.Random(5)
+    for _ in range(20):
+        stage = Stage(members=rng.choice([3, 25, 40]))
+        stage.publisher.watch(stage.entity)
+        shown = copy.deepcopy(stage.entity.published)
+        for _ in range(40):
+            for _ in range(rng.choice([1, 1, 2, 8])):
+                stage.score(rng.randint(1, 40), rng.randint(0, 30) * 100)
+            if rng.random() < 0.2:
+                stage.leave(rng.randint(1, 40))
+            stage.now_ms += INTERVAL_MS
+            for frame in (await stage.published())[1]:
+                shown = patched(shown or {}, msgspec.json.decode(frame)["patch"])
+            assert shown == stage.entity.published == stage.entity.live_data()
+
+
+async def test_a_row_that_rises_or_falls_is_one_move() -> None:
+    stage = Stage(members=20)
+    stage.publisher.watch(stage.entity)
+    for user in range(1, 21):
+        stage.score(user, 10_000 - 100 * user)
+    await stage.published()
+    for score, source, target in ((50, 0, 19), (20_000, 19, 0)):
+        stage.now_ms += INTERVAL_MS
+        stage.score(1, score)
+        (frame,) = (await stage.published())[1]
+        operations = msgspec.json.decode(frame)["patch"]
+        assert operations == [
+            {"op": "move", "from": f"/top/{source}", "path": f"/top/{target}"},
+            {"op": "replace", "path": f"/top/{target}/score", "value": score / 100},
+        ]

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import asyncio
+import re
+
+import msgspec
+import pytest
+
+from serve_app.api import documents
+from serve_app.api.app import page_csp
+from serve_app.config import FrontConfig
+from serve_app.handlers.routes import ROUTES
+from serve_app.http.problems import CODES
+from tests.support.front import DOCUMENT, SCHEDULED, open_front, problem
+
+
+@pytest.fixture
+async def front():
+    async with open_front(request_timeout_s=0.2) as front:
+        yield front
+
+
+async def test_every_call_is_routed_and_documented(front):
+    documented = {(m.upper(), path) for path, operations in DOCUMENT["paths"].items() for m in operations}
+    assert documented == {(route.method, route.path) for route in ROUTES}
+    for route in ROUTES:
+        path = route.path.replace("{tournament}", "77").replace("{user}", "42")
+        answer = await front.client.request(route.method, path, headers=front.token(), json=SCHEDULED)
+        if answer.status_code == 404:
+            assert answer.json()["code"] != "not_found" or route.handler == "demo_player", route
+        else:
+            assert answer.status_code not in (405, 500), route
+
+
+async def test_the_document_holds_together(front):
+    machine = (await front.client.get("/openapi.json")).json()
+    assert machine["openapi"].startswith("3.1")
+    text = msgspec.json.encode(machine).decode()
+    names = set(re.findall(r"#/components/schemas/(\w+)", text))
+    assert names <= set(machine["components"]["schemas"])
+    for path, operations in machine["paths"].items():
+        for operation in operations.values():
+            given = [p["name"] for p in operation.get("parameters", []) if p["in"] == "path"]
+            assert given == re.findall(r"\{(\w+)\}", path)
+    codes = re.findall(
+        r"`(\w+)`",
+        " ".join(
+            a["description"] for o in machine["paths"].values() for p in o.values() for a in p["responses"].values()
+        ),
+    )
+    assert set(codes) <= set(CODES)
+
+
+async def test_the_documentation_needs_nothing_from_elsewhere(front):
+    page = await front.client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert not re.search(r"<(script|link|img)", page.text)
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    for code in CODES:
+        assert f'id="{code}"' in page.text  # the `type` of problems points here
+    for route in ROUTES:
+        assert f'id="{route.handler}"' in page.text
+
+
+async def test_the_page_has_a_strict_policy(front):
+    page = await front.client.get("/")
+    policy = page.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert page.headers["x-content-type-options"] == "nosniff"
+    connect = re.search(r"connect-src ([^;]*)", policy)[1].split()
+    assert connect[0] == "'self'"
+    assert {"http://127.0.0.1:8001", "ws://127.0.0.1:8001", "http://palio.example:8001"} <= set(connect)
+    for path in re.findall(r'(?:src|href)="(web/[^"]+)"', page.text):
+        assert (await front.client.get(f"/{path}")).status_code == 200, path
+
+
+@pytest.mark.parametrize("host", ["a;b", "evil.example *", "a b:80", "x'", "", "a" * 300])
+def test_a_host_cannot_write_into_the_policy(host):
+    assert page_csp(FrontConfig(), host) == page_csp(FrontConfig(), "127.0.0.1:8000")
+
+
+async def test_static_files_stay_inside(front):
+    for path in ("/web/nothing.js", "/web/", "/web/..%2fapi.py", "/web/%2e%2e/api.py", "/nothing"):
+        assert problem(await front.client.get(path)) == (404, "not_found")
+    script = await front.client.get("/web/app.js")
+    assert "javascript" in script.headers["content-type"]
+    again = await front.client.get("/web/app.js", headers={"if-none-match": script.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_wrong_methods_name_the_right_ones(front):
+    response = await front.call("DELETE", "/v1/tournaments/77")
+    assert problem(response) == (405, "method_not_allowed")
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "PATCH"}
+    assert (await front.client.head("/v1")).status_code == 200
+
+
+async def test_other_origins_may_call(front):
+    preflight = await front.client.options(
+        "/v1/tournaments/77/scores",
+        headers={"origin": "http://x.example", "access-control-request-method": "POST"},
+    )
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "Authorization" in preflight.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in preflight.headers
+    for path in ("/v1", "/v1/tournaments/77"):
+        answer = await front.client.get(path, headers={"origin": "http://x.example"})
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "ETag" in answer.headers["access-control-expose-headers"]
+
+
+async def test_metrics_count_what_happened(front):
+    async def counted(line: str) -> float:
+        text = (await front.client.get("/metrics")).text
+        found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    scores, codes = 'palio_accepted_total{door="api",kind="score"}', 'palio_rejected_total{code="invalid",door="api"}'
+    before = await counted(scores), await counted(codes)
+    tournament = await front.create()
+    await front.submit(tournament, 42, {"event_id": "a", "score": 1})
+    await front.submit(tournament, 42, {"event_id": "a", "score": "1"})
+    assert (await counted(scores), await counted(codes)) == (before[0] + 1, before[1] + 1)
+    text = (await front.client.get("/metrics")).text
+    for name in ("palio_submission_seconds_bucket", "palio_view_seconds", "palio_sockets", "palio_reads_total"):
+        assert name in text
+
+
+async def test_an_error_of_our_own_is_500_with_a_reference(front, monkeypatch, caplog):
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    tournament = await front.create()
+    monkeypatch.setattr(front.palio.log, "append", broken)
+    response = await front.submit(tournament, 42, {"event_id": "a", "score": 1})
+    assert problem(response) == (500, "internal")
+    assert "secret" not in response.text
+    assert response.json()["reference"] in caplog.text
+    assert "a secret detail" in caplog.text
+
+
+async def test_an_error_outside_the_handlers_is_500_too(front, monkeypatch):
+    def broken(*_: object) -> str:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr("serve_app.api.app.page_csp", broken)
+    response = await front.client.get("/")
+    assert problem(response) == (500, "internal")
+    assert "secret" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_body_that_does_not_arrive_is_408(front):
+    async def slow():
+        yield b'{"name":'
+        await asyncio.sleep(30)
+
+    response = await front.call("POST", "/v1/tournaments", front.token(), content=slow())
+    assert problem(response) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("length", ["99999999999", "9" * 400])
+async def test_a_body_announced_too_large_is_not_read(front, length):
+    async def unread():
+        raise AssertionError("the body was read")
+        yield b""
+
+    headers = {**front.token(), "content-length": length}
+    response = await front.call("POST", "/v1/tournaments", headers, content=unread())
+    assert problem(response) == (413, "too_large")
+    assert response.headers["connection"] == "close"
+
+
+def test_problems_have_documented_codes():
+    for code, (status, title) in CODES.items():
+        assert 400 <= status < 600, code
+        assert title
+    assert documents.ProblemDetails.__struct_fields__[:5] == ("type", "title", "status", "detail", "code")

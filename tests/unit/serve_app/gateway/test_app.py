@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from typing import Any
+
+import httpx
+import pytest
+import uvloop
+
+from serve_app.gateway.server import KEEP_ALIVE_S, PortInUseError, port_is_free, start
+from serve_app.security.auth import make_token
+from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
+
+
+def bearer(gateway: Gateway, user: int = 1, role: Any = "player") -> dict[str, str]:
+    return {"authorization": f"Bearer {gateway.token(user, role)}"}
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Overriding the .event_loop_policy. fixture"
+)  # the hook is for whole folders
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    return uvloop.EventLoopPolicy()  # as replicas run
+
+
+async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+    writer.write(data)
+    async with asyncio.timeout(WAIT_S):
+        answer = await reader.read() if until_closed else await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return answer
+
+
+async def test_views_from_the_owner_and_from_the_cache_are_the_same_response() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        tournament = await gateway.tournament(players=2)
+        gateway.api.reads.invalidate(tournament)
+        path = f"/v1/tournaments/{tournament}"
+        first, second = await http.get(path), await http.get(path)
+        assert first.status_code == second.status_code == 200
+        assert first.json() == second.json()
+        assert first.json()["participants"] == 2
+        names = ("etag", "cache-control", "content-type", "content-length", "access-control-allow-origin")
+        assert [first.headers[name] for name in names] == [second.headers[name] for name in names]
+        assert first.headers["cache-control"] == "public, max-age=1"
+        assert first.headers.keys() == second.headers.keys()
+        assert "date" in second.headers
+        same = await http.get(path, headers={"if-none-match": second.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+        other = await http.get(path, headers={"if-none-match": '"x"'})
+        assert other.status_code == 200
+        head = await http.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == second.headers["content-length"]
+        query = await http.get(path + "?x=1")  # the ASGI lane
+        assert query.json() == second.json()
+
+
+async def test_views_of_private_tournaments() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        path = f"/v1/tournaments/{await gateway.tournament(players=1, visibility='private')}"
+        for _ in range(2):
+            assert (await http.get(path)).status_code == 404
+            assert (await http.get(path, headers=bearer(gateway, 2))).status_code == 404
+            mine = await http.get(path, headers=bearer(gateway, 1))
+            assert (mine.status_code, mine.headers["cache-control"]) == (200, "no-store")
+
+
+async def test_submissions_and_rankings() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        tournament = await gateway.tournament(players=2)
+        path = f"/v1/tournaments/{tournament}"
+        taken = await http.post(path + "/scores", json={"event_id": "a", "score": 12.5}, headers=bearer(gateway, 1))
+        assert taken.status_code == 202
+        assert taken.json().keys() == {"event_id", "partition", "offset"}
+        waited = await http.post(
+            path + "/scores", json={"event_id": "b", "score": 13}, headers={**bearer(gateway, 2), "prefer": "wait=5"}
+        )
+        assert (waited.status_code, waited.json()["rank"], waited.json()["outcome"]) == (200, 1, "applied")
+        page = (await http.get(path + "/rankings?limit=1")).json()
+        assert [row["score"] for row in page["rows"]] == [13]
+        batch = [{"event_id": "c", "user_id": "1", "score": 20, "tournament_id": tournament}, {"event_id": "d"}]
+        answer = await http.post("/v1/scores", json=batch, headers=bearer(gateway, 9, "service"))
+        assert (answer.status_code, answer.json()["accepted"], len(answer.json()["rejected"])) == (202, 1, 1)
+        around = (await http.get(path + "/rankings?around=2")).json()
+        assert [row["user_id"] for row in around["rows"]] == ["1", "2"]
+
+
+@pytest.mark.parametrize("lane", ["", "?lane=asgi"])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "malformed"),
+        (b'{"event_id":"a","score":1.234}', 422, "invalid"),
+        (b'{"event_id":"a","score":NaN}', 422, "invalid"),
+        (b'{"event_id":"a","score":1e9}', 422, "invalid"),
+        (b'{"event_id":"a","score":true}', 422, "invalid"),
+        (b'{"event_id":"a","score":"12"}', 422, "invalid"),
+        (b'{"event_id":"a","score":1,"more":2}', 422, "invalid"),
+        (b'{"event_id":"","score":1}', 422, "invalid"),
+        (b'{"event_id":"a","score":1,"user_id":"2"}', 403, "not_yours"),
+    ],
+)
+async def test_bad_submissions_are_the_same_problem_on_both_lanes(
+    lane: str, body: bytes, status: int, code: str
+) -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
+        answer = await http.post(path, content=body, headers=bearer(gateway))
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert not gateway.palio.log.calls[-1][0].value.startswith(b'{"type":"score"')
+
+
+@pytest.mark.parametrize("lane", ["", "?lane=asgi"])
+async def test_who_may_not_submit(lane: str) -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
+        body = {"event_id": "a", "score": 1}
+        assert (await http.post(path, json=body)).json()["code"] == "token_missing"
+        expired = {
+            "authorization": f"Bearer {make_token(SECRET, role='player', user_id=1, ttl_s=5, now_s=1_000_000_000)}"
+        }
+        answer = await http.post(path, json=body, headers=expired)
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
+        assert "www-authenticate" in answer.headers
+        unknown = await http.post(f"/v1/tournaments/77/scores{lane}", json=body, headers=bearer(gateway))
+        assert unknown.json()["code"] == "tournament_unknown"
+        form = await http.post(path, content=b"a=1", headers={**bearer(gateway), "content-type": "text/plain"})
+        assert form.status_code == 415
+
+
+async def test_rates_are_limited_on_the_hot_lane() -> None:
+    async with (
+        running_gateway(anonymous_rate=0.001, anonymous_burst=5) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as http,
+    ):
+        path = f"/v1/tournaments/{await gateway.tournament(players=1)}"
+        answers = [await http.get(path) for _ in range(6)]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_paths_and_methods() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        assert (await http.get("/healthz")).status_code == 200
+        for path in ("/", "/v1", "/v1/tournaments", "/v1/tournaments/1/participants", "/v1/live", "/metrics"):
+            answer = await http.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+            assert "api" in answer.json()["detail"]
+        for path in (
+            "/v1/tournaments/x",
+            "/v1/tournaments/0",
+            "/v1/tournaments/%31x",
+            "/v1/tournaments/99999999999999999999",
+        ):
+            answer = await http.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (404, "tournament_unknown"), path
+        answer = await http.delete("/v1/tournaments/1")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert (await http.get("/v1/scores")).status_code == 405
+        assert (await http.options("/v1/scores")).headers["allow"] == "POST, OPTIONS"
+
+
+async def test_participants_join_and_leave_here_too() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        tournament = await gateway.tournament()
+        path, headers = f"/v1/tournaments/{tournament}/participants/me", {"Authorization": f"Bearer {gateway.token(5)}"}
+        assert (await http.put(path, json={"name": "Five"}, headers=headers)).status_code == 201
+        assert (await http.put(path, json={}, headers=headers)).status_code == 200
+        assert (await http.get(path, headers=headers)).json()["name"] == "Five"
+        assert (await http.delete(path, headers=headers)).status_code == 204
+        assert (await http.get(path, headers=headers)).status_code == 404
+        assert (await http.post(path, headers=headers)).headers["allow"] == "GET, PUT, DELETE, HEAD, OPTIONS"
+
+
+async def test_browsers_may_call_from_anywhere() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        asked = {
+            "origin": "http://x",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization",
+        }
+        answer = await http.options("/v1/tournaments/1/scores", headers=asked)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
+        assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+        assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+@pytest.mark.parametrize("path", ["/v1/tournaments/1/scores", "/v1/tournaments/1/scores?lane=asgi", "/v1/scores"])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_of_10_mb_is_413(path: str, chunked: bool) -> None:
+    async with running_gateway(max_body_bytes=64 * 1024) as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        body = b"x" * 10_000_000
+
+        async def pieces() -> Any:
+            for at in range(0, len(body), 100_000):
+                yield body[at : at + 100_000]
+
+        answer = await http.post(path, content=pieces() if chunked else body, headers=bearer(gateway, 1, "service"))
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+        assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_what_is_no_http_is_a_problem() -> None:
+    async with running_gateway() as gateway:
+        answer = await raw(gateway, b"\x16\x03\x01 hello\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":"malformed"' in answer
+        head = await raw(gateway, b"GET /healthz HTTP/1.1\r\n" + b"x-much: " + b"y" * 100_000 + b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 431 ")
+        target = await raw(gateway, b"GET /" + b"y" * 100_000 + b" HTTP/1.1\r\n\r\n")
+        assert target.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    async with running_gateway() as gateway:
+        tournament = await gateway.tournament(players=1)
+        token = bearer(gateway)["authorization"]
+
+        def submission(event: str) -> bytes:
+            body = json.dumps({"event_id": event, "score": 3}).encode()
+            head = f"POST /v1/tournaments/{tournament}/scores HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+            return head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+        view = f"GET /v1/tournaments/{tournament} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        requests = [submission("a"), view, submission("b"), health, view, submission("c"), last]
+        answers = await raw(gateway, b"".join(requests))
+        kinds = []
+        while answers:
+            head, _, rest = answers.partition(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            body, answers = rest[:length], rest[length:]
+            answer = json.loads(body)
+            kinds.append(answer.get("event_id") or ("view" if "name" in answer else answer["status"]))
+        assert kinds == ["a", "view", "b", "ok", "view", "c", "ok"]
+
+
+async def test_connection_close_and_http_1_0_are_kept_to() -> None:
+    async with running_gateway() as gateway:
+        tournament = await gateway.tournament(players=1)
+        closing = f"GET /v1/tournaments/{tournament} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        old = f"GET /v1/tournaments/{tournament} HTTP/1.0\r\n\r\n".encode()
+        for request in (closing, old, closing, old):
+            answer = await raw(gateway, request)
+            assert b"connection: close\r\n" in answer
+            assert answer.count(b"HTTP/1.1 200") == 1
+
+
+async def test_a_client_that_never_reads_does_not_fill_the_memory() -> None:
+    async with running_gateway() as gateway:
+        tournament = await gateway.tournament(players=1)
+        await raw(gateway, f"GET /v1/tournaments/{tournament} HTTP/1.0\r\n\r\n".encode())
+        request = f"GET /v1/tournaments/{tournament} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        greedy = socket.socket()
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(greedy, ("127.0.0.1", gateway.server.port))
+        sent = 0
+        try:
+            async with asyncio.timeout(3):
+                while sent < 100_000:
+                    await loop.sock_sendall(greedy, request * 100)
+                    sent += 100
+        except TimeoutError:
+            pass
+        assert sent < 100_000  # it stopped reading what it could not answer
+        buffered = [c.transport.get_write_buffer_size() for c in gateway.server._server.server_state.connections]
+        assert max(buffered) < 1_000_000
+        greedy.close()
+
+
+async def test_slow_requests_are_ended() -> None:
+    async with running_gateway(request_timeout_s=0.3) as gateway:
+        for beginning in (
+            b"",
+            b"GET /hea",
+            b"POST /v1/tournaments/1/scores HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
+            b"POST /v1/scores HTTP/1.1\r\nContent-Length: 10\r\n\r\n[",
+        ):
+            answer = await raw(gateway, beginning)
+            assert answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 503 ")), beginning
+
+
+async def test_idle_connections_are_ended_and_busy_ones_are_not() -> None:
+    async with running_gateway() as gateway:
+        path = f"/v1/tournaments/{await gateway.tournament()}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+        for _ in range(2):  # from the owner, and from the cache
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in head.splitlines() if line.startswith(b"content-length"))
+            await reader.readexactly(length)
+        (connection,) = gateway.server._http_connections()
+        now_s = asyncio.get_running_loop().time()
+        connection.expire(now_s + KEEP_ALIVE_S - 5)
+        assert not connection.transport.is_closing()
+        connection.expire(now_s + KEEP_ALIVE_S + 5)
+        async with asyncio.timeout(WAIT_S):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_handler_that_takes_too_long_is_answered_for() -> None:
+    async with (
+        running_gateway(request_timeout_s=0.3) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, timeout=WAIT_S) as http,
+    ):
+        tournament = await gateway.tournament(players=1)
+        gateway.palio.owners.delay_s = 60
+        gateway.api.reads._known.clear()
+        gateway.api.reads._cache.clear()
+        for query in ("", "?lane=asgi"):
+            answer = await http.get(f"/v1/tournaments/{tournament}{query}")
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+async def test_stopping_answers_what_is_under_way() -> None:
+    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        tournament = await gateway.tournament(players=1)
+        gateway.palio.owners.delay_s = 0.2
+        gateway.api.reads._known.clear()
+        gateway.api.reads._cache.clear()
+        gateway.palio.owners.calls.clear()
+        asking = asyncio.create_task(http.get(f"/v1/tournaments/{tournament}"))
+        async with asyncio.timeout(WAIT_S):
+            while not gateway.palio.owners.calls.get("view"):
+                await asyncio.sleep(0)
+        await gateway.server.drain(0)
+        assert port_is_free("127.0.0.1", gateway.server.port)  # other replicas get the new connections
+        await gateway.server.stop()
+        assert (await asking).status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            async with httpx.AsyncClient(base_url=gateway.url) as another:
+                await another.get("/healthz")
+        with pytest.raises(RuntimeError):
+            gateway.server.check()
+
+
+async def test_a_port_in_use() -> None:
+    async with running_gateway() as gateway:
+        assert not port_is_free("127.0.0.1", gateway.server.port)  # shared, but taken
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            assert not port_is_free("127.0.0.1", port)
+            with pytest.raises(PortInUseError, match=str(port)):
+                await start(gateway.server.app, "127.0.0.1", port)
+        assert port_is_free("127.0.0.1", port)
+
+
+async def test_replicas_share_the_port() -> None:
+    async with running_gateway() as gateway:
+        second = await start(gateway.server.app, "127.0.0.1", gateway.server.port)
+        assert second.port == gateway.server.port
+        await second.stop()
+        async with httpx.AsyncClient(base_url=gateway.url) as http:
+            assert (await http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/tournaments/{}/scores", "/v1/tournaments/{}/scores?lane=asgi", "/v1/tournaments/{}"]
+)
+async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running_gateway() as gateway:
+        tournament = await gateway.tournament(players=1)
+        gateway.palio.owners.delay_s = 0.1
+        gateway.api.reads._known.clear()
+        gateway.api.reads._cache.clear()
+        method, body = ("POST", b'{"event_id":"a","score":1}') if "scores" in path else ("GET", b"")
+        head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(gateway)['authorization']}\r\n"
+        before = gateway.palio.owners.calls.get("view", 0)
+        for _ in range(10):
+            client = socket.create_connection(("127.0.0.1", gateway.server.port))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.send(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            while gateway.server._server.server_state.tasks == set():
+                await asyncio.sleep(0)
+            client.close()
+        async with asyncio.timeout(WAIT_S):
+            while gateway.server._server.server_state.tasks:
+                await asyncio.sleep(0.01)
+        assert gateway.palio.owners.calls["view"] > before
+        assert not caplog.records

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from storage.ports import LogUnavailableError
+from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
+
+
+@pytest.fixture
+async def front():
+    async with open_front(command_wait_s=0.2) as front:
+        yield front
+
+
+async def test_joining_is_201_once_and_200_again(front):
+    tournament = await front.create()
+    first = await front.join(tournament, 42, name="Ada")
+    assert first.status_code == 201
+    assert (first.json()["user_id"], first.json()["outcome"], first.json()["status"]) == ("42", "applied", "running")
+    again = await front.join(tournament, 42)
+    assert again.status_code == 200
+    shown = await front.call("GET", f"/v1/tournaments/{tournament}/participants/42")
+    assert shown.json() == {
+        "user_id": "42",
+        "name": "Ada",
+        "score": None,
+        "rank": None,
+        "previous_rank": None,
+        "percentile": None,
+        "attempts": 0,
+        "scored_at": None,
+    }
+
+
+async def test_a_join_needs_no_body(front):
+    tournament = await front.create()
+    path = f"/v1/tournaments/{tournament}/participants/me"
+    assert (await front.call("PUT", path, front.token("player", 42))).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [({"name": ""}, "name"), ({"name": "x" * 65}, "name"), ({"name": 7}, "name"), ({"nick": "x"}, "nick")],
+)
+async def test_a_wrong_join_is_422(front, body, path):
+    tournament = await front.create()
+    assert wrong_paths(await front.join(tournament, 42, **body)) == [path]
+
+
+async def test_the_join_that_fills_an_instant_tournament_starts_it(front):
+    tournament = await front.create(INSTANT)
+    assert (await front.join(tournament, 1)).json()["status"] == "scheduled"
+    assert (await front.join(tournament, 2)).json()["status"] == "running"
+    assert problem(await front.join(tournament, 3)) == (409, "tournament_full")
+
+
+async def test_registration_closes(front):
+    tournament = await front.create(join_until="start")
+    assert problem(await front.join(tournament, 42)) == (409, "registration_closed")
+
+
+async def test_leaving_is_204_also_for_strangers_until_it_is_over(front):
+    tournament = await front.create()
+    await front.join(tournament, 42)
+    path = f"/v1/tournaments/{tournament}/participants/me"
+    for user in (42, 42, 43):
+        assert (await front.call("DELETE", path, front.token("player", user))).status_code == 204
+    shown = await front.call("GET", f"/v1/tournaments/{tournament}/participants/42")
+    assert problem(shown) == (404, "participant_unknown")
+    await front.call("POST", f"/v1/tournaments/{tournament}/end", front.token())
+    assert problem(await front.call("DELETE", path, front.token("player", 42))) == (409, "already_over")
+
+
+async def test_players_join_and_leave_for_themselves_alone(front):
+    tournament = await front.create()
+    path = f"/v1/tournaments/{tournament}/participants/43"
+    for role in ("player", "operator"):
+        for method in ("PUT", "DELETE"):
+            assert problem(await front.call(method, path, front.token(role, 42))) == (403, "not_yours")
+    assert (await front.call("PUT", path, front.token())).status_code == 201
+    for method in ("PUT", "DELETE"):
+        assert problem(await front.call(method, path)) == (401, "token_missing")
+    wrong = await front.call("PUT", f"/v1/tournaments/{tournament}/participants/x", front.token())
+    assert problem(wrong) == (404, "participant_unknown")
+    assert problem(await front.join("77", 42)) == (404, "tournament_unknown")
+
+
+async def test_an_undecided_join_is_202_and_repeating_it_does_no_harm(front):
+    tournament = await front.create()
+    front.palio.applying = False
+    undecided = await front.join(tournament, 42)
+    assert undecided.status_code == 202
+    front.palio.applying = True
+    await front.palio.catch_up()
+    assert (await front.join(tournament, 42)).status_code == 200
+    assert front.palio.states[int(tournament)].members.joined == 1
+
+
+async def test_a_join_that_the_log_does_not_take_is_503(front):
+    tournament = await front.create()
+    front.palio.log.error = LogUnavailableError("away")
+    assert problem(await front.join(tournament, 42)) == (503, "log_unavailable")
+
+
+async def private(front: Front, *members: int) -> str:
+    tournament = await front.create(visibility="private")
+    for user in members:
+        path = f"/v1/tournaments/{tournament}/participants/{user}"
+        assert (await front.call("PUT", path, front.token(), json={})).status_code == 201
+    return tournament
+
+
+async def test_a_private_tournament_is_404_to_others_in_every_call(front):
+    tournament = await private(front, 42)
+    path = f"/v1/tournaments/{tournament}"
+    calls = [
+        ("GET", path),
+        ("GET", f"{path}/rankings"),
+        ("GET", f"{path}/rankings?around=42"),
+        ("GET", f"{path}/prizes"),
+        ("GET", f"{path}/participants/42"),
+        ("GET", f"{path}/participants/99"),
+    ]
+    for method, call in calls:
+        for headers in ({}, front.token("player", 43)):
+            assert problem(await front.call(method, call, headers)) == (404, "tournament_unknown"), call
+    stranger = front.token("player", 43)
+    assert problem(await front.call("PUT", f"{path}/participants/me", stranger)) == (404, "tournament_unknown")
+    assert problem(await front.call("DELETE", f"{path}/participants/me", stranger)) == (404, "tournament_unknown")
+    invite = await front.call("PUT", f"{path}/participants/me", stranger, json={"invite": "x"})
+    assert problem(invite) == (403, "invite_invalid")
+    for headers in (front.token("player", 42), front.token(), front.token("operator", 9)):
+        shown = await front.call("GET", path, headers)
+        assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
+        assert "etag" not in shown.headers
+    listed = [await front.call("GET", "/v1/tournaments", h) for h in ({}, stranger, front.token("player", 42))]
+    assert [len(response.json()["items"]) for response in listed] == [0, 0, 1]
+
+
+async def test_membership_of_a_private_tournament_is_checked_on_each_request(front):
+    tournament = await private(front, 42)
+    path, member = f"/v1/tournaments/{tournament}", front.token("player", 42)
+    assert (await front.call("GET", path, member)).status_code == 200
+    await front.call("DELETE", f"{path}/participants/me", member)
+    assert problem(await front.call("GET", path, member)) == (404, "tournament_unknown")
+
+
+async def test_standings_are_shown_as_the_table_has_them(front):
+    tournament = await front.create()
+    for user, score in ((42, 10), (43, 20)):
+        await front.join(tournament, user)
+        await front.submit(tournament, user, {"event_id": "a", "score": score})
+    me = await front.call("GET", f"/v1/tournaments/{tournament}/participants/me", front.token("player", 42))
+    assert (me.json()["rank"], me.json()["score"], me.json()["percentile"]) == (2, 10, 50)
+    nobody = await front.call("GET", f"/v1/tournaments/{tournament}/participants/me")
+    assert problem(nobody) == (401, "token_missing")
+
+
+async def test_a_users_tournaments_are_listed_newest_first(front):
+    tournaments = [await front.create(LATER, name=f"No {n}") for n in range(3)]
+    for tournament in tournaments:
+        await front.join(tournament, 42, name="Ada")
+    path = "/v1/users/me/tournaments"
+    first = (await front.call("GET", f"{path}?limit=2", front.token("player", 42))).json()
+    second = (await front.call("GET", f"{path}?cursor={first['next_cursor']}", front.token("player", 42))).json()
+    assert [item["id"] for item in first["items"] + second["items"]] == tournaments[::-1]
+    assert second["next_cursor"] is None
+    assert first["items"][0]["participation"]["name"] == "Ada"
+    for role in ("service", "operator"):
+        other = await front.call("GET", "/v1/users/42/tournaments", front.token(role, 9))
+        assert len(other.json()["items"]) == 3
+    for call in ("tournaments", "prizes"):
+        refused = await front.call("GET", f"/v1/users/42/{call}", front.token("player", 43))
+        assert problem(refused) == (403, "not_yours")
+        assert problem(await front.call("GET", f"/v1/users/42/{call}")) == (401, "token_missing")
+    wrong = await front.call("GET", f"{path}?cursor=x", front.token("player", 42))
+    assert wrong_paths(wrong) == ["cursor"]
+
+
+async def test_there_are_no_prizes_yet(front):
+    tournament = await front.create()
+    assert (await front.call("GET", f"/v1/tournaments/{tournament}/prizes")).json() == {"prizes": []}
+    mine = await front.call("GET", "/v1/users/me/prizes", front.token("player", 42))
+    assert mine.json() == {"items": [], "next_cursor": None}
+    assert problem(await front.call("GET", "/v1/tournaments/7/prizes")) == (404, "tournament_unknown")
+    front.palio.owners.down = True
+    assert problem(await front.call("GET", f"/v1/tournaments/{tournament}/prizes")) == (503, "unavailable")
+
+
+async def test_many_join_at_once(front):
+    tournament = await front.create(capacity=20)
+    answers = await asyncio.gather(*(front.join(tournament, user) for user in range(1, 31)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 20 + [409] * 10

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import pytest
+
+from storage.ports import OwnerRecordsError
+from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
+
+
+@pytest.fixture
+async def front():
+    async with open_front(view_cache_ms=0) as front:
+        yield front
+
+
+async def ranked(front: Front, scores: dict[int, float]) -> str:
+    tournament = await front.create()
+    for user, score in scores.items():
+        await front.join(tournament, user)
+        await front.submit(tournament, user, {"event_id": "a", "score": score})
+    return tournament
+
+
+async def test_the_view_of_a_public_tournament(front):
+    tournament = await ranked(front, {42: 10, 43: 20.5})
+    response = await front.call("GET", f"/v1/tournaments/{tournament}")
+    assert response.headers["cache-control"] == "public, max-age=1"
+    shown = response.json()
+    assert [(row["rank"], row["user_id"], row["score"]) for row in shown["top"]] == [(1, "43", 20.5), (2, "42", 10)]
+    assert (shown["participants"], shown["status"]) == (2, "running")
+    same = await front.call("GET", f"/v1/tournaments/{tournament}", {"if-none-match": response.headers["etag"]})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", response.headers["etag"])
+    await front.submit(tournament, 42, {"event_id": "b", "score": 30})
+    for old in (response.headers["etag"], '"x", W/"y"'):
+        assert (await front.call("GET", f"/v1/tournaments/{tournament}", {"if-none-match": old})).status_code == 200
+
+
+@pytest.mark.parametrize("tournament", ["1", "0", "x", "9223372036854775808", "-5", "1e3", "00", "%00", "1" * 500])
+async def test_unknown_tournaments_are_404(front, tournament):
+    for path in ("", "/rankings", "/prizes", "/participants/42"):
+        assert problem(await front.call("GET", f"/v1/tournaments/{tournament}{path}")) == (404, "tournament_unknown")
+
+
+async def test_rankings_by_page(front):
+    tournament = await ranked(front, {user: user for user in range(1, 8)})
+    path = f"/v1/tournaments/{tournament}/rankings"
+    first = (await front.call("GET", f"{path}?limit=3")).json()
+    assert [row["user_id"] for row in first["rows"]] == ["7", "6", "5"]
+    assert (first["total"], first["next_cursor"]) == (7, "3")
+    last = (await front.call("GET", f"{path}?limit=1000&cursor=3")).json()
+    assert [row["rank"] for row in last["rows"]] == [4, 5, 6, 7]
+    assert last["next_cursor"] is None
+    beyond = (await front.call("GET", f"{path}?cursor=100")).json()
+    assert (beyond["rows"], beyond["next_cursor"]) == ([], None)
+
+
+async def test_rankings_around_a_user_and_of_users(front):
+    tournament = await ranked(front, {user: user for user in range(1, 8)})
+    await front.join(tournament, 8)
+    path = f"/v1/tournaments/{tournament}/rankings"
+    around = (await front.call("GET", f"{path}?around=me&limit=3", front.token("player", 4))).json()
+    assert [row["user_id"] for row in around["rows"]] == ["5", "4", "3"]
+    named = (await front.call("GET", f"{path}?users=1,99,7,8")).json()
+    assert [row["user_id"] for row in named["rows"]] == ["7", "1"]
+    for user in ("8", "99"):
+        assert problem(await front.call("GET", f"{path}?around={user}")) == (404, "not_ranked")
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("limit=", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=1e2", "limit"),
+        ("limit=" + "9" * 5000, "limit"),
+        ("cursor=x", "cursor"),
+        ("cursor=-1", "cursor"),
+        ("around=x", "around"),
+        ("around=me", "around"),
+        ("users=1,,2", "users"),
+        ("users=" + ",".join(["1"] * 101), "users"),
+        ("around=1&users=2", "users"),
+        ("around=1&cursor=2", "around"),
+    ],
+)
+async def test_a_wrong_query_is_422(front, query, path):
+    tournament = await front.create()
+    assert wrong_paths(await front.call("GET", f"/v1/tournaments/{tournament}/rankings?{query}")) == [path]
+
+
+async def test_the_list_is_newest_first_and_can_be_searched(front):
+    tournaments = [await front.create(LATER, name=f"Exam {n}") for n in range(3)]
+    sprint = await front.create(INSTANT)
+    running = await front.create()
+    await front.create(visibility="private")
+    everything = (await front.call("GET", "/v1/tournaments")).json()
+    assert [item["id"] for item in everything["items"]] == [running, sprint, *tournaments[::-1]]
+    page = (await front.call("GET", "/v1/tournaments?limit=2")).json()
+    rest = (await front.call("GET", f"/v1/tournaments?limit=100&cursor={page['next_cursor']}")).json()
+    assert page["items"] + rest["items"] == everything["items"]
+    assert [i["id"] for i in (await front.call("GET", "/v1/tournaments?q=eXAM 1")).json()["items"]] == [tournaments[1]]
+    assert [i["id"] for i in (await front.call("GET", "/v1/tournaments?type=instant")).json()["items"]] == [sprint]
+    wanted = (await front.call("GET", "/v1/tournaments?status=running")).json()["items"]
+    assert [(item["id"], item["status"]) for item in wanted] == [(running, "running")]
+    assert len((await front.call("GET", "/v1/tournaments", front.token("operator", 9))).json()["items"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("status=open", "status"),
+        ("type=x", "type"),
+        ("q=" + "x" * 201, "q"),
+        ("limit=101", "limit"),
+        ("cursor=nonsense", "cursor"),
+    ],
+)
+async def test_a_wrong_list_is_422(front, query, path):
+    assert wrong_paths(await front.call("GET", f"/v1/tournaments?{query}")) == [path]
+
+
+async def test_reads_without_anyone_to_ask_are_503(front):
+    tournament = await front.create(LATER)
+    front.palio.owners.down = True
+    front.palio.records.down = True
+    for path in ("/v1/tournaments", "/v1/tournaments/5", f"/v1/tournaments/{tournament}/participants/42"):
+        response = await front.call("GET", path)
+        assert problem(response) == (503, "unavailable")
+        assert int(response.headers["retry-after"]) >= 1
+
+
+async def test_reads_fall_back_to_the_read_model(front):
+    tournament = await ranked(front, {42: 10})
+    front.palio.owners.down = True
+    front.palio.read_model.holds = True
+    assert (await front.call("GET", f"/v1/tournaments/{tournament}")).status_code == 200
+    assert (await front.call("GET", f"/v1/tournaments/{tournament}/rankings?around=42")).json()["total"] == 1
+    assert (await front.call("GET", f"/v1/tournaments/{tournament}/participants/42")).json()["rank"] == 1
+    assert problem(await front.call("GET", "/v1/tournaments/5")) == (503, "unavailable")
+
+
+async def test_where_the_gateway_is(front):
+    told = (await front.call("GET", "/v1")).json()
+    assert (told["gateway"], told["live"]) == ("http://127.0.0.1:8001", "ws://127.0.0.1:8001/v1/live")
+    assert told["time"] == front.palio.now_ms
+
+
+async def test_health_and_readiness(front):
+    assert (await front.call("GET", "/healthz")).status_code == 200
+    assert (await front.call("GET", "/readyz")).status_code == 200
+
+
+async def test_ready_while_only_the_records_of_what_is_asked_for_are_away(front, monkeypatch):
+    async def view(tournament_id, viewer):
+        raise OwnerRecordsError("shard-0 cannot read it")
+
+    monkeypatch.setattr(front.palio.owners, "view", view)
+    assert (await front.call("GET", "/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("broken", ["owners", "waiters", "log"])
+async def test_not_ready_when_something_does_not_answer(front, broken, monkeypatch):
+    if broken == "owners":
+        front.palio.owners.down = True
+    elif broken == "waiters":
+        await front.services.waiters.close()
+    else:
+
+        async def away():
+            raise ConnectionError("away")
+
+        monkeypatch.setattr(front.palio.log, "bounds", away)
+    assert problem(await front.call("GET", "/readyz")) == (503, "unavailable")
+    assert (await front.call("GET", "/healthz")).status_code == 200
+
+
+async def test_demo_players(front):
+    assert problem(await front.call("POST", "/v1/demo/player")) == (404, "not_found")
+    async with open_front(demo=True) as demo:
+        made = [(await demo.call("POST", "/v1/demo/player", json={})).json() for _ in range(2)]
+        assert made[0]["user_id"] != made[1]["user_id"]
+        tournament = await demo.create()
+        token = {"authorization": f"Bearer {made[0]['token']}"}
+        joined = await demo.call("PUT", f"/v1/tournaments/{tournament}/participants/me", token, json={"name": "x"})
+        assert joined.json()["user_id"] == made[0]["user_id"]
+        assert problem(await demo.call("POST", "/v1/tournaments", token, json=LATER)) == (403, "role_forbidden")

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import base64
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from serve_app.config import FrontConfig
+from serve_app.http.problems import Problem
+from serve_app.security import auth, jwks
+from serve_app.security.auth import Authenticator, make_token
+from tests.support.front import open_front, problem
+
+SECRET = b"s" * 32
+NOW = 1_800_000_000
+CLAIMS = {"sub": "42", "role": "player", "aud": "palio", "exp": NOW + 60}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def authenticator(clock):
+    return Authenticator(FrontConfig(jwt_secret=SECRET, jwt_cache_entries=3), clock_s=clock)
+
+
+def signed(claims: dict[str, object], key: object = SECRET, algorithm: str = "HS256", **headers: object) -> str:
+    return "Bearer " + jwt.encode(claims, key, algorithm=algorithm, headers=headers)
+
+
+async def refusal(authenticator: Authenticator, authorization: str) -> Problem:
+    with pytest.raises(Problem) as caught:
+        await authenticator.authenticate(authorization)
+    return caught.value
+
+
+@pytest.mark.parametrize(("role", "privileged"), [("player", False), ("service", True), ("operator", True)])
+async def test_a_good_token_names_the_caller(authenticator, role, privileged):
+    header = "Bearer " + make_token(SECRET, role=role, user_id=2**63 - 1, ttl_s=60, now_s=NOW)
+    principal = await authenticator.authenticate(header)
+    assert principal[:3] == (2**63 - 1, role, privileged)
+    assert authenticator.peek(header) == principal
+    assert await authenticator.authenticate_token(header.removeprefix("Bearer ")) == principal
+    assert await authenticator.authenticate(header.replace("Bearer", "bearer")) == principal
+
+
+def unsigned(claims: dict[str, object]) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"Bearer {part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (signed({**CLAIMS, "exp": NOW - 1}), "token_expired"),
+        (signed({**CLAIMS, "exp": NOW}), "token_expired"),
+        (unsigned(CLAIMS), "token_invalid"),
+        (signed(CLAIMS, b"t" * 32), "token_invalid"),
+        (signed(CLAIMS, SECRET * 2, "HS512"), "token_invalid"),
+        (signed(CLAIMS, SECRET * 2, "HS384"), "token_invalid"),
+        (signed({**CLAIMS, "aud": "other"}), "token_invalid"),
+        (signed({**CLAIMS, "aud": 7}), "token_invalid"),
+        (signed({**CLAIMS, "nbf": 2**40}), "token_invalid"),
+        *((signed({k: v for k, v in CLAIMS.items() if k != name}), "token_invalid") for name in CLAIMS),
+        *((signed({**CLAIMS, "sub": sub}), "token_invalid") for sub in ("0", "x", "", "-1", "9223372036854775808")),
+        *((signed({**CLAIMS, "role": role}), "token_invalid") for role in ("admin", "", None, 7, ["player"])),
+        *((signed({**CLAIMS, "exp": exp}), "token_invalid") for exp in ("soon", 10**30, float("inf"), True, None, [])),
+        ("Bearer", "token_invalid"),
+        ("Bearer ", "token_invalid"),
+        ("Basic eDp5", "token_invalid"),
+        ("Bearer a.b", "token_invalid"),
+        ("Bearer a.b.c", "token_invalid"),
+        ("Bearer \u00e9\u00e9.b.c", "token_invalid"),
+        ("Bearer " + "a" * 10_000, "token_invalid"),
+        ("Bearer " + base64.urlsafe_b64encode(b"[" * 2500).decode().rstrip("=") + ".e30.e30", "token_invalid"),
+    ],
+)
+async def test_a_bad_token_is_401_with_a_challenge(authenticator, header, code):
+    refused = await refusal(authenticator, header)
+    assert (refused.status, refused.code) == (401, code)
+    assert refused.headers["www-authenticate"].startswith('Bearer realm="palio", error="invalid_token"')
+    assert authenticator.peek(header) is None
+
+
+async def test_an_audience_among_several_is_enough(authenticator):
+    assert await authenticator.authenticate(signed({**CLAIMS, "aud": ["other", "palio"]})) is not None
+
+
+async def test_a_remembered_token_still_expires(authenticator, clock):
+    header = signed(CLAIMS)
+    await authenticator.authenticate(header)
+    clock.now = NOW + 59.9
+    assert authenticator.peek(header) is not None
+    clock.now = NOW + 60
+    assert authenticator.peek(header) is None
+    assert (await refusal(authenticator, header)).code == "token_expired"
+
+
+async def test_a_remembered_token_is_verified_anew_after_a_while(authenticator, clock):
+    header = signed({**CLAIMS, "exp": NOW + 10_000})
+    await authenticator.authenticate(header)
+    clock.now = NOW + auth.TRUSTED_S
+    assert authenticator.peek(header) is None
+    assert await authenticator.authenticate(header) is not None
+
+
+async def test_remembered_tokens_are_bounded(authenticator):
+    headers = [signed({**CLAIMS, "sub": str(user)}) for user in range(1, 5)]
+    for header in (*headers[:3], headers[0], headers[3]):
+        await authenticator.authenticate(header)
+    assert [authenticator.peek(header) is not None for header in headers] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("config", [FrontConfig(jwt_secret=b"short"), FrontConfig(jwt_algorithm="ES256")])
+def test_keys_must_be_configured(config):
+    with pytest.raises(ValueError, match="expected"):
+        Authenticator(config)
+
+
+KEYS = {
+    "RS256": (rsa.generate_private_key(65537, 2048), jwt.algorithms.RSAAlgorithm),
+    "ES256": (ec.generate_private_key(ec.SECP256R1()), jwt.algorithms.ECAlgorithm),
+    "EdDSA": (ed25519.Ed25519PrivateKey.generate(), jwt.algorithms.OKPAlgorithm),
+}
+
+
+def published(algorithm: str, kid: str | None) -> dict[str, object]:
+    key, kind = KEYS[algorithm]
+    return {**kind.to_jwk(key.public_key(), as_dict=True), **({"kid": kid} if kid else {})}
+
+
+@pytest.mark.parametrize("algorithm", list(KEYS))
+async def test_keys_from_a_file(tmp_path, clock, algorithm):
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [published(name, name) for name in KEYS]}))
+    authenticator = Authenticator(FrontConfig(jwt_algorithm=algorithm, jwt_jwks=str(path)), clock_s=clock)
+    key = KEYS[algorithm][0]
+    for headers in ({"kid": algorithm}, {}):
+        principal = await authenticator.authenticate(signed(CLAIMS, key, algorithm, **headers))
+        assert principal.user_id == 42
+    assert (await refusal(authenticator, signed(CLAIMS, key, algorithm, kid="other"))).code == "token_invalid"
+    # the public key's bytes as an HMAC secret: the algorithm is configuration's, never the token's
+    public = published(algorithm, None)
+    confused = signed(CLAIMS, str(public.get("n", public.get("x"))).encode(), "HS256", kid=algorithm)
+    assert (await refusal(authenticator, confused)).code == "token_invalid"
+    assert (await refusal(authenticator, unsigned(CLAIMS))).code == "token_invalid"
+
+
+class Jwks:
+    """A server of keys on loopback."""
+
+    def __init__(self) -> None:
+        self.keys: list[dict[str, object]] = []
+        self.asked = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked += 1
+                body = json.dumps({"keys": outer.keys}).encode() if outer.keys else b"nothing"
+                self.send_response(200 if outer.keys else 500)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
+        Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture
+def key_server():
+    served = Jwks()
+    yield served
+    served.server.shutdown()
+    served.server.server_close()
+
+
+async def test_keys_from_a_url_are_fetched_anew_for_an_unknown_key_but_not_without_bound(key_server):
+    now = 0.0
+    keys = jwks.KeySet(key_server.url, "ES256", monotonic_s=lambda: now)
+    with pytest.raises(Problem) as caught:
+        await keys.key("one")
+    assert (caught.value.status, caught.value.code) == (503, "keys_unavailable")
+    key_server.keys = [published("ES256", "one")]
+    with pytest.raises(Problem):
+        await keys.key("one")
+    assert key_server.asked == 1  # not again at once
+    now += jwks.MIN_REFRESH_S
+    assert await keys.key("one") is not None
+    assert key_server.asked == 2
+    key_server.keys = [published("ES256", "two")]
+    for _ in range(5):
+        with pytest.raises(jwt.InvalidKeyError):
+            await keys.key("two")
+    assert key_server.asked == 2
+    now += jwks.MIN_REFRESH_S
+    assert await keys.key("two") is not None
+    with pytest.raises(jwt.InvalidKeyError):
+        await keys.key("one")
+    key_server.keys = []
+    now += jwks.REFRESH_S
+    assert await keys.key("two") is not None  # the source is away: what was read serves on
+
+
+async def test_tokens_at_the_door():
+    async with open_front() as front:
+        now = front.palio.now_ms / 1000
+        claims = {"sub": "42", "role": "player", "aud": "palio", "exp": now + 60}
+        bad = [
+            signed({**claims, "exp": now - 1}, b"a secret of thirty-two bytes, now"),
+            unsigned(claims),
+            signed({**claims, "aud": "x"}, b"a secret of thirty-two bytes, now"),
+            "Bearer nonsense",
+        ]
+        for header in bad:
+            for method, path in (("GET", "/v1/tournaments"), ("POST", "/v1/scores"), ("GET", "/v1/users/me/prizes")):
+                response = await front.call(method, path, {"authorization": header})
+                assert problem(response)[0] == 401
+                assert "invalid_token" in response.headers["www-authenticate"]

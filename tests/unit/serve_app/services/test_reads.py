@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from serve_app.config import FrontConfig
+from serve_app.http.problems import Problem
+from serve_app.services.reads import Reads
+from storage.ports import RankingsQuery
+from tests.support.front import open_front
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def front():
+    async with open_front() as front:
+        yield front
+
+
+@pytest.fixture
+async def reads(front, clock):
+    yield (reads := make(front, clock))
+    await reads.close()
+
+
+def make(front, clock, **config) -> Reads:
+    palio = front.palio
+    return Reads(
+        FrontConfig(**config), palio.owners, palio.records, palio.read_model, palio.partitions, monotonic_s=clock
+    )
+
+
+async def test_a_view_is_asked_for_once_while_it_is_fresh(front, reads, clock):
+    tournament = await front.create()
+    front.palio.owners.calls.clear()
+    known = await reads.find(tournament)
+    for _ in range(5):
+        assert (await reads.view(known, 42)).found
+    assert front.palio.owners.calls == {"view": 1}
+    entry = reads.cached_view(tournament, clock())
+    assert entry is not None
+    assert entry.reply.body == (await reads.view(known, None)).body
+    clock.now += 1
+    assert reads.cached_view(tournament, clock()) is None
+    await reads.view(known, None)
+    assert front.palio.owners.calls == {"view": 2}
+
+
+async def test_one_caller_refreshes_for_all(front, reads, clock):
+    tournament = await front.create()
+    front.palio.owners.calls.clear()
+    front.palio.owners.delay_s = 0.01
+    found = await asyncio.gather(*(reads.find(tournament) for _ in range(50)))
+    assert len({known.text for known in found}) == 1
+    clock.now += 1
+    await asyncio.gather(*(reads.view(found[0], user) for user in range(50)))
+    assert front.palio.owners.calls == {"view": 2}
+
+
+async def test_a_caller_who_goes_away_takes_no_one_along(front, reads):
+    tournament = await front.create()
+    front.palio.owners.delay_s = 0.02
+    first = asyncio.create_task(reads.find(tournament))
+    second = asyncio.create_task(reads.find(tournament))
+    await asyncio.sleep(0.005)
+    first.cancel()
+    assert (await second).text == tournament
+
+
+async def test_old_bytes_while_the_owner_is_down_and_new_ones_after(front, reads, clock):
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    before = await reads.view(known, None)
+    await front.join(tournament, 42)
+    front.palio.owners.down = True
+    front.palio.read_model.holds = True  # what was shown before is not taken back for an older copy
+    for _ in range(3):
+        clock.now += 5
+        assert await reads.view(known, None) == before
+    front.palio.owners.down = False
+    for _ in range(3):
+        clock.now += 5
+        after = await reads.view(known, None)
+        await asyncio.sleep(0)
+    assert b'"participants":1' in after.body
+
+
+async def test_nobody_waits_for_a_slow_owner_who_can_have_old_bytes(front, reads, clock, monkeypatch):
+    monkeypatch.setattr("serve_app.services.reads.STALE_AFTER_S", 0.01)
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    front.palio.owners.delay_s = 30
+    clock.now += 1
+    async with asyncio.timeout(5):
+        assert (await reads.view(known, None)).found
+
+
+async def test_the_read_model_then_503(front, reads):
+    tournament = await front.create()
+    front.palio.owners.down = True
+    known = await reads.find(tournament)  # the durable row tells that it exists
+    with pytest.raises(Problem) as caught:
+        await reads.view(known, None)
+    assert (caught.value.status, caught.value.code) == (503, "unavailable")
+    front.palio.read_model.holds = True
+    assert (await reads.view(known, None)).found
+
+
+async def test_what_nobody_can_tell_of_is_not_called_unknown(front, reads):
+    front.palio.owners.down = True
+    with pytest.raises(Problem) as caught:
+        await reads.find("77")
+    assert caught.value.status == 503
+    front.palio.owners.down = False
+    with pytest.raises(Problem) as caught:
+        await reads.find("77")
+    assert (caught.value.status, caught.value.code) == (404, "tournament_unknown")
+
+
+async def test_private_tournaments_are_never_cached(front, reads, clock):
+    tournament = await front.create(visibility="private")
+    known = await reads.find(tournament)
+    assert known.public is False
+    front.palio.owners.calls.clear()
+    for _ in range(3):
+        assert not (await reads.view(known, 42)).allowed
+        assert not (await reads.rankings(known, RankingsQuery(), 42)).allowed
+    assert front.palio.owners.calls == {"view": 3, "rankings": 3}
+    assert reads.cached_view(tournament, clock()) is None
+    assert reads.cached_rankings(tournament, 100, clock()) is None
+    assert not reads._cache
+
+
+async def test_the_first_page_of_rankings_is_cached_and_others_are_not(front, reads, clock):
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    for query in (RankingsQuery(limit=10), RankingsQuery(limit=20), RankingsQuery(start=10, limit=10)):
+        for _ in range(2):
+            assert (await reads.rankings(known, query, None)).found
+    assert front.palio.owners.calls["rankings"] == 4
+    assert reads.cached_rankings(tournament, 10, clock()) is not None
+    assert reads.cached_rankings(tournament, 11, clock()) is None
+
+
+async def test_a_command_of_this_process_is_seen_at_once(front):
+    tournament = await front.create()
+    path = f"/v1/tournaments/{tournament}"
+    assert (await front.call("GET", path)).json()["participants"] == 0
+    await front.join(tournament, 42)
+    assert (await front.call("GET", path)).json()["participants"] == 1
+
+
+async def test_the_cache_is_bounded_by_entries_and_by_bytes(front, clock):
+    tournaments = [await front.create() for _ in range(5)]
+    few = make(front, clock, view_cache_entries=3)
+    for tournament in (*tournaments[:3], tournaments[0], *tournaments[3:4]):
+        await few.find(tournament)
+        few.cached_view(tournament, clock())
+    assert list(few._cache) == [tournaments[2], tournaments[0], tournaments[3]]
+    small = make(front, clock, view_cache_bytes=3000)
+    for tournament in tournaments * 2:
+        await small.find(tournament)
+        await small.view(await small.find(tournament), None)
+        assert small._bytes <= 3000
+    held = sum(len(entry.reply.body) + 600 for entry in small._cache.values())
+    assert small._bytes == held > 0
+
+
+async def test_known_tournaments_are_bounded(front, clock):
+    reads = make(front, clock, known_entries=2)
+    tournaments = [await front.create() for _ in range(3)]
+    for tournament in tournaments:
+        await reads.find(tournament)
+    assert [reads.known(tournament) is not None for tournament in tournaments] == [False, True, True]
+
+
+async def test_a_doors_encoded_response_lives_as_long_as_the_bytes(front, reads, clock):
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    reads.cached_view(tournament, clock()).wire = b"HTTP/1.1 200 OK"
+    clock.now += 1
+    await reads.view(known, None)
+    assert reads.cached_view(tournament, clock()).wire == b"HTTP/1.1 200 OK"
+    await front.join(tournament, 42)
+    clock.now += 1
+    await reads.view(known, None)
+    assert reads.cached_view(tournament, clock()).wire is None
