@@ -57,6 +57,7 @@ class FrontConfig:
 
     # Caches
     view_cache_ms: int = 1000
+    view_stale_ms: int = 2000
     view_cache_entries: int = 10_000
     view_cache_bytes: int = 64 * 1024 * 1024
     known_entries: int = 100_000

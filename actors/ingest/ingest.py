@@ -1,6 +1,7 @@
 """Ingest: reads its partitions of the score log once, and feeds every owner the ranges of its scopes, each from its own watermark.
 
-A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.window`). Each owner has a feed with one delivery in
+A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.window`). Each owner has
+a feed with one delivery in
 flight. An owner that is down holds nothing up: the window moves on without it, and when it is back its feed reads the log from the
 owner's watermark until it is inside the window again.
 """

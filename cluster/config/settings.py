@@ -150,6 +150,9 @@ class Settings(ServerSettings):
     view_cache_ms: int = Field(
         1000, ge=0, le=1000, description="Age up to which an encoded view is served without asking."
     )
+    view_stale_ms: int = Field(
+        2000, ge=0, description="Age up to which a cached view is served while its owner does not answer."
+    )
     view_cache_entries: int = Field(10_000, ge=1, description="Views cached in a replica; the least recent is dropped.")
     snapshot_cache_entries: int = Field(
         16, ge=1, description="Tournaments loaded from snapshots for reading in a replica."

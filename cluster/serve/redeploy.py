@@ -1,6 +1,7 @@
 """Replaces the doors of a running Palio by new ones, from outside: new code, or other settings of the doors. Owners and ingest go on.
 
-Serve starts a new replica before an old one leaves (`cluster.serve.deployments.MAX_SURGE_PERCENT`); if new ones do not come up, the old ones stay.
+Serve starts a new replica before an old one leaves (`cluster.serve.deployments.MAX_SURGE_PERCENT`); if new ones do
+not come up, the old ones stay.
 """
 
 from __future__ import annotations

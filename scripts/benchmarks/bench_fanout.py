@@ -1,6 +1,7 @@
 """Deliveries a CPU-second to many live sockets, the gateway against `websockets.broadcast`; and the memory of idle sockets.
 
-`python -m scripts.benchmarks.bench_fanout`. Both servers run in processes of their own, pinned to one core, with the clients' process on another; they take
+`python -m scripts.benchmarks.bench_fanout`. Both servers run in processes of their own, pinned to one core, with the
+clients' process on another; they take
 turns, and get the same payloads. CPU time is the server process's, user and system. The gateway's includes everything from the
 updates port on: position check, framing, ring, metrics. Memory is resident bytes, before and after the sockets come, Python's heap alone: the
 kernel's buffers are not in it.

@@ -1,6 +1,7 @@
 """What users notice when a part of a running Palio dies or stays away, under a steady load that remembers all it was promised.
 
-`python -m scripts.benchmarks.bench_faults`: parts of an embedded Palio, killed with SIGKILL. `--cluster`: Palio on real Kafka, Redis Cluster, MySQL shards
+`python -m scripts.benchmarks.bench_faults`: parts of an embedded Palio, killed with SIGKILL. `--cluster`: Palio on
+real Kafka, Redis Cluster, MySQL shards
 and InfluxDB and on three Ray nodes; also a node, an owner stopped until it was replaced, each server away for a while, Redis emptied. Both: a
 rolling redeploy of the doors with 500 live sockets, in a table of its own.
 

@@ -1,6 +1,7 @@
 """Ingest alone: a filled topic applied and checkpointed, beside aiokafka's bare consumer; and scores produced straight to Kafka.
 
-`python -m scripts.benchmarks.bench_ingest`, on real servers, always. 200 running tournaments of 20 members over 50 partitions. In turns: the ingest actor
+`python -m scripts.benchmarks.bench_ingest`, on real servers, always. 200 running tournaments of 20 members over 50
+partitions. In turns: the ingest actor
 is stopped (SIGSTOP) and a trusted producer fills the topic; a bare consumer in a process of its own reads what came (getmany); the ingest
 actor goes on (SIGCONT), and time and CPU time are taken until the last score of every partition is applied by its owner, and until the committed
 offsets reach the log's ends, which means that all of it is durable. Then as many scores are produced while Palio applies them. No request

@@ -1,6 +1,7 @@
 """How long a score takes: until it is applied (`Prefer: wait` on a sample), and until it is pushed to the live sockets.
 
-`python -m scripts.benchmarks.bench_latency`. It starts a Palio of its own: 200 running tournaments of 20 members, policy `last`, 500 live sockets that
+`python -m scripts.benchmarks.bench_latency`. It starts a Palio of its own: 200 running tournaments of 20 members,
+policy `last`, 500 live sockets that
 watch them evenly. The load is an open loop: scores are due at a steady rate, whether earlier ones are answered or not, and times count
 from when a score was due. All go through the gateway: single posts at 1,000 a second, batches of 25 at 5,000 a second. Clients and Palio share
 the machine.

@@ -1,6 +1,7 @@
 """How long the one tournament of an actor is without its owner when that is killed, with 100,000 participants.
 
-`python -m scripts.benchmarks.bench_recovery`, `--cluster` on real servers. Set-up: a dedicated tournament is created at the api; joins and a score of
+`python -m scripts.benchmarks.bench_recovery`, `--cluster` on real servers. Set-up: a dedicated tournament is created
+at the api; joins and a score of
 each participant are appended to the log directly, the joins signed as the gateway signs them (it answers about a thousand joins a second), and
 all of it is checkpointed. Then, in turns, the owner's process is killed with SIGKILL, with all checkpointed or with scores applied just
 before, most of which are in the log alone. Measured from the kill: until a page of the rankings comes from the new owner (its

@@ -1,6 +1,7 @@
 """Scores a CPU-second of all of Palio's processes, from the request to applied: single ones and batches, through both doors.
 
-`python -m scripts.benchmarks.bench_submissions`. It starts a Palio of its own: 200 running tournaments of 20 members over 50 partitions. The load comes
+`python -m scripts.benchmarks.bench_submissions`. It starts a Palio of its own: 200 running tournaments of 20 members
+over 50 partitions. The load comes
 from a process that is not counted. A run's time goes from its first request until every accepted score is applied; CPU time is that of
 all of Palio's processes (Ray's included), as it is, and without what the same processes use idle. Nobody watches.
 """

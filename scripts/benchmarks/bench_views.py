@@ -1,6 +1,7 @@
 """Views a CPU-second: `GET /v1/tournaments/{id}` (20 rows) from the gateway and from the api.
 
-`python -m scripts.benchmarks.bench_views`. It starts a Palio of its own with 200 running tournaments of 20 members, who have scores. The load comes
+`python -m scripts.benchmarks.bench_views`. It starts a Palio of its own with 200 running tournaments of 20 members,
+who have scores. The load comes
 from a process that is not counted, over keep-alive connections, without a token. CPU time is that of the door's processes: the gateway's
 replica; the api's replica and Serve's proxy in front of it; and, beside it, of all of Palio's.
 """

@@ -1,6 +1,6 @@
 """What the starters of real servers share: installing, launching by pid file, waiting, stopping by pid. Loopback only.
 
-A starter (`servers_kafka.py`, `servers_redis.py`, ...) is a class with `name`, `install()` and `start(directory, first_port)`, which
+A starter (`kafka.py`, `redis.py`, ...) is a class with `name`, `install()` and `start(directory, first_port)`, which
 returns what a client needs to know (addresses, credentials) as JSON values. Everything it makes lies below `directory`.
 """
 

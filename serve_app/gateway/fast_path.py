@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serve_app.gateway.fast_path_wire import Exchange, head_and_body, wire
 from serve_app.gateway.http_connection import GatewayConnection
-from serve_app.handlers.base import reply_response
+from serve_app.caching import reply_response
 from serve_app.handlers.reads import MAX_AGE_S
 from serve_app.handlers.scores import Submitted
 from serve_app.http.messages import Request, Response
@@ -88,7 +88,7 @@ class GatewayHttp(GatewayConnection):
             return
         if "if-none-match" in headers:
             request = Request("GET", headers)
-            self._respond(exchange, reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
+            self._respond(exchange, reply_response(request, entry.reply, max_age_s=MAX_AGE_S))
         else:
             self.answer(exchange, STATUS_LINE[200], entry.wire or wire(entry))
         _view_seconds.observe(time.perf_counter() - started_s)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
-from serve_app.handlers.base import NO_STORE, reply_response
+from serve_app.caching import NO_STORE, reply_response
 from serve_app.handlers.reads import MAX_AGE_S
 from serve_app.http.cors import ALLOW_ORIGIN, CORS_HEADERS
 from serve_app.http.messages import Request, Response
@@ -64,5 +64,5 @@ def head_and_body(response: Response) -> bytes:
 def wire(entry: CachedReply) -> bytes:
     """The response of a cached view behind its status line, kept with it."""
     request = Request("GET", {})
-    entry.wire = head_and_body(reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S))
+    entry.wire = head_and_body(reply_response(request, entry.reply, max_age_s=MAX_AGE_S))
     return entry.wire

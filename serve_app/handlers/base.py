@@ -24,13 +24,10 @@ from storage.ports import (
     OwnerMovedError,
     OwnerUnavailableError,
     RecordsUnavailableError,
-    Reply,
 )
 
 H = TypeVar("H", bound="HandlersBase")
 _WAIT: Final = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,6}(?:\.\d{1,6})?)"?\s*(?:[,;]|$)', re.IGNORECASE)
-
-NO_STORE: Final = {"cache-control": "no-store"}
 
 
 def answered(handler: Callable[[H, Request], Awaitable[Response]]) -> Callable[[H, Request], Awaitable[Response]]:
@@ -123,13 +120,18 @@ class HandlersBase:
             raise Problem(403, "role_forbidden", "expected the role service or operator")
         return principal
 
+    def me(self, request: Request, principal: Principal | None) -> int:
+        """The caller's user id, where `me` stood for it: from here on the answer is theirs alone. Raises Problem 401."""
+        if principal is None:
+            raise unauthorized("token_missing", "`me` needs `Authorization: Bearer <JWT>`")
+        request.personal = True
+        return principal.user_id
+
     def user(self, request: Request, principal: Principal | None) -> int:
         """The user named in the path; `me` is the caller."""
         text = request.path["user"]
         if text == "me":
-            if principal is None:
-                raise unauthorized("token_missing", "`me` needs `Authorization: Bearer <JWT>`")
-            return principal.user_id
+            return self.me(request, principal)
         try:
             return parse_id(text)
         except ValueError:
@@ -155,26 +157,6 @@ class HandlersBase:
         reply = await self.reads.participant(known, principal.user_id, principal.user_id)
         if not (reply.found and reply.allowed):
             raise unknown_tournament(known.text)
-
-
-def reply_response(request: Request, reply: Reply, *, public: bool, max_age_s: int = 0) -> Response:
-    """An encoded reply with its ETag, or 304 when the client has it. Private ones are `no-store`."""
-    if not public:
-        return Response(200, reply.body, dict(NO_STORE))
-    headers = {"cache-control": f"public, max-age={max_age_s}" if max_age_s else "no-cache"}
-    if reply.etag:
-        headers["etag"] = reply.etag
-        wanted = request.headers.get("if-none-match")
-        if wanted is not None and etag_matches(wanted, reply.etag):
-            return Response(304, b"", headers)
-    return Response(200, reply.body, headers)
-
-
-def etag_matches(wanted: str, etag: str) -> bool:
-    """Whether an `If-None-Match` names this tag: weak comparison (RFC 9110 section 13.1.2)."""
-    if wanted.strip() == "*":
-        return True
-    return any(tag.strip().removeprefix("W/") == etag for tag in wanted.split(","))
 
 
 def viewer_of(principal: Principal | None) -> int | None:

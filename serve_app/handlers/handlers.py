@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from actors.domain.values import rfc3339
-from serve_app.handlers.base import NO_STORE, answered
+from serve_app.caching import NO_STORE
+from serve_app.handlers.base import answered
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers

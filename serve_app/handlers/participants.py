@@ -6,7 +6,8 @@ import msgspec
 
 from actors.domain.messages import Join, Leave
 from actors.domain.values import decimal_score, rfc3339
-from serve_app.handlers.base import NO_STORE, answered, query_int, reply_response, viewer_of
+from serve_app.caching import NO_STORE, PERSONAL, reply_response
+from serve_app.handlers.base import answered, query_int, viewer_of
 from serve_app.handlers.listing import tournament_item
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import TournamentHandlers, undecided
@@ -63,7 +64,7 @@ class ParticipantHandlers(TournamentHandlers):
         reply = await self.reads.participant(known, user_id, viewer_of(principal))
         if not reply.found:
             raise Problem(404, "participant_unknown", f"user {user_id} does not take part in tournament {known.text}")
-        return reply_response(request, reply._replace(etag=""), public=bool(known.public))
+        return reply_response(request, reply._replace(etag=""))
 
     @answered
     async def user_tournaments(self, request: Request) -> Response:
@@ -75,13 +76,13 @@ class ParticipantHandlers(TournamentHandlers):
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
         items = [{**tournament_item(row), "participation": _participation(part)} for row, part in rows]
-        return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(NO_STORE))
+        return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(PERSONAL))
 
     @answered
     async def user_prizes(self, request: Request) -> Response:
         """`GET /v1/users/{user}/prizes`: nothing is given out yet."""
         await self._readable_user(request)
-        return Response(200, b'{"items":[],"next_cursor":null}', dict(NO_STORE))
+        return Response(200, b'{"items":[],"next_cursor":null}', dict(PERSONAL))
 
     def _own(self, request: Request, principal: Principal) -> int:
         """The user of the path, who must be the caller unless a service calls."""

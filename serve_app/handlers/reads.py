@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from actors.domain.values import parse_id
-from serve_app.handlers.base import NO_STORE, HandlersBase, answered, query_int, reply_response, viewer_of
+from serve_app.caching import NO_STORE, PERSONAL, reply_response
+from serve_app.handlers.base import HandlersBase, answered, query_int, viewer_of
 from serve_app.handlers.listing import tournament_item
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
@@ -50,13 +51,13 @@ class ReadHandlers(HandlersBase):
         tournament = request.path["tournament"]
         entry = self.reads.cached_view(tournament, time.monotonic())
         if entry is not None:
-            response = reply_response(request, entry.reply, public=True, max_age_s=MAX_AGE_S)
+            response = reply_response(request, entry.reply, max_age_s=MAX_AGE_S)
         else:
             known = await self.visible(tournament, principal)
             reply = await self.reads.view(known, viewer_of(principal))
             if not reply.found:
                 raise unknown_tournament(tournament)
-            response = reply_response(request, reply, public=bool(known.public), max_age_s=MAX_AGE_S)
+            response = reply_response(request, reply, max_age_s=MAX_AGE_S)
         self._view_seconds.observe(time.perf_counter() - started_s)
         return response
 
@@ -64,14 +65,39 @@ class ReadHandlers(HandlersBase):
     async def rankings(self, request: Request) -> Response:
         """`GET /v1/tournaments/{id}/rankings`: a page, around a user, or of named users."""
         principal = await self.principal(request)
-        query = _rankings_query(request, principal)
+        query = self._rankings_query(request, principal)
         known = await self.visible(request.path["tournament"], principal)
         reply = await self.reads.rankings(known, query, viewer_of(principal))
         if not reply.found:
             if query.around is None:
                 raise unknown_tournament(known.text)
             raise Problem(404, "not_ranked", f"user {query.around} has no rank in tournament {known.text}")
-        return reply_response(request, reply, public=bool(known.public), max_age_s=MAX_AGE_S)
+        return reply_response(request, reply, max_age_s=MAX_AGE_S)
+
+    def _rankings_query(self, request: Request, principal: Principal | None) -> RankingsQuery:
+        """The query of the rankings. Raises Problem 422."""
+        ways = [name for name in ("cursor", "around", "users") if name in request.query]
+        if len(ways) > 1:
+            raise invalid(ways[1], f"expected one of cursor, around and users, got {' and '.join(ways)}")
+        limit = query_int(request, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
+        if "around" in request.query:
+            around = self._named_user(request, "around", request.query["around"], principal)
+            return RankingsQuery(limit=limit, around=around)
+        if "users" in request.query:
+            texts = request.query["users"].split(",")
+            if len(texts) > MAX_USERS:
+                raise invalid("users", f"expected at most {MAX_USERS} users, got {len(texts)}")
+            users = tuple(self._named_user(request, "users", text, principal) for text in texts)
+            return RankingsQuery(limit=limit, users=users)
+        return RankingsQuery(start=query_int(request, "cursor", 0, 0, 2**31 - 1), limit=limit)
+
+    def _named_user(self, request: Request, name: str, text: str, principal: Principal | None) -> int:
+        if text == "me" and principal is not None:
+            return self.me(request, principal)
+        try:
+            return parse_id(text)
+        except ValueError as error:
+            raise invalid(name, str(error)) from error
 
     @answered
     async def prizes(self, request: Request) -> Response:
@@ -84,7 +110,7 @@ class ReadHandlers(HandlersBase):
             raise owner_away() from None
         if not reply.found:
             raise unknown_tournament(known.text)
-        return reply_response(request, reply._replace(etag=""), public=bool(known.public))
+        return reply_response(request, reply._replace(etag=""))
 
     @answered
     async def list_tournaments(self, request: Request) -> Response:
@@ -104,8 +130,7 @@ class ReadHandlers(HandlersBase):
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
         body = _encode({"items": [tournament_item(row) for row in page.rows], "next_cursor": page.next_cursor})
-        # what a caller sees depends on who calls: nothing in between may keep it
-        return Response(200, body, dict(NO_STORE))
+        return Response(200, body, dict(PERSONAL))
 
     @answered
     async def root(self, request: Request) -> Response:
@@ -173,28 +198,3 @@ def _search(request: Request) -> str | None:
     if text is not None and len(text) > MAX_QUERY_CHARS:
         raise invalid("q", f"expected at most {MAX_QUERY_CHARS} characters, got {len(text)}")
     return text or None
-
-
-def _rankings_query(request: Request, principal: Principal | None) -> RankingsQuery:
-    """The query of the rankings. Raises Problem 422."""
-    ways = [name for name in ("cursor", "around", "users") if name in request.query]
-    if len(ways) > 1:
-        raise invalid(ways[1], f"expected one of cursor, around and users, got {' and '.join(ways)}")
-    limit = query_int(request, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
-    if "around" in request.query:
-        return RankingsQuery(limit=limit, around=_user("around", request.query["around"], principal))
-    if "users" in request.query:
-        texts = request.query["users"].split(",")
-        if len(texts) > MAX_USERS:
-            raise invalid("users", f"expected at most {MAX_USERS} users, got {len(texts)}")
-        return RankingsQuery(limit=limit, users=tuple(_user("users", text, principal) for text in texts))
-    return RankingsQuery(start=query_int(request, "cursor", 0, 0, 2**31 - 1), limit=limit)
-
-
-def _user(name: str, text: str, principal: Principal | None) -> int:
-    if text == "me" and principal is not None:
-        return principal.user_id
-    try:
-        return parse_id(text)
-    except ValueError as error:
-        raise invalid(name, str(error)) from error

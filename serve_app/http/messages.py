@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the peer's address."""
+    """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the peer's address.
+
+    `personal`: the answer depends on who calls (`serve_app.caching`).
+    """
 
     method: str
     headers: Mapping[str, str]
@@ -16,6 +19,7 @@ class Request:
     path: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     client: str = ""
+    personal: bool = False
 
 
 @dataclass(slots=True)

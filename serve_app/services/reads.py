@@ -1,4 +1,4 @@
-"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else old bytes, else the read model.
+"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model.
 
 So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
 """
@@ -38,14 +38,16 @@ _from_read_model = READS.labels(source="read_model")
 
 
 class CachedReply:
-    """A public reply as cached. `wire` is the door's: it may keep its whole encoded response here, it lives as long as the bytes."""
+    """A public reply as cached; `asked_s` is when it was asked for, so its content is no older.
 
-    __slots__ = ("failed", "fetched_s", "reply", "wire")
+    `wire` is the door's: it may keep its whole encoded response here, it lives as long as the bytes.
+    """
 
-    def __init__(self, reply: Reply, fetched_s: float) -> None:
+    __slots__ = ("asked_s", "reply", "wire")
+
+    def __init__(self, reply: Reply, asked_s: float) -> None:
         self.reply = reply
-        self.fetched_s = fetched_s
-        self.failed = False
+        self.asked_s = asked_s
         self.wire: bytes | None = None
 
 
@@ -68,13 +70,16 @@ class Reads:
         self._partitions = partitions
         self._monotonic_s = monotonic_s
         self._fresh_s = config.view_cache_ms / 1000
+        self._stale_s = max(config.view_cache_ms, config.view_stale_ms) / 1000
         self._max_entries = config.view_cache_entries
         self._max_bytes = config.view_cache_bytes
         self._max_known = config.known_entries
         self._cache: OrderedDict[str, CachedReply] = OrderedDict()
         self._bytes = 0
         self._known: OrderedDict[str, Known] = OrderedDict()
+        self._limits: set[int] = set()  # of the first pages that were ever asked for
         self._refreshing: dict[str, asyncio.Task[Reply | None]] = {}
+        self._tasks: set[asyncio.Task[Reply | None]] = set()
 
     # -- what exists ----------------------------------------------------------------------------------------------
 
@@ -140,10 +145,10 @@ class Reads:
         return self._fresh(f"{tournament}?{limit}", now_s)
 
     def invalidate(self, tournament: str) -> None:
-        """Forget how fresh a view is: the next reader asks the owner (after a command of this process)."""
-        entry = self._cache.get(tournament)
-        if entry is not None:
-            entry.fetched_s = float("-inf")
+        """Forget what is kept of a tournament, and what is being fetched: the next reader of the view or of a page asks the owner."""
+        for key in (tournament, *(f"{tournament}?{limit}" for limit in self._limits)):
+            self._drop(key)
+            self._refreshing.pop(key, None)
 
     async def view(self, known: Known, viewer: int | None) -> Reply:
         """The view; of a private tournament as of now, for `viewer`. Raises Problem 503."""
@@ -165,6 +170,7 @@ class Reads:
             return await self._read_model.rankings(known.tournament_id, query, viewer)
 
         if known.public and query.start == 0 and query.around is None and not query.users:
+            self._limits.add(query.limit)
             return await self._public(f"{known.text}?{query.limit}", fetch, copy) or _raise_away()
         return await self.ask(fetch, copy)
 
@@ -190,7 +196,7 @@ class Reads:
 
     async def close(self) -> None:
         """End refreshes under way. A second call does nothing."""
-        tasks = list(self._refreshing.values())
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -203,7 +209,7 @@ class Reads:
 
     def _fresh(self, key: str, now_s: float) -> CachedReply | None:
         entry = self._cache.get(key)
-        if entry is None or now_s - entry.fetched_s >= self._fresh_s:
+        if entry is None or now_s - entry.asked_s >= self._fresh_s:
             return None
         self._cache.move_to_end(key)
         _from_cache.inc()
@@ -214,60 +220,74 @@ class Reads:
     ) -> Reply | None:
         """A reply for anyone: fresh from the cache, else refreshed by one caller for all; None when nobody answers.
 
-        Only public replies enter the cache. Old bytes are better than waiting for an owner that is away.
+        Only public replies enter the cache. Bytes of a bounded age are better than waiting for an owner that is slow.
         """
         fresh = self._fresh(key, self._monotonic_s())
         if fresh is not None:
             return fresh.reply
         task = self._refreshing.get(key)
         if task is None:
-            task = asyncio.create_task(self._refresh(key, fetch, copy))
-            self._refreshing[key] = task
+            task = self._refreshing[key] = asyncio.create_task(self._refresh(key, fetch, copy))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if self._stale(key) is not None:
+            await asyncio.wait({task}, timeout=STALE_AFTER_S)
+            if not task.done() and (stale := self._stale(key)) is not None:
+                _from_stale.inc()
+                return stale
+        return await asyncio.shield(task)
+
+    def _stale(self, key: str) -> Reply | None:
+        """What may be shown while the owner does not answer, with its age."""
         entry = self._cache.get(key)
         if entry is None:
-            return await asyncio.shield(task)
-        if not entry.failed:
-            await asyncio.wait({task}, timeout=STALE_AFTER_S)
-        if task.done() and not task.cancelled() and (reply := task.result()) is not None:
-            return reply
-        _from_stale.inc()
-        return entry.reply
+            return None
+        age_s = self._monotonic_s() - entry.asked_s
+        return entry.reply._replace(age_s=age_s) if age_s < self._stale_s else None
 
     async def _refresh(
         self, key: str, fetch: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]
     ) -> Reply | None:
+        asked_s = self._monotonic_s()
         try:
             reply = await fetch()
             _from_owner.inc()
         except (OwnerUnavailableError, OwnerMovedError):
-            entry = self._cache.get(key)
-            if entry is not None:
-                entry.failed = True  # from now on nobody waits for the owner; each refresh tries it again
-                return None
+            if (stale := self._stale(key)) is not None:
+                _from_stale.inc()
+                return stale
+            asked_s = self._monotonic_s()
             copied = await _copied(copy)
             if copied is None:
                 return None
             _from_read_model.inc()
             reply = copied
         finally:
-            del self._refreshing[key]
-        self._store(key, reply)
+            # a command may have had this one forgotten: then what it brings is for those who wait for it alone
+            wanted = self._refreshing.get(key) is asyncio.current_task()
+            if wanted:
+                del self._refreshing[key]
+        if wanted:
+            self._store(key, reply, asked_s)
         return reply
 
-    def _store(self, key: str, reply: Reply) -> None:
-        old = self._cache.pop(key, None)
-        if old is not None:
-            self._bytes -= len(old.reply.body) + ENTRY_OVERHEAD_BYTES
+    def _store(self, key: str, reply: Reply, asked_s: float) -> None:
+        old = self._drop(key)
         if not (reply.found and reply.public):
             return
-        entry = CachedReply(reply, self._monotonic_s())
+        entry = CachedReply(reply, asked_s)
         if old is not None and old.reply.body == reply.body and old.reply.etag == reply.etag:
             entry.wire = old.wire
         self._cache[key] = entry
         self._bytes += len(reply.body) + ENTRY_OVERHEAD_BYTES
         while len(self._cache) > self._max_entries or (self._bytes > self._max_bytes and len(self._cache) > 1):
-            _, dropped = self._cache.popitem(last=False)
-            self._bytes -= len(dropped.reply.body) + ENTRY_OVERHEAD_BYTES
+            self._drop(next(iter(self._cache)))
+
+    def _drop(self, key: str) -> CachedReply | None:
+        entry = self._cache.pop(key, None)
+        if entry is not None:
+            self._bytes -= len(entry.reply.body) + ENTRY_OVERHEAD_BYTES
+        return entry
 
 
 async def _copied(copy: Callable[[], Awaitable[Reply | None]]) -> Reply | None:

@@ -27,7 +27,8 @@ class OwnerMovedError(Exception):
 
 class Reply(NamedTuple):
     """An encoded answer. `found` False: no such thing. `public` tells whether anyone may see and cache it; `allowed`, whether the viewer
-    that was named may (private tournaments: members only). `etag` names this very content."""
+    that was named may (private tournaments: members only). `etag` names this very content. `age_s`: how long ago it was asked for, where it
+    was kept since."""
 
     found: bool
     public: bool = True
@@ -37,6 +38,7 @@ class Reply(NamedTuple):
     status: str = ""
     epoch: int = 0
     seq: int = 0
+    age_s: float = 0.0
 
 
 class LiveSnapshot(NamedTuple):

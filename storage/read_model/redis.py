@@ -1,7 +1,7 @@
 """The readable copy in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
 
 The keys of a tournament share a slot (the braces are the cluster's hash tag), so each change and each read is one script, one moment. A large
-whole is put beside the copy in pieces and then takes its place. `read_model_redis_scripts.py` tells what the keys hold.
+whole is put beside the copy in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ def test_private_tournaments_are_hidden(palio: RunningPalio, service: httpx.Clie
     with palio.client("player", 21) as member, palio.client("player", 22) as stranger:
         for base in (palio.url, palio.gateway_url):
             seen = member.get(base + path)
-            assert (seen.status_code, seen.headers["cache-control"]) == (200, "no-store")
+            assert (seen.status_code, seen.headers["cache-control"]) == (200, "private, no-store")
             for url in (path, f"{path}/rankings"):
                 assert problem(stranger.get(base + url)) == (404, "tournament_unknown"), url
                 assert problem(httpx.get(base + url)) == (404, "tournament_unknown"), url

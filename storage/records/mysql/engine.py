@@ -63,7 +63,8 @@ class MysqlShard:
 class MysqlOptions:
     """How to reach the shards, in the order in which they were numbered when they were made. Times in ms.
 
-    `timeout_ms` bounds every call of the port (a save of many participants has more, see `storage.records.sql.database`); `replica_wait_ms` how long
+    `timeout_ms` bounds every call of the port (a save of many participants has more, see
+    `storage.records.sql.database`); `replica_wait_ms` how long
     a read waits for a replica to catch up before the primary answers; `probe_interval_ms` how often a server that was left out is looked
     at again.
     """

@@ -5,7 +5,8 @@ it next to nothing, and lets a replica answer once that has come so far. A repli
 answer, is left out: the primary answers, and the replica comes back once a look, every `probe_interval_ms`, finds it caught up.
 While the primary is down replicas answer by themselves, also those left out: without what the primary alone had written when it went,
 and, where it hung, without what it writes in the first `probe_interval_ms` after it woke. How a primary is found to hang, and that
-nobody waits for it then, see `storage.records.mysql.primary`. What recovery reads, and what is saved, is between the primary and its caller alone.
+nobody waits for it then, see `storage.records.mysql.primary`. What recovery reads, and what is saved, is between the
+primary and its caller alone.
 """
 
 from __future__ import annotations

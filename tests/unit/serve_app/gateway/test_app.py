@@ -70,7 +70,7 @@ async def test_views_of_private_tournaments() -> None:
             assert (await http.get(path)).status_code == 404
             assert (await http.get(path, headers=bearer(gateway, 2))).status_code == 404
             mine = await http.get(path, headers=bearer(gateway, 1))
-            assert (mine.status_code, mine.headers["cache-control"]) == (200, "no-store")
+            assert (mine.status_code, mine.headers["cache-control"]) == (200, "private, no-store")
 
 
 async def test_submissions_and_rankings() -> None:

@@ -133,7 +133,7 @@ async def test_a_private_tournament_is_404_to_others_in_every_call(front):
     assert problem(invite) == (403, "invite_invalid")
     for headers in (front.token("player", 42), front.token(), front.token("operator", 9)):
         shown = await front.call("GET", path, headers)
-        assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
+        assert (shown.status_code, shown.headers["cache-control"]) == (200, "private, no-store")
         assert "etag" not in shown.headers
     listed = [await front.call("GET", "/v1/tournaments", h) for h in ({}, stranger, front.token("player", 42))]
     assert [len(response.json()["items"]) for response in listed] == [0, 0, 1]

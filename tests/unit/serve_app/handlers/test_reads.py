@@ -65,6 +65,37 @@ async def test_rankings_around_a_user_and_of_users(front):
         assert problem(await front.call("GET", f"{path}?around={user}")) == (404, "not_ranked")
 
 
+PUBLIC = ("", "/rankings", "/rankings?around=42", "/rankings?users=42", "/participants/42", "/prizes")
+PERSONAL = ("/rankings?around=me", "/rankings?users=42,me", "/participants/me")
+
+
+async def test_what_depends_on_the_caller_is_nobody_elses_to_keep(front):
+    tournament = await ranked(front, {42: 10, 43: 20})
+    tags = {}
+    for path in PUBLIC:
+        shown = await front.call("GET", f"/v1/tournaments/{tournament}{path}", front.token("player", 42))
+        assert (shown.status_code, "no-store" in shown.headers["cache-control"]) == (200, False)
+        tags[path] = shown.headers.get("etag", "*")
+    for path in PERSONAL:
+        for seen in ({}, *({"if-none-match": tag} for tag in tags.values())):
+            headers = {**front.token("player", 43), **seen}
+            mine = await front.call("GET", f"/v1/tournaments/{tournament}{path}", headers)
+            assert (mine.status_code, mine.headers["cache-control"]) == (200, "private, no-store")
+            assert ("etag" in mine.headers, mine.headers["vary"]) == (False, "authorization")
+
+
+async def test_lists_and_everything_of_a_private_tournament_are_personal(front):
+    tournament = await front.create(visibility="private")
+    for path in (f"/v1/tournaments/{tournament}{path}" for path in ("", "/rankings", "/prizes")):
+        shown = await front.call("GET", path, front.token())
+        assert (shown.status_code, shown.headers["cache-control"]) == (200, "private, no-store")
+        assert "etag" not in shown.headers
+    for path in ("/v1/tournaments", "/v1/users/me/tournaments", "/v1/users/me/prizes"):
+        assert (await front.call("GET", path, front.token())).headers["cache-control"] == "private, no-store"
+    hidden = await front.call("GET", f"/v1/tournaments/{tournament}")
+    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "no-store")
+
+
 @pytest.mark.parametrize(
     ("query", "path"),
     [

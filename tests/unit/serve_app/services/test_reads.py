@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -80,22 +81,50 @@ async def test_a_caller_who_goes_away_takes_no_one_along(front, reads):
     assert (await second).text == tournament
 
 
-async def test_old_bytes_while_the_owner_is_down_and_new_ones_after(front, reads, clock):
+async def test_old_bytes_of_a_bounded_age_while_the_owner_is_down_and_the_first_reader_after_gets_new_ones(
+    front, reads, clock
+):
     tournament = await front.create()
     known = await reads.find(tournament)
     before = await reads.view(known, None)
     await front.join(tournament, 42)
     front.palio.owners.down = True
-    front.palio.read_model.holds = True  # what was shown before is not taken back for an older copy
-    for _ in range(3):
-        clock.now += 5
-        assert await reads.view(known, None) == before
+    clock.now += 1.5
+    shown = await reads.view(known, None)
+    assert (shown.body, shown.age_s) == (before.body, 1.5)
+    clock.now += 0.5  # 2 s, the bound
+    with pytest.raises(Problem) as caught:
+        await reads.view(known, None)
+    assert caught.value.status == 503
+    front.palio.read_model.holds = True
+    clock.now += 30
+    assert b'"participants":1' in (await reads.view(known, None)).body
+    await front.join(tournament, 43)
     front.palio.owners.down = False
-    for _ in range(3):
-        clock.now += 5
-        after = await reads.view(known, None)
-        await asyncio.sleep(0)
-    assert b'"participants":1' in after.body
+    clock.now += 1
+    after = await reads.view(known, None)
+    assert (b'"participants":2' in after.body, after.age_s) == (True, 0)
+
+
+async def test_a_slow_owner_does_not_make_old_bytes_any_older(front, reads, clock, monkeypatch):
+    monkeypatch.setattr("serve_app.services.reads.STALE_AFTER_S", 0.01)
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    await front.join(tournament, 42)
+    front.palio.owners.delay_s = 0.05
+    clock.now += 45
+    assert b'"participants":1' in (await reads.view(known, None)).body
+
+
+async def test_the_age_is_told(front, monkeypatch):
+    tournament = await front.create()
+    path = f"/v1/tournaments/{tournament}"
+    assert "age" not in (await front.call("GET", path)).headers
+    now = time.monotonic()
+    front.services.reads._monotonic_s = lambda: now + 1.9
+    monkeypatch.setattr("serve_app.handlers.reads.time.monotonic", lambda: now + 1.9)
+    front.palio.owners.down = True
+    assert (await front.call("GET", path)).headers["age"] == "1"
 
 
 async def test_nobody_waits_for_a_slow_owner_who_can_have_old_bytes(front, reads, clock, monkeypatch):
@@ -161,6 +190,30 @@ async def test_a_command_of_this_process_is_seen_at_once(front):
     assert (await front.call("GET", path)).json()["participants"] == 0
     await front.join(tournament, 42)
     assert (await front.call("GET", path)).json()["participants"] == 1
+
+
+async def test_a_command_of_this_process_forgets_the_pages_too(front):
+    tournament = await front.create()
+    path = f"/v1/tournaments/{tournament}/rankings"
+    await front.join(tournament, 42)
+    for limit in ("", "?limit=10"):
+        assert (await front.call("GET", path + limit)).json()["total"] == 0
+    await front.submit(tournament, 42, {"event_id": "a", "score": 5})
+    assert (await front.call("POST", f"/v1/tournaments/{tournament}/end", front.token())).status_code == 200
+    for limit in ("", "?limit=10"):
+        assert (await front.call("GET", path + limit)).json()["total"] == 1
+
+
+async def test_what_was_asked_for_before_a_command_is_not_kept_after_it(front, reads, clock):
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    reads.invalidate(tournament)
+    front.palio.owners.delay_s = 0.02
+    before = asyncio.create_task(reads.view(known, None))
+    await asyncio.sleep(0.005)
+    reads.invalidate(tournament)
+    assert (await before).found
+    assert reads.cached_view(tournament, clock()) is None
 
 
 async def test_the_cache_is_bounded_by_entries_and_by_bytes(front, clock):

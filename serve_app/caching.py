@@ -1,0 +1,37 @@
+"""Who may keep an answer: the one place that decides. What is the same for whoever asks is public and has an ETag; everything else is nobody's
+to keep.
+
+An answer depends on its caller when it is about a private tournament, or when `me` stood for them (`Request.personal`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from serve_app.http.messages import Request, Response
+from storage.ports import Reply
+
+NO_STORE: Final = {"cache-control": "no-store"}  # outcomes of writes, errors, health
+PERSONAL: Final = {"cache-control": "private, no-store", "vary": "authorization"}  # reads that depend on who asks
+
+
+def reply_response(request: Request, reply: Reply, *, max_age_s: int = 0) -> Response:
+    """An encoded reply as the answer to a read: of a public one with ETag and age, 304 when the client has it."""
+    if request.personal or not reply.public:
+        return Response(200, reply.body, dict(PERSONAL))
+    headers = {"cache-control": f"public, max-age={max_age_s}" if max_age_s else "no-cache"}
+    if reply.age_s >= 1:
+        headers["age"] = str(int(reply.age_s))
+    if reply.etag:
+        headers["etag"] = reply.etag
+        wanted = request.headers.get("if-none-match")
+        if wanted is not None and etag_matches(wanted, reply.etag):
+            return Response(304, b"", headers)
+    return Response(200, reply.body, headers)
+
+
+def etag_matches(wanted: str, etag: str) -> bool:
+    """Whether an `If-None-Match` names this tag: weak comparison (RFC 9110 section 13.1.2)."""
+    if wanted.strip() == "*":
+        return True
+    return any(tag.strip().removeprefix("W/") == etag for tag in wanted.split(","))
