@@ -22,8 +22,8 @@ from serve_app.api.security_headers import SecurityHeaders, web_response
 from serve_app.config import FrontConfig
 from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import ROUTES
-from serve_app.http.headers import combined
 from serve_app.http.bodies import UnreadBodies, body_limit
+from serve_app.http.headers import combined
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, problem_response
 from serve_app.metrics import exposition

@@ -6,6 +6,7 @@ from `serve_app.live.connection.LiveConnection`, which hands the connection over
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
-from serve_app.gateway.fast_path_wire import Exchange
+from serve_app.gateway.exchange import Exchange
 from serve_app.handlers.handlers import Handlers
 from serve_app.http.bodies import UnreadBodies
 from serve_app.http.cors import is_preflight, preflight_response
@@ -28,6 +29,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
 
+logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
 MAX_QUERY_FIELDS: Final = 20
 _TOURNAMENT: Final = re.compile(r"/v1/tournaments/([^/]+)(/rankings|/scores|/participants/(?P<user>[^/]+))?")
@@ -64,7 +66,11 @@ class GatewayApp:
         """ASGI 3, `websocket` scopes only: HTTP comes from the connection, to `answer`."""
         if scope["type"] != "websocket":
             raise ValueError(f"expected a websocket scope, got {scope['type']}")
-        await self._websocket(scope, receive, send)
+        try:
+            await self._websocket(scope, receive, send)
+        except Exception:
+            logger.exception("a live socket failed")  # the server's own line is kept short, as clients can cause those
+            raise
 
     async def answer(self, exchange: Exchange, client: str) -> Response:
         """The answer to a request, whatever it is."""

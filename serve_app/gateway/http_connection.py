@@ -19,9 +19,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serve_app.gateway.app import GatewayApp
-from serve_app.gateway.fast_path_wire import Exchange, head_and_body
-from serve_app.http.headers import combined
+from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.http.bodies import body_limit
+from serve_app.http.headers import combined
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem, unavailable
 

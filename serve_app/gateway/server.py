@@ -17,6 +17,7 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.fast_path import GatewayHttp
 from serve_app.gateway.http_connection import HTTP_CONNECTIONS
 from serve_app.live.connection import LiveConnection
+from serve_app.log_limit import limit_server_logs
 
 BACKLOG: Final = 4096
 KEEP_ALIVE_S: Final = 75  # longer than load balancers keep a connection unused, usually 60
@@ -133,6 +134,7 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
     Raises PortInUseError when the port is taken by someone who does not share it. With SO_REUSEPORT another Palio of the same
     user does share it: who starts a Palio looks first, with `port_is_free`.
     """
+    limit_server_logs()
     _allow_files(app.config.max_sockets + HTTP_CONNECTIONS + SPARE_FILES)
     listener = _listen(host, port)
     config = uvicorn.Config(
