@@ -11,7 +11,7 @@ import msgspec
 
 from actors.domain.delivery import ControlItem, ScoreItem
 from actors.domain.fold import apply
-from actors.domain.messages import Create, Join, Leave, Spec, encode_message
+from actors.domain.messages import Create, Join, Leave, Spec
 from actors.domain.publications import changed_channel, decode_changed, updates_channel
 from actors.domain.tournament import Tournament
 from actors.owner.entity import Entity, Scope
@@ -57,7 +57,7 @@ class Stage:
 
     def _control(self, state: Tournament | None, message: Any) -> Tournament:
         self.offset += 1
-        item = ControlItem(self.offset, self.now_ms, TOURNAMENT, encode_message(message))
+        item = ControlItem(self.offset, self.now_ms, TOURNAMENT, message)
         return apply(state, TOURNAMENT, 0, item)[0]
 
     def score(self, user: int, score: int) -> None:
