@@ -20,7 +20,7 @@ class LogLimit(logging.Filter):
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock_s = clock_s
-        self._kinds: dict[tuple[str, int], tuple[float, int]] = {}  # (since when, how many): as many as there are places
+        self._kinds: dict[tuple[str, int], tuple[float, int]] = {}  # by place: since when, how many
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is logged."""
