@@ -119,7 +119,13 @@ class Gateway:
 
         services = self._services = await open_front(settings, "gateway")
         self._drain_s = settings.drain_timeout_s
-        self._hub = Hub(services.owners, services.updates, HubLimits.of(services.config), copies=services.read_model)
+        self._hub = Hub(
+            services.owners,
+            services.updates,
+            HubLimits.of(services.config),
+            copies=services.read_model,
+            on_status=services.reads.invalidate_id,
+        )
         self._hub.start()
         app = GatewayApp(Handlers(services, "gateway"), self._hub)
         self._server = await start(app, settings.host, settings.gateway_port)

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serve_app.caching import reply_response
 from serve_app.gateway.exchange import Exchange, head_and_body, wire
 from serve_app.gateway.http_connection import GatewayConnection
 from serve_app.handlers.reads import MAX_AGE_S
 from serve_app.handlers.scores import Submitted
+from serve_app.http.caching import reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import VIEW_SECONDS

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Request:
     """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the peer's address.
 
-    `personal`: the answer depends on who calls (`serve_app.caching`).
+    `personal`: the answer depends on who calls (`serve_app.http.caching`).
     """
 
     method: str
