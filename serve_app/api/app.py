@@ -63,25 +63,28 @@ def _endpoint(
     methods: Mapping[str, Handler], handlers: Handlers, unread: UnreadBodies
 ) -> Callable[[WebRequest], Awaitable[WebResponse]]:
     async def endpoint(web: WebRequest) -> WebResponse:
+        client = handlers.services.proxies.client(web.scope.get("client"), web.scope["headers"])
         try:
             raw = combined(web.scope["headers"])
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
-            body = b"" if web.method in ("GET", "HEAD") else await _read_body(web, headers, handlers, unread)
+            body = b"" if web.method in ("GET", "HEAD") else await _read_body(web, headers, client, handlers, unread)
         except Problem as problem:
             return web_response(handlers.error_response(problem, "api"))
         except ClientDisconnect:
             return WebResponse(status_code=400)  # nobody is there to read it
-        request = Request(web.method, headers, web.query_params, web.path_params, body, _client(web))
+        request = Request(web.method, headers, web.query_params, web.path_params, body, client)
         handler = methods["GET" if web.method == "HEAD" else web.method]
         return web_response(await handler(request))
 
     return endpoint
 
 
-async def _read_body(web: WebRequest, headers: Mapping[str, str], handlers: Handlers, unread: UnreadBodies) -> bytes:
+async def _read_body(
+    web: WebRequest, headers: Mapping[str, str], client: str, handlers: Handlers, unread: UnreadBodies
+) -> bytes:
     """The body, read no further than its limit. Raises Problem 401, 408, 413, 429, 503."""
     config = handlers.config
-    authorization, client = headers.get("authorization"), _client(web)
+    authorization = headers.get("authorization")
     limit = held = 0
 
     async def check(size: int) -> None:
@@ -112,10 +115,6 @@ async def _read_body(web: WebRequest, headers: Mapping[str, str], handlers: Hand
     finally:
         unread.add(-held)
     return b"".join(chunks)
-
-
-def _client(web: WebRequest) -> str:
-    return web.client.host if web.client else ""
 
 
 def _closing(problem: Problem) -> Problem:

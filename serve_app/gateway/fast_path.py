@@ -37,7 +37,7 @@ class GatewayHttp(GatewayConnection):
 
     def start(self, exchange: Exchange) -> None:
         """Answer a whole request."""
-        client = self.client[0] if self.client else ""
+        client = self.client_of(exchange)
         target = exchange.target
         if target.startswith(_PREFIX):
             if exchange.method == b"POST" and target.endswith(_SCORES):

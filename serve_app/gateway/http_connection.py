@@ -74,6 +74,10 @@ class GatewayConnection(HttpToolsProtocol):
         """Whether a request is under way."""
         return bool(self.exchanges)
 
+    def client_of(self, exchange: Exchange) -> str:
+        """Whose request it is, for limits by address."""
+        return self.gateway.handlers.services.proxies.client(self.client, exchange.headers.items())
+
     # From the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -254,9 +258,8 @@ class GatewayConnection(HttpToolsProtocol):
         )
 
     async def _verify(self, exchange: Exchange, authorization: str) -> None:
-        client = self.client[0] if self.client else ""
         try:
-            await self.gateway.handlers.verified(authorization, client)
+            await self.gateway.handlers.verified(authorization, self.client_of(exchange))
         except Exception as error:
             if exchange is self.receiving:
                 self._refuse(error)

@@ -137,7 +137,17 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
     limit_server_logs()
     _allow_files(app.config.max_sockets + HTTP_CONNECTIONS + SPARE_FILES)
     listener = _listen(host, port)
-    config = uvicorn.Config(
+    server = _Server(uvicorn_config(app))
+    running = GatewayServer(app, server, listener)
+    while not server.started:
+        await asyncio.sleep(0.01)
+        running.check()
+    return running
+
+
+def uvicorn_config(app: GatewayApp) -> uvicorn.Config:
+    """How uvicorn is to run `app`."""
+    return uvicorn.Config(
         app,
         http=GatewayHttp,
         ws=LiveConnection,
@@ -154,12 +164,6 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(STOP_WAIT_S) - 1,
     )
-    server = _Server(config)
-    running = GatewayServer(app, server, listener)
-    while not server.started:
-        await asyncio.sleep(0.01)
-        running.check()
-    return running
 
 
 def port_is_free(host: str, port: int) -> bool:
