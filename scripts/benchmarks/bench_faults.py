@@ -203,7 +203,7 @@ def _stage(cluster: bool, away_s: float) -> Iterator[Stage]:
             stack.callback(servers.down)
             servers.up()
             nodes = stack.enter_context(RayNodes(3, {}))
-            environment |= {**servers.environment, "PALIO_RAY_ADDRESS": nodes.address, "PALIO_SHARDS": "2"}
+            environment |= {**servers.environment, **nodes.environment, "PALIO_SHARDS": "2"}
         palio = RunningPalio(directory / "data", **environment).start()
         stack.callback(palio.stop)
         yield Stage(palio, servers, nodes, away_s)

@@ -7,12 +7,12 @@ import msgspec
 from actors.domain.messages import Join, Leave
 from actors.domain.texts import normal_name
 from actors.domain.values import decimal_score, rfc3339
-from serve_app.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.handlers.base import answered, query_int, viewer_of
 from serve_app.handlers.listing import tournament_item
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import TournamentHandlers, undecided
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import JoinRequest, read_join

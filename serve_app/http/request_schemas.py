@@ -97,18 +97,6 @@ def _duration_ms(seconds: float) -> int:
     return milliseconds
 
 
-def _time_ms(text: str) -> int:
-    try:
-        time_ms = parse_time(text)
-    except ValueError:
-        raise ValueError(
-            f"expected an RFC 3339 time with a zone such as 2026-05-01T09:00:00.000Z, got {text[:40]!r}"
-        ) from None
-    if time_ms < 0:
-        raise ValueError("expected a time after 1970-01-01T00:00:00Z")
-    return time_ms
-
-
 def _metadata(metadata: dict[str, Any]) -> None:
     level: list[Any] = [metadata]
     depth = keys = 0
@@ -132,8 +120,8 @@ def _score(score: float) -> int:
 
 _CHECKS: Final[dict[str, Check]] = {
     "name": functools.partial(check_name, max_chars=MAX_TOURNAMENT_NAME),
-    "starts_at": _time_ms,
-    "ends_at": _time_ms,
+    "starts_at": parse_time,
+    "ends_at": parse_time,
     "duration_s": _duration_ms,
     "metadata": _metadata,
 }
@@ -191,8 +179,8 @@ def _spec_of(new: NewTournament) -> Spec:
         name=normal_name(new.name),
         type=new.type,
         visibility=new.visibility,
-        starts_ms=None if new.starts_at is None else _time_ms(new.starts_at),
-        ends_ms=None if new.ends_at is None else _time_ms(new.ends_at),
+        starts_ms=None if new.starts_at is None else parse_time(new.starts_at),
+        ends_ms=None if new.ends_at is None else parse_time(new.ends_at),
         duration_ms=None if new.duration_s is None else _duration_ms(new.duration_s),
         capacity=new.capacity,
         min_participants=new.min_participants,
@@ -236,12 +224,12 @@ def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
     given = {name: value for name in edit.__struct_fields__ if (value := getattr(edit, name)) is not UNSET}
     if not given:
         raise wrong_fields([FieldError("", "expected at least one field to edit")])
-    ends_ms = _time_ms(given["ends_at"]) if "ends_at" in given else None
+    ends_ms = parse_time(given["ends_at"]) if "ends_at" in given else None
     if errors := _past_end(ends_ms, now_ms):
         raise wrong_fields(errors)
     return Changes(
         name=normal_name(given["name"]) if "name" in given else None,
-        starts_ms=_time_ms(given["starts_at"]) if "starts_at" in given else None,
+        starts_ms=parse_time(given["starts_at"]) if "starts_at" in given else None,
         ends_ms=ends_ms,
         duration_ms=_duration_ms(given["duration_s"]) if "duration_s" in given else None,
         capacity=given.get("capacity"),

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import uvloop
 
+from actors.domain.values import rfc3339
 from serve_app.gateway.server import KEEP_ALIVE_S, PortInUseError, port_is_free, start
 from serve_app.security.auth import make_token
 from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
@@ -394,3 +395,21 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
                 await asyncio.sleep(0.01)
         assert gateway.palio.owners.calls["view"] > before
         assert not caplog.records
+
+
+async def test_whoever_hears_of_the_end_reads_all_of_it() -> None:
+    """The pages that this replica kept are of before: the live `finished` forgets them."""
+    async with running_gateway(view_cache_ms=60_000) as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+        ends_at = rfc3339(gateway.palio.now_ms + 3_600_000)
+        tournament = await gateway.tournament(players=2, ends_at=ends_at)
+        path = f"/v1/tournaments/{tournament}"
+        async with gateway.client() as client:
+            await client.watch(tournament)
+            await http.get(path)
+            assert (await http.get(f"{path}/rankings")).json()["status"] == "running"
+            await gateway.score(tournament, 1, 5)
+            await gateway.palio.pass_time(3_600_000)
+            await client.until(lambda _: client.data[tournament]["status"] == "finished")
+            page = (await http.get(f"{path}/rankings")).json()
+            assert (page["status"], page["total"]) == ("finished", 1)
+            assert (await http.get(path)).json()["status"] == "finished"
