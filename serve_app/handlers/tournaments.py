@@ -12,13 +12,12 @@ import msgspec
 
 from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
 from actors.domain.values import tournament_id
-from serve_app.handlers.base import HandlersBase, answered, viewer_of
+from serve_app.handlers.base import HandlersBase, answered
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import changes_of, read_edit, read_new_tournament
-from serve_app.security.auth import Principal
 from serve_app.services.appends import Commands, Issued, new_command_id
 from serve_app.services.container import Services
 from serve_app.services.known import Known
@@ -66,7 +65,7 @@ class TournamentHandlers(HandlersBase):
         if issued.outcome is None:
             return undecided(issued, id=known.text)
         self.reads.remember(identity, public=known.public)
-        return self._created(known, await self._view(known, principal))
+        return self._created(known, await self._view(known))
 
     @answered
     async def edit_tournament(self, request: Request) -> Response:
@@ -80,7 +79,7 @@ class TournamentHandlers(HandlersBase):
         issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
             return undecided(issued)
-        return Response(200, await self._view(known, principal), dict(NO_STORE))
+        return Response(200, await self._view(known), dict(NO_STORE))
 
     @answered
     async def start_tournament(self, request: Request) -> Response:
@@ -118,8 +117,8 @@ class TournamentHandlers(HandlersBase):
             return False
         return True
 
-    async def _view(self, known: Known, principal: Principal) -> bytes:
-        return (await self.reads.view(known, viewer_of(principal))).body
+    async def _view(self, known: Known) -> bytes:
+        return (await self.reads.view(known)).body
 
     def _created(self, known: Known, body: bytes) -> Response:
         return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
