@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import jwt
 import msgspec
 
@@ -73,7 +73,7 @@ class KeySet:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(_read_file, self._source.removeprefix("file://"))
         async with (
-            httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
+            httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
             client.stream("GET", self._source, headers={"accept": "application/json"}) as response,
         ):
             response.raise_for_status()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 
 from serve_app.api.app import create_app
@@ -18,7 +18,7 @@ from tests.support.gateway import Gateway, running_gateway
 class Entrypoints:
     """`gateway` has the Palio behind it and shorthands; `clients` are by name: `api`, `gateway`."""
 
-    def __init__(self, gateway: Gateway, api_url: str, clients: dict[str, httpx.AsyncClient]) -> None:
+    def __init__(self, gateway: Gateway, api_url: str, clients: dict[str, httpx2.AsyncClient]) -> None:
         self.gateway = gateway
         self.palio = gateway.palio
         self.urls = {"api": api_url, "gateway": gateway.url}
@@ -42,8 +42,8 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
             await asyncio.sleep(0.005)
         try:
             async with (
-                httpx.AsyncClient(base_url=url, timeout=20) as api,
-                httpx.AsyncClient(base_url=gateway.url, timeout=20) as other,
+                httpx2.AsyncClient(base_url=url, timeout=20) as api,
+                httpx2.AsyncClient(base_url=gateway.url, timeout=20) as other,
             ):
                 yield Entrypoints(gateway, url, {"api": api, "gateway": other})
         finally:

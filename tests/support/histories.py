@@ -24,7 +24,6 @@ from actors.domain.messages import (
     Spec,
     Start,
     Tick,
-    encode_message,
 )
 from actors.domain.tournament import Tournament
 
@@ -67,7 +66,7 @@ def create_of(
 def item_of(offset: int, step: Step) -> Item:
     if isinstance(step.what, Score):
         return ScoreItem(offset, step.time_ms, TOURNAMENT, step.what.user, step.what.event_id, step.what.score)
-    return ControlItem(offset, step.time_ms, TOURNAMENT, encode_message(step.what))
+    return ControlItem(offset, step.time_ms, TOURNAMENT, step.what)
 
 
 def items_of(steps: Iterable[Step], first_offset: int = 10) -> list[Item]:
