@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
@@ -153,13 +154,38 @@ def media_type(request: Request) -> str:
 
 
 def require_json(request: Request, max_bytes: int) -> bytes:
-    """The body of a request that must be JSON. Raises Problem 413, 415."""
-    if len(request.body) > max_bytes:
-        raise too_large(max_bytes)
+    """The body of a request that must be JSON. Raises Problem 400, 413, 415."""
     given = media_type(request)
     if given and given != "application/json" and not _JSON_TYPE.fullmatch(given):
         raise Problem(415, "unsupported_media_type", f"expected application/json, got {given[:100]}")
-    return request.body
+    return decoded_body(request, max_bytes)
+
+
+def decoded_body(request: Request, max_bytes: int) -> bytes:
+    """The body without its Content-Encoding, none or gzip; at most `max_bytes`, before as after. Raises Problem 400, 413, 415."""
+    if len(request.body) > max_bytes:
+        raise too_large(max_bytes)
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return request.body
+    if coding not in ("gzip", "x-gzip"):
+        detail = f"expected the Content-Encoding gzip, or none, got {coding[:100]}"
+        raise Problem(415, "unsupported_media_type", detail, headers={"accept-encoding": "gzip, identity"})
+    return _gunzip(request.body, max_bytes)
+
+
+def _gunzip(data: bytes, max_bytes: int) -> bytes:
+    """One gzip member (RFC 1952), inflated no further than the limit."""
+    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        inflated = member.decompress(data, max_bytes + 1)
+    except zlib.error as error:
+        raise malformed(error) from error
+    if len(inflated) > max_bytes:
+        raise too_large(max_bytes)
+    if not member.eof or member.unused_data:
+        raise malformed(ValueError("expected the whole of one gzip member, and nothing behind it"))
+    return inflated
 
 
 def too_large(max_bytes: int, whose: str = "") -> Problem:
