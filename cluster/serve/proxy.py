@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import functools
 import os
-import resource
 from typing import Any, Final
 
 from uvicorn import config as uvicorn_config
 
 from cluster.config.settings import PREFIX, Settings, load_settings
 from serve_app.api.connection import ApiConnection, ApiLimits
+from serve_app.http.connection_bounds import allow_connections
 
 IMPORT_PATH: Final = f"{__name__}:callback"
-SETTINGS: Final = ("max_api_connections", "max_body_bytes", "request_timeout_s")
-SPARE_FILES: Final = 500
+SETTINGS: Final = ("max_api_connections", "max_body_bytes", "max_unread_body_bytes", "request_timeout_s")
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -39,10 +38,5 @@ def callback() -> list[Any]:
     protocols["auto"] = functools.partial(ApiConnection, limits=limits)
     uvicorn_config.WS_PROTOCOLS["auto"] = None  # live sockets are at the gateway
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # who a proxy speaks for is decided in one place: PALIO_TRUSTED_PROXIES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.max_api_connections + SPARE_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
-        )
+    allow_connections(settings.max_api_connections)
     return [Middleware(ApiEdge)]

@@ -24,6 +24,7 @@ from cluster.serve import proxy
 from cluster.startup.data_check import check_data
 from cluster.startup.ports import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
 from cluster.startup.ray_environment import prepare_ray_environment
+from serve_app.http.connection_bounds import KEEP_ALIVE_S
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,6 @@ START_DEADLINE_S: Final = 120.0
 RAY_START_ATTEMPTS: Final = 3
 RAY_ADDRESS_FILE: Final = "ray_address"
 OPERATOR_TOKEN_TTL_S: Final = 12 * 3600.0
-KEEP_ALIVE_S: Final = 75  # at the api; longer than load balancers keep a connection unused, usually 60
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no message of ours goes through it
 
 

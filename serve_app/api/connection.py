@@ -8,35 +8,44 @@ and drops what the client still sends until it is silent, since a reset would ov
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any
 
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from serve_app.http.bodies import too_large
+from serve_app.http.bodies import UnreadBodies, too_large
+from serve_app.http.connection_bounds import (
+    EXPIRE_INTERVAL_S,
+    LINGER_S,
+    MAX_DROPPED_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_QUEUED,
+    head_too_large,
+    no_http,
+    not_whole_in_time,
+    too_many_wait,
+)
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem, problem_response, unavailable
 from serve_app.metrics import REJECTED
 
-MAX_HEAD_BYTES: Final = 32 * 1024  # request line and headers; a token is at most 4 KiB
-MAX_HEADERS: Final = 100  # small ones cost far more memory than their bytes
-MAX_QUEUED: Final = 32  # requests of a connection that wait behind the one being answered
-MAX_HELD_BYTES: Final = 64 * 1024 * 1024  # bodies of all connections, until their requests are answered
-LINGER_S: Final = 2.0
-CHECK_INTERVAL_S: Final = 2.0
-
 
 @dataclass(slots=True, kw_only=True)
 class ApiLimits:
-    """What the settings of these names say; and what all connections of a process hold of bodies."""
+    """What the settings of these names say; and the bodies that all connections of a process hold, until they are answered."""
 
     max_api_connections: int = 5000
     max_body_bytes: int = 1024 * 1024
+    max_unread_body_bytes: int = 64 * 1024 * 1024
     request_timeout_s: float = 30
-    held_body_bytes: int = 0
+    bodies: UnreadBodies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bodies = UnreadBodies(self.max_unread_body_bytes)
 
 
 class ApiConnection(HttpToolsProtocol):
@@ -65,6 +74,7 @@ class ApiConnection(HttpToolsProtocol):
         self.unsent_since_s = 0.0  # the client has read nothing
         self.unsent_bytes = 0
         self.refused_since_s = self.heard_at_s = 0.0
+        self.dropped_bytes = 0
 
     @property
     def busy(self) -> bool:
@@ -85,13 +95,16 @@ class ApiConnection(HttpToolsProtocol):
         """Bytes arrived."""
         if self.refused:
             self.heard_at_s = self.loop.time()
+            self.dropped_bytes += len(data)
+            if self.dropped_bytes > MAX_DROPPED_BYTES:
+                self.transport.abort()
             return
         if not self.waiting_since_s and not self.busy:
             self.waiting_since_s = self.loop.time()
         self.unparsed_bytes += len(data)  # the parser keeps an unfinished header to itself
         super().data_received(data)
         if self.in_head and self.unparsed_bytes > MAX_HEAD_BYTES:
-            self._refuse_head()
+            self._refuse(head_too_large())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone."""
@@ -108,12 +121,12 @@ class ApiConnection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What arrived is no HTTP."""
         del msg
-        self._refuse(Problem(400, "malformed", "expected an HTTP/1.1 request"))
+        self._refuse(no_http())
 
     # Time
 
     def _check_later(self) -> None:
-        interval_s = min(CHECK_INTERVAL_S, self.limits.request_timeout_s / 4)
+        interval_s = min(EXPIRE_INTERVAL_S, self.limits.request_timeout_s / 4)
         self.check = self.loop.call_later(interval_s, self._expire)
 
     def _expire(self) -> None:
@@ -130,7 +143,7 @@ class ApiConnection(HttpToolsProtocol):
             if silent or now_s - self.refused_since_s > max(limit_s, LINGER_S):
                 self.transport.abort()
         elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
-            self._refuse(Problem(408, "request_timeout", f"expected the whole request within {limit_s:g} s"))
+            self._refuse(not_whole_in_time(limit_s))
         if not self.transport.is_closing():
             self._check_later()
 
@@ -142,7 +155,7 @@ class ApiConnection(HttpToolsProtocol):
         self.head_bytes = self.body_bytes = 0
         self.in_head = True
         if len(self.pipeline) >= MAX_QUEUED:
-            self._refuse(Problem(429, "rate_limited", f"expected at most {MAX_QUEUED} requests that wait"))
+            self._refuse(too_many_wait())
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
@@ -174,10 +187,12 @@ class ApiConnection(HttpToolsProtocol):
             return
         self.body_bytes += len(body)
         self._hold(len(body))
-        if self.body_bytes > self.limits.max_body_bytes:
-            self._refuse(too_large(self.limits.max_body_bytes))
-        elif self.limits.held_body_bytes > MAX_HELD_BYTES:
-            self._refuse(unavailable("unavailable", "too many bodies arrive at once"))
+        try:
+            if self.body_bytes > self.limits.max_body_bytes:
+                raise too_large(self.limits.max_body_bytes)
+            self.limits.bodies.check(lambda: True)  # tokens are verified behind the proxy
+        except Problem as problem:
+            self._refuse(problem)
         else:
             super().on_body(body)
 
@@ -191,18 +206,14 @@ class ApiConnection(HttpToolsProtocol):
 
     def _hold(self, more_bytes: int) -> None:
         self.held_bytes += more_bytes
-        self.limits.held_body_bytes += more_bytes
+        self.limits.bodies.add(more_bytes)
 
     def _count_head(self, size: int) -> bool:
         """Whether this much more of a head is taken."""
         self.head_bytes += size
         if not self.refused and (self.head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS):
-            self._refuse_head()
+            self._refuse(head_too_large())
         return not self.refused
-
-    def _refuse_head(self) -> None:
-        detail = f"expected at most {MAX_HEAD_BYTES} bytes of request line and headers, and {MAX_HEADERS} headers"
-        self._refuse(Problem(431, "too_large", detail))
 
     # Answers
 
@@ -234,10 +245,7 @@ class ApiConnection(HttpToolsProtocol):
                 return
             running.disconnected = True
             running.message_event.set()
-            if running.response_started:
-                self.transport.abort()
-                return
-        if running is None or not (its_own and running.response_complete):
+        if running is None or not (its_own and running.response_started):
             self._write(problem_response(problem))
         self.transport.write_eof()
         self.refused_since_s = self.heard_at_s = self.loop.time()

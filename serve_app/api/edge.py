@@ -1,6 +1,7 @@
 """What Serve's proxy says of itself, in the contract's form: while the api starts, when its replica is gone or has too much to do.
 
-An ASGI middleware around Serve's proxy. Answers of the api itself pass: they are known by the headers that all of them carry.
+An ASGI middleware around Serve's proxy. Answers of the api itself pass: they are known by the headers that all of them carry. One that
+comes before its request is whole ends with it: the connection would be closed, and with bytes unread the answer be lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from serve_app.http.problems import Problem, problem_response, unavailable
 from serve_app.metrics import REJECTED
 
 SERVES_OWN: Final = "/-/"  # its routes and health, which are nobody's business
+SERVES_REQUESTS: Final = (
+    b"x-request-timeout-seconds",
+    b"x-request-disconnect-disabled",
+)  # with these clients would set its bounds
 _OURS: Final = ALWAYS[0][0]
 
 
@@ -33,12 +38,13 @@ class ApiEdge:
         if scope["path"].startswith(SERVES_OWN):
             await _answer(scope, send, Problem(404, "not_found", "there is no such page"))
             return
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in SERVES_REQUESTS]
         status, started, whole = 0, False, False
 
         async def receive_counted() -> Message:
             nonlocal whole
             message = await receive()
-            whole = whole or (message["type"] == "http.request" and not message.get("more_body"))
+            whole = whole or not message.get("more_body")  # so a disconnect ends it, too
             return message
 
         async def send_ours(message: Message) -> None:
@@ -46,8 +52,14 @@ class ApiEdge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 started = any(name == _OURS for name, _ in message["headers"])
-            if started:
-                await send(message)
+            if not started:
+                return
+            if message["type"] == "http.response.body" and not message.get("more_body") and not whole:
+                await send({**message, "more_body": True})
+                while not whole:
+                    await receive_counted()
+                message = {"type": "http.response.body"}
+            await send(message)
 
         await self._app(scope, receive_counted, send_ours)
         if not started:

@@ -1,4 +1,8 @@
-"""Cross-origin answers: the page of one door calls the other. Any origin may call the API, without cookies: tokens travel in `Authorization`."""
+"""Cross-origin answers: the page of one entrypoint calls the other.
+
+Any origin may call the API: there are no cookies, what is not public asks for a token in `Authorization`. Pages, metrics and health
+checks are for their own origin.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serve_app.api.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_QUEUED, ApiConnection, ApiLimits
+from serve_app.api.connection import ApiConnection, ApiLimits
 from serve_app.api.edge import ApiEdge
+from serve_app.http.connection_bounds import MAX_HEAD_BYTES, MAX_HEADERS, MAX_QUEUED
 
 WAIT_S = 20.0  # for what must come; tests fail by it, never pass by it
 OURS = (b"x-content-type-options", b"nosniff")
@@ -139,19 +140,18 @@ async def test_a_body_within_the_limit_passes_and_is_forgotten() -> None:
         answer = await api.ask(data)
         assert answer.count(b"HTTP/1.1 200") == 2
         assert b"\r\n\r\n1000HTTP" in answer
-        assert api.limits.held_body_bytes == 0
+        assert api.limits.bodies.held_bytes == 0
 
 
-async def test_bodies_of_all_connections_have_a_total(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.api.connection.MAX_HELD_BYTES", 5000)
-    async with running() as api:
+async def test_bodies_of_all_connections_have_a_total() -> None:
+    async with running(max_unread_body_bytes=5000) as api:
         _, writer = await api.open()
         writer.write(request("/held", b"x" * 4000))
-        while not api.limits.held_body_bytes:
+        while not api.limits.bodies.held_bytes:
             await asyncio.sleep(0.01)
         assert told(await api.ask(request("/held", b"x" * 4000))) == (503, "unavailable")
         writer.close()
-        while api.limits.held_body_bytes:
+        while api.limits.bodies.held_bytes:
             await asyncio.sleep(0.01)
         assert (await api.ask(request("/", b"x" * 4000, b"Connection: close"))).startswith(b"HTTP/1.1 200")
 
@@ -223,6 +223,43 @@ async def test_an_answer_is_sent_whatever_follows_its_request() -> None:
             answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 200")
         assert answer.count(b"HTTP/1.1 ") == 1
+        writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 100])
+async def test_an_answer_before_the_body_is_whole_can_be_read_by_who_sends_it_first(pieces: int) -> None:
+    async with running() as api:
+        size = 10_000 * pieces
+        answer = await api.ask(request("/early", b"x" * size, b"Connection: close"))
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_an_answer_does_not_wait_for_the_body() -> None:
+    async with running() as api:
+        reader, writer = await api.open()
+        writer.write(request("/early", b"x" * 1000)[:-500])
+        async with asyncio.timeout(WAIT_S):
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+            writer.write(b"x" * 500 + request("/", b"yz"))  # the connection goes on
+            assert (await reader.readuntil(b"\r\n\r\n2")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def send_without_end(writer: asyncio.StreamWriter) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            writer.write(b"x" * 100_000)
+            await writer.drain()
+
+
+async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.api.connection.MAX_DROPPED_BYTES", 1_000_000)
+    async with running(max_body_bytes=1000) as api:
+        _, writer = await api.open()
+        writer.write(request("/", b"x" * 2000))
+        with pytest.raises(ConnectionError):
+            await send_without_end(writer)
         writer.close()
 
 
