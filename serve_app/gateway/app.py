@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from serve_app.gateway.fast_path_wire import head_and_body
 from serve_app.handlers.handlers import Handlers
 from serve_app.http.bodies import too_large
 from serve_app.http.cors import CORS_HEADERS, is_preflight, preflight_response
@@ -95,8 +98,7 @@ class GatewayApp:
             return self.handlers.error_response(problem, "gateway")
         except ValueError as error:
             return self.handlers.error_response(Problem(400, "malformed", f"query: {error}"), "gateway")
-        client = scope["client"][0] if scope["client"] else ""
-        return await handler(Request(scope["method"], headers, query, path, body, client))
+        return await handler(Request(scope["method"], headers, query, path, body, client_address(scope)))
 
     def _route(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
         """The handler and the path's parameters. Raises Problem 404, 405."""
@@ -125,13 +127,14 @@ class GatewayApp:
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        connection: LiveConnection = scope["extensions"][CONNECTION]
-        problem = self._refusal(scope)
+        connection: LiveConnection = scope["extensions"].pop(CONNECTION)  # which holds the scope
+        address = client_address(scope)
+        problem = self._refusal(scope, address)
         if problem is not None:
-            await _refuse(send, self.handlers.error_response(problem, "live"))
-            connection.handshake_complete = True  # or uvicorn logs an error for each refusal
+            self._refuse(connection, problem)
             return
-        session = LiveSession(connection, self.hub, self.handlers.services.authenticator, self.config.max_subscriptions)
+        authenticator = self.handlers.services.authenticator
+        session = LiveSession(connection, self.hub, authenticator, self.config.max_subscriptions, address)
         # Counted from here on, or a burst of handshakes would pass the limit together.
         self.hub.join(session)
         try:
@@ -141,8 +144,7 @@ class GatewayApp:
         finally:
             session.leave()
 
-    def _refusal(self, scope: Mapping[str, Any]) -> Problem | None:
-        """Why a handshake is refused: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
+    def _refusal(self, scope: Mapping[str, Any], address: str) -> Problem | None:
         if scope["path"] != LIVE_PATH:
             return Problem(404, "not_found", f"live sockets are at {LIVE_PATH}")
         if scope["subprotocols"] and SUBPROTOCOL not in scope["subprotocols"]:
@@ -151,7 +153,25 @@ class GatewayApp:
             return unavailable("draining", "this server is stopping; connect again")
         if self.hub.full:
             return unavailable("too_many_sockets", f"all {self.hub.limits.max_sockets} live connections are taken", 5)
+        if self.hub.sockets_of(address) >= self.hub.limits.max_sockets_per_address:
+            detail = f"expected at most {self.hub.limits.max_sockets_per_address} live connections of an address"
+            return Problem(429, "too_many_sockets_of_address", detail, headers={"retry-after": "5"})
         return None
+
+    def refuse_handshake(self, connection: LiveConnection, status: int, detail: str) -> None:
+        """See `serve_app.live.connection.LiveApp`."""
+        code = {408: "request_timeout", 414: "too_large", 431: "too_large"}.get(status, "malformed")
+        self._refuse(connection, Problem(status, code, detail))
+
+    def _refuse(self, connection: LiveConnection, problem: Problem) -> None:
+        """Refuse a live handshake: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
+        response = self.handlers.error_response(problem, "live")
+        connection.refuse(STATUS_LINE[response.status] + b"connection: close\r\n" + head_and_body(response))
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """Whose address a request or a live socket is counted under."""
+    return scope["client"][0] if scope["client"] else ""
 
 
 class _GoneError(Exception):
@@ -188,12 +208,6 @@ async def _read_body(receive: Receive, headers: Mapping[str, str], max_bytes: in
 async def _respond(send: Send, response: Response, headers: Mapping[str, str]) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": _raw_headers(response, headers)})
     await send({"type": "http.response.body", "body": response.body})
-
-
-async def _refuse(send: Send, response: Response) -> None:
-    headers = _raw_headers(response, response.headers)
-    await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": response.body})
 
 
 def _raw_headers(response: Response, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

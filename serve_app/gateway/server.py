@@ -127,15 +127,9 @@ class GatewayServer:
                 connection.expire(now_s)
 
 
-async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
-    """Serve `app` on the running loop, and return once connections are accepted. The hub is the caller's to start.
-
-    Raises PortInUseError when the port is taken by someone who does not share it. With SO_REUSEPORT another Palio of the same
-    user does share it: who starts a Palio looks first, with `port_is_free`.
-    """
-    _allow_files(app.config.max_sockets + HTTP_CONNECTIONS + SPARE_FILES)
-    listener = _listen(host, port)
-    config = uvicorn.Config(
+def server_config(app: GatewayApp) -> uvicorn.Config:
+    """How uvicorn runs the gateway."""
+    return uvicorn.Config(
         app,
         http=GatewayHttp,
         ws=LiveConnection,
@@ -152,7 +146,17 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(STOP_WAIT_S) - 1,
     )
-    server = _Server(config)
+
+
+async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
+    """Serve `app` on the running loop, and return once connections are accepted. The hub is the caller's to start.
+
+    Raises PortInUseError when the port is taken by someone who does not share it. With SO_REUSEPORT another Palio of the same
+    user does share it: who starts a Palio looks first, with `port_is_free`.
+    """
+    _allow_files(app.config.max_sockets + HTTP_CONNECTIONS + SPARE_FILES)
+    listener = _listen(host, port)
+    server = _Server(server_config(app))
     running = GatewayServer(app, server, listener)
     while not server.started:
         await asyncio.sleep(0.01)
