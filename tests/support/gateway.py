@@ -178,7 +178,11 @@ async def opened_app(
         front, palio.log, palio.owners, palio.records, palio.read_model, palio.updates, palio.signer
     )
     hub = Hub(
-        palio.owners, palio.updates, limits or HubLimits(check_interval_s=3600, check_grace_s=0.01), palio.read_model
+        palio.owners,
+        palio.updates,
+        limits or HubLimits(check_interval_s=3600, check_grace_s=0.01),
+        palio.read_model,
+        services.reads.invalidate_id,
     )
     hub.start()
     try:

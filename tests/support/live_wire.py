@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from serve_app.gateway.server import server_config
+from serve_app.gateway.server import uvicorn_config
 from serve_app.live.connection import LiveConnection
 from tests.support.gateway import HANDSHAKE, opened_app
 from tests.support.memory_transport import MemoryTransport
@@ -45,19 +45,17 @@ async def read_frames(reader: asyncio.StreamReader) -> list[tuple[int, bytes]]:
 class LiveWire:
     """One live connection as the gateway has it, its handshake sent."""
 
-    def __init__(self, config: Config, state: ServerState) -> None:
-        self.state = state
-        self.connection = LiveConnection(config, state, {})
-        self.transport = MemoryTransport(self.connection)
-        self.connection.connection_made(self.transport)
+    def __init__(self, config: Config) -> None:
+        self.state = ServerState()
+        self.connection = LiveConnection(config, self.state, {})
+        self.transport = MemoryTransport(asyncio.get_running_loop(), self.connection)
         self.connection.data_received(HANDSHAKE)
 
-    def client_sends(self, data: bytes) -> None:
-        self.transport.client_sends(data)
-
     def taken(self) -> bytes:
-        """What the client reads now."""
-        return self.transport.client_takes()
+        """What the client has got since the last call."""
+        taken = bytes(self.transport.received)
+        self.transport.received.clear()
+        return taken
 
     async def settle(self) -> None:
         """Let what is ready to run do so."""
@@ -69,9 +67,9 @@ class LiveWire:
     async def open(cls, *, accepts: bool = True) -> AsyncIterator[LiveWire]:
         """With its 101 taken; unless `accepts`, the app never gets to answer."""
         async with opened_app() as (_, app):
-            config = server_config(app)
+            config = uvicorn_config(app)
             config.load()
-            wire = cls(config, ServerState())
+            wire = cls(config)
             if accepts:
                 await wire.settle()
                 assert wire.taken().startswith(b"HTTP/1.1 101 ")
@@ -81,5 +79,5 @@ class LiveWire:
             try:
                 yield wire
             finally:
-                wire.transport.client_goes()
+                wire.transport.reset()
                 await wire.settle()

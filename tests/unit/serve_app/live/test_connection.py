@@ -72,21 +72,22 @@ async def test_a_client_that_sends_many_times_its_allowance_is_closed(
     writer.close()
 
 
-async def test_pings_and_fragments_count_as_messages_do(gateway: Gateway) -> None:
-    async with gateway.client() as client:
-        for _ in range(1_000):
-            await client.socket.ping()
-        await client.send(id=1, unsubscribe="5")
-        await client.send(id=2, unsubscribe="5")
-        assert (await client.receive()).get("id") == 1
-        answers = [(await client.receive()).get("error", {}).get("code")]
-    assert answers == ["rate_limited"]
+@pytest.mark.parametrize("ignored", [PING, client_frame(10, b"")], ids=["pings", "pongs"])
+async def test_control_frames_count_as_messages_do(ignored: bytes) -> None:
+    message = client_frame(1, b'{"id":1,"unsubscribe":"5"}')
+    async with LiveWire.open() as wire:
+        wire.transport.send(message)
+        await wire.settle()
+        assert b'"ok"' in wire.taken()
+        wire.transport.send(ignored * 480 + message)  # within three slices, and 80 more than the allowance
+        await wire.settle()
+        assert b"rate_limited" in wire.taken()
 
 
 async def test_the_parser_gets_a_slice_at_a_time() -> None:
     async with LiveWire.open() as wire:
-        wire.client_sends(PING * 30_000)
-        assert wire.transport.reading_paused
+        wire.transport.send(PING * 30_000)
+        assert not wire.transport.is_reading()
         pongs = len(wire.taken()) // 2
         assert 0 < pongs <= SLICE_BYTES // len(PING) + 1
         await asyncio.sleep(0)  # others had their turn
@@ -97,14 +98,14 @@ async def test_the_parser_gets_a_slice_at_a_time() -> None:
 async def test_nothing_is_answered_while_the_client_takes_nothing() -> None:
     async with LiveWire.open() as wire:
         wire.connection.pause_writing()
-        assert wire.transport.reading_paused
-        wire.client_sends(PING * 100)  # what the transport had read already
+        assert not wire.transport.is_reading()
+        wire.connection.data_received(PING * 100)  # what the transport had read already
         await wire.settle()
         assert wire.taken() == b""
         wire.connection.resume_writing()
         await wire.settle()
         assert len(wire.taken()) == 2 * 100
-        assert not wire.transport.reading_paused
+        assert wire.transport.is_reading()
 
 
 async def test_answers_to_pings_stay_within_the_bound() -> None:
@@ -166,7 +167,7 @@ async def test_a_handshake_that_gets_no_answer_in_time_is_refused(monkeypatch: p
     async with LiveWire.open(accepts=False) as wire:
         assert HANDSHAKES._value.get() == 1
         async with asyncio.timeout(WAIT_S):
-            while not wire.transport.eof:
+            while not wire.transport.wrote_eof:
                 await asyncio.sleep(0.01)
         assert wire.taken().startswith(b"HTTP/1.1 408 ")
         assert HANDSHAKES._value.get() == 0
