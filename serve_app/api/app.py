@@ -21,7 +21,7 @@ from serve_app.api.openapi import openapi_document
 from serve_app.api.security_headers import SecurityHeaders, web_response
 from serve_app.config import FrontConfig
 from serve_app.handlers.handlers import Handlers
-from serve_app.handlers.routes import ROUTES
+from serve_app.handlers.routes import answer_other_method, handler_names
 from serve_app.http.bodies import UnreadBodies, body_limit
 from serve_app.http.headers import combined
 from serve_app.http.messages import Request, Response
@@ -48,10 +48,8 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
         redirect_slashes=False,
     )
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to give one's own
-    by_path: dict[str, dict[str, Handler]] = {}
-    for route in ROUTES:
-        by_path.setdefault(route.path, {})[route.method] = getattr(handlers, route.handler)
-    for path, methods in by_path.items():
+    for path, names in handler_names().items():
+        methods = {method: getattr(handlers, name) for method, name in names.items()}
         app.add_route(path, _endpoint(methods, handlers, unread), methods=list(methods))
     _add_pages(app, config, document)
     app.add_exception_handler(HTTPException, _http_error)
@@ -176,13 +174,13 @@ async def _http_error(web: WebRequest, error: Exception) -> WebResponse:
     """Starlette's own errors (no such path, wrong method) in the contract's form."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        problem = Problem(405, "method_not_allowed", f"{web.method} is not offered here", headers=_lower(error.headers))
+        offered = (error.headers or {}).get("Allow", "GET").split(", ")  # static files name none
+        try:
+            return web_response(answer_other_method(web.method, offered))
+        except Problem as wrong_method:
+            problem = wrong_method
     elif error.status_code == 404:
         problem = Problem(404, "not_found", "there is no such page")
     else:
         problem = Problem(error.status_code, "malformed", str(error.detail))
     return web_response(problem_response(problem))
-
-
-def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (headers or {}).items()}

@@ -16,6 +16,7 @@ import httptools
 
 from serve_app.gateway.exchange import Exchange
 from serve_app.handlers.handlers import Handlers
+from serve_app.handlers.routes import answer_other_method, handler_names
 from serve_app.http.bodies import UnreadBodies
 from serve_app.http.cors import is_preflight, preflight_response
 from serve_app.http.messages import Request, Response
@@ -32,7 +33,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
 MAX_QUERY_FIELDS: Final = 20
-_TOURNAMENT: Final = re.compile(r"/v1/tournaments/([^/]+)(/rankings|/scores|/participants/(?P<user>[^/]+))?")
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _OFFERS: Final = (
     "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
 )
@@ -46,21 +47,13 @@ class GatewayApp:
         self.hub = hub
         self.config = handlers.config
         self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
-        self._routes: dict[str, dict[str, Handler]] = {
-            "/healthz": {"GET": handlers.healthz},
-            "/v1/scores": {"POST": handlers.submit_batch},
-        }
-        self._tournament_routes: dict[str, dict[str, Handler]] = {
-            "": {"GET": handlers.view},
-            "/rankings": {"GET": handlers.rankings},
-            "/scores": {"POST": handlers.submit_score},
-        }
-        # beside the contract's hot paths: joining comes in waves as scores do, and costs a tenth here of what it costs at the api
-        self._participant_routes: dict[str, Handler] = {
-            "GET": handlers.participant,
-            "PUT": handlers.join,
-            "DELETE": handlers.leave,
-        }
+        self._routes: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
+            (
+                re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)),
+                {method: getattr(handlers, name) for method, name in names.items()},
+            )
+            for path, names in handler_names(hot_only=True).items()
+        ]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI 3, `websocket` scopes only: HTTP comes from the connection, to `answer`."""
@@ -80,7 +73,10 @@ class GatewayApp:
             return preflight_response()
         try:
             url = httptools.parse_url(exchange.target)
-            handler, path = self._route(method, unquote((url.path or b"").decode("latin-1")))
+            methods, path = self._route(unquote((url.path or b"").decode("latin-1")))
+            handler = methods.get("GET" if method == "HEAD" else method)
+            if handler is None:
+                return answer_other_method(method, methods)
             query = (url.query or b"").decode("latin-1")
             fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
         except Problem as problem:
@@ -89,30 +85,13 @@ class GatewayApp:
             return self.handlers.error_response(Problem(400, "malformed", f"target: {error}"), "gateway")
         return await handler(Request(method, headers, fields, path, bytes(exchange.body), client))
 
-    def _route(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
-        """The handler and the path's parameters. Raises Problem 404, 405."""
-        parameters: dict[str, str] = {}
-        methods = self._routes.get(path)
-        if methods is None:
-            matched = _TOURNAMENT.fullmatch(path)
-            if matched is None:
-                raise Problem(404, "not_found", _OFFERS)
-            parameters["tournament"] = matched[1]
-            user = matched["user"]
-            if user is None:
-                methods = self._tournament_routes[matched[2] or ""]
-            else:
-                parameters["user"] = user
-                methods = self._participant_routes
-        handler = methods.get("GET" if method == "HEAD" else method)
-        if handler is None:
-            allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
-            if method == "OPTIONS":
-                return _options(allowed), parameters
-            raise Problem(
-                405, "method_not_allowed", f"expected {allowed}; other methods are at the api", (), {"allow": allowed}
-            )
-        return handler, parameters
+    def _route(self, path: str) -> tuple[dict[str, Handler], dict[str, str]]:
+        """The handlers by method, and the path's parameters. Raises Problem 404."""
+        for pattern, methods in self._routes:
+            matched = pattern.fullmatch(path)
+            if matched is not None:
+                return methods, matched.groupdict()
+        raise Problem(404, "not_found", _OFFERS)
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -143,13 +122,6 @@ class GatewayApp:
         if self.hub.full:
             return unavailable("too_many_sockets", f"all {self.hub.limits.max_sockets} live connections are taken", 5)
         return None
-
-
-def _options(allowed: str) -> Handler:
-    async def answer(_: Request) -> Response:
-        return Response(204, b"", {"allow": allowed})
-
-    return answer
 
 
 async def _refuse(send: Send, response: Response) -> None:

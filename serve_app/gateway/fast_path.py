@@ -25,6 +25,7 @@ _PREFIX: Final = b"/v1/tournaments/"
 _SCORES: Final = b"/scores"
 _WANTED: Final = {
     b"authorization": "authorization",
+    b"content-encoding": "content-encoding",
     b"content-type": "content-type",
     b"if-none-match": "if-none-match",
     b"prefer": "prefer",

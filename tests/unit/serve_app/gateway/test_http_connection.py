@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import uvloop
 
@@ -157,9 +157,9 @@ async def test_an_announced_body_too_large_is_refused_at_once_and_the_answer_arr
 @pytest.mark.parametrize("path", ["/v1/tournaments/1/scores", "/v1/scores", "/v1/tournaments/1/participants/2"])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_large_bodies_need_a_token_that_verifies(path: str, chunked: bool) -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
 
-        async def send(body: bytes, **headers: str) -> httpx.Response:
+        async def send(body: bytes, **headers: str) -> httpx2.Response:
             async def pieces() -> AsyncIterator[bytes]:
                 for at in range(0, len(body), 10_000):
                     yield body[at : at + 10_000]
