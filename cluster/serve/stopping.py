@@ -1,8 +1,8 @@
 """Stopping Serve without the error line that its own `serve.shutdown` leaves on the terminal.
 
-`serve.shutdown` waits in a call that ends by the controller's death, which Ray reports as a failed task. Here the controller is asked not to keep
-us waiting, and we look until it is gone. That call and the controller's name are private to Ray 2.60's Serve: where they are missing,
-`serve.shutdown` does the whole.
+`serve.shutdown` waits in a call that ends by the controller's death, which Ray reports as a failed task. Here the
+controller is asked not to keep us waiting, and we look until it is gone. That call and the controller's name are
+private to Ray 2.60's Serve: where they are missing, `serve.shutdown` does the whole.
 """
 
 from __future__ import annotations
