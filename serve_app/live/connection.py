@@ -264,9 +264,10 @@ class LiveConnection(WebSocketsSansIOProtocol):
         if self._turn is not None:
             self._turn.cancel()
         self._deaf = True
-        # What it leaves goes at once, not when the collector finds it: the parser holds what it belongs to.
-        self.session = None
+        self._unparsed = memoryview(b"")
+        # What it leaves goes at once, not when the collector finds it: the parser and the exceptions hold what they belong to.
         self.conn.parser.close()
+        self.conn.handshake_exc = self.conn.parser_exc = None
 
     # The end
 
@@ -325,7 +326,8 @@ class LiveConnection(WebSocketsSansIOProtocol):
 
     def _leave(self) -> None:
         if self.session is not None:
-            self.session.leave()
+            session, self.session = self.session, None
+            session.leave()
 
     def _end_within(self, seconds: float) -> None:
         self.close_sent = True
