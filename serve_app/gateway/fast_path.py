@@ -67,6 +67,7 @@ class GatewayHttp(GatewayConnection):
         submitted.offsets.add_done_callback(lambda _: self._answer_submitted(exchange, submitted))
 
     def _answer_submitted(self, exchange: Exchange, submitted: Submitted) -> None:
+        self.tasks.discard(submitted.offsets)  # type: ignore[arg-type]
         self._respond(exchange, self.gateway.handlers.submitted(submitted))
 
     def _view(self, exchange: Exchange, tournament: str, client: str) -> None:
@@ -95,7 +96,9 @@ class GatewayHttp(GatewayConnection):
         _view_seconds.observe(time.perf_counter() - started_s)
 
     def _run(self, exchange: Exchange, response: Awaitable[Response]) -> None:
-        self._await(exchange, self.loop.create_task(self._answer_when_there(exchange, response)))
+        answer = self.loop.create_task(self._answer_when_there(exchange, response))
+        answer.add_done_callback(self.tasks.discard)
+        self._await(exchange, answer)
 
     async def _answer_when_there(self, exchange: Exchange, response: Awaitable[Response]) -> None:
         try:
@@ -105,11 +108,10 @@ class GatewayHttp(GatewayConnection):
         self._respond(exchange, answer)
 
     def _await(self, exchange: Exchange, answer: asyncio.Future[Any]) -> None:
-        """Let `expire`, and the server when its time to stop is over, cancel it: the client is told either way."""
+        """Let `expire`, and the server when its time to stop is over, cancel it, until it is taken from `tasks`: the client is told either way."""
         self.answering_since_s = self.loop.time()
         exchange.answer = answer
         self.tasks.add(answer)  # type: ignore[arg-type]  # all that the server does with them is to cancel
-        answer.add_done_callback(self.tasks.discard)
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
         try:
