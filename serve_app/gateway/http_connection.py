@@ -30,6 +30,7 @@ MAX_HEAD_BYTES: Final = 32 * 1024  # request line and headers; a token is at mos
 MAX_HEADERS: Final = 100  # small ones cost far more memory than their bytes
 MAX_QUEUED: Final = 32  # requests of a connection that wait behind the one being answered
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
+CLOSE: Final = b"connection: close\r\n"
 LINGER_S: Final = 2.0  # an ended connection is closed after a silence as long: a reset would overtake the answer
 
 
@@ -343,7 +344,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.answering_since_s = 0.0
         if not self.exchanges or self.transport.is_closing():
             return
-        self._write(status_line, b"" if exchange.keep_alive else b"connection: close\r\n", rest)
+        self._write(status_line, b"" if exchange.keep_alive else CLOSE, rest)
         self.exchanges.popleft()
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
@@ -384,7 +385,7 @@ class GatewayConnection(HttpToolsProtocol):
 
     def _send_refusal(self, refusal: Response) -> None:
         if not self.transport.is_closing():
-            self._write(STATUS_LINE[refusal.status], b"connection: close\r\n", head_and_body(refusal))
+            self._write(STATUS_LINE[refusal.status], CLOSE, head_and_body(refusal))
             self._end()
 
     def _end(self) -> None:
