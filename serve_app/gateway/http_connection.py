@@ -21,17 +21,24 @@ from uvicorn.server import ServerState
 from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.http.bodies import body_limit
+from serve_app.http.connection_bounds import (
+    LINGER_S,
+    MAX_DROPPED_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_QUEUED,
+    head_too_large,
+    no_http,
+    not_whole_in_time,
+    too_many_wait,
+)
 from serve_app.http.headers import add_header
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.security.client_address import FORWARDED_FOR
 
-MAX_HEAD_BYTES: Final = 32 * 1024  # request line and headers; a token is at most 4 KiB
-MAX_HEADERS: Final = 100  # small ones cost far more memory than their bytes
-MAX_QUEUED: Final = 32  # requests of a connection that wait behind the one being answered
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
 CLOSE: Final = b"connection: close\r\n"
-LINGER_S: Final = 2.0  # an ended connection is closed after a silence as long: a reset would overtake the answer
 
 
 class GatewayConnection(HttpToolsProtocol):
@@ -68,6 +75,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.unsent_bytes = 0
         self.ended_since_s = 0.0
         self.heard_at_s = 0.0  # last, once ended
+        self.dropped_bytes = 0
 
     def start(self, exchange: Exchange) -> None:
         """Answer a whole request: `answer` is called now or later, and `exchange.answer` can be cancelled."""
@@ -98,6 +106,9 @@ class GatewayConnection(HttpToolsProtocol):
         """Bytes arrived."""
         if not self.taking:
             self.heard_at_s = self.loop.time()
+            self.dropped_bytes += len(data)
+            if self.dropped_bytes > MAX_DROPPED_BYTES:
+                self.transport.abort()
             return
         try:
             self.parser.feed_data(data)
@@ -108,7 +119,7 @@ class GatewayConnection(HttpToolsProtocol):
         except httptools.HttpParserCallbackError as error:
             self._refuse(error.__context__ if isinstance(error.__context__, Exception) else error)
         except httptools.HttpParserError:
-            self._refuse(Problem(400, "malformed", "expected an HTTP/1.1 request"))
+            self._refuse(no_http())
         if self.waiting_since_s or self.unread_bytes or len(self.exchanges) > 1:
             self._count_unread()
 
@@ -155,7 +166,7 @@ class GatewayConnection(HttpToolsProtocol):
             if silent or now_s - self.ended_since_s > max(limit_s, LINGER_S):
                 self.transport.abort()
         elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
-            self._refuse(Problem(408, "request_timeout", f"expected the whole request within {limit_s:g} s"))
+            self._refuse(not_whole_in_time(limit_s))
         elif self.idle_since_s and now_s - self.idle_since_s > self.timeout_keep_alive:
             self.transport.close()
         if self.answering_since_s and now_s - self.answering_since_s > limit_s:
@@ -176,8 +187,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.idle_since_s = 0.0
         self.waiting_since_s = self.loop.time()
         if len(self.exchanges) > MAX_QUEUED:
-            detail = f"expected at most {MAX_QUEUED} requests that wait on a connection"
-            self._refuse(Problem(429, "rate_limited", detail, headers={"retry-after": "1"}))
+            self._refuse(too_many_wait())
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
@@ -185,7 +195,7 @@ class GatewayConnection(HttpToolsProtocol):
             self.url += url
             self.head_bytes += len(url)
             if self.head_bytes > MAX_HEAD_BYTES:
-                self._refuse_head()
+                self._refuse(head_too_large())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One of its headers, or a trailer behind its body: those are counted, and tell nothing."""
@@ -194,7 +204,7 @@ class GatewayConnection(HttpToolsProtocol):
         headers = self.named
         self.head_bytes = head_bytes = self.head_bytes + len(name) + len(value) + 4
         if head_bytes > MAX_HEAD_BYTES or len(headers) >= MAX_HEADERS:
-            self._refuse_head()
+            self._refuse(head_too_large())
         elif not self.head_complete:
             name = name.lower()
             if name not in headers:
@@ -415,10 +425,8 @@ class GatewayConnection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a live connection."""
+        # Browsers send all their cookies for the host. They mean nothing here, and the library refuses lines over 8 KiB.
+        self.scope["headers"] = [header for header in self.headers if header[0] != b"cookie"]
         super().handle_websocket_upgrade()
         # Nothing comes here any more; without these cycles it is freed at once, not when the collector finds it.
         self.parser = self.scope = self.headers = self.named = self.flow = None  # type: ignore[assignment]
-
-    def _refuse_head(self) -> None:
-        detail = f"expected at most {MAX_HEAD_BYTES} bytes of request line and headers, and {MAX_HEADERS} headers"
-        self._refuse(Problem(431, "too_large", detail))
