@@ -15,5 +15,5 @@ for name in ("uvicorn.error", "websockets.server"):
 
 
 def test_log_lines_that_clients_can_cause_are_limited() -> None:
-    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
