@@ -246,6 +246,7 @@ async def test_bodies_of_all_connections_together_are_bounded() -> None:
         (b"POST /v1/scores HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"POST /v1/scores HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", 413),
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 2 * MAX_HEADERS, 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"a%d: b\r\n" % n for n in range(2 * MAX_HEADERS)), 431),
         (b"GET /v1/tournaments/1 HTTP/1.1\r\nAuthorization: a\r\nauthorization: b\r\n\r\n", 400),
         (HANDSHAKE, 400),
         (b"GET /healthz HTTP/1.1\r\n", 0),
