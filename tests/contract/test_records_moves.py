@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from storage.records_slots import SLOTS, even, slot_of
 
 from scripts.cli.palio import main
 from scripts.cli.shards import ranges, slots_of
@@ -18,7 +19,6 @@ from storage.records.mysql import moves as records_moves
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_slots
 from storage.records.mysql.sharded import ShardedRecords
-from storage.records.mysql.slots import SLOTS, even, slot_of
 from tests.contract.test_records import checkpoint, everything, listed, tournament, whole
 from tests.support.servers_mysql import SHARD_TABLES, TABLES, RunningMysql
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pymysql
 import pytest
+from storage.records_slots import SLOTS, slot_of
 
 from scripts.local_servers import base as servers_base
 from scripts.local_servers.mysql import HOST, MysqlServers, run_sql
 from storage.records.mysql.engine import MysqlOptions
-from storage.records.mysql.slots import SLOTS, slot_of
 
 ONE_DATABASE = "palio_one"  # beside the sharded one, on the first primary
 TABLES = (

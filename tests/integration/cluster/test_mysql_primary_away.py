@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import httpx
 import pytest
+from storage.records_slots import SLOTS, slot_of
 
-from storage.records.mysql.slots import SLOTS, slot_of
 from tests.integration.conftest import create, eventually, join, submit
 from tests.support.real_servers import RealServers
 from tests.support.running import RunningPalio
