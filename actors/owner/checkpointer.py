@@ -1,8 +1,8 @@
 """Writes checkpoints: snapshots, changed rows and projected offsets, whole, seldom, and never ahead of the log.
 
-A full round saves every dirty tournament, partition by partition, each in transactions of bounded size, of which the last raises the projected
-offsets of the partition's scopes to the watermarks at its begin. An urgent round saves a few tournaments at once (created, over). The pause between
-rounds grows with their cost, up to a bound.
+A full round saves every dirty tournament, partition by partition, each in transactions of bounded size; the last of them raises the
+projected offsets of the partition's scopes to the watermarks at the round's begin. An urgent round saves a few tournaments at once (created,
+over). The pause between rounds grows with their cost, up to a bound.
 
 A partition that the store does not take (its shard is away) is left alone for a second and tried again; the others go on.
 """

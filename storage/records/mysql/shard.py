@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.ports.errors import RecordsUnavailableError
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, mysql_engine
-from storage.records.mysql.partitions import Held
+from storage.records.sql.partitions import Held
 from storage.records.mysql.primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of
 from storage.records.sql.database import SqlRecords
 

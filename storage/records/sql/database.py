@@ -1,9 +1,10 @@
 """Records on a SQL database through SQLAlchemy Core: SQLite embedded, MySQL in a cluster, the same code.
 
-A `save` is one transaction. A database may be one shard of several, which holds some partitions (`storage.records.mysql.partitions`). On SQLite several processes use the file at once; a write waits for
-others at most the busy timeout. On MySQL a write that a deadlock or a lock's time cut off is tried again, a few times. The database's
-errors become RecordsUnavailableError, but for those that a wrong row causes: the transaction was not made, or, when the connection
-broke while it was being committed, may have been; saving it again is right in both cases.
+A `save` is one transaction. A database may be one shard of several, which holds some partitions (`storage.records.sql.partitions`). On
+SQLite several processes use the file at once; a write waits for others at most the busy timeout. On MySQL a write that a deadlock or a
+lock's time cut off is tried again, a few times. The database's errors become RecordsUnavailableError, but for those that a wrong row
+causes: the transaction was not made, or, when the connection broke while it was being committed, may have been; saving it again is
+right in both cases.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from storage.ports.records import (
     StoredSnapshot,
     TournamentRow,
 )
-from storage.records.mysql.partitions import Held
+from storage.records.sql.partitions import Held
 from storage.records.sql import queries as records_queries
 from storage.records.sql.checkpoint_writer import CheckpointWriter, check_and_order, in_parts, kept_snapshots
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine

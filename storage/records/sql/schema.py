@@ -83,7 +83,7 @@ shard_identity = Table(
     **MYSQL_TABLE,
 )
 
-# Which shard holds a partition, on every shard of MySQL: see `storage.records.mysql.partitions`.
+# Which shard holds a partition, on every shard of MySQL: see `storage.records.sql.partitions`.
 shard_partitions = Table(
     "shard_partitions",
     metadata,
