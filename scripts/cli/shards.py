@@ -15,9 +15,9 @@ from rich.table import Table
 from storage.ports import StorageError
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_partition
-from storage.records.sql.partitions import Place
 from storage.records.mysql.shard import ServerHealth
 from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.sql.partitions import Place
 
 T = TypeVar("T")
 MAX_PARTITION = 99_999

@@ -26,8 +26,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.ports.errors import RecordsUnavailableError
-from storage.records.sql.partitions import Place, stored_place
 from storage.records.sql.dialects import WRITES, upsert
+from storage.records.sql.partitions import Place, stored_place
 from storage.records.sql.schema import outbox, participants, projected, shard_partitions, snapshots, tournaments
 
 logger = logging.getLogger(__name__)

@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from storage.ports.errors import RecordsUnavailableError, StorageError
 from storage.records.mysql.engine import MysqlOptions, prepare
 from storage.records.mysql.moves import bring_together
-from storage.records.sql.partitions import Place, add_places, check_identity, check_places, even, identify, newest
 from storage.records.mysql.primary import Facts
 from storage.records.mysql.shard import Shard
 from storage.records.sql.migrate import check_version
+from storage.records.sql.partitions import Place, add_places, check_identity, check_places, even, identify, newest
 from storage.records.sql.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)

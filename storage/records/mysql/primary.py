@@ -25,9 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.ports.errors import RecordsUnavailableError, StorageError
 from storage.ports.records import Checkpoint
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, check_settings, mysql_engine
-from storage.records.sql.partitions import Held, Identity, Place, check_identity, stored_identity, stored_places
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.migrate import check_version, stored_version
+from storage.records.sql.partitions import Held, Identity, Place, check_identity, stored_identity, stored_places
 from storage.records.sql.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)

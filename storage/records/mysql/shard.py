@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.ports.errors import RecordsUnavailableError
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, mysql_engine
-from storage.records.sql.partitions import Held
 from storage.records.mysql.primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of
 from storage.records.sql.database import SqlRecords
+from storage.records.sql.partitions import Held
 
 T = TypeVar("T")
 

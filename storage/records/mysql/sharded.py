@@ -23,11 +23,11 @@ from storage.ports.errors import RecordsUnavailableError
 from storage.ports.records import Checkpoint, ListQuery, OutboxRow, Page, ParticipantRow, StoredSnapshot, TournamentRow
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.open import open_shards
-from storage.records.sql.partitions import Place, PlacedElsewhereError, newest, stored_places
 from storage.records.mysql.primary import Ask
 from storage.records.mysql.shard import ServerHealth, Shard
 from storage.records.sql import queries as records_queries
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
+from storage.records.sql.partitions import Place, PlacedElsewhereError, newest, stored_places
 
 T = TypeVar("T")
 

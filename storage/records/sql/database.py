@@ -32,10 +32,10 @@ from storage.ports.records import (
     StoredSnapshot,
     TournamentRow,
 )
-from storage.records.sql.partitions import Held
 from storage.records.sql import queries as records_queries
 from storage.records.sql.checkpoint_writer import CheckpointWriter, check_and_order, in_parts, kept_snapshots
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
+from storage.records.sql.partitions import Held
 from storage.records.sql.schema import (
     TOURNAMENT_COLUMNS,
     outbox,
