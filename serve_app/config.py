@@ -35,6 +35,7 @@ class FrontConfig:
     anonymous_rate: float = 50
     anonymous_burst: int = 100
     rate_limit_entries: int = 100_000
+    trusted_proxies: str = ""
 
     # How much
     max_body_bytes: int = 1024 * 1024

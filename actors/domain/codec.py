@@ -26,7 +26,7 @@ from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import Status
 
 MAGIC: Final = b"PALIOSNP"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2  # 2: members have `removed`
 _PREFIX: Final = struct.Struct(">8sH16s")
 _METADATA_KEY: Final = b"palio"
 _MEMBER_FIELDS: Final = [
@@ -37,6 +37,7 @@ _MEMBER_FIELDS: Final = [
     pa.field("joined_ms", pa.int64(), nullable=False),
     pa.field("name", pa.utf8()),
     pa.field("active", pa.bool_(), nullable=False),
+    pa.field("removed", pa.bool_(), nullable=False),  # since format 2
 ]
 _SEEN_SCHEMA: Final = pa.schema([pa.field("seen", pa.uint64(), nullable=False)])
 
@@ -83,6 +84,8 @@ def encode_snapshot(state: Tournament) -> bytes:
     scores = np.zeros(len(order), np.int64)
     scores[: len(scored)] = ranking.scores_of(scored)
     names = members.names
+    removed = np.zeros(len(order), np.bool_)
+    removed[list(members.removed)] = True
     columns = [
         arrow_numbers(members.users.user_ids(order)),
         arrow_numbers(scores, has_score),
@@ -91,6 +94,7 @@ def encode_snapshot(state: Tournament) -> bytes:
         arrow_numbers(np.frombuffer(members.joined_ms, np.int64)[order]),
         arrow_texts([names[slot] for slot in order.tolist()]),
         arrow_flags(np.frombuffer(members.active, np.bool_)[order]),
+        arrow_flags(removed[order]),
     ]
     seen = np.fromiter(state.seen, np.uint64, len(state.seen))
     seen.sort()
@@ -151,6 +155,8 @@ def _fill(members: Members, rows: pa.RecordBatch) -> None:
     members.joined_ms = number_array(rows.column("joined_ms"), "q")
     members.active = bytearray(flags(rows.column("active")).tobytes())
     members.joined = sum(members.active)
+    if "removed" in rows.schema.names:
+        members.removed = set(np.flatnonzero(flags(rows.column("removed"))).tolist())
 
 
 def _checksum(payload: memoryview | pa.Buffer) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+
+from actors.domain.messages import Claim, Message
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -22,16 +24,22 @@ class ScoreItem(msgspec.Struct, array_like=True, tag=0, frozen=True, gc=False):
 
 
 class ControlItem(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
-    """Any other record on its way to its owner, its value as in the log (verified by ingest)."""
+    """Any other record on its way to its owner, as ingest has verified and decoded it."""
 
     offset: int
     time_ms: int
     tournament_id: int
-    value: bytes
+    message: Message
     reply_to: str = ""
 
 
 Item = ScoreItem | ControlItem
+
+
+def is_claim(item: Item) -> bool:
+    """Whether a record is an owner's claim of a scope."""
+    return isinstance(item, ControlItem) and isinstance(item.message, Claim)
+
 
 ASK: Final = -2  # as a range's `after`: follows nothing, only the answer is wanted
 GONE: Final = -3  # as a range's `after`: the log no longer has what follows `upto`, an owner that stands there must load what is durable
@@ -99,12 +107,33 @@ def scope_name(partition: int, tournament: int) -> str:
     return f"tournament-{tournament}" if tournament else f"partition-{partition}"
 
 
-_ranges_decoder = msgspec.msgpack.Decoder(list[Range])
+_BIG_INTEGER: Final = 1  # the extension type of integers beyond 64 bits: JSON has them, so metadata may
+
+
+def _read_extension(_code: int, data: memoryview) -> int:
+    return int.from_bytes(data, "big", signed=True)
+
+
+def _extended(value: Any) -> Any:
+    """Plain values with their big integers as extensions."""
+    if isinstance(value, dict):
+        return {key: _extended(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_extended(inner) for inner in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return msgspec.msgpack.Ext(_BIG_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    return value
+
+
+_ranges_decoder = msgspec.msgpack.Decoder(list[Range], ext_hook=_read_extension)
 
 
 def encode_ranges(ranges: list[Range]) -> bytes:
     """Ranges as MessagePack."""
-    return _encode(ranges)
+    try:
+        return _encode(ranges)
+    except OverflowError:
+        return _encode(_extended(msgspec.to_builtins(ranges)))
 
 
 def decode_ranges(data: bytes) -> list[Range]:

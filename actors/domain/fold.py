@@ -2,11 +2,15 @@
 
 Before each record the status moves on to the record's time: a due start (or, with too few participants, a cancellation), then a
 due end. So the end is exact in the log's own order and clock.
+
+A tournament keeps the rules it was created under (`rules_version`). Rules 1 let whoever had left a private tournament come back
+without an invitation, did not judge the spec of a create, and took edits that break a rule of the whole spec or cancel the tournament.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,14 +25,13 @@ from actors.domain.messages import (
     End,
     Join,
     Leave,
-    Message,
-    ScoreWire,
+    Spec,
     Start,
     Tick,
-    decode_value,
 )
 from actors.domain.ranking.ranking import Ranking
-from actors.domain.scoring import judge_score, take_score
+from actors.domain.scoring import Scored, take_score
+from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Members, Tournament, multiplier_of
 from actors.domain.transitions import REFUSAL, Command, Status, next_status
 from actors.domain.values import parse_id
@@ -67,44 +70,52 @@ class StatusChanged(NamedTuple):
 Event = Outcome | StatusChanged
 
 
-def apply(
-    state: Tournament | None, tournament_id: int, partition: int, item: Item, message: Message | ScoreWire | None = None
-) -> tuple[Tournament, list[Event]]:
+def apply(state: Tournament | None, tournament_id: int, partition: int, item: Item) -> tuple[Tournament, list[Event]]:
     """Apply one record; returns the state (the same object, changed) and the events.
 
-    `message` is a control item's value, for a caller that has decoded it already. A record at or below the state's offset was
-    applied before and changes nothing. Raises InvalidRecordError (`unknown_tournament`, `malformed`) for what cannot be applied: a
-    dead letter.
+    A record at or below the state's offset was applied before and changes nothing. Raises InvalidRecordError (`unknown_tournament`,
+    `malformed`) for what cannot be applied: a dead letter.
     """
-    if state is not None and item.offset <= state.offset:
-        return state, []
+    events: list[Event]
     if isinstance(item, ScoreItem):
         if state is None:
             raise InvalidRecordError(
                 "unknown_tournament", f"no tournament {tournament_id} was created before this score"
             )
-        events: list[Event] = advance(state, item)
-        slot = state.members.slot(item.user_id)
-        verdict = judge_score(state, item, slot)
-        if not verdict.reason:
-            take_score(state, slot, verdict)
-        events.append(score_outcome(item, verdict.reason))
+        applied = apply_score(state, item, state.members.slot(item.user_id))
+        if applied is None:
+            return state, []
+        scored, events = applied
+        events.append(score_outcome(item, scored.reason))
         return state, events
-    if message is None:
-        message = decode_value(item.value)
+    if state is not None and item.offset <= state.offset:
+        return state, []
+    message = item.message
     if isinstance(message, Claim) and state is not None:
         return state, []  # owners read claims; a tournament is the same whoever holds it
     if isinstance(message, Create):
         return _create(state, tournament_id, partition, item, message)
     if state is None:
         raise InvalidRecordError("unknown_tournament", f"no tournament {tournament_id} was created before this record")
-    if isinstance(message, ScoreWire):
-        raise InvalidRecordError("malformed", "expected a control record, got a score")
     user_id = _user_id(message.user_id) if isinstance(message, Join | Leave) else 0  # before anything has changed
     events = advance(state, item)
     if not isinstance(message, Tick):
         events.extend(_control(state, item, message, user_id))
     return state, events
+
+
+def apply_score(
+    state: Tournament, item: ScoreItem, slot: int, known_rank: int | None = None
+) -> tuple[Scored, list[Event]] | None:
+    """Apply one score: what became of it, and how the status moved before it; None when the record was applied before.
+
+    `slot` is that of its user among those who take part (`Members.slot`), -1 for none. `known_rank`: the user's rank (0 for none) where
+    the caller has looked up many together; else it is looked up if the score changes.
+    """
+    if item.offset <= state.offset:
+        return None
+    events = advance(state, item)
+    return take_score(state, item, slot, known_rank), events
 
 
 def _user_id(text: str) -> int:
@@ -172,6 +183,9 @@ def _create(
         events.append(Outcome(item.offset, "create", outcome, reason, detail, event_id=create.command_id))
         return state, events
     salt, creator, spec = bytes.fromhex(create.salt), _user_id(create.creator), create.spec
+    problems = spec_problems(spec) if create.rules_version >= 2 else []
+    if problems:
+        raise InvalidRecordError("malformed", f"spec.{problems[0]}")
     state = Tournament(
         tournament_id=tournament_id,
         partition=partition,
@@ -199,30 +213,20 @@ def _control(state: Tournament, item: ControlItem, message: Control, user_id: in
     digest = state.digest(b"c", 0, command_id)
     if digest in state.seen:
         return [Outcome(item.offset, kind, IGNORED, "duplicate", event_id=command_id)]
-    events: list[Event] = []
-    match message:
-        case Join():
-            events.append(_join(state, item.offset, message, user_id))
-            if (
-                state.spec.type == "instant"
-                and state.members.joined == state.spec.capacity
-                and state.status == "scheduled"
-            ):
-                events.append(_move(state, "start", state.time_ms, "full"))
-        case Leave():
-            events.append(_leave(state, item.offset, message, user_id))
-        case Edit():
-            events.extend(_edit(state, item.offset, message))
-        case Start() | End() | Cancel():
-            events.extend(_command(state, item.offset, kind, command_id))
-        case _:
-            raise InvalidRecordError("malformed", f"a {kind} is no command of a tournament")
+    events = _HANDLERS[type(message)](state, item.offset, message, user_id)
     if not state.over and any(isinstance(event, Outcome) and event.outcome == APPLIED for event in events):
         state.seen.add(digest)
     return events
 
 
-def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
+def _join(state: Tournament, offset: int, join: Join, user_id: int) -> list[Event]:
+    events: list[Event] = [_take_in(state, offset, join, user_id)]
+    if state.spec.type == "instant" and state.members.joined == state.spec.capacity and state.status == "scheduled":
+        events.append(_move(state, "start", state.time_ms, "full"))
+    return events
+
+
+def _take_in(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
     members = state.members
     slot = members.users.slot(user_id)
 
@@ -230,14 +234,19 @@ def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
         return Outcome(offset, "join", REFUSED if reason else APPLIED, reason, detail, user_id, join.command_id, first)
 
     if slot >= 0 and members.active[slot]:
-        if join.name is not None and join.name != members.names[slot] and not state.over:
+        if join.name is not None and join.name != members.names[slot]:
+            if state.over:
+                return outcome("already_over", f"cannot change a name in a tournament that is {state.status}")
             members.names[slot] = join.name
             state.dirty.add(slot)
         return outcome()
     if state.over or (state.status == "running" and state.spec.join_until == "start"):
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
-    if state.spec.visibility == "private" and not join.invited and slot < 0:
-        return outcome("invite_invalid", "a private tournament is joined by invitation")
+    if not join.invited:
+        if slot in members.removed:
+            return outcome("removed", "who was removed is brought back by a service alone")
+        if state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2):
+            return outcome("invite_invalid", "a private tournament is joined by invitation")
     if state.spec.capacity is not None and members.joined >= state.spec.capacity:
         return outcome("tournament_full", f"all {state.spec.capacity} places are taken")
     if slot < 0:
@@ -245,6 +254,7 @@ def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
     else:
         members.active[slot] = 1
         members.joined += 1
+        members.removed.discard(slot)
         if join.name is not None:
             members.names[slot] = join.name
         state.ranking.show(slot)
@@ -252,20 +262,24 @@ def _join(state: Tournament, offset: int, join: Join, user_id: int) -> Outcome:
     return outcome(first=True)
 
 
-def _leave(state: Tournament, offset: int, leave: Leave, user_id: int) -> Outcome:
-    slot = state.members.slot(user_id)
+def _leave(state: Tournament, offset: int, leave: Leave, user_id: int) -> list[Event]:
+    members = state.members
+    slot = members.slot(user_id)
     if state.over:
         detail = f"cannot leave a tournament that is {state.status}"
-        return Outcome(offset, "leave", REFUSED, "already_over", detail, user_id, leave.command_id)
+        return [Outcome(offset, "leave", REFUSED, "already_over", detail, user_id, leave.command_id)]
+    if leave.removed is True and (known := members.users.slot(user_id)) >= 0:
+        members.removed.add(known)  # also one who had left before
     if slot >= 0:
-        state.members.active[slot] = 0
-        state.members.joined -= 1
+        members.active[slot] = 0
+        members.joined -= 1
         state.ranking.hide(slot)
         state.dirty.add(slot)
-    return Outcome(offset, "leave", APPLIED, "", "", user_id, leave.command_id, first=slot >= 0)
+    return [Outcome(offset, "leave", APPLIED, "", "", user_id, leave.command_id, first=slot >= 0)]
 
 
-def _command(state: Tournament, offset: int, kind: str, command_id: str) -> list[Event]:
+def _command(state: Tournament, offset: int, message: Start | End | Cancel, _user_id: int) -> list[Event]:
+    kind, command_id = str(message.__struct_config__.tag), message.command_id
     command: Command = kind  # type: ignore[assignment]  # the message's tag is the command's name
     joined, needed = state.members.joined, state.spec.min_participants
     if command == "start" and state.status == "scheduled" and joined < needed:
@@ -278,15 +292,19 @@ def _command(state: Tournament, offset: int, kind: str, command_id: str) -> list
     return [Outcome(offset, kind, APPLIED, event_id=command_id, first=True), changed]
 
 
-def _edit(state: Tournament, offset: int, edit: Edit) -> list[Event]:
+def _edit(state: Tournament, offset: int, edit: Edit, _user_id: int) -> list[Event]:
     reason, detail = _edit_problem(state, edit)
     if reason:
         return [Outcome(offset, "edit", REFUSED, reason, detail, event_id=edit.command_id)]
-    wanted = {name: getattr(edit.changes, name) for name in edit.changes.__struct_fields__}
-    state.spec = msgspec.structs.replace(state.spec, **{k: v for k, v in wanted.items() if v is not None})
+    state.spec = _edited(state.spec, edit)
     state.version += 1
     events: list[Event] = [Outcome(offset, "edit", APPLIED, event_id=edit.command_id, first=True)]
     return events + _advance(state, offset, state.time_ms)
+
+
+def _edited(spec: Spec, edit: Edit) -> Spec:
+    wanted = {name: getattr(edit.changes, name) for name in edit.changes.__struct_fields__}
+    return msgspec.structs.replace(spec, **{name: value for name, value in wanted.items() if value is not None})
 
 
 def _edit_problem(state: Tournament, edit: Edit) -> tuple[str, str]:
@@ -308,8 +326,28 @@ def _edit_problem(state: Tournament, edit: Edit) -> tuple[str, str]:
         return "edit_not_allowed", "a scheduled tournament has no duration"
     if changes.capacity is not None and (spec.capacity is None or changes.capacity < spec.capacity):
         return "edit_not_allowed", f"a capacity may only grow; it is {spec.capacity}"
-    starts = changes.starts_ms if changes.starts_ms is not None else spec.starts_ms
-    ends = changes.ends_ms if changes.ends_ms is not None else spec.ends_ms
-    if ends is not None and ends <= max(state.time_ms, starts or 0):
+    edited = _edited(spec, edit)
+    if state.rules_version >= 2:
+        problems = spec_problems(edited, started=state.status == "running")
+        if problems:
+            return "invalid", str(problems[0])
+        joined, needed = state.members.joined, edited.min_participants
+        due = state.status == "scheduled" and edited.starts_ms is not None and edited.starts_ms <= state.time_ms
+        if due and joined < needed:
+            return (
+                "too_few_participants",
+                f"it would start at once: expected at least {needed} participants, got {joined}",
+            )
+    if edited.ends_ms is not None and edited.ends_ms <= max(state.time_ms, edited.starts_ms or 0):
         return "edit_not_allowed", "the end must lie after the start and in the future"
     return "", ""
+
+
+_HANDLERS: Final[dict[type[Control], Callable[[Tournament, int, Any, int], list[Event]]]] = {
+    Join: _join,
+    Leave: _leave,
+    Start: _command,
+    End: _command,
+    Cancel: _command,
+    Edit: _edit,
+}

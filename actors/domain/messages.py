@@ -14,7 +14,7 @@ from actors.domain.errors import InvalidRecordError, ScoreValueError
 from actors.domain.values import LATEST_MS, MAX_ATTEMPTS, decimal_score, hundredths, parse_id
 
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2  # of the fold, fixed for life by the create; `actors.domain.fold` says what differs
 LONGEST_MS: Final = 3_155_760_000_000  # 100 years
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -81,7 +81,7 @@ class Create(_Message, frozen=True, kw_only=True, tag="create"):
 
 
 class Join(_Message, frozen=True, kw_only=True, tag="join", omit_defaults=True):
-    """A user takes part. `invited`: the door checked that a private tournament may be joined."""
+    """A user takes part. `invited`: a service vouches for the user, who may join a private tournament, or again after being removed."""
 
     command_id: Token
     user_id: str
@@ -90,10 +90,11 @@ class Join(_Message, frozen=True, kw_only=True, tag="join", omit_defaults=True):
 
 
 class Leave(_Message, frozen=True, kw_only=True, tag="leave"):
-    """A user leaves."""
+    """A user leaves. `removed`: by a service's doing, so that only a service brings the user back; absent in records of earlier versions."""
 
     command_id: Token
     user_id: str
+    removed: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Start(_Message, frozen=True, kw_only=True, tag="start"):

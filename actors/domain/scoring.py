@@ -1,4 +1,4 @@
-"""One score of one tournament: what it comes to under the tournament's rules, and applying it. Without time: the fold moves that on first."""
+"""What a score comes to under a tournament's rules. Without time: the fold moves that on first."""
 
 from __future__ import annotations
 
@@ -10,50 +10,45 @@ from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS
 
 
-class Verdict(NamedTuple):
-    """What a score comes to: the reason why it does not count (empty if it does), and what it then changes.
+class Scored(NamedTuple):
+    """What became of a score: the reason why it does not count (empty if it does), and whether it changed the member's score.
 
-    `score` is the member's after it, in hundredths; `digest` that of its event id.
+    `rank_before`: the member's rank before such a change, None without one.
     """
 
     reason: str
-    score: int = 0
     changed: bool = False
-    digest: int = 0
+    rank_before: int | None = None
 
 
-def judge_score(state: Tournament, item: ScoreItem, slot: int) -> Verdict:
-    """What one score comes to, once time is at its record; changes nothing.
+def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | None) -> Scored:
+    """Apply one score if it counts; only such a one consumes its event id and an attempt.
 
-    `slot` is that of its user among those who take part (`Members.slot`), -1 for none.
+    `slot` and `known_rank` as in `actors.domain.fold.apply_score`.
     """
     if state.status != "running":
-        return Verdict("not_running" if state.status == "scheduled" else "ended")
+        return Scored("not_running" if state.status == "scheduled" else "ended")
     if slot < 0:
-        return Verdict("not_joined")
-    spec = state.spec
-    old = state.ranking.score(slot)
+        return Scored("not_joined")
+    spec, members, ranking = state.spec, state.members, state.ranking
+    old = ranking.score(slot)
     new = _new_score(spec, old, item.score)
     digest = state.digest(b"e", item.user_id, item.event_id)
-    reason = ""
     if digest in state.seen:
-        reason = "duplicate"
-    elif state.members.attempts[slot] >= spec.max_attempts:
-        reason = "attempts_used"
-    elif not -MAX_HUNDREDTHS <= new <= MAX_HUNDREDTHS:
-        reason = "out_of_range"
-    return Verdict(reason, new, new != old, digest)
-
-
-def take_score(state: Tournament, slot: int, verdict: Verdict) -> None:
-    """Apply a score that counts. Only such a one consumes its event id and an attempt."""
-    members = state.members
-    state.seen.add(verdict.digest)
+        return Scored("duplicate")
+    if members.attempts[slot] >= spec.max_attempts:
+        return Scored("attempts_used")
+    if not -MAX_HUNDREDTHS <= new <= MAX_HUNDREDTHS:
+        return Scored("out_of_range")
+    state.seen.add(digest)
     members.attempts[slot] += 1
-    if verdict.changed:
-        state.ranking.place(slot, verdict.score)
-        members.scored_ms[slot] = state.time_ms
     state.dirty.add(slot)
+    if new == old:
+        return Scored("")
+    rank = ranking.rank(slot) if known_rank is None else (known_rank or None)
+    ranking.place(slot, new)
+    members.scored_ms[slot] = state.time_ms
+    return Scored("", True, rank)
 
 
 def _new_score(spec: Spec, old: int | None, score: int) -> int:

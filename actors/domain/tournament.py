@@ -16,7 +16,7 @@ from actors.domain.values import MAX_ID
 class Members:
     """Everyone who ever joined, one slot each in the order of their first join. Scores live in the ranking's keys."""
 
-    __slots__ = ("active", "attempts", "joined", "joined_ms", "names", "scored_ms", "users")
+    __slots__ = ("active", "attempts", "joined", "joined_ms", "names", "removed", "scored_ms", "users")
 
     def __init__(self, multiplier: int) -> None:
         self.users = UserMap(multiplier)
@@ -26,6 +26,7 @@ class Members:
         self.joined_ms = array("q")
         self.active = bytearray()
         self.joined = 0  # how many are active
+        self.removed: set[int] = set()  # slots of those whom a service removed and has not brought back
 
     def __len__(self) -> int:
         return len(self.names)

@@ -18,7 +18,12 @@ MAX_ID: Final = 2**63 - 1
 MAX_HUNDREDTHS: Final = 9_999_999_999  # 99,999,999.99, the largest DECIMAL(10,2)
 MAX_ATTEMPTS: Final = 10_000
 LATEST_MS: Final = 221_845_392_000_000  # the year 9000: what follows a time can be written as RFC 3339, too
-_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_RFC3339: Final = re.compile(
+    r"(?P<year>\d{4})(?P<day>-\d\d-\d\d)[Tt](?P<minute>\d\d:\d\d):(?P<second>\d\d)(?P<rest>(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d))",
+    re.ASCII,
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAP_YEAR: Final = "2000"
 
 
 def parse_id(text: str) -> int:
@@ -65,14 +70,33 @@ def _second(time_s: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """RFC 3339 with a zone, to milliseconds since 1970, from 1970 to the year 9000. Raises ValueError."""
-    if not _RFC3339.fullmatch(text):
-        raise ValueError(f"expected an RFC 3339 time with a zone such as 2026-05-01T09:00:00.000Z, got {text[:40]!r}")
-    delta = datetime.fromisoformat(text.upper()) - datetime(1970, 1, 1, tzinfo=UTC)
-    time_ms = (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
-    if not 0 <= time_ms <= LATEST_MS:
+    """RFC 3339 with a zone, to milliseconds since 1970, from 1970 to the year 9000. Raises ValueError.
+
+    A leap second, 23:59:60 UTC, is the second after it, as Unix time has it.
+    """
+    matched = _RFC3339.fullmatch(text)
+    if matched is None:
+        raise _no_time(text)
+    # Python has no year 0, which is a leap year, too; it is out of range, yet a time
+    year = _LEAP_YEAR if matched["year"] == "0000" else matched["year"]
+    leap = matched["second"] == "60"
+    second = "59" if leap else matched["second"]
+    try:
+        moment = datetime.fromisoformat(f"{year}{matched['day']}T{matched['minute']}:{second}{matched['rest'].upper()}")
+    except ValueError:
+        raise _no_time(text) from None
+    delta = moment - _EPOCH
+    if leap and delta.seconds // 60 != 24 * 60 - 1:
+        raise _no_time(text)
+    time_ms = (delta.days * 86_400 + delta.seconds + leap) * 1000 + delta.microseconds // 1000
+    if year != matched["year"] or not 0 <= time_ms <= LATEST_MS:
         raise ValueError(f"expected a time from 1970 to {rfc3339(LATEST_MS)}, got {text[:40]!r}")
     return time_ms
+
+
+def _no_time(text: str) -> ValueError:
+    """The error for what is no RFC 3339 time at all."""
+    return ValueError(f"expected an RFC 3339 time with a zone such as 2026-05-01T09:00:00.000Z, got {text[:40]!r}")
 
 
 def tournament_id(caller: int, token: str) -> int:

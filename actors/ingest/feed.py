@@ -134,7 +134,7 @@ class Feed:
                 # what the window has not seen yet may hold a create of a dedicated tournament: not ahead of it
                 if upto > window.upto:
                     upto, records = window.upto, [r for r in records if r.item.offset <= window.upto]
-            items = [record.item for record in records if belongs(record, tournament)]
+            items = [record.item for record in records if belongs(record.item, tournament)]
             room -= len(records)
             if records and (partition, tournament) in self.positions:
                 self.positions[partition, tournament] = self.positions.pop((partition, tournament))

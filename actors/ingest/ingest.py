@@ -1,9 +1,8 @@
 """Ingest: reads its partitions of the score log once, and feeds every owner the ranges of its scopes, each from its own watermark.
 
-A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.window`). Each owner has
-a feed with one delivery in
-flight. An owner that is down holds nothing up: the window moves on without it, and when it is back its feed reads the log from the
-owner's watermark until it is inside the window again.
+A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.window`). Each owner has a feed with
+one delivery in flight. An owner that is down holds nothing up: the window moves on without it, and when it is back its feed reads the
+log from the owner's watermark until it is inside the window again.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from actors.domain.delivery import ControlItem
 from actors.ingest.dead_letters import DeadLetters
 from actors.ingest.feed import Feed
 from actors.ingest.parse import Parsed, Parser
@@ -146,8 +146,8 @@ class Ingest:
         window = self.windows[log_range.partition]
         parsed = self.parse(log_range)
         for record in parsed:
-            if record.message is not None:
-                self.homes.meet(record)
+            if isinstance(record.item, ControlItem):
+                self.homes.meet(record.partition, record.item)
         window.extend(log_range.upto, parsed)
         urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.messages import Claim, Message, ScoreWire, Tick, decode_value, score_values
+from actors.domain.messages import Claim, ScoreWire, Tick, decode_value, score_values
 from actors.domain.signing import Signer
 from actors.domain.values import parse_id, partition_of
 from storage.ports import DeadLetter, LogRecord
@@ -15,11 +15,10 @@ KEYS_KEPT: Final = 65_536  # parsed keys remembered: murmur2 in Python costs 5 u
 
 
 class Parsed(NamedTuple):
-    """A decoded record; `message` is None for a score."""
+    """A decoded record."""
 
     partition: int
     item: Item
-    message: Message | None
 
 
 class Parser:
@@ -45,7 +44,7 @@ class Parser:
             scored = ScoreItem(
                 record.offset, record.time_ms, tournament_id, user_id, message.event_id, score, record.reply_to
             )
-            return Parsed(record.partition, scored, None)
+            return Parsed(record.partition, scored)
         if not isinstance(message, Tick):
             self._signer.verify(record.key, record.value, record.signature)
         if isinstance(message, Claim) and message.scope.startswith("partition-"):
@@ -54,8 +53,8 @@ class Parser:
             tournament_id = 0
         else:
             tournament_id = self._tournament(record)
-        item = ControlItem(record.offset, record.time_ms, tournament_id, record.value, record.reply_to)
-        return Parsed(record.partition, item, message)
+        item = ControlItem(record.offset, record.time_ms, tournament_id, message, record.reply_to)
+        return Parsed(record.partition, item)
 
     def _tournament(self, record: LogRecord) -> int:
         known = self._keys.get(record.key)

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from actors.domain.messages import Claim, Create
-from actors.ingest.parse import Parsed
+from actors.domain.delivery import ControlItem, Item, is_claim
+from actors.domain.messages import Create
 
 logger = logging.getLogger(__name__)
 
@@ -70,22 +70,21 @@ class Homes:
                 self._dedicated[tournament] = (partition, -1)
                 self._feeding.feed_scope(owner, partition, tournament)
 
-    def meet(self, record: Parsed) -> None:
+    def meet(self, partition: int, item: ControlItem) -> None:
         """A record was read: the create of a dedicated tournament makes a scope that needs an owner."""
-        if not (isinstance(record.message, Create) and record.message.dedicated):
+        if not (isinstance(item.message, Create) and item.message.dedicated):
             return
-        tournament = record.item.tournament_id
+        tournament = item.tournament_id
         if tournament not in self._dedicated:
-            self._dedicated[tournament] = (record.partition, record.item.offset - 1)
+            self._dedicated[tournament] = (partition, item.offset - 1)
             self._homeless.add(tournament)
             self._to_tell.set()
 
-    def belongs(self, record: Parsed, tournament: int) -> bool:
+    def belongs(self, item: Item, tournament: int) -> bool:
         """Whether a record belongs to a scope of its partition (`tournament` 0: the shared ones, whose owner reads every claim)."""
-        target = record.item.tournament_id
         if tournament:
-            return target == tournament
-        return target not in self._dedicated or isinstance(record.message, Claim)
+            return item.tournament_id == tournament
+        return item.tournament_id not in self._dedicated or is_claim(item)
 
     def moved(self, owner: str, partition: int, tournament: int) -> None:
         """An owner does not hold a scope: the director is asked who does."""

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem
+from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem, is_claim
 from actors.domain.errors import InvalidRecordError
-from actors.domain.fold import APPLIED, IGNORED, Event, Outcome, StatusChanged, advance, apply, score_outcome
-from actors.domain.messages import Claim, Create, Message, ScoreWire, decode_value
+from actors.domain.fold import APPLIED, IGNORED, Event, Outcome, StatusChanged, apply, apply_score, score_outcome
+from actors.domain.messages import Claim, Create
 from actors.domain.publications import OutcomeReply
-from actors.domain.scoring import judge_score, take_score
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Held, Scope
 from actors.owner.publisher import Publisher
@@ -25,8 +24,6 @@ from storage.ports import OwnerMovedError
 logger = logging.getLogger(__name__)
 
 RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their ranks are looked up together
-
-Decoded = tuple[Item, Message | ScoreWire | None]  # with the message of a control item
 
 
 class Applier:
@@ -54,18 +51,18 @@ class Applier:
         self._drop = drop
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (outcome, reason) since the start
 
-    async def find_all(self, items: Sequence[Decoded], scope: Scope) -> dict[int, Entity]:
+    async def find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:
         """The tournaments of these items that there are: held on to until they are applied, however few that are over may stay in memory.
 
         Raises RecordsUnavailableError.
         """
         present: dict[int, Entity] = {}
-        first: dict[int, Message | ScoreWire | None] = {}
-        for item, message in items:
+        first: dict[int, Item] = {}
+        for item in items:
             # the shared scope is given the claims of dedicated tournaments, too
-            if item.tournament_id and item.tournament_id not in first and not isinstance(message, Claim):
-                first[item.tournament_id] = message
-        for tournament_id, message in first.items():
+            if item.tournament_id and item.tournament_id not in first and not is_claim(item):
+                first[item.tournament_id] = item
+        for tournament_id, item in first.items():
             active = self._holdings.active.get(tournament_id)
             if active is not None and active.scope is not scope:
                 # ingest sends what concerns a dedicated tournament to the shared scope only once it is over and durable, so another owner
@@ -78,6 +75,7 @@ class Applier:
                 continue
             # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
             with contextlib.suppress(OwnerMovedError):
+                message = item.message if isinstance(item, ControlItem) else None
                 created = isinstance(message, Create) and not message.dedicated
                 entity = await self._holdings.find(tournament_id, scope, created=created)
                 if entity is not None:
@@ -85,22 +83,22 @@ class Applier:
         return present
 
     def apply_all(
-        self, items: Sequence[Decoded], scope: Scope, present: dict[int, Entity], rejected: list[Rejected]
+        self, items: Sequence[Item], scope: Scope, present: dict[int, Entity], rejected: list[Rejected]
     ) -> bool:
         """Apply the items of a range in order; False when a later claim of another instance ends the scope here."""
         ranks = _ranks_before(items, present)
         scored: dict[int, tuple[Entity, dict[int, int]]] = {}  # tournament -> (entity, {slot: user})
         at_hand = self._holdings.at_hand
         try:
-            for item, message in items:
+            for item in items:
                 tournament_id = item.tournament_id
-                if isinstance(message, Claim):
-                    if self._loses(message, item, scope):
+                if isinstance(item, ControlItem) and isinstance(item.message, Claim):
+                    if self._loses(item.message, item, scope):
                         return False
                     continue
                 entity = at_hand(tournament_id) or present.get(tournament_id)
                 if entity is None or not isinstance(item, ScoreItem):
-                    self._apply_control(item, message, entity, scope, rejected)
+                    self._apply_control(item, entity, scope, rejected)
                     continue
                 slot = self._apply_score(item, entity, ranks.get(tournament_id))
                 if slot >= 0:
@@ -125,31 +123,29 @@ class Applier:
         return held is scope
 
     def _apply_score(self, item: ScoreItem, entity: Entity, ranks: dict[int, tuple[int, int]] | None) -> int:
-        """The fold's way of a score, in its parts, with the rank before it; the member's slot if it was applied, else -1."""
+        """The member's slot if the score was applied, else -1."""
         state = entity.state
-        if item.offset <= state.offset:
-            return -1
-        for event in advance(state, item):
-            self._status_changed(entity, event)
-        known = None if ranks is None else ranks.get(item.user_id)
-        if known is not None and state.members.active[known[0]]:
-            slot = known[0]
+        slot, known_rank = -1, None
+        if ranks is not None and (known := ranks.get(item.user_id)) is not None and state.members.active[known[0]]:
+            slot, known_rank = known
         else:
-            slot, known = state.members.slot(item.user_id), None
-        verdict = judge_score(state, item, slot)
-        reason, before = verdict.reason, None
-        if slot >= 0 and (item.reply_to or (verdict.changed and not reason)):
-            before = state.ranking.rank(slot) if known is None else (known[1] or None)
+            slot = state.members.slot(item.user_id)
+        applied = apply_score(state, item, slot, known_rank)
+        if applied is None:
+            return -1
+        (reason, changed, rank_before), events = applied
+        for event in events:
+            self._status_changed(entity, event)
         if reason:
             self.outcomes[IGNORED, reason] += 1
             if not state.over:
                 self._checkpointer.mark(entity)
         else:
-            take_score(state, slot, verdict)
             self.outcomes[APPLIED, ""] += 1
-            if before is not None:
-                entity.previous_ranks[slot] = before
+            if rank_before is not None:
+                entity.previous_ranks[slot] = rank_before
         if item.reply_to:
+            before = rank_before if changed or slot < 0 else state.ranking.rank(slot)
             self._answer(entity, score_outcome(item, reason), item.reply_to, before)
         return -1 if reason else slot
 
@@ -166,7 +162,6 @@ class Applier:
     def _apply_control(
         self,
         item: Item,
-        message: Message | ScoreWire | None,
         entity: Entity | None,
         scope: Scope,
         rejected: list[Rejected],
@@ -174,9 +169,7 @@ class Applier:
         """Any record but a score that finds its tournament."""
         events: list[Event]
         try:
-            state, events = apply(
-                None if entity is None else entity.state, item.tournament_id, scope.partition, item, message
-            )
+            state, events = apply(None if entity is None else entity.state, item.tournament_id, scope.partition, item)
         except InvalidRecordError as error:
             self.outcomes["rejected", error.reason] += 1
             rejected.append(Rejected(scope.partition, item.offset, error.reason, error.detail))
@@ -242,20 +235,15 @@ def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> 
     )  # fmt: skip
 
 
-def decoded(items: Sequence[Item]) -> list[Decoded]:
-    """Items with the messages of control items, which ingest has read and verified."""
-    return [(item, decode_value(item.value) if isinstance(item, ControlItem) else None) for item in items]
-
-
-def _ranks_before(items: Sequence[Decoded], present: dict[int, Entity]) -> dict[int, dict[int, tuple[int, int]]]:
+def _ranks_before(items: Sequence[Item], present: dict[int, Entity]) -> dict[int, dict[int, tuple[int, int]]]:
     """(slot, rank or 0) of those who score, by tournament and user, as of the range's begin, where many scores of one tournament come
     together: in bulk a rank costs a tenth.
     """
     if len(items) < RANKS_IN_BULK:
         return {}
     users: dict[int, list[int]] = {}
-    for item, message in items:
-        if message is None and isinstance(item, ScoreItem):
+    for item in items:
+        if isinstance(item, ScoreItem):
             users.setdefault(item.tournament_id, []).append(item.user_id)
     found: dict[int, dict[int, tuple[int, int]]] = {}
     for tournament_id, scoring in users.items():

@@ -24,7 +24,7 @@ from actors.domain.delivery import (
 )
 from actors.domain.messages import Claim, encode_message
 from actors.domain.signing import Signer
-from actors.owner.applier import Applier, decoded, outcome_reply
+from actors.owner.applier import Applier, outcome_reply
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import Publisher
@@ -220,15 +220,14 @@ class Owner:
             return ScopePosition(*key, held=False)
         if delivered.after == scope.watermark and delivered.upto > delivered.after:
             try:
-                items = decoded(delivered.items)
-                present = await self._applier.find_all(items, scope)
+                present = await self._applier.find_all(delivered.items, scope)
             except RecordsUnavailableError as error:  # the other ranges may need nothing from there
                 logger.warning("%s waits for the records: %s", scope_name(*key), error)
                 return ScopePosition(*key, scope.watermark, scope.durable)
             if self.holdings.scopes.get(key) is not scope:
                 return ScopePosition(*key, held=False)
             was_ready = scope.ready
-            if not self._applier.apply_all(items, scope, present, rejected):
+            if not self._applier.apply_all(delivered.items, scope, present, rejected):
                 self._drop(key)
                 return ScopePosition(*key, held=False)
             scope.watermark = delivered.upto

@@ -42,17 +42,16 @@ class OwnerReads:
     async def view(self, partition: int, tournament_id: int, viewer: int | None) -> Reply:
         """As `Owners.view`."""
         entity = await self.entity(partition, tournament_id)
-        return NOT_FOUND if entity is None else _reply(entity, viewer, entity.view())
+        if entity is None:
+            return NOT_FOUND
+        return await self._publisher.settled(entity, lambda: _reply(entity, viewer, entity.view()))
 
     async def rankings(self, partition: int, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply:
         """As `Owners.rankings`; not found also when `around` has no rank."""
         entity = await self.entity(partition, tournament_id)
         if entity is None:
             return NOT_FOUND
-        page = views.rankings(
-            entity.state, query.start, query.limit, query.around, query.users, entity.scope.epoch, entity.seq
-        )
-        return NOT_FOUND if page is None else _reply(entity, viewer, views.encode(page))
+        return await self._publisher.settled(entity, lambda: _rankings(entity, query, viewer))
 
     async def participant(self, partition: int, tournament_id: int, user_id: int, viewer: int | None) -> Reply:
         """As `Owners.participant`; not found also for one who does not take part."""
@@ -108,6 +107,13 @@ class OwnerReads:
         return found
 
 
+def _rankings(entity: Entity, query: RankingsQuery, viewer: int | None) -> Reply:
+    start, limit, around, users = query
+    at = entity.scope.epoch, entity.shown_seq, entity.status
+    page = views.rankings(entity.state, start, limit, around, users, *at)
+    return NOT_FOUND if page is None else _reply(entity, viewer, views.encode(page))
+
+
 def _reply(entity: Entity, viewer: int | None, body: bytes) -> Reply:
     return Reply(
         found=True,
@@ -117,5 +123,6 @@ def _reply(entity: Entity, viewer: int | None, body: bytes) -> Reply:
         etag=entity.etag(),
         status=entity.status,
         epoch=entity.scope.epoch,
-        seq=entity.seq,
+        seq=entity.shown_seq,
+        offset=entity.state.offset,
     )

@@ -131,7 +131,9 @@ class RayOwners:
         if self._down_until.get(owner, 0.0) > now:
             raise OwnerUnavailableError(f"{owner} is away")
         try:
-            answer = await asyncio.wait_for(self._handles.call(owner, method, *args), self._timeout_s)
+            # not asyncio.wait_for: before Python 3.12 it may swallow a cancellation
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._handles.call(owner, method, *args)
         except (OwnerMovedError, OwnerUnavailableError):
             raise
         except RecordsUnavailableError as error:  # of one tournament, on one shard: its others are as well as before
@@ -154,6 +156,7 @@ class RayOwners:
 
     async def _fetch_routes(self) -> None:
         try:
-            self._dedicated = await asyncio.wait_for(self._handles.call(DIRECTOR, "routes"), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                self._dedicated = await self._handles.call(DIRECTOR, "routes")
         except (RayError, ValueError, TimeoutError) as error:
             logger.warning("the director did not give its routes: %r", error)

@@ -18,6 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from cluster.config.servers import ServerSettings
 from cluster.errors import SettingsError
+from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
 _TYPE_NAMES: Final[list[tuple[object, str]]] = [
@@ -115,6 +116,10 @@ class Settings(ServerSettings):
     service_burst: int = Field(10_000, ge=1, description="Requests of a service or an operator at once.")
     anonymous_rate: float = Field(50, gt=0, description="Requests a second of an address without a token.")
     anonymous_burst: int = Field(100, ge=1, description="Requests of an address without a token at once.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of the proxies in front, `10.0.0.0/8,127.0.0.1`: their X-Forwarded-For says who calls.",
+    )
     rate_limit_entries: int = Field(
         100_000, ge=1, description="Callers whose rate is remembered in a process; the least recent is forgotten."
     )
@@ -175,7 +180,13 @@ class Settings(ServerSettings):
     @classmethod
     def _named(cls, value: object) -> object:
         if value == "":
-            raise ValueError("expected a path")  # Path("") would quietly be the working directory
+            raise ValueError("expected path")  # Path("") would quietly be the working directory
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: str) -> str:
+        TrustedProxies(value)
         return value
 
     @field_validator("gateway_public_url")
@@ -263,7 +274,10 @@ def _explain(error: ValidationError) -> str:
     if field is None:
         return f"{name}: expected a field of Settings, got an unknown name"
     got = "(hidden)" if _is_secret(field) else repr(first["input"])
-    return f"{PREFIX}{name.upper()}: expected {_type_text(field)}, got {got}"
+    wanted = f"expected {_type_text(field)}"
+    if first["type"] == "value_error":
+        wanted = first["msg"].removeprefix("Value error, ")  # ours, from the field's validator
+    return f"{PREFIX}{name.upper()}: {wanted}, got {got}"
 
 
 def _is_secret(field: FieldInfo) -> bool:

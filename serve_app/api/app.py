@@ -26,6 +26,7 @@ from serve_app.http.bodies import too_large
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, problem_response
 from serve_app.metrics import exposition
+from serve_app.security.client_address import TrustedProxies
 from serve_app.services.container import Services
 
 WEB_DIR: Final = Path(__file__).parents[1] / "web"
@@ -51,14 +52,16 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
     for route in ROUTES:
         by_path.setdefault(route.path, {})[route.method] = getattr(handlers, route.handler)
     for path, methods in by_path.items():
-        app.add_route(path, _endpoint(methods, config), methods=list(methods))
+        app.add_route(path, _endpoint(methods, config, services.proxies), methods=list(methods))
     _add_pages(app, config, document)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def _endpoint(methods: Mapping[str, Handler], config: FrontConfig) -> Callable[[WebRequest], Awaitable[WebResponse]]:
+def _endpoint(
+    methods: Mapping[str, Handler], config: FrontConfig, proxies: TrustedProxies
+) -> Callable[[WebRequest], Awaitable[WebResponse]]:
     async def endpoint(web: WebRequest) -> WebResponse:
         try:
             body = b"" if web.method in ("GET", "HEAD") else await read_body(web, config)
@@ -72,7 +75,7 @@ def _endpoint(methods: Mapping[str, Handler], config: FrontConfig) -> Callable[[
             query=web.query_params,
             path=web.path_params,
             body=body,
-            client=web.client.host if web.client else "",
+            client=proxies.client(web.scope.get("client"), web.scope["headers"]),
         )
         handler = methods["GET" if web.method == "HEAD" else web.method]
         return web_response(await handler(request))

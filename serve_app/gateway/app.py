@@ -95,7 +95,7 @@ class GatewayApp:
             return self.handlers.error_response(problem, "gateway")
         except ValueError as error:
             return self.handlers.error_response(Problem(400, "malformed", f"query: {error}"), "gateway")
-        client = scope["client"][0] if scope["client"] else ""
+        client = self.handlers.services.proxies.client(scope["client"], scope["headers"])
         return await handler(Request(scope["method"], headers, query, path, body, client))
 
     def _route(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serve_app.caching import reply_response
 from serve_app.gateway.fast_path_wire import HotCycle, head_and_body, wire
 from serve_app.gateway.http_connection import GatewayConnection
 from serve_app.handlers.reads import MAX_AGE_S
 from serve_app.handlers.scores import Submitted
 from serve_app.http.bodies import too_large
+from serve_app.http.caching import reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import VIEW_SECONDS
@@ -105,7 +105,7 @@ class GatewayHttp(GatewayConnection):
 
     def _start(self, cycle: HotCycle) -> None:
         headers = {_WANTED[name]: value.decode("latin-1") for name, value in self.headers if name in _WANTED}
-        client = self.client[0] if self.client else ""
+        client = self.gateway.handlers.services.proxies.client(self.client, self.headers)
         if not cycle.submits and self._answer_from_cache(cycle, headers, client):
             return
         request = Request(

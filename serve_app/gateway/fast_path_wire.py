@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
-from serve_app.caching import NO_STORE, reply_response
 from serve_app.handlers.reads import MAX_AGE_S
+from serve_app.http.caching import NO_STORE, reply_response
 from serve_app.http.cors import CORS_HEADERS
 from serve_app.http.messages import Request, Response
 from serve_app.services.reads import CachedReply

@@ -6,18 +6,18 @@ import msgspec
 
 from actors.domain.messages import Join, Leave
 from actors.domain.values import decimal_score, rfc3339
-from serve_app.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.handlers.base import answered, query_int, viewer_of
 from serve_app.handlers.listing import tournament_item
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import TournamentHandlers, undecided
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import JoinRequest, read_join
 from serve_app.security.auth import Principal
 from serve_app.services.appends import new_command_id
-from serve_app.services.known import Known
+from serve_app.services.reads import unknown_tournament
 from storage.ports import ParticipantRow
 
 _encode = msgspec.json.Encoder().encode
@@ -28,16 +28,25 @@ class ParticipantHandlers(TournamentHandlers):
 
     @answered
     async def join(self, request: Request) -> Response:
-        """`PUT /v1/tournaments/{id}/participants/{user}`: 201 the first time, 200 again."""
+        """`PUT /v1/tournaments/{id}/participants/{user}`: 201 the first time, 200 again.
+
+        Nobody gives invitations yet: a private tournament is joined through a service, and to all but its members it does not exist.
+        """
         principal = await self.caller(request)
         user_id = self._own(request, principal)
         body = require_json(request, self.config.max_body_bytes)
         wanted = read_join(body) if body.strip() else JoinRequest()
-        known = await self._joinable(request.path["tournament"], principal, wanted)
+        known = await self.visible(request.path["tournament"], principal)
         command_id = new_command_id()
-        invited = not known.public and principal.role == "service"
+        invited = principal.role == "service"
         message = Join(command_id=command_id, user_id=str(user_id), name=wanted.name, invited=invited)
-        issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
+        wait_s = self.wait_s(request, self.config.command_wait_s)
+        try:
+            issued = await self.commands.issue(known, command_id, message, wait_s)
+        except Problem as problem:
+            if known.public or principal.privileged or problem.code == "already_over":
+                raise
+            raise unknown_tournament(known.text) from None  # no member any more: members are refused another name alone
         if issued.outcome is None:
             return undecided(issued)
         status = 201 if issued.outcome.first else 200
@@ -51,7 +60,8 @@ class ParticipantHandlers(TournamentHandlers):
         user_id = self._own(request, principal)
         known = await self.visible(request.path["tournament"], principal)
         command_id = new_command_id()
-        message = Leave(command_id=command_id, user_id=str(user_id))
+        removed = True if principal.role == "service" else msgspec.UNSET
+        message = Leave(command_id=command_id, user_id=str(user_id), removed=removed)
         issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
         return undecided(issued) if issued.outcome is None else Response(204)
 
@@ -97,12 +107,6 @@ class ParticipantHandlers(TournamentHandlers):
         if not principal.privileged and user_id != principal.user_id:
             raise Problem(403, "not_yours", "expected your own user id")
         return user_id
-
-    async def _joinable(self, tournament: str, principal: Principal, wanted: JoinRequest) -> Known:
-        """A tournament the caller may try to join: visible, or private with an invitation, which the fold then judges."""
-        if wanted.invite is None:
-            return await self.visible(tournament, principal)
-        return await self.reads.find(tournament)
 
 
 def _participation(row: ParticipantRow) -> dict[str, object]:

@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from actors.domain.values import parse_id
-from serve_app.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.handlers.base import HandlersBase, answered, query_int, viewer_of
 from serve_app.handlers.listing import tournament_item
+from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
 from serve_app.metrics import VIEW_SECONDS

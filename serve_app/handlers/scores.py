@@ -12,10 +12,10 @@ import msgspec
 from actors.domain.messages import encode_score
 from actors.domain.publications import OutcomeReply
 from actors.domain.values import decimal_score, hundredths, parse_id
-from serve_app.caching import NO_STORE
 from serve_app.handlers.base import HandlersBase, answered
 from serve_app.http.batches import read_batch
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
 from serve_app.http.request_schemas import Submission, decode_submission, read_submission

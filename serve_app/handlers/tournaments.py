@@ -13,9 +13,9 @@ import msgspec
 
 from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
 from actors.domain.values import tournament_id
-from serve_app.caching import NO_STORE
 from serve_app.handlers.base import HandlersBase, answered, viewer_of
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import NewTournament, changes_of, read_edit, read_new_tournament, spec_of

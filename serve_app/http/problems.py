@@ -23,6 +23,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "not_yours": (403, "This is not yours"),
     "role_forbidden": (403, "Your role may not do this"),
     "invite_invalid": (403, "An invitation is needed"),
+    "removed": (403, "You were removed from this tournament"),
     "not_found": (404, "There is no such page"),
     "tournament_unknown": (404, "There is no such tournament"),
     "participant_unknown": (404, "There is no such participant"),

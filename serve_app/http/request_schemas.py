@@ -90,18 +90,6 @@ def _duration_ms(seconds: float) -> int:
     return milliseconds
 
 
-def _time_ms(text: str) -> int:
-    try:
-        time_ms = parse_time(text)
-    except ValueError:
-        raise ValueError(
-            f"expected an RFC 3339 time with a zone such as 2026-05-01T09:00:00.000Z, got {text[:40]!r}"
-        ) from None
-    if time_ms < 0:
-        raise ValueError("expected a time after 1970-01-01T00:00:00Z")
-    return time_ms
-
-
 def _metadata(metadata: dict[str, Any]) -> None:
     try:
         size = len(msgspec.json.encode(metadata))
@@ -116,8 +104,8 @@ def _score(score: float) -> int:
 
 
 _CHECKS: Final[dict[str, Check]] = {
-    "starts_at": _time_ms,
-    "ends_at": _time_ms,
+    "starts_at": parse_time,
+    "ends_at": parse_time,
     "duration_s": _duration_ms,
     "metadata": _metadata,
 }
@@ -139,8 +127,8 @@ def spec_of(new: NewTournament, now_ms: int) -> Spec:
         name=new.name,
         type=new.type,
         visibility=new.visibility,
-        starts_ms=None if new.starts_at is None else _time_ms(new.starts_at),
-        ends_ms=None if new.ends_at is None else _time_ms(new.ends_at),
+        starts_ms=None if new.starts_at is None else parse_time(new.starts_at),
+        ends_ms=None if new.ends_at is None else parse_time(new.ends_at),
         duration_ms=None if new.duration_s is None else _duration_ms(new.duration_s),
         capacity=new.capacity,
         min_participants=new.min_participants,
@@ -169,8 +157,8 @@ def _spec_errors(new: NewTournament, now_ms: int) -> list[FieldError]:
 def _end_errors(starts_at: str | None, ends_at: str | None, now_ms: int) -> list[FieldError]:
     if ends_at is None:
         return []
-    ends_ms = _time_ms(ends_at)
-    if starts_at is not None and ends_ms <= _time_ms(starts_at):
+    ends_ms = parse_time(ends_at)
+    if starts_at is not None and ends_ms <= parse_time(starts_at):
         return [FieldError("ends_at", "expected an end after the start")]
     if ends_ms <= now_ms:
         return [FieldError("ends_at", "expected an end in the future")]
@@ -187,8 +175,8 @@ def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
         raise wrong_fields(errors)
     return Changes(
         name=given.get("name"),
-        starts_ms=_time_ms(given["starts_at"]) if "starts_at" in given else None,
-        ends_ms=_time_ms(given["ends_at"]) if "ends_at" in given else None,
+        starts_ms=parse_time(given["starts_at"]) if "starts_at" in given else None,
+        ends_ms=parse_time(given["ends_at"]) if "ends_at" in given else None,
         duration_ms=_duration_ms(given["duration_s"]) if "duration_s" in given else None,
         capacity=given.get("capacity"),
         min_participants=given.get("min_participants"),

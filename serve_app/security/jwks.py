@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import jwt
 import msgspec
 
@@ -56,7 +56,7 @@ class KeySet:
         self._tried_s = self._monotonic_s()
         try:
             keys = self._parse(await self._fetch())
-        except (OSError, httpx.HTTPError, ValueError, TypeError, jwt.PyJWTError, msgspec.DecodeError) as error:
+        except (OSError, httpx2.HTTPError, ValueError, TypeError, jwt.PyJWTError, msgspec.DecodeError) as error:
             if self._loaded_s is None:
                 raise unavailable(
                     "keys_unavailable", "the keys that verify tokens could not be read", MIN_REFRESH_S
@@ -69,7 +69,7 @@ class KeySet:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(_read_file, self._source.removeprefix("file://"))
         async with (
-            httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
+            httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
             client.stream("GET", self._source, headers={"accept": "application/json"}) as response,
         ):
             response.raise_for_status()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from actors.domain.messages import MAX_VALUE_BYTES, Control, encode_message
 from actors.domain.publications import OutcomeReply
-from serve_app.http.problems import CODES, Problem
+from serve_app.http.problems import CODES, Problem, invalid
 from serve_app.metrics import ACCEPTED
 from serve_app.services.container import Services
 from serve_app.services.known import Known
 from storage.ports import NewRecord
-
-REFUSAL_STATUS: Final = {"invite_invalid": 403, "version_mismatch": 412}
 
 
 class Issued(NamedTuple):
@@ -51,11 +49,11 @@ class Commands:
 
 
 def refused(outcome: OutcomeReply) -> Problem:
-    """The problem of a refused command: the fold's reason is the code."""
+    """The problem of a refused command: the fold's reason is the code. What makes a field wrong comes as `field: what was expected`."""
     code = outcome.reason if outcome.reason in CODES else "refused"
-    return Problem(
-        REFUSAL_STATUS.get(code, 409), code, outcome.detail or f"the {outcome.kind} was refused: {outcome.reason}"
-    )
+    if code == "invalid":
+        return invalid(*outcome.detail.split(": ", 1))
+    return Problem(0, code, outcome.detail or f"the {outcome.kind} was refused: {outcome.reason}")
 
 
 def new_command_id() -> str:

@@ -1,4 +1,5 @@
-"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model.
+"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model
+(or older bytes, where that is even further behind).
 
 So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
 """
@@ -150,6 +151,10 @@ class Reads:
             self._drop(key)
             self._refreshing.pop(key, None)
 
+    def invalidate_id(self, tournament_id: int) -> None:
+        """The same by its number."""
+        self.invalidate(str(tournament_id))
+
     async def view(self, known: Known, viewer: int | None) -> Reply:
         """The view; of a private tournament as of now, for `viewer`. Raises Problem 503."""
         fetch, copy = self._view_of(known.tournament_id), self._view_copy_of(known.tournament_id)
@@ -260,6 +265,10 @@ class Reads:
             copied = await _copied(copy)
             if copied is None:
                 return None
+            shown = self._cache.get(key)
+            if shown is not None and (copied.epoch, copied.offset) < (shown.reply.epoch, shown.reply.offset):
+                _from_stale.inc()  # the read model is further behind: nobody is taken back
+                return shown.reply._replace(age_s=self._monotonic_s() - shown.asked_s)
             _from_read_model.inc()
             reply = copied
         finally:

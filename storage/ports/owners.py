@@ -27,8 +27,11 @@ class OwnerMovedError(Exception):
 
 class Reply(NamedTuple):
     """An encoded answer. `found` False: no such thing. `public` tells whether anyone may see and cache it; `allowed`, whether the viewer
-    that was named may (private tournaments: members only). `etag` names this very content. `age_s`: how long ago it was asked for, where it
-    was kept since."""
+    that was named may (private tournaments: members only). `etag` names this very content.
+
+    `offset` is the newest record's in it. `seq` is the published update that shows the same, so that the updates after it apply to it; -1 where
+    there is none. `age_s`: how long ago it was asked for, where it was kept since.
+    """
 
     found: bool
     public: bool = True
@@ -38,6 +41,7 @@ class Reply(NamedTuple):
     status: str = ""
     epoch: int = 0
     seq: int = 0
+    offset: int = -1
     age_s: float = 0.0
 
 

@@ -33,9 +33,10 @@ class ReadModelRow(NamedTuple):
 class ReadModelDelta(NamedTuple):
     """Changes of one tournament from offset `after` (None: this is the whole) to `offset`, each member at most once in `rows`.
 
-    `after` may be equal to `offset`: what changed is only what is shown (`seq`, `status`). `seq` and `status` are the owner's, for replies as
-    it gives them; `public` and `ties` decide who may read and how ranks are counted. `view`: the encoded tournament view. `rows` may encode its
-    rows as they are asked for, in slices from first to last. `finished`: it is over, nothing follows, the copy may expire.
+    `after` may be equal to `offset`: what changed is only what is shown (`seq`, `status`). `seq` (-1: of no published update) and `status` are
+    the owner's, for replies as it gives them; `public` and `ties` decide who may read and how ranks are counted. `view`: the encoded tournament
+    view. `rows` may encode its rows as they are asked for, in slices from first to last. `finished`: it is over, nothing follows, the copy may
+    expire.
     """
 
     tournament_id: int

@@ -93,8 +93,11 @@ def _row(stored: bytes, rank: int) -> dict[str, Any]:
 
 
 def _page(head: Sequence[bytes], rows: list[dict[str, Any]], total: int, next_cursor: str | None) -> bytes:
-    position = {"epoch": int(head[0]), "seq": int(head[2])}
-    return views.encode({"rows": rows, "total": total, "next_cursor": next_cursor, "position": position})
+    position = {"epoch": int(head[0]), "seq": int(head[2]), "offset": int(head[1])}
+    status = head[3].decode()
+    return views.encode(
+        {"rows": rows, "total": total, "status": status, "next_cursor": next_cursor, "position": position}
+    )
 
 
 def reply(head: Sequence[Any], body: bytes) -> Reply:
@@ -109,4 +112,5 @@ def reply(head: Sequence[Any], body: bytes) -> Reply:
         status=status,
         epoch=epoch,
         seq=seq,
+        offset=offset,
     )

@@ -59,14 +59,15 @@ class SnapshotReadModel:
         if loaded is None:
             return None
         state = loaded.state
-        return _reply(loaded, viewer, views.encode(views.view(state, loaded.epoch, 0, state.status)))
+        return _reply(loaded, viewer, views.encode(views.view(state, loaded.epoch, views.UNPUBLISHED, state.status)))
 
     async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
         """The rankings as of the newest snapshot."""
         loaded = await self._load(tournament_id)
         if loaded is None:
             return None
-        page = views.rankings(loaded.state, query.start, query.limit, query.around, query.users, loaded.epoch, 0)
+        at = loaded.epoch, views.UNPUBLISHED, loaded.state.status
+        page = views.rankings(loaded.state, query.start, query.limit, query.around, query.users, *at)
         return NOT_FOUND if page is None else _reply(loaded, viewer, views.encode(page))
 
     async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
@@ -130,5 +131,6 @@ def _reply(loaded: _Loaded, viewer: int | None, body: bytes) -> Reply:
         etag=f'"{loaded.epoch:x}-{state.offset:x}-s"',
         status=state.status,
         epoch=loaded.epoch,
-        seq=0,
+        seq=views.UNPUBLISHED,
+        offset=state.offset,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
+
 from actors.domain.codec import FORMAT_VERSION, encode_snapshot
 from actors.domain.messages import (
     Cancel,
@@ -50,6 +52,7 @@ CREATE = Create(
     dedicated=True,
     salt="5a" * 16,
     request_digest="0123abcd",
+    rules_version=1,
 )
 RECORD_VALUES = {
     "create": encode_message(CREATE),
@@ -67,15 +70,21 @@ RECORD_VALUES = {
 }
 
 
-def golden_states() -> dict[str, Tournament]:
-    """A tournament in mid-life with everything in it, one that is over, and one that nobody joined."""
+def golden_states(version: int = 1) -> dict[str, Tournament]:
+    """A tournament in mid-life with all that its format has in it, one that is over, and one that nobody joined.
+
+    Format 1 came with rules 1; format 2 with rules 2, and knows who was removed.
+    """
     begin = SPEC.starts_ms or 0
+    create = msgspec.structs.replace(CREATE, rules_version=version)
     joins = [Join(command_id=f"j{n}", user_id=str(10 * n), name=name, invited=True) for n, name in _NAMES]
     scores = [Score(10, "a", 500), Score(20, "a", 700), Score(30, "a", 500), Score(20, "b", -200), Score(10, "a", 900)]
-    steps = [Step(begin - 1000, CREATE)]
+    steps = [Step(begin - 1000, create)]
     steps += [Step(begin - 900 + n, join) for n, join in enumerate(joins)]
     steps += [Step(begin + n, score) for n, score in enumerate(scores)]
     steps.append(Step(begin + 100, Leave(command_id="l", user_id="20")))
+    if version >= 2:
+        steps.append(Step(begin + 101, Leave(command_id="l2", user_id="50", removed=True)))
     over = [*steps, Step((SPEC.ends_ms or 0) + 5, Tick())]
     return {"running": fold(items_of(steps)), "finished": fold(items_of(over)), "empty": fold(items_of(steps[:1]))}
 
@@ -91,7 +100,7 @@ def main() -> None:
     RECORDS.write_text(
         json.dumps({k: v.decode() for k, v in RECORD_VALUES.items()}, indent=1, ensure_ascii=False) + "\n"
     )
-    for name, state in golden_states().items():
+    for name, state in golden_states(FORMAT_VERSION).items():
         snapshot_path(name).write_bytes(encode_snapshot(state))
 
 

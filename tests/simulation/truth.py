@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.domain.delivery import ControlItem, ScoreItem
+from actors.domain.delivery import ControlItem, ScoreItem, is_claim
 from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import Outcome, apply
-from actors.domain.messages import Claim, Create, decode_value
+from actors.domain.messages import Create
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Parser
@@ -39,9 +39,9 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             truth.unreadable.add(at)
             continue
         item, tournament = parsed.item, parsed.item.tournament_id
-        if isinstance(parsed.message, Claim):
-            claim = (record.offset, parsed.message.instance)
-            truth.claims.setdefault((record.partition, parsed.message.scope), []).append(claim)
+        if is_claim(item):
+            claim = (record.offset, item.message.instance)
+            truth.claims.setdefault((record.partition, item.message.scope), []).append(claim)
             continue
         try:
             state, events = apply(truth.states.get(tournament), tournament, record.partition, item)
@@ -59,7 +59,7 @@ def _tell_naive(truth: Truth, item: ScoreItem | ControlItem) -> None:
     if isinstance(item, ScoreItem):
         truth.naive[item.tournament_id].score(item.time_ms, item.user_id, item.event_id, item.score)
         return
-    message = decode_value(item.value)
+    message = item.message
     if naive is None:
         assert isinstance(message, Create)
         truth.naive[item.tournament_id] = NaiveTournament(message, item.time_ms)

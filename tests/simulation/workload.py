@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.messages import Create, Message, Tick, encode_message, encode_score
+from actors.domain.messages import RULES_VERSION, Create, Message, Tick, encode_message, encode_score
 from actors.domain.publications import replies_channel
 from actors.domain.values import partition_of
 from storage.ports import LogUnavailableError, NewRecord
@@ -73,6 +73,7 @@ class Workload:
             dedicated=r.random() < 0.35,
             salt=SALT,
             request_digest="digest",
+            rules_version=r.choice([1, RULES_VERSION, RULES_VERSION]),
         )
         return self._control(tournament, create)
 

@@ -7,10 +7,12 @@ from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.fold import Event, Outcome, apply
 from actors.domain.messages import (
+    RULES_VERSION,
     Cancel,
     Changes,
     Create,
@@ -22,7 +24,6 @@ from actors.domain.messages import (
     Spec,
     Start,
     Tick,
-    encode_message,
 )
 from actors.domain.tournament import Tournament
 
@@ -47,7 +48,9 @@ class Step(NamedTuple):
     what: Message | Score
 
 
-def create_of(spec: Spec, digest: str = "digest", command_id: str = "create") -> Create:
+def create_of(
+    spec: Spec, digest: str = "digest", command_id: str = "create", rules_version: int = RULES_VERSION
+) -> Create:
     return Create(
         command_id=command_id,
         creator="99",
@@ -56,13 +59,14 @@ def create_of(spec: Spec, digest: str = "digest", command_id: str = "create") ->
         dedicated=False,
         salt=SALT,
         request_digest=digest,
+        rules_version=rules_version,
     )
 
 
 def item_of(offset: int, step: Step) -> Item:
     if isinstance(step.what, Score):
         return ScoreItem(offset, step.time_ms, TOURNAMENT, step.what.user, step.what.event_id, step.what.score)
-    return ControlItem(offset, step.time_ms, TOURNAMENT, encode_message(step.what))
+    return ControlItem(offset, step.time_ms, TOURNAMENT, step.what)
 
 
 def items_of(steps: Iterable[Step], first_offset: int = 10) -> list[Item]:
@@ -107,7 +111,8 @@ def random_spec(r: Random) -> Spec:
     }
     duration = r.choice([1, 100, 300, 600, 600])
     if r.random() < 0.3:
-        return Spec(name="x", type="instant", duration_ms=duration, capacity=r.randint(1, 4), **fields)
+        capacity = r.randint(max(1, fields["min_participants"]), 4)
+        return Spec(name="x", type="instant", duration_ms=duration, capacity=capacity, **fields)
     starts = BEGIN_MS + r.randint(-20, 100)
     capacity = r.choice([None, None, 3, 4, 6])
     return Spec(name="x", type="scheduled", starts_ms=starts, ends_ms=starts + duration, capacity=capacity, **fields)
@@ -125,7 +130,8 @@ def random_record(r: Random, kind: str, users: Sequence[int] = USERS) -> Message
             name = r.choice([None, "Ann", "Bo", "Zoë"])
             return Join(command_id=command, user_id=str(user), name=name, invited=r.random() < 0.7)
         case "leave":
-            return Leave(command_id=command, user_id=str(user))
+            removed = True if r.random() < 0.4 else UNSET
+            return Leave(command_id=command, user_id=str(user), removed=removed)
         case "edit":
             return Edit(command_id=command, changes=_random_changes(r), if_version=r.choice([None, None, 1, 2]))
         case "start":
@@ -161,7 +167,8 @@ def random_history(seed: int, length: int) -> list[Step]:
     r = Random(seed)
     now = BEGIN_MS
     spec = random_spec(r)
-    steps = [Step(now, create_of(spec))]
+    rules = r.choice([1, RULES_VERSION, RULES_VERSION])
+    steps = [Step(now, create_of(spec, rules_version=rules))]
     joins = r.randint(0, 6)
     again_at = r.randint(1, 200)  # the same create again, or another under the same id
     for n in range(length):

@@ -280,7 +280,7 @@ class InProcessReadModel:
 
     def shown_rankings(self, state: Tournament, query: RankingsQuery, viewer: int | None) -> Reply:
         epoch, seq = self._palio.position(state.tournament_id)
-        page = views.rankings(state, query.start, query.limit, query.around, query.users, epoch, seq)
+        page = views.rankings(state, query.start, query.limit, query.around, query.users, epoch, seq, state.status)
         return MISSING if page is None else self.reply(state, viewer, views.encode(page))
 
     def shown_participant(self, state: Tournament, user_id: int, viewer: int | None) -> Reply:
@@ -299,4 +299,5 @@ class InProcessReadModel:
             status=state.status,
             epoch=epoch,
             seq=seq,
+            offset=state.offset,
         )

@@ -20,6 +20,7 @@ Happened = tuple[Any, ...]
 class NaiveTournament:
     def __init__(self, create: Create, time_ms: int) -> None:
         self.spec: dict[str, Any] = msgspec.to_builtins(create.spec)
+        self.rules = create.rules_version
         self.request = create.request_digest
         self.status = "scheduled"
         self.now = time_ms
@@ -138,19 +139,25 @@ class NaiveTournament:
         user = int(join.user_id)
         person = self.people.get(user)
         if person and person["active"]:
-            if join.name is not None and not self.over:
-                person["name"] = join.name
+            if join.name in (None, person["name"]):
+                return ""
+            if self.over:
+                return "already_over"
+            person["name"] = join.name
             return ""
         if self.over or (self.status == "running" and self.spec["join_until"] == "start"):
             return "registration_closed"
-        if self.spec["visibility"] == "private" and not join.invited and person is None:
+        if person and person["removed"] and not join.invited:
+            return "removed"
+        returns = self.rules == 1 and person is not None  # rules 1 let back whoever had been in
+        if self.spec["visibility"] == "private" and not join.invited and not returns:
             return "invite_invalid"
         if self.spec["capacity"] is not None and len(self.active()) >= self.spec["capacity"]:
             return "tournament_full"
         if person is None:
-            nothing = {"name": None, "score": None, "reached": 0, "scored_ms": 0, "attempts": 0}
+            nothing = {"name": None, "score": None, "reached": 0, "scored_ms": 0, "attempts": 0, "removed": False}
             person = self.people[user] = {**nothing, "events": set(), "joined_ms": self.now}
-        person["active"] = True
+        person |= {"active": True, "removed": False}
         if join.name is not None:
             person["name"] = join.name
         full = len(self.active()) == self.spec["capacity"]
@@ -161,8 +168,9 @@ class NaiveTournament:
     def _leave(self, leave: Leave) -> str:
         if self.over:
             return "already_over"
-        if int(leave.user_id) in self.people:
-            self.people[int(leave.user_id)]["active"] = False
+        person = self.people.get(int(leave.user_id))
+        if person:
+            person |= {"active": False, "removed": person["removed"] or leave.removed is True}
         return ""
 
     def _start(self, _: Start) -> str:
@@ -200,6 +208,14 @@ class NaiveTournament:
         if "capacity" in changes and changes["capacity"] < (self.spec["capacity"] or LARGEST):
             return "edit_not_allowed"  # only up; without a bound it cannot grow
         edited = {**self.spec, **changes}
+        if self.rules > 1:
+            if None not in (edited["starts_ms"], edited["ends_ms"]) and edited["ends_ms"] <= edited["starts_ms"]:
+                return "invalid"
+            if edited["min_participants"] > (edited["capacity"] or LARGEST):
+                return "invalid"
+            starts_now = self.status == "scheduled" and not instant and edited["starts_ms"] <= self.now
+            if starts_now and len(self.active()) < edited["min_participants"]:
+                return "too_few_participants"
         if edited["ends_ms"] is not None and edited["ends_ms"] <= max(edited["starts_ms"] or 0, self.now):
             return "edit_not_allowed"
         self.spec = edited

@@ -9,9 +9,9 @@ from typing import Any
 
 import pymysql
 
+from actors.domain.delivery import is_claim
 from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import apply
-from actors.domain.messages import Claim
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Parsed, Parser
 from cluster.config.settings import Settings
@@ -58,7 +58,7 @@ async def replayed(settings: Settings) -> dict[int, Tournament]:
     """The topic from its first record, folded by nothing but the fold; what is no record of a tournament is passed over."""
     states: dict[int, Tournament] = {}
     for parsed in await parsed_of(settings, range(settings.partitions)):
-        if isinstance(parsed.message, Claim):
+        if is_claim(parsed.item):
             continue
         number = parsed.item.tournament_id
         with contextlib.suppress(InvalidRecordError):

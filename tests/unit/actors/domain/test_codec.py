@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actors.domain.codec import FORMAT_VERSION, MAGIC, decode_snapshot, encode_snapshot, peek
 from actors.domain.errors import SnapshotDamagedError, SnapshotError, SnapshotVersionError
-from actors.domain.messages import Join
+from actors.domain.messages import RULES_VERSION, Join
 from tests.golden.make import golden_states
 from tests.support.histories import Step, create_of, fold, histories, items_of, random_spec
 
@@ -36,6 +36,7 @@ def test_what_is_decoded_is_what_was_encoded(steps: list[Step]) -> None:
         other = again.members.users.slot(user)
         for column in ("names", "attempts", "scored_ms", "joined_ms", "active"):
             assert getattr(again.members, column)[other] == getattr(state.members, column)[slot]
+        assert (other in again.members.removed) == (slot in state.members.removed)
         assert again.ranking.score(other) == state.ranking.score(slot)
         assert again.ranking.rank(other) == state.ranking.rank(slot)
 
@@ -96,8 +97,8 @@ def test_a_newer_format_is_refused_by_name() -> None:
 
 def test_newer_rules_are_refused_by_name() -> None:
     state = golden_states()["empty"]
-    state.rules_version = 2
-    with pytest.raises(SnapshotVersionError, match="expected rules 1 or older, got 2"):
+    state.rules_version = RULES_VERSION + 1
+    with pytest.raises(SnapshotVersionError, match=f"rules {RULES_VERSION} or older, got {RULES_VERSION + 1}"):
         decode_snapshot(encode_snapshot(state))
 
 

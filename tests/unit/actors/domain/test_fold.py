@@ -12,6 +12,7 @@ from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import Event, Outcome, StatusChanged, apply
 from actors.domain.messages import (
+    RULES_VERSION,
     Cancel,
     Changes,
     Claim,
@@ -20,11 +21,9 @@ from actors.domain.messages import (
     Join,
     Leave,
     Message,
-    ScoreWire,
     Spec,
     Start,
     Tick,
-    encode_message,
 )
 from actors.domain.tournament import Tournament
 from tests.support.histories import PARTITION, TOURNAMENT, create_of
@@ -35,21 +34,21 @@ START, END = 1_000, 2_000
 class World:
     """One tournament fed by hand; every call returns the events."""
 
-    def __init__(self, time_ms: int = 500, **fields: Any) -> None:
+    def __init__(self, time_ms: int = 500, rules_version: int = RULES_VERSION, **fields: Any) -> None:
         self.offset = 0
         self.commands = 0
         self.state: Tournament | None = None
         times = {} if fields.get("type") == "instant" else {"starts_ms": START, "ends_ms": END}
         spec = Spec(**{"name": "x", "type": "scheduled", **times, **fields})
-        self.events = self.record(time_ms, create_of(spec))
+        self.events = self.record(time_ms, create_of(spec, rules_version=rules_version))
 
     @property
     def now(self) -> Tournament:
         assert self.state is not None
         return self.state
 
-    def record(self, time_ms: int, message: Message | ScoreWire) -> list[Event]:
-        return self.feed(ControlItem(self.offset + 1, time_ms, TOURNAMENT, encode_message(message)))
+    def record(self, time_ms: int, message: Message) -> list[Event]:
+        return self.feed(ControlItem(self.offset + 1, time_ms, TOURNAMENT, message))
 
     def feed(self, item: Item) -> list[Event]:
         self.offset = item.offset
@@ -66,8 +65,8 @@ class World:
             events = self.record(time_ms, join)
         return reason(events)
 
-    def leave(self, time_ms: int, user: int) -> str:
-        return reason(self.record(time_ms, Leave(command_id=self.command_id(), user_id=str(user))))
+    def leave(self, time_ms: int, user: int, **fields: Any) -> str:
+        return reason(self.record(time_ms, Leave(command_id=self.command_id(), user_id=str(user), **fields)))
 
     def edit(self, time_ms: int, version: int | None = None, **changes: Any) -> str:
         edit = Edit(command_id=self.command_id(), changes=Changes(**changes), if_version=version)
@@ -203,12 +202,37 @@ def test_join_until_end() -> None:
     assert world.join(END, 2) == "registration_closed"
 
 
-def test_a_private_tournament_wants_an_invitation_once() -> None:
+def test_a_private_tournament_wants_an_invitation_each_time() -> None:
     world = World(visibility="private")
     assert world.join(600, 1) == "invite_invalid"
     assert world.join(600, 1, invited=True) == ""
     world.leave(600, 1)
+    assert world.join(600, 1) == "invite_invalid"
+    assert world.join(600, 1, invited=True) == ""
+
+
+def test_under_rules_1_who_had_left_a_private_tournament_came_back_without() -> None:
+    world = World(visibility="private", rules_version=1)
+    assert world.join(600, 1) == "invite_invalid"
+    world.join(600, 1, invited=True)
+    world.leave(600, 1)
     assert world.join(600, 1) == ""
+
+
+@pytest.mark.parametrize("rules_version", [1, 2])
+@pytest.mark.parametrize("visibility", ["public", "private"])
+def test_removed_is_removed_until_a_service_brings_them_back(visibility: str, rules_version: int) -> None:
+    world = World(visibility=visibility, rules_version=rules_version)
+    world.join(600, 1, 2, 3, invited=True)
+    world.leave(610, 1, removed=True)
+    world.leave(610, 2)
+    world.leave(620, 2, removed=True)  # had left before
+    world.leave(630, 1)  # changes nothing
+    world.leave(630, 9, removed=True)  # never took part
+    assert [world.join(640, user) for user in (1, 2)] == ["removed", "removed"]
+    assert [world.join(650, user, invited=True) for user in (1, 2)] == ["", ""]
+    world.leave(660, 1)
+    assert world.join(670, 1) == ("" if visibility == "public" or rules_version == 1 else "invite_invalid")
 
 
 def test_leaving_hides_and_joining_again_restores() -> None:
@@ -339,13 +363,56 @@ def test_edits() -> None:
     assert world.edit(600, name="newer", version=1) == "version_mismatch"
     assert world.edit(600, capacity=5) == "edit_not_allowed"
     assert world.edit(600, duration_ms=5) == "edit_not_allowed"
-    assert world.edit(600, ends_ms=START) == "edit_not_allowed"
-    assert world.edit(600, starts_ms=3_000) == "edit_not_allowed"
+    assert world.edit(600, ends_ms=START) == "invalid"
+    assert world.edit(600, starts_ms=3_000) == "invalid"
     assert world.edit(START, starts_ms=1_100) == "not_scheduled"
-    assert world.edit(START, ends_ms=START) == "edit_not_allowed"
-    assert world.edit(START, ends_ms=START + 1) == ""
-    assert world.score(START + 1, 1, 1) == "ended"
-    assert world.edit(START + 1, name="late") == "already_over"
+    assert world.edit(START + 1, ends_ms=START + 1) == "edit_not_allowed"
+    assert world.edit(START + 1, ends_ms=START + 2) == ""
+    assert world.score(START + 2, 1, 1) == "ended"
+    assert world.edit(START + 2, name="late") == "already_over"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"min_participants": 3}, "invalid"),
+        ({"min_participants": 3, "capacity": 3}, ""),
+        ({"ends_ms": START}, "invalid"),
+        ({"starts_ms": END}, "invalid"),
+        ({"starts_ms": END, "ends_ms": END + 1}, ""),
+        ({"starts_ms": 550}, "too_few_participants"),  # would be cancelled at once
+        ({"starts_ms": 550, "min_participants": 0}, ""),
+    ],
+)
+def test_an_edit_is_judged_by_the_whole_spec_that_it_makes(changes: dict[str, Any], reason: str) -> None:
+    world = World(capacity=2, min_participants=1)
+    before = world.now.spec
+    assert world.edit(600, **changes) == reason
+    assert (world.now.spec == before) == (reason != "")
+
+
+def test_under_rules_1_an_edit_was_not_judged_by_the_whole_spec() -> None:
+    world = World(capacity=2, rules_version=1)
+    assert world.edit(600, min_participants=3) == ""
+    assert world.edit(600, ends_ms=START) == "edit_not_allowed"
+    assert world.edit(600, starts_ms=550) == ""
+    assert world.now.status == "cancelled"
+
+
+def test_a_create_that_breaks_a_rule_is_a_dead_letter_but_for_those_of_rules_1() -> None:
+    with pytest.raises(InvalidRecordError, match=r"spec\.min_participants: expected at most the capacity of 2"):
+        World(capacity=2, min_participants=3)
+    assert World(capacity=2, min_participants=3, rules_version=1).now.status == "scheduled"
+
+
+def test_a_name_stays_as_it_is_once_it_is_over() -> None:
+    world = World()
+    world.join(600, 1, name="Ann")
+    world.record(END, Tick())
+    assert world.join(END, 1, name="Bo") == "already_over"
+    assert world.join(END, 1, name="Ann") == ""  # again
+    assert world.join(END, 1) == ""
+    assert world.now.members.names == ["Ann"]
 
 
 def test_an_edit_to_a_start_in_the_past_starts_at_once() -> None:
@@ -391,8 +458,8 @@ def test_a_record_applied_before_changes_nothing() -> None:
     "item",
     [
         ScoreItem(5, 1_000, TOURNAMENT, 1, "a", 100),
-        ControlItem(5, 1_000, TOURNAMENT, encode_message(Tick())),
-        ControlItem(5, 1_000, TOURNAMENT, encode_message(Join(command_id="j", user_id="1"))),
+        ControlItem(5, 1_000, TOURNAMENT, Tick()),
+        ControlItem(5, 1_000, TOURNAMENT, Join(command_id="j", user_id="1")),
     ],
 )
 def test_records_ahead_of_the_create_are_dead_letters(item: Item) -> None:
@@ -406,6 +473,4 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_changes_nothing(user_
     before = encode_snapshot(world.now)
     with pytest.raises(InvalidRecordError, match="malformed"):
         world.record(END, Join(command_id="j", user_id=user_id))
-    with pytest.raises(InvalidRecordError, match="malformed"):
-        world.record(END, ScoreWire(event_id="e", user_id="1", score=5))
     assert encode_snapshot(world.now) == before

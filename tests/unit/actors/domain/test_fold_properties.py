@@ -28,6 +28,7 @@ def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
     for user, person in naive.people.items():
         slot = state.members.users.slot(user)
         assert bool(state.members.active[slot]) == person["active"]
+        assert (slot in state.members.removed) == person["removed"]
         assert state.members.names[slot] == person["name"]
         assert state.members.attempts[slot] == person["attempts"]
         assert state.members.joined_ms[slot] == person["joined_ms"]
@@ -80,15 +81,15 @@ def test_a_snapshot_and_a_replay_give_the_bytes_of_never_having_stopped(steps: l
 
 def test_the_histories_reach_every_outcome() -> None:
     seen: set[tuple[object, ...]] = set()
-    for seed in range(300):
+    for seed in range(600):
         state: Tournament | None = None
         for item in items_of(random_history(seed, 60)):
             state, events = apply(state, TOURNAMENT, PARTITION, item)
             seen.update(happened[:3] for happened in told(events))
     assert {reason for _, outcome, reason in seen if outcome in ("ignored", "refused")} == {
-        "already_over", "attempts_used", "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invite_invalid",
-        "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "too_few_participants",
-        "tournament_full", "version_mismatch",
+        "already_over", "attempts_used", "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invalid",
+        "invite_invalid", "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "removed",
+        "too_few_participants", "tournament_full", "version_mismatch",
     }  # fmt: skip
     for kind in ("create", "join", "leave", "start", "end", "cancel", "edit", "score"):
         assert (kind, "applied", "") in seen

@@ -59,11 +59,12 @@ def test_todays_records_are_the_golden_ones(name: str) -> None:
     assert encode_message(MEANINGS[name]) == GOLDEN_RECORDS[name].encode()
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("name", ["running", "finished", "empty"])
-def test_golden_snapshots_mean_what_they_meant(name: str) -> None:
+def test_golden_snapshots_mean_what_they_meant(name: str, version: int) -> None:
     """Not the bytes: those may change with pyarrow. What is in them may not."""
-    data = snapshot_path(name, version=1).read_bytes()
-    got, wanted = decode_snapshot(data), golden_states()[name]
+    data = snapshot_path(name, version).read_bytes()
+    got, wanted = decode_snapshot(data), golden_states(version)[name]
     assert encode_snapshot(got) == encode_snapshot(wanted)
     assert views.view(got, 1, 2, got.status) == views.view(wanted, 1, 2, wanted.status)
     assert peek(data).status == wanted.status
@@ -76,3 +77,9 @@ def test_a_golden_snapshot_by_eye() -> None:
     assert (state.members.joined, len(state.members), len(state.seen)) == (4, 5, 10)
     assert state.ranking.score(state.members.users.slot(20)) == 500
     assert state.spec == CREATE.spec
+    assert (state.rules_version, state.members.removed) == (1, set())
+
+
+def test_a_golden_snapshot_knows_who_was_removed() -> None:
+    members = decode_snapshot(snapshot_path("running", version=2).read_bytes()).members
+    assert [members.users.user_id(slot) for slot in members.removed] == [50]

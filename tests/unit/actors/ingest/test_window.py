@@ -8,7 +8,7 @@ from actors.ingest.window import Window
 
 
 def record(offset: int, time_ms: int = 0) -> Parsed:
-    return Parsed(3, ScoreItem(offset, time_ms, 1, 1, f"e{offset}", 0), None)
+    return Parsed(3, ScoreItem(offset, time_ms, 1, 1, f"e{offset}", 0))
 
 
 def offsets(records: list[Parsed]) -> list[int]:

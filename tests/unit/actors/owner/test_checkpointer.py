@@ -7,7 +7,7 @@ import pytest
 from actors.domain.codec import decode_snapshot
 from actors.domain.delivery import ControlItem
 from actors.domain.fold import apply
-from actors.domain.messages import Create, Join, Spec, encode_message
+from actors.domain.messages import Create, Join, Spec
 from actors.owner import checkpointer
 from actors.owner.checkpointer import RETRY_MS, Checkpointer
 from actors.owner.entity import Entity, Scope
@@ -62,7 +62,7 @@ class Bench:
             command_id="c", creator="1", created_ms=BEGIN_MS, spec=SPEC, dedicated=False, salt=SALT, request_digest="d"
         )  # fmt: skip
         for offset, message in ((20, create), (21, Join(command_id="j", user_id="5"))):
-            state, _ = apply(state, number, partition, ControlItem(offset, BEGIN_MS, number, encode_message(message)))
+            state, _ = apply(state, number, partition, ControlItem(offset, BEGIN_MS, number, message))
         assert state is not None
         scope = self.scopes[partition]
         if alone:

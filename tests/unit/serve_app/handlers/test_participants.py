@@ -130,7 +130,11 @@ async def test_a_private_tournament_is_404_to_others_in_every_call(front):
     assert problem(await front.call("PUT", f"{path}/participants/me", stranger)) == (404, "tournament_unknown")
     assert problem(await front.call("DELETE", f"{path}/participants/me", stranger)) == (404, "tournament_unknown")
     invite = await front.call("PUT", f"{path}/participants/me", stranger, json={"invite": "x"})
-    assert problem(invite) == (403, "invite_invalid")
+    assert problem(invite) == (404, "tournament_unknown")
+    unknown = await front.call("PUT", "/v1/tournaments/77/participants/me", stranger, json={"invite": "x"})
+    assert invite.json() == {**unknown.json(), "detail": f"there is no tournament {tournament}"}
+    operator = await front.call("PUT", f"{path}/participants/me", front.token("operator", 9))
+    assert problem(operator) == (403, "invite_invalid")
     for headers in (front.token("player", 42), front.token(), front.token("operator", 9)):
         shown = await front.call("GET", path, headers)
         assert (shown.status_code, shown.headers["cache-control"]) == (200, "private, no-store")
@@ -145,6 +149,62 @@ async def test_membership_of_a_private_tournament_is_checked_on_each_request(fro
     assert (await front.call("GET", path, member)).status_code == 200
     await front.call("DELETE", f"{path}/participants/me", member)
     assert problem(await front.call("GET", path, member)) == (404, "tournament_unknown")
+
+
+@pytest.mark.parametrize("status", ["scheduled", "running", "finished"])
+async def test_a_strangers_invented_invitation_is_404_whatever_the_state(front, status):
+    tournament = await front.create(LATER, visibility="private", join_until="start", capacity=1)
+    path = f"/v1/tournaments/{tournament}"
+    await front.call("PUT", f"{path}/participants/42", front.token())  # full
+    for command in {"scheduled": (), "running": ("start",), "finished": ("start", "end")}[status]:
+        assert (await front.call("POST", f"{path}/{command}", front.token())).status_code == 200
+    for body in ({"invite": "x"}, {"invite": "x", "name": "Eve"}, {}):
+        assert problem(await front.join(tournament, 43, **body)) == (404, "tournament_unknown")
+
+
+async def test_who_was_removed_from_a_private_tournament_stays_out_until_a_service_brings_them_back(front):
+    tournament = await private(front, 42, 43)
+    path = f"/v1/tournaments/{tournament}"
+    await front.submit(tournament, 42, {"event_id": "a", "score": 5})
+    assert (await front.call("DELETE", f"{path}/participants/42", front.token())).status_code == 204
+    assert (await front.call("DELETE", f"{path}/participants/me", front.token("player", 43))).status_code == 204
+    for user in (42, 43):  # by a service's doing, and by their own
+        for body in ({}, {"invite": "x"}):
+            assert problem(await front.join(tournament, user, **body)) == (404, "tournament_unknown")
+        assert problem(await front.call("GET", path, front.token("player", user))) == (404, "tournament_unknown")
+        assert (await front.call("PUT", f"{path}/participants/{user}", front.token())).status_code == 201
+    shown = await front.call("GET", f"{path}/participants/me", front.token("player", 42))
+    assert shown.json()["score"] == 5
+
+
+async def test_a_join_on_its_way_when_its_user_is_removed_is_404(front):
+    tournament = await private(front, 42)
+    front.palio.applying = False
+    await front.call("DELETE", f"/v1/tournaments/{tournament}/participants/42", front.token())
+    front.palio.applying = True
+    assert problem(await front.join(tournament, 42, name="Ada")) == (404, "tournament_unknown")
+    assert front.palio.states[int(tournament)].members.joined == 0
+
+
+async def test_who_was_removed_from_a_public_tournament_stays_out_too(front):
+    tournament = await front.create()
+    path = f"/v1/tournaments/{tournament}/participants"
+    for user in (42, 43):
+        await front.join(tournament, user)
+    await front.call("DELETE", f"{path}/42", front.token())
+    await front.call("DELETE", f"{path}/me", front.token("player", 43))
+    assert problem(await front.join(tournament, 42)) == (403, "removed")
+    assert (await front.join(tournament, 43)).status_code == 201
+    assert (await front.call("PUT", f"{path}/42", front.token())).status_code == 201
+    assert (await front.join(tournament, 42)).status_code == 200
+
+
+async def test_a_rename_after_the_end_is_409_and_the_same_name_again_200(front):
+    tournament = await front.create()
+    await front.join(tournament, 42, name="Ada")
+    await front.call("POST", f"/v1/tournaments/{tournament}/end", front.token())
+    assert problem(await front.join(tournament, 42, name="Bea")) == (409, "already_over")
+    assert [(await front.join(tournament, 42, **body)).status_code for body in ({}, {"name": "Ada"})] == [200, 200]
 
 
 async def test_standings_are_shown_as_the_table_has_them(front):
