@@ -103,11 +103,6 @@ class Entity:
             self.view_key = key
         return self.view_body
 
-    def allows(self, viewer: int | None) -> bool:
-        """Whether this user may see it: anyone a public one, members a private one."""
-        state = self.state
-        return state.spec.visibility == "public" or (viewer is not None and state.members.slot(viewer) >= 0)
-
     def live_data(self) -> dict[str, Any]:
         """The live data as of now. Rows that are as they were the last time are the same objects, and never changed."""
         state, kept = self.state, self.top_rows

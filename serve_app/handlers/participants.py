@@ -6,7 +6,7 @@ import msgspec
 
 from actors.domain.messages import Join, Leave
 from actors.domain.values import decimal_score, rfc3339
-from serve_app.handlers.base import answered, query_int, viewer_of
+from serve_app.handlers.base import answered, query_int
 from serve_app.handlers.listing import tournament_item
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import TournamentHandlers, undecided
@@ -71,7 +71,7 @@ class ParticipantHandlers(TournamentHandlers):
         principal = await self.principal(request)
         user_id = self.user(request, principal)
         known = await self.visible(request.path["tournament"], principal)
-        reply = await self.reads.participant(known, user_id, viewer_of(principal))
+        reply = await self.reads.participant(known, user_id)
         if not reply.found:
             raise Problem(404, "participant_unknown", f"user {user_id} does not take part in tournament {known.text}")
         return reply_response(request, reply._replace(etag=""))

@@ -138,20 +138,23 @@ class ScoreHandlers(HandlersBase):
 
     async def _target(self, tournament: str, principal: Principal) -> Known:
         """The tournament of a submission: found, and not hidden from the caller."""
-        known = await self.reads.find(tournament)
+        now_s = time.monotonic()
+        try:
+            known = await self.visible(tournament, principal)
+        except Problem as problem:
+            found = self.reads.known(tournament)
+            if found is None:
+                raise
+            # while an owner restarts, who was a member a minute ago may submit: the fold judges all the same
+            member = (found.tournament_id, principal.user_id)
+            remembered_s = self._members.get(member)
+            if problem.status == 503 and remembered_s is not None and now_s - remembered_s < MEMBERSHIP_REMEMBERED_S:
+                return found
+            self._members.pop(member, None)
+            raise
         if known.public or principal.privileged:
             return known
         member = (known.tournament_id, principal.user_id)
-        now_s = time.monotonic()
-        try:
-            await self.require_member(known, principal)
-        except Problem as problem:
-            # while an owner restarts, who was a member a minute ago may submit: the fold judges all the same
-            remembered_s = self._members.get(member)
-            if problem.status == 503 and remembered_s is not None and now_s - remembered_s < MEMBERSHIP_REMEMBERED_S:
-                return known
-            self._members.pop(member, None)
-            raise
         self._members[member] = now_s
         self._members.move_to_end(member)
         if len(self._members) > MAX_MEMBERSHIPS:

@@ -13,13 +13,12 @@ import msgspec
 
 from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
 from actors.domain.values import tournament_id
-from serve_app.handlers.base import HandlersBase, answered, viewer_of
+from serve_app.handlers.base import HandlersBase, answered
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import NewTournament, changes_of, read_edit, read_new_tournament, spec_of
-from serve_app.security.auth import Principal
 from serve_app.services.appends import Commands, Issued, new_command_id
 from serve_app.services.container import Services
 from serve_app.services.known import Known
@@ -53,7 +52,7 @@ class TournamentHandlers(HandlersBase):
             first = None if key is None else await self._first_answer(identity, new)
             if first is None:
                 raise
-            return self._created(first, await self._view(first, principal))
+            return self._created(first, await self._view(first))
         command_id = new_command_id()
         create = Create(
             command_id=command_id,
@@ -69,7 +68,7 @@ class TournamentHandlers(HandlersBase):
         if issued.outcome is None:
             return undecided(issued, id=known.text)
         self.reads.remember(identity, public=known.public)
-        return self._created(known, await self._view(known, principal))
+        return self._created(known, await self._view(known))
 
     @answered
     async def edit_tournament(self, request: Request) -> Response:
@@ -83,7 +82,7 @@ class TournamentHandlers(HandlersBase):
         issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
             return undecided(issued)
-        return Response(200, await self._view(known, principal), dict(NO_STORE))
+        return Response(200, await self._view(known), dict(NO_STORE))
 
     @answered
     async def start_tournament(self, request: Request) -> Response:
@@ -117,12 +116,12 @@ class TournamentHandlers(HandlersBase):
             known = await self.reads.find(str(identity))
         except Problem:
             return None
-        reply = await self.reads.view(known, None)
+        reply = await self.reads.view(known)
         same = msgspec.json.decode(reply.body)
         return known if same["type"] == new.type and same["visibility"] == new.visibility else None
 
-    async def _view(self, known: Known, principal: Principal) -> bytes:
-        return (await self.reads.view(known, viewer_of(principal))).body
+    async def _view(self, known: Known) -> bytes:
+        return (await self.reads.view(known)).body
 
     def _created(self, known: Known, body: bytes) -> Response:
         return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})

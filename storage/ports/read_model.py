@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from storage.ports.owners import RankingsQuery, Reply
+from storage.ports.owners import A, Query
 
 
 class ReadModelRow(NamedTuple):
@@ -77,16 +77,8 @@ class ReadModel(Protocol):
         """
         ...
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        """As `Owners.view`, or None when the copy holds nothing of this tournament."""
-        ...
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        """As `Owners.rankings`, or None."""
-        ...
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
-        """As `Owners.participant`, or None."""
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """As `Owners.read`, or None when the copy holds nothing of this tournament. For access, the view, rankings and participants."""
         ...
 
     async def close(self) -> None:

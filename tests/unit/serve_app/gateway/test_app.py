@@ -382,7 +382,7 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
         gateway.api.reads._cache.clear()
         method, body = ("POST", b'{"event_id":"a","score":1}') if "scores" in path else ("GET", b"")
         head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(gateway)['authorization']}\r\n"
-        before = gateway.palio.owners.calls.get("view", 0)
+        before = gateway.palio.owners.calls.get("access", 0)
         for _ in range(10):
             client = socket.create_connection(("127.0.0.1", gateway.server.port))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -393,7 +393,7 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
         async with asyncio.timeout(WAIT_S):
             while gateway.server._server.server_state.tasks:
                 await asyncio.sleep(0.01)
-        assert gateway.palio.owners.calls["view"] > before
+        assert gateway.palio.owners.calls["access"] > before
         assert not caplog.records
 
 

@@ -28,7 +28,7 @@ class Owner:
 
     def snapshot(self) -> LiveSnapshot:
         recent = tuple((seq, b"[]") for seq in range(max(1, self.seq - self._kept + 1), self.seq + 1))
-        return LiveSnapshot(True, True, True, self.epoch, self.seq, b"{}", recent)
+        return LiveSnapshot(True, True, self.epoch, self.seq, b"{}", recent)
 
 
 class Watcher:
