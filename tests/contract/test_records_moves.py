@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
+import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -318,15 +319,12 @@ async def test_what_lay_on_several_shards_by_slots_is_brought_together(
     await first.close()
     # as version 2 had it: odd tournaments on shard 1, even ones on shard 0, offsets of partitions on shard 0, no map of partitions
     for table in ("tournaments", "tournament_participants", "snapshots", "outbox"):
-        await swap(mysql_servers, two, table, "tournament_id % 2")
-    await swap(mysql_servers, two, "projected", "scope LIKE 'tournament-%'")
-    stale = f"INSERT INTO {DATABASE}.tournaments SELECT * FROM {DATABASE}.aside WHERE tournament_id = 5;"
-    for shard, sql in (
-        (0, f"{stale} UPDATE {DATABASE}.tournaments SET log_offset = 10, name = 'old' WHERE tournament_id = 5;"),
-        (1, ""),
-    ):
-        sql += f"DELETE FROM {DATABASE}.shard_partitions; DROP TABLE {DATABASE}.aside;"
+        await swap(two, table, "tournament_id % 2")
+    await swap(two, "projected", "scope LIKE 'tournament-%'")
+    for shard in (0, 1):
+        sql = f"DELETE FROM {DATABASE}.shard_partitions;"
         await asyncio.to_thread(mysql_servers.sql, f"mysql-{shard}-primary", sql)
+    await asyncio.to_thread(leave_older_rows, two)
     real, calls = moves._delete_partition, 0
 
     async def cut_off(*arguments: object) -> None:
@@ -348,38 +346,43 @@ async def test_what_lay_on_several_shards_by_slots_is_brought_together(
     await again.close()
 
 
-async def swap(servers: RunningMysql, options: MysqlOptions, table: str, on_second: str) -> None:
-    """Put a table's rows that meet a condition on the second shard, and all others on the first."""
-    import pymysql
+def connect(options: MysqlOptions, shard: int) -> pymysql.Connection:
+    primary = options.shards[shard].primary
+    return pymysql.connect(
+        host=primary.host, port=primary.port, user=options.user, password=options.password,
+        database=options.database, autocommit=True, max_allowed_packet=64 << 20,
+    )  # fmt: skip
 
-    def connect(shard: int) -> pymysql.Connection:
-        primary = options.shards[shard].primary
-        return pymysql.connect(
-            host=primary.host, port=primary.port, user=options.user, password=options.password,
-            database=options.database, autocommit=True, max_allowed_packet=64 << 20,
-        )  # fmt: skip
+
+async def swap(options: MysqlOptions, table: str, on_second: str) -> None:
+    """Put a table's rows that meet a condition on the second shard, and all others on the first."""
 
     def work() -> None:
-        with connect(0) as first, connect(1) as second:
-            sides = ((first, second, f"NOT ({on_second})"), (second, first, on_second))
-            rows = []
-            for mine, _, wanted in sides:
+        with connect(options, 0) as first, connect(options, 1) as second:
+            sides = ((first, second, on_second), (second, first, f"NOT ({on_second})"))
+            found = []
+            for mine, _, leaving in sides:
                 cursor = mine.cursor()
-                cursor.execute(f"SELECT * FROM {table} WHERE NOT ({wanted})")
-                rows.append(cursor.fetchall())
-                cursor.execute(f"DELETE FROM {table} WHERE NOT ({wanted})")
-            for (_, other, _), found in zip(sides, rows, strict=True):
-                for row in found:
+                cursor.execute(f"SELECT * FROM {table} WHERE {leaving}")
+                found.append(cursor.fetchall())
+                cursor.execute(f"DELETE FROM {table} WHERE {leaving}")
+            for (_, other, _), rows in zip(sides, found, strict=True):
+                for row in rows:
                     other.cursor().execute(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})", row)
-            if table == "tournaments":
-                second.cursor().execute("CREATE TABLE IF NOT EXISTS aside LIKE tournaments")
-                cursor = second.cursor()
-                cursor.execute("SELECT * FROM tournaments WHERE tournament_id = 5")
-                (five,) = cursor.fetchall()
-                first.cursor().execute("CREATE TABLE IF NOT EXISTS aside LIKE tournaments")
-                first.cursor().execute(f"INSERT INTO aside VALUES ({', '.join(['%s'] * len(five))})", five)
 
     await asyncio.to_thread(work)
+
+
+def leave_older_rows(options: MysqlOptions) -> None:
+    """As a move of slots leaves them: of 5 (on shard 1) where its partition will lie, of 14 (on shard 0) where it will not."""
+    with connect(options, 0) as first, connect(options, 1) as second:
+        for number, newest, older in ((5, second, first), (14, first, second)):
+            cursor = newest.cursor()
+            cursor.execute("SELECT * FROM tournaments WHERE tournament_id = %s", number)
+            (row,) = cursor.fetchall()
+            cursor = older.cursor()
+            cursor.execute(f"INSERT INTO tournaments VALUES ({', '.join(['%s'] * len(row))})", row)
+            cursor.execute("UPDATE tournaments SET log_offset = 10, name = 'old' WHERE tournament_id = %s", number)
 
 
 # -- the command --------------------------------------------------------------------------------------------------------
