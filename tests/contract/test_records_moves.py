@@ -378,11 +378,11 @@ def leave_older_rows(options: MysqlOptions) -> None:
     with connect(options, 0) as first, connect(options, 1) as second:
         for number, newest, older in ((5, second, first), (14, first, second)):
             cursor = newest.cursor()
-            cursor.execute("SELECT * FROM tournaments WHERE tournament_id = %s", number)
+            cursor.execute("SELECT * FROM tournaments WHERE tournament_id = %s", (number,))
             (row,) = cursor.fetchall()
             cursor = older.cursor()
             cursor.execute(f"INSERT INTO tournaments VALUES ({', '.join(['%s'] * len(row))})", row)
-            cursor.execute("UPDATE tournaments SET log_offset = 10, name = 'old' WHERE tournament_id = %s", number)
+            cursor.execute("UPDATE tournaments SET log_offset = 10, name = 'old' WHERE tournament_id = %s", (number,))
 
 
 # -- the command --------------------------------------------------------------------------------------------------------
