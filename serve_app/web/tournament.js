@@ -126,7 +126,7 @@ function header(id) {
   const pill = statusPill();
   const clock = clockFace();
   const bar = timeBar();
-  const title = el("h1");
+  const title = el("bdi");
   const crowd = el("span", { class: "fact-number" });
   const capacity = el("span", { class: "fact-more" });
   const phrases = el("ul", { class: "rules" });
@@ -138,7 +138,7 @@ function header(id) {
     el(
       "div",
       { class: "t-main" },
-      el("div", { class: "t-title" }, title, pill.element),
+      el("div", { class: "t-title" }, el("h1", {}, title), pill.element),
       phrases,
       el(
         "div",
