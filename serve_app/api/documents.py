@@ -165,10 +165,14 @@ class CommandOutcome(Document):
 
 
 class RejectedItem(Document):
-    """An item of a batch that was not taken: `malformed`, `invalid` or `tournament_unknown`."""
+    """An item of a batch that was not taken: `malformed`, `invalid` or `tournament_unknown`.
+
+    `index` is its place among the items, the first is 0; `line`, of NDJSON, its line in the body, the first is 1 (blank lines are no items).
+    """
 
     index: int
     code: str
+    line: int | None = None
 
 
 class BatchAnswer(Document):

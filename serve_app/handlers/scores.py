@@ -114,7 +114,7 @@ class ScoreHandlers(HandlersBase):
         principal = await self.caller(request)
         if principal.role != "service":
             raise Problem(403, "role_forbidden", "expected the role service")
-        items, rejected = read_batch(request, self.config.max_body_bytes)
+        items, rejected, lines = read_batch(request, self.config.max_body_bytes)
         await self._find_all({item.tournament_id for item in items if item is not None})
         records: list[NewRecord] = []
         for index, item in enumerate(items):
@@ -133,7 +133,10 @@ class ScoreHandlers(HandlersBase):
         if records:
             await self.services.appends.submit(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
-        told = [{"index": index, "code": code} for index, code in sorted(rejected)]
+        told = [
+            {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
+            for index, code in sorted(rejected)
+        ]
         return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))
 
     async def _target(self, tournament: str, principal: Principal) -> Known:

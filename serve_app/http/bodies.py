@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from serve_app.config import FrontConfig
 from serve_app.http.messages import Request
-from serve_app.http.problems import FieldError, Problem
+from serve_app.http.problems import FieldError, Problem, unavailable
+from serve_app.metrics import UNREAD_BODY_BYTES
 
 T = TypeVar("T", bound=msgspec.Struct)
 Check = Callable[[Any], object]
@@ -151,16 +154,79 @@ def media_type(request: Request) -> str:
 
 
 def require_json(request: Request, max_bytes: int) -> bytes:
-    """The body of a request that must be JSON. Raises Problem 413, 415."""
-    if len(request.body) > max_bytes:
-        raise too_large(max_bytes)
+    """The body of a request that must be JSON. Raises Problem 400, 413, 415."""
     given = media_type(request)
     if given and given != "application/json" and not _JSON_TYPE.fullmatch(given):
         raise Problem(415, "unsupported_media_type", f"expected application/json, got {given[:100]}")
-    return request.body
+    return decoded_body(request, max_bytes)
 
 
-def too_large(max_bytes: int) -> Problem:
-    """413, for a body beyond the limit."""
-    detail = f"expected a body of at most {max_bytes} bytes"
+def decoded_body(request: Request, max_bytes: int) -> bytes:
+    """The body without its Content-Encoding, none or gzip; at most `max_bytes`, before as after. Raises Problem 400, 413, 415."""
+    if len(request.body) > max_bytes:
+        raise too_large(max_bytes)
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return request.body
+    if coding not in ("gzip", "x-gzip"):
+        detail = f"expected the Content-Encoding gzip, or none, got {coding[:100]}"
+        raise Problem(415, "unsupported_media_type", detail, headers={"accept-encoding": "gzip, identity"})
+    return _gunzip(request.body, max_bytes)
+
+
+def _gunzip(data: bytes, max_bytes: int) -> bytes:
+    """One gzip member (RFC 1952), inflated no further than the limit."""
+    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        inflated = member.decompress(data, max_bytes + 1)
+    except zlib.error as error:
+        raise malformed(error) from error
+    if len(inflated) > max_bytes:
+        raise too_large(max_bytes)
+    if not member.eof or member.unused_data:
+        raise malformed(ValueError("expected the whole of one gzip member, and nothing behind it"))
+    return inflated
+
+
+def too_large(max_bytes: int, whose: str = "") -> Problem:
+    """413, for a body beyond the limit; `whose` bodies are limited so, if not all."""
+    detail = f"expected a body of at most {max_bytes} bytes{whose}"
     return Problem(413, "too_large", detail, [FieldError("", detail)])
+
+
+def body_limit(config: FrontConfig, size_bytes: int, authorization: str | None) -> int:
+    """How large a body may be that has come to this size: little from anyone, more with a token, which must then verify.
+
+    Raises Problem 413.
+    """
+    most = config.max_body_bytes
+    small = min(config.max_unverified_body_bytes, most)
+    if size_bytes <= small:
+        return small
+    if size_bytes > most:
+        raise too_large(most)
+    if authorization is None:
+        raise too_large(small, " without a token")
+    return most
+
+
+class UnreadBodies:
+    """How many bytes of bodies a process holds that are not whole, or wait for their turn.
+
+    When full, bodies that grow are refused with 503; already at half of it those without a token that verifies.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+
+    def add(self, more_bytes: int) -> None:
+        """Count so many more, or less."""
+        self.held_bytes += more_bytes
+        UNREAD_BODY_BYTES.inc(more_bytes)
+
+    def check(self, verified: Callable[[], bool]) -> None:
+        """Raises Problem 503 when full for a caller of whom `verified` tells whether the token is known to be good."""
+        held_bytes = self.held_bytes
+        if held_bytes > self.max_bytes // 2 and (held_bytes > self.max_bytes or not verified()):
+            raise unavailable("unavailable", "too many request bodies are arriving at once")

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -23,6 +24,7 @@ from serve_app.live.backpressure import SlowSockets
 from serve_app.live.limits import HubLimits
 from serve_app.live.protocol import (
     CLOSE_DRAINING,
+    NOT_ALLOWED,
     NOT_FOUND,
     MessageId,
     Position,
@@ -69,6 +71,7 @@ class Hub:
         self.limits = limits
         self.topics: dict[int, Topic] = {}
         self.sockets: set[Socket] = set()
+        self._by_address: Counter[str] = Counter()
         self.draining = False
         self._on_status = on_status
         self.feed = UpdatesFeed(updates, self._deliver)
@@ -96,17 +99,27 @@ class Hub:
         """Whether no further socket may come."""
         return len(self.sockets) >= self.limits.max_sockets
 
+    def sockets_of(self, address: str) -> int:
+        """How many sockets an address has."""
+        return self._by_address[address]
+
     def join(self, socket: Socket) -> None:
         """A socket has come."""
         self.sockets.add(socket)
+        self._by_address[socket.address] += 1
         SOCKETS.set(len(self.sockets))
 
     def leave(self, socket: Socket) -> None:
         """A socket is gone; a second call does nothing."""
+        if socket not in self.sockets:
+            return
         for subscription in socket.subscriptions.values():
             self._detach(subscription)
         socket.subscriptions.clear()
-        self.sockets.discard(socket)
+        self.sockets.remove(socket)
+        self._by_address[socket.address] -= 1
+        if not self._by_address[socket.address]:
+            del self._by_address[socket.address]
         self.slow.forget(socket)
         SOCKETS.set(len(self.sockets))
 
@@ -174,10 +187,16 @@ class Hub:
                 subscription.me = False
                 self.standings.leave(subscription)
 
+    def lose_rights(self, socket: Socket) -> None:
+        """The socket's user sees all no more: private subscriptions that rest on that end, answered ones at once."""
+        for subscription in list(socket.subscriptions.values()):
+            if subscription.answered and subscription.topic.public is False and not self.permitted(subscription):
+                self.end(subscription, NOT_ALLOWED, "this tournament is no longer visible to you")
+
     def permitted(self, subscription: Subscription) -> bool:
         """Whether it is known that this subscriber may see the tournament."""
         topic, socket = subscription.topic, subscription.socket
-        return topic.public is True or (topic.public is False and (socket.sees_all or socket.user in topic.granted))
+        return topic.public is True or (topic.public is False and (socket.sees_all or subscription.admitted))
 
     def serve(self, subscription: Subscription, longest: int = CATCH_UP_FRAMES) -> None:
         """Send a waiting subscription its start and make it live, or have what is missing fetched."""
@@ -216,6 +235,7 @@ class Hub:
         if frames and self._on_status is not None:
             self._on_status(topic.tournament_id)
         self._fan_out(topic, frames)
+        self.watch_changes(topic)
         for epoch, seq, payload in topic.take_pending():
             self._take(topic, epoch, seq, payload)
         for subscription in [s for s in topic.waiting if self.permitted(s)]:
@@ -239,10 +259,10 @@ class Hub:
         self.sync.forget(topic)
         TOPICS.set(len(self.topics))
 
-    def watch_changes(self, topic: Topic, on: bool) -> None:
-        """Whether `me` needs to hear who changed."""
+    def watch_changes(self, topic: Topic) -> None:
+        """Hear who changed where that matters: for `me`, and for who may see a private tournament."""
         channel = changed_channel(topic.tournament_id)
-        if on:
+        if topic.me or topic.public is False:
             self._channels[channel] = topic
             self.feed.watch(channel)
         else:
@@ -268,7 +288,6 @@ class Hub:
         self.standings.leave(subscription)
         if not topic.watched:
             topic.idle_since = time.monotonic()
-            topic.granted.clear()
 
     def _deliver(self, publication: Publication) -> None:
         if publication.lost:
@@ -276,12 +295,12 @@ class Hub:
             topic = self._channels.get(publication.channel)
             for missed in lost or ([topic] if topic is not None else []):
                 self.resync(missed, "lost")
-                self.standings.changed(missed, None)
+                self._changed(missed, None)
         topic = self._channels.get(publication.channel)
         if topic is None or (publication.lost and not publication.payload):
             return
         if publication.channel.endswith(":changed"):
-            self.standings.changed(topic, decode_changed(publication.payload))
+            self._changed(topic, decode_changed(publication.payload))
             return
         started = time.perf_counter()
         try:
@@ -291,6 +310,11 @@ class Hub:
             return
         self._take(topic, epoch, seq, publication.payload)
         PUSH_SECONDS.observe(time.perf_counter() - started)
+
+    def _changed(self, topic: Topic, users: set[int] | None) -> None:
+        """These users scored, joined, left or were removed (None: anyone may have)."""
+        self.standings.changed(topic, users)
+        self.sync.members_changed(topic, users)
 
     def _take(self, topic: Topic, epoch: int, seq: int, payload: bytes) -> None:
         taken, frame = topic.offer(epoch, seq, payload)

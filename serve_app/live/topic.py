@@ -26,9 +26,11 @@ class Socket(Protocol):
     """What the hub needs of a live socket. `write` is the transport's own, for the fan-out: it takes whole WebSocket frames and may raise
     RuntimeError on a closed socket; `send` does the same and drops what can no longer be sent.
 
-    `paused`: more is unsent than a socket may have. `user`: who authenticated; `sees_all`: a service or an operator.
+    `address`: whose it is, for the count. `paused`: more is unsent than a socket may have. `user`: who authenticated; `sees_all`: a service
+    or an operator.
     """
 
+    address: str
     write: Write
     paused: bool
     user: int | None
@@ -48,6 +50,7 @@ class Subscription:
     """One socket's interest in one tournament. Compared by identity."""
 
     __slots__ = (
+        "admitted",
         "answered",
         "me",
         "me_sent",
@@ -69,6 +72,7 @@ class Subscription:
         self.since = since
         self.me = me
         self.me_user: int | None = None  # whose standing is sent, while it is
+        self.admitted = False  # the owner lets this user see a private tournament
         self.answered = False
         self.shown = False  # a copy was sent while the owner did not answer
         self.me_sent: Standing | bool | None = False  # False: nothing yet
@@ -94,7 +98,6 @@ class Topic:
 
     __slots__ = (
         "epoch",
-        "granted",
         "idle_since",
         "live",
         "me",
@@ -115,7 +118,6 @@ class Topic:
         self.seq = -1
         self.synced = False
         self.public: bool | None = None
-        self.granted: set[int] = set()  # users who may see a private one
         self.snapshot = b""
         self.snapshot_seq = -1
         self.ring: deque[tuple[int, bytes]] = deque(maxlen=RING_FRAMES)
