@@ -57,7 +57,7 @@ function nothingHere(root, _parameters, context) {
 }
 
 function setTitle(title) {
-  document.title = title ? `${isolated(title)} · Palio` : "Palio";
+  document.title = title ? `${title} · Palio` : "Palio";
 }
 
 function showPlayer(why = null) {

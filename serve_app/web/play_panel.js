@@ -225,7 +225,7 @@ function placeCard() {
 }
 
 function joinForm(name, submit) {
-  const input = el("input", { id: "join-name", type: "text", value: name, maxlength: 64, required: true, autocomplete: "nickname" });
+  const input = el("input", { id: "join-name", type: "text", dir: "auto", value: name, maxlength: 64, required: true, autocomplete: "nickname" });
   const button = el("button", { type: "submit", class: "button primary", text: "Join" });
   const onSubmit = (event) => {
     event.preventDefault();

@@ -9,7 +9,7 @@ import { connectionChip } from "./connection.js";
 import { clockFace, everyTick, phase, timeBar } from "./countdown.js";
 import { arrange, el, setText } from "./dom.js";
 import { banner } from "./emblem.js";
-import { count, rules, timeRange } from "./format.js";
+import { count, isolated, rules, timeRange } from "./format.js";
 import { errorPanel } from "./notice.js";
 import { keepDoing } from "./pages.js";
 import { PlayPanel } from "./play_panel.js";
@@ -52,7 +52,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     view = { ...view, ...next };
     layOut();
     head.show(view);
-    setTitle(view.name);
+    setTitle(isolated(view.name));
     board.show(view);
     play.show(view);
     jump.hidden = view.status === "finished" || view.status === "cancelled";

@@ -346,9 +346,11 @@ async def test_names_keep_their_direction_of_writing_to_themselves(page: Page) -
         const table = rankTable({caption: 'x'});
         table.top.update([row]);
         const texts = (root) => [...root.querySelectorAll('bdi')].map((node) => node.textContent);
+        const first = podium([row]);
         delete document.createElement;
-        return [texts(card.element), card.leader.textContent, texts(podium([row])), texts(table.element)];
+        const {isolated} = await import('/format.js');
+        return [isolated('a\\u2069b'), texts(card.element), card.leader.textContent, texts(first), texts(table.element)];
         """,
         name,
     )
-    assert shown == [[name], f"Led by \u2068{name}\u2069 \u00b7 5.00", [name], [name]]
+    assert shown == ["\u2068ab\u2069", [name], "Led by \u2068\u05d0\u05d1 \u2069 \u00b7 5.00", [name], [name]]
