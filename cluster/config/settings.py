@@ -18,6 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from cluster.config.servers import ServerSettings
 from cluster.errors import SettingsError
+from serve_app.http.cors import Cors
 from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
@@ -120,6 +121,10 @@ class Settings(ServerSettings):
         "",
         description="Addresses and networks of the proxies in front, `10.0.0.0/8,127.0.0.1`: their X-Forwarded-For says who calls.",
     )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may call with a token, `https://game.example,https://www.game.example`, or `*`.",
+    )
     rate_limit_entries: int = Field(
         100_000, ge=1, description="Callers whose rate is remembered in a process; the least recent is forgotten."
     )
@@ -204,6 +209,12 @@ class Settings(ServerSettings):
     @classmethod
     def _proxies(cls, value: str) -> str:
         TrustedProxies(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        Cors("", (), value)
         return value
 
     @field_validator("gateway_public_url")

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from serve_app.http.caching import PERSONAL
 from serve_app.http.messages import Response
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ def problem_response(problem: Problem, reference: str = "") -> Response:
         errors=list(problem.errors),
         reference=reference,
     )
-    headers = {"cache-control": "no-store", **problem.headers}
+    headers = {**PERSONAL, **problem.headers}
     return Response(problem.status, msgspec.json.encode(body), headers, PROBLEM_JSON)
 
 

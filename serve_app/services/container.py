@@ -10,6 +10,7 @@ from typing import Final
 
 from actors.domain.signing import Signer
 from serve_app.config import FrontConfig
+from serve_app.http.cors import Cors
 from serve_app.metrics import PortMetrics
 from serve_app.security.auth import Authenticator
 from serve_app.security.client_address import TrustedProxies
@@ -41,6 +42,7 @@ class Services:
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
+    cors: Cors
     waiters: Waiters
     reads: Reads
     appends: Appends
@@ -82,6 +84,7 @@ async def open_services(
         authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
         limiter=Limiter(config),
         proxies=TrustedProxies(config.trusted_proxies),
+        cors=Cors(config.listen_host, config.listen_ports, config.cors_origins),
         waiters=waiters,
         reads=Reads(config, owners, records, read_model, log.partitions),
         appends=appends,

@@ -93,7 +93,7 @@ async def test_lists_and_everything_of_a_private_tournament_are_personal(front):
     for path in ("/v1/tournaments", "/v1/users/me/tournaments", "/v1/users/me/prizes"):
         assert (await front.call("GET", path, front.token())).headers["cache-control"] == "private, no-store"
     hidden = await front.call("GET", f"/v1/tournaments/{tournament}")
-    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "no-store")
+    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "private, no-store")
 
 
 @pytest.mark.parametrize(
