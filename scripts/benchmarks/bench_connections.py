@@ -25,6 +25,14 @@ from scripts.benchmarks.harness.measured_palio import MeasuredPalio, table
 CLOSED_WAIT_S = 60.0
 BLOCKS = 10
 MIB = 1 << 20
+HEAD = [
+    "connections",
+    "gateway before, MiB",
+    "after, MiB",
+    "bytes a connection",
+    "connections a second",
+    "MiB of updates",
+]
 
 
 def memory(palio: MeasuredPalio) -> int:
@@ -74,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> str:
         parser.error(f"expected --connections as a multiple of {BLOCKS} times --sockets, and that of --clients")
     rows = []
     with MeasuredPalio() as palio:
-        contest = set_up(palio, tournaments=1)
+        contest = set_up(palio, "last", tournaments=1)
         [tournament], [[user, *_]] = contest.tournaments, contest.members
         place = Place(palio.settings.gateway_port, tournament, user, palio.token("service", 1))
         held = [memory(palio)]
@@ -94,18 +102,11 @@ def main(argv: Sequence[str] | None = None) -> str:
                     f"{received / MIB:,.0f}",
                 ]
             )
-            print("  ".join(rows[-1]), file=sys.stderr, flush=True)
-    head = [
-        "connections",
-        "gateway before, MiB",
-        "after, MiB",
-        "bytes a connection",
-        "connections a second",
-        "MiB of updates",
-    ]
+            progress = dict(zip(HEAD, rows[-1], strict=True))
+            print(", ".join(f"{name}: {value}" for name, value in progress.items()), file=sys.stderr, flush=True)
     later = options.connections - options.connections // BLOCKS
     text = (
-        f"{table(head, rows)}\n\n"
+        f"{table(HEAD, rows)}\n\n"
         f"bytes kept per connection: {(held[-1] - held[1]) / later:,.0f} after the first tenth; from the start, with what "
         f"{options.sockets:,} sockets at once need: {(held[-1] - held[0]) / options.connections:,.0f}"
     )
