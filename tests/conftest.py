@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +19,15 @@ def palio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPalio]:
     print(f"palio: ready in {running.started_in_s:.1f} s")
     yield running
     assert running.stop() == 0, "".join(running.output)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mounted)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    yield mounted
+    subprocess.run(["umount", str(mounted)], check=True)

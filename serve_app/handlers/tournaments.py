@@ -53,6 +53,8 @@ class TournamentHandlers(HandlersBase):
             if first is None:
                 raise
             return self._created(first, await self._view(first))
+        known = self.reads.fresh(identity, public=spec.visibility == "public")
+        await self.services.log_clock.require_right(known.partition)
         command_id = new_command_id()
         create = Create(
             command_id=command_id,
@@ -63,7 +65,6 @@ class TournamentHandlers(HandlersBase):
             salt=secrets.token_hex(16),
             request_digest=hashlib.blake2b(_canonical(new), digest_size=16).hexdigest(),
         )
-        known = self.reads.fresh(identity, public=spec.visibility == "public")
         issued = await self.commands.issue(known, command_id, create, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
             return undecided(issued, id=known.text)

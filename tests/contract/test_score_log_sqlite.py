@@ -140,9 +140,12 @@ async def test_a_full_disk_appends_nothing_of_the_call_and_recovers(small_disk: 
         await log.append([NewRecord(0, b"1", bytes(30_000))])
     with pytest.raises(LogDiskFullError):
         await log.dead_letter([DeadLetter(LogRecord(0, 0, 0, b"1", bytes(30_000)), "malformed", "")])
+    with pytest.raises(LogDiskFullError):
+        await log.check_writable()
     assert (await log.bounds())[0].last == accepted - 1
     assert sum(len(part.records) for part in await reader.poll(1_000, 0)) == accepted
     ballast.unlink()
+    await log.check_writable()
     assert await log.append([NewRecord(0, b"1", bytes(30_000))]) == [accepted]
     assert sum(len(part.records) for part in await reader.poll(1_000, 5_000)) == 1
     await log.close()

@@ -191,6 +191,23 @@ async def test_ready_while_only_the_records_of_what_is_asked_for_are_away(front,
     assert (await front.call("GET", "/readyz")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (LogDiskFullError("full"), "disk_full", "the disk under the score log is full"),
+        (LogUnavailableError("too few replicas"), "log_unavailable", "the score log does not answer"),
+    ],
+)
+async def test_not_ready_while_the_log_cannot_be_written(front, error, code, reason):
+    """Though it can be read."""
+    front.palio.log.error = error
+    answer = await front.call("GET", "/readyz")
+    assert problem(answer) == (503, code)
+    assert answer.json()["detail"] == reason
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await front.call("GET", "/healthz")).status_code == 200
+
+
 @pytest.mark.parametrize("broken", ["owners", "waiters", "log"])
 async def test_not_ready_when_something_does_not_answer(front, broken, monkeypatch):
     if broken == "owners":
