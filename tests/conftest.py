@@ -23,10 +23,10 @@ def palio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPalio]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
+    """A file system of 4 MB."""
     mounted = tmp_path / "disk"
     mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mounted)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mounted)]
     if subprocess.run(command, capture_output=True).returncode != 0:
         pytest.skip("mounting a tmpfs needs root")
     yield mounted

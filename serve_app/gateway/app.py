@@ -1,21 +1,25 @@
-"""The gateway's ASGI app: the data plane's HTTP calls over the shared handlers, and `/v1/live` over the hub.
+"""The gateway's app: the data plane's HTTP calls over the shared handlers, and `/v1/live` over the hub.
 
-Plain ASGI, so any server carries it; live sockets need `serve_app.live.connection.LiveConnection`, which hands the connection over.
-`serve_app.gateway.fast_path` answers the hottest calls without coming here.
+HTTP requests come whole from `serve_app.gateway.fast_path`, which answers the most frequent ones without coming here. Live sockets come by ASGI
+from `serve_app.live.connection.LiveConnection`, which hands the connection over.
 """
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import answer_other_method, handler_names
-from serve_app.http.bodies import too_large
-from serve_app.http.cors import CORS_HEADERS, is_preflight, preflight_response
+from serve_app.http.bodies import UnreadBodies
+from serve_app.http.cors import is_preflight, preflight_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.live.connection import CONNECTION, LiveConnection
@@ -27,6 +31,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
 
+logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
 MAX_QUERY_FIELDS: Final = 20
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -42,6 +47,7 @@ class GatewayApp:
         self.handlers = handlers
         self.hub = hub
         self.config = handlers.config
+        self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
         self._routes: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
             (
                 re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)),
@@ -51,48 +57,34 @@ class GatewayApp:
         ]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """ASGI 3: `http` and `websocket` scopes."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
+        """ASGI 3, `websocket` scopes only: HTTP comes from the connection, to `answer`."""
+        if scope["type"] != "websocket":
+            raise ValueError(f"expected a websocket scope, got {scope['type']}")
+        try:
             await self._websocket(scope, receive, send)
-        else:
-            raise ValueError(f"expected an http or websocket scope, got {scope['type']}")
+        except Exception:
+            logger.exception("a live socket failed")  # the server's own line is kept short, as clients can cause those
+            raise
 
-    async def _http(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if is_preflight(scope["method"], headers):
-            response = preflight_response()
-            await _respond(send, response, response.headers)
-            return
+    async def answer(self, exchange: Exchange, client: str) -> Response:
+        """The answer to a request, whatever it is."""
+        method = exchange.method.decode("ascii")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()}
+        if is_preflight(method, headers):
+            return preflight_response()
         try:
-            async with asyncio.timeout(self.config.request_timeout_s):
-                response = await self._answer(scope, headers, receive)
-        except TimeoutError:
-            error = unavailable("unavailable", f"not answered within {self.config.request_timeout_s:g} s")
-            response = self.handlers.error_response(error, "gateway")
-        except _GoneError:
-            return
-        await _respond(send, response, {**response.headers, **CORS_HEADERS})
-
-    async def _answer(self, scope: Mapping[str, Any], headers: Mapping[str, str], receive: Receive) -> Response:
-        try:
-            methods, path = self._route(scope["path"])
-            handler = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
+            url = httptools.parse_url(exchange.target)
+            methods, path = self._route(unquote((url.path or b"").decode("latin-1")))
+            handler = methods.get("GET" if method == "HEAD" else method)
             if handler is None:
-                return answer_other_method(scope["method"], methods)
-            body = await _read_body(receive, headers, self.config.max_body_bytes)
-            query = dict(
-                parse_qsl(
-                    scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS
-                )
-            )
+                return answer_other_method(method, methods)
+            query = (url.query or b"").decode("latin-1")
+            fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
         except Problem as problem:
             return self.handlers.error_response(problem, "gateway")
-        except ValueError as error:
-            return self.handlers.error_response(Problem(400, "malformed", f"query: {error}"), "gateway")
-        client = self.handlers.services.proxies.client(scope["client"], scope["headers"])
-        return await handler(Request(scope["method"], headers, query, path, body, client))
+        except (ValueError, httptools.HttpParserInvalidURLError) as error:
+            return self.handlers.error_response(Problem(400, "malformed", f"target: {error}"), "gateway")
+        return await handler(Request(method, headers, fields, path, bytes(exchange.body), client))
 
     def _route(self, path: str) -> tuple[dict[str, Handler], dict[str, str]]:
         """The handlers by method, and the path's parameters. Raises Problem 404."""
@@ -104,13 +96,14 @@ class GatewayApp:
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        connection: LiveConnection = scope["extensions"][CONNECTION]
-        problem = self._refusal(scope)
+        connection: LiveConnection = scope["extensions"].pop(CONNECTION)  # which holds the scope
+        address = self.handlers.services.proxies.client(scope["client"], scope["headers"])
+        problem = self._refusal(scope, address)
         if problem is not None:
-            await _refuse(send, self.handlers.error_response(problem, "live"))
-            connection.handshake_complete = True  # or uvicorn logs an error for each refusal
+            self._refuse(connection, problem)
             return
-        session = LiveSession(connection, self.hub, self.handlers.services.authenticator, self.config.max_subscriptions)
+        authenticator = self.handlers.services.authenticator
+        session = LiveSession(connection, self.hub, authenticator, self.config.max_subscriptions, address)
         # Counted from here on, or a burst of handshakes would pass the limit together.
         self.hub.join(session)
         try:
@@ -120,8 +113,7 @@ class GatewayApp:
         finally:
             session.leave()
 
-    def _refusal(self, scope: Mapping[str, Any]) -> Problem | None:
-        """Why a handshake is refused: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
+    def _refusal(self, scope: Mapping[str, Any], address: str) -> Problem | None:
         if scope["path"] != LIVE_PATH:
             return Problem(404, "not_found", f"live sockets are at {LIVE_PATH}")
         if scope["subprotocols"] and SUBPROTOCOL not in scope["subprotocols"]:
@@ -130,47 +122,17 @@ class GatewayApp:
             return unavailable("draining", "this server is stopping; connect again")
         if self.hub.full:
             return unavailable("too_many_sockets", f"all {self.hub.limits.max_sockets} live connections are taken", 5)
+        if self.hub.sockets_of(address) >= self.hub.limits.max_sockets_per_address:
+            detail = f"expected at most {self.hub.limits.max_sockets_per_address} live connections of an address"
+            return Problem(429, "too_many_sockets_of_address", detail, headers={"retry-after": "5"})
         return None
 
+    def refuse_handshake(self, connection: LiveConnection, status: int, detail: str) -> None:
+        """See `serve_app.live.connection.LiveApp`."""
+        code = {408: "request_timeout", 414: "too_large", 431: "too_large"}.get(status, "malformed")
+        self._refuse(connection, Problem(status, code, detail))
 
-class _GoneError(Exception):
-    """The client left before its request was whole."""
-
-
-async def _read_body(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is known to be too large, 400 for a wrong length, _GoneError."""
-    announced = headers.get("content-length", "0")
-    if announced.isdigit() and int(announced[:20]) > max_bytes:
-        raise too_large(max_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _GoneError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-async def _respond(send: Send, response: Response, headers: Mapping[str, str]) -> None:
-    await send({"type": "http.response.start", "status": response.status, "headers": _raw_headers(response, headers)})
-    await send({"type": "http.response.body", "body": response.body})
-
-
-async def _refuse(send: Send, response: Response) -> None:
-    headers = _raw_headers(response, response.headers)
-    await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": response.body})
-
-
-def _raw_headers(response: Response, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    if response.status not in (204, 304):
-        raw.append((b"content-type", response.content_type.encode()))
-        raw.append((b"content-length", b"%d" % len(response.body)))
-    return raw
+    def _refuse(self, connection: LiveConnection, problem: Problem) -> None:
+        """Refuse a live handshake: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
+        response = self.handlers.error_response(problem, "live")
+        connection.refuse(STATUS_LINE[response.status] + b"connection: close\r\n" + head_and_body(response))

@@ -86,15 +86,17 @@ class HandlersBase:
     async def principal(self, request: Request) -> Principal | None:
         """The caller, None without a token; counted against their limit. Raises Problem 401, 429."""
         authorization = request.headers.get("authorization")
-        principal: Principal | None = None
-        if authorization is not None:
-            try:
-                principal = await self.services.authenticator.authenticate(authorization)
-            except Problem:
-                self.services.limiter.check(None, request.client)  # guesses are an address's requests
-                raise
+        principal = None if authorization is None else await self.verified(authorization, request.client)
         self.services.limiter.check(principal, request.client)
         return principal
+
+    async def verified(self, authorization: str, client: str) -> Principal:
+        """Whose token this is; only a wrong one is counted against a limit. Raises Problem 401, 429, 503."""
+        try:
+            return await self.services.authenticator.authenticate(authorization)
+        except Problem:
+            self.services.limiter.check(None, client)  # guesses are an address's requests
+            raise
 
     def caller_at_once(self, request: Request) -> Principal | None:
         """As `caller`, without waiting for anything; None, with nothing counted, when that takes more. Raises Problem 429."""

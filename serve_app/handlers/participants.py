@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.domain.messages import Join, Leave
+from actors.domain.texts import normal_name
 from actors.domain.values import decimal_score, rfc3339
 from serve_app.handlers.base import answered, query_int
 from serve_app.handlers.listing import tournament_item
@@ -38,8 +39,9 @@ class ParticipantHandlers(TournamentHandlers):
         wanted = read_join(body) if body.strip() else JoinRequest()
         known = await self.visible(request.path["tournament"], principal)
         command_id = new_command_id()
+        name = None if wanted.name is None else normal_name(wanted.name)
         invited = principal.role == "service"
-        message = Join(command_id=command_id, user_id=str(user_id), name=wanted.name, invited=invited)
+        message = Join(command_id=command_id, user_id=str(user_id), name=name, invited=invited)
         wait_s = self.wait_s(request, self.config.command_wait_s)
         try:
             issued = await self.commands.issue(known, command_id, message, wait_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import uuid
@@ -18,14 +17,13 @@ from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
-from serve_app.http.request_schemas import NewTournament, changes_of, read_edit, read_new_tournament, spec_of
+from serve_app.http.request_schemas import changes_of, read_edit, read_new_tournament
 from serve_app.services.appends import Commands, Issued, new_command_id
 from serve_app.services.container import Services
 from serve_app.services.known import Known
 
 MAX_KEY_CHARS: Final = 255
 _encode = msgspec.json.Encoder().encode
-_canonical = msgspec.json.Encoder(order="sorted").encode
 _VERSION: Final = re.compile(r'"?([1-9][0-9]{0,9})"?')
 
 
@@ -43,18 +41,17 @@ class TournamentHandlers(HandlersBase):
         key = request.headers.get("idempotency-key")
         if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
             raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
-        new = read_new_tournament(require_json(request, self.config.max_body_bytes))
+        body = require_json(request, self.config.max_body_bytes)
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
         now_ms = self.services.clock_ms()
-        try:
-            spec = spec_of(new, now_ms)
-        except Problem:
-            first = None if key is None else await self._first_answer(identity, new)
-            if first is None:
-                raise
-            return self._created(first, await self._view(first))
-        known = self.reads.fresh(identity, public=spec.visibility == "public")
-        await self.services.log_clock.require_right(known.partition)
+        spec, digest, problem = read_new_tournament(body, now_ms)
+        known = self.reads.fresh(identity, public=None if spec is None else spec.visibility == "public")
+        refused = problem or await self.services.log_clock.refusal(known.partition)
+        if refused is not None and (key is None or not await self._exists(identity)):
+            raise refused
+        if spec is None:  # nor did this body make the tournament that is there
+            raise Problem(0, "idempotency_conflict", "another tournament was created with this Idempotency-Key")
+        # of what is there already the fold compares the digests alone: so a repeat finds its answer also when it would be refused by now
         command_id = new_command_id()
         create = Create(
             command_id=command_id,
@@ -63,7 +60,7 @@ class TournamentHandlers(HandlersBase):
             spec=spec,
             dedicated=await self.services.owners.resolve_placement(identity, spec.placement, spec.capacity),
             salt=secrets.token_hex(16),
-            request_digest=hashlib.blake2b(_canonical(new), digest_size=16).hexdigest(),
+            request_digest=digest,
         )
         issued = await self.commands.issue(known, command_id, create, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
@@ -111,15 +108,15 @@ class TournamentHandlers(HandlersBase):
         body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}
         return Response(200, _encode(body), dict(NO_STORE))
 
-    async def _first_answer(self, identity: int, new: NewTournament) -> Known | None:
-        """The tournament that this key made, when a repeat comes after its end has passed (a first create would be 422)."""
+    async def _exists(self, identity: int) -> bool:
+        """Raises Problem 503 when nobody can tell."""
         try:
-            known = await self.reads.find(str(identity))
-        except Problem:
-            return None
-        reply = await self.reads.view(known)
-        same = msgspec.json.decode(reply.body)
-        return known if same["type"] == new.type and same["visibility"] == new.visibility else None
+            await self.reads.find(str(identity))
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            return False
+        return True
 
     async def _view(self, known: Known) -> bytes:
         return (await self.reads.view(known)).body

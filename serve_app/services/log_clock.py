@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class LogClock:
-    """`max_ahead_ms`: beyond it `require_right` refuses. `ahead_ms` is what `check` found last."""
+    """`max_ahead_ms`: beyond it creates are refused. `ahead_ms` is what `check` found last."""
 
     def __init__(self, log: ScoreLog, clock_ms: Callable[[], int], max_ahead_ms: int) -> None:
         self._log = log
@@ -32,12 +32,15 @@ class LogClock:
         self._max_ahead_ms = max_ahead_ms
         self.ahead_ms = 0
 
-    async def require_right(self, partition: int) -> None:
-        """Raises Problem 503 `clock_ahead` while a partition's clock is beyond the bound, and what the log raises."""
+    async def refusal(self, partition: int) -> Problem | None:
+        """503 `clock_ahead` while a partition's clock is beyond the bound, else None. Raises what the log raises."""
         now_ms = self._clock_ms()
         stamp_ms = (await self._log.stamped_after(now_ms + self._max_ahead_ms)).get(partition)
-        if stamp_ms is not None:
-            raise _refusal(stamp_ms - now_ms, self._max_ahead_ms)
+        if stamp_ms is None:
+            return None
+        ahead_ms = stamp_ms - now_ms
+        detail = f"the log's clock is {ahead_ms / 1000:.0f} s ahead: a tournament would start and end too early by that"
+        return unavailable("clock_ahead", detail, min((ahead_ms - self._max_ahead_ms) / 1000, MAX_RETRY_AFTER_S))
 
     async def check(self) -> None:
         """Look once, measure, and warn when it begins or gets worse."""
@@ -65,8 +68,3 @@ class LogClock:
         while True:
             await self.check()
             await asyncio.sleep(CHECK_EVERY_S)
-
-
-def _refusal(ahead_ms: int, max_ahead_ms: int) -> Problem:
-    detail = f"the log's clock is {ahead_ms / 1000:.0f} s ahead: a tournament would start and end too early by that"
-    return unavailable("clock_ahead", detail, min((ahead_ms - max_ahead_ms) / 1000, MAX_RETRY_AFTER_S))

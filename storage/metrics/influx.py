@@ -33,7 +33,7 @@ MAX_TOLD_CHARS: Final = 200  # of an answer, in log lines
 GZIP_FROM_BYTES: Final = 1_024
 _REFUSED: Final = re.compile(r"dropped=(\d+)|unable to parse '")
 # Sending the same again would not help: some of the lines, or all of them, are not taken as they are.
-_REFUSING: Final = (httpx2.codes.BAD_REQUEST, httpx2.codes.REQUEST_ENTITY_TOO_LARGE)
+_REFUSING: Final = (httpx2.codes.BAD_REQUEST, httpx2.codes.CONTENT_TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

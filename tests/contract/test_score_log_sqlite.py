@@ -134,7 +134,7 @@ async def test_a_full_disk_appends_nothing_of_the_call_and_recovers(small_disk: 
     reader = log.reader({0: -1})
     await log.append([NewRecord(0, b"1", b"first")])
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1_000_000))
+    ballast.write_bytes(bytes(3_000_000))
     accepted = 1 + await fill(log, [NewRecord(0, b"1", bytes(30_000))])
     with pytest.raises(LogDiskFullError):
         await log.append([NewRecord(0, b"1", bytes(30_000))])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.ports import OwnerRecordsError
+from storage.ports import LogDiskFullError, LogUnavailableError, OwnerRecordsError
 from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from serve_app.security.client_address import TrustedProxies
@@ -53,7 +53,7 @@ def test_what_is_no_list_of_addresses_and_networks(wrong: str) -> None:
         TrustedProxies(wrong)
 
 
-async def statuses(http: httpx.AsyncClient, path: str, *addresses: str) -> list[int]:
+async def statuses(http: httpx2.AsyncClient, path: str, *addresses: str) -> list[int]:
     return [(await http.get(path, headers={"x-forwarded-for": address})).status_code for address in addresses]
 
 
@@ -74,7 +74,7 @@ async def test_at_the_gateway_too(suffix: str) -> None:
     for trusted, expected in (("127.0.0.0/8", [200, 200, 429, 429]), ("", [200, 429, 429, 429])):
         async with (
             running_gateway(**limits, trusted_proxies=trusted) as gateway,
-            httpx.AsyncClient(base_url=gateway.url) as http,
+            httpx2.AsyncClient(base_url=gateway.url) as http,
         ):
             path = f"/v1/tournaments/{await gateway.tournament(players=1)}{suffix}"
             assert await statuses(http, path, *ADDRESSES) == expected
