@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.running import NO_LIMITS, RunningPalio
+from tests.support.small_disk import small_disk
 
 
 @pytest.fixture(scope="session")
@@ -21,13 +21,8 @@ def palio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPalio]:
     assert running.stop() == 0, "".join(running.output)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def _small_disk() -> Iterator[Path]:
     """A file system of 4 MB."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mounted)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting a tmpfs needs root")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
+    with small_disk(4) as mounted:
+        yield mounted

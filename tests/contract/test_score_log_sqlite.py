@@ -157,7 +157,7 @@ async def test_a_full_disk_appends_nothing_of_the_call_and_recovers(small_disk: 
 async def test_a_log_cannot_be_made_on_a_full_disk(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space"):
-        ballast.write_bytes(bytes(3 << 20))
+        ballast.write_bytes(bytes(5 << 20))
     log = SqliteScoreLog(small_disk / "log.db", PARTITIONS)
     with pytest.raises(LogDiskFullError):
         await log.append([NewRecord(0, b"1", b"first")])

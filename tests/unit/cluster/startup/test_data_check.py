@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from cluster.config.settings import Settings
+from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.errors import StartError
 from cluster.startup.data_check import check_data, check_room
 from cluster.startup.ports import open_log, open_records
@@ -105,3 +108,24 @@ def test_a_disk_that_filled_up_under_the_data_is_told_at_once(small_disk: Path) 
         check_data(settings)
     filler.unlink()
     check_data(settings)
+
+
+KILLED = """
+import os
+from tests.support.small_disk import small_disk
+with small_disk(1) as disk:
+    print(disk, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_small_disk_goes_with_the_process_that_made_it(small_disk: Path) -> None:
+    """Of the tests' own means: a killed run leaves no mount behind."""
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=PROJECT_DIR, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    disk = Path(killed.stdout.strip())
+    deadline = time.monotonic() + 30
+    while disk.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not disk.exists()
+    assert small_disk.is_mount()
