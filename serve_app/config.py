@@ -56,6 +56,7 @@ class FrontConfig:
     max_wait_s: float = 10
     command_wait_s: float = 5
     append_timeout_s: float = 5
+    max_clock_ahead_s: float = 60
     request_timeout_s: float = 30
     socket_idle_timeout_s: float = 60
     drain_timeout_s: float = 10

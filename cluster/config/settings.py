@@ -104,6 +104,11 @@ class Settings(ServerSettings):
     # The score log and ingest
     log_window_ms: float = Field(1, ge=0, le=1000, description="How long a group commit gathers appends.")
     log_max_queued: int = Field(10_000, ge=1, description="Appends waiting in one process; more are refused with 503.")
+    max_clock_ahead_s: float = Field(
+        60,
+        gt=0,
+        description="How far the log's clock may be ahead of the wall clock; beyond it creates get 503 `clock_ahead`.",
+    )
     log_keep_s: float = Field(600, ge=0, description="How long records below every watermark are kept.")
     ingest_batch: int = Field(2000, ge=1, le=100_000, description="Records read from a partition at once.")
     ingest_buffer: int = Field(
