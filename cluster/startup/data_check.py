@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
+from pathlib import Path
+from typing import Final
 
 from actors.director.log_check import LogMismatchError, check_identity, check_log, identity_scope
 from actors.domain.delivery import scope_name
@@ -13,6 +16,16 @@ from cluster.errors import StartError
 from cluster.startup.ports import open_log, open_records, open_series
 from storage.ports import Checkpoint, Records, RecordsUnavailableError, ScoreLog, StorageError, StorageVersionError
 from storage.records.sql.dialects import check_sqlite
+
+LEAST_FREE_BYTES: Final = 1 << 20  # with less a start would get stuck half way
+
+
+def check_room(data_dir: Path) -> None:
+    """Raises StartError on a full disk: before anything is written, since what fails then fails late and in many ways."""
+    there = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE_BYTES:
+        raise StartError(f"disk full: {free} bytes are left for the data directory {data_dir}")
 
 
 def check_data(settings: Settings) -> str:
@@ -26,6 +39,7 @@ def check_data(settings: Settings) -> str:
     except StorageVersionError as error:
         raise StartError(f"the data was made by a newer Palio ({where}, or the database): {error}") from error
     except (StorageError, LogMismatchError, OSError, ValueError) as error:
+        check_room(where)  # on a full disk even reading fails, in many ways
         raise StartError(f"cannot use the data ({where}, or the servers): {error}") from error
 
 
@@ -65,6 +79,7 @@ async def _check(settings: Settings) -> str:
         records = await open_records(settings, every_primary=True)
         try:
             await _belong_together(log, records)
+            await log.check_writable()
             return log.identity
         finally:
             await records.close()

@@ -53,7 +53,7 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
         app.add_route(path, _endpoint(methods, handlers, unread), methods=list(methods))
     _add_pages(app, config, document)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, cors=services.cors)
     return app
 
 

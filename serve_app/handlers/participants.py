@@ -70,7 +70,7 @@ class ParticipantHandlers(TournamentHandlers):
         removed = True if principal.role == "service" else msgspec.UNSET
         message = Leave(command_id=command_id, user_id=str(user_id), removed=removed)
         issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
-        return undecided(issued) if issued.outcome is None else Response(204)
+        return undecided(issued) if issued.outcome is None else Response(204, headers=dict(NO_STORE))
 
     @answered
     async def participant(self, request: Request) -> Response:
