@@ -201,7 +201,7 @@ def _start_ray(settings: Settings) -> None:
 
 
 def _note_ray(data_dir: Path) -> None:
-    """Where `cluster.serve.redeploy` finds the Ray of the Palio on this directory."""
+    """Where `cluster.running` finds the Ray of the Palio on this directory."""
     import ray
 
     (data_dir / RAY_ADDRESS_FILE).write_text(f"{ray.get_runtime_context().gcs_address}\n", encoding="ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from pathlib import Path
@@ -13,7 +14,8 @@ from actors.domain.delivery import scope_name
 from cluster.config.settings import Settings
 from cluster.errors import StartError
 from cluster.startup.ports import open_log, open_records, open_series
-from storage.ports import Checkpoint, Records, ScoreLog, StorageError, StorageVersionError
+from storage.ports import Checkpoint, Records, RecordsUnavailableError, ScoreLog, StorageError, StorageVersionError
+from storage.records.sql.dialects import check_sqlite
 
 LEAST_FREE_BYTES: Final = 1 << 20  # with less a start would get stuck half way
 
@@ -39,6 +41,26 @@ def check_data(settings: Settings) -> str:
     except (StorageError, LogMismatchError, OSError, ValueError) as error:
         check_room(where)  # on a full disk even reading fails, in many ways
         raise StartError(f"cannot use the data ({where}, or the servers): {error}") from error
+
+
+async def check_made(settings: Settings) -> None:
+    """For who only looks at the data: raises StorageError unless it is there and of this version; nothing is made or migrated."""
+    kafka = settings.kafka(settings.partitions, settings.log_max_queued, settings.log_window_ms)
+    mysql = settings.mysql()
+    if kafka is not None:
+        from storage.score_log.kafka.topics import check_made as check_topics
+
+        await check_topics(kafka)
+    elif not (settings.data_dir / "log.db").exists():
+        raise StorageError(f"{settings.data_dir}: expected Palio's data, found none")
+    if mysql is None:
+        check_sqlite(settings.data_dir / "records.db")
+        return
+    from storage.records.mysql.engine import check_schema
+
+    for shard in mysql.shards:
+        with contextlib.suppress(RecordsUnavailableError):  # one that is away has replicas, and the others
+            await check_schema(mysql, shard.primary)
 
 
 async def _check(settings: Settings) -> str:
