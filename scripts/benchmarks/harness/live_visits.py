@@ -36,10 +36,11 @@ class _Visitor(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.watching: asyncio.Future[None] = loop.create_future()
         self.gone = loop.create_future()
-        self.received = 0  # bytes since the snapshot
+        self.received = 0  # bytes since the snapshot, while it watches
         self._subscribe = json.dumps({"id": 1, "subscribe": tournament}).encode()
         self._subscribed = False
         self._start = b""
+        self._left = False
 
     def connection_made(self, transport: Any) -> None:
         """Shake hands."""
@@ -49,7 +50,7 @@ class _Visitor(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """The handshake's answer, the subscription's, the snapshot; then updates, whose bytes are counted."""
         if self.watching.done():
-            self.received += len(data)
+            self.received += 0 if self._left else len(data)
             return
         self._start += data
         if not self._subscribed and b"\r\n\r\n" in self._start:
@@ -64,6 +65,7 @@ class _Visitor(asyncio.Protocol):
 
     def leave(self, *, abruptly: bool) -> None:
         """Close the socket."""
+        self._left = True
         if abruptly:
             self.transport.abort()
         else:
