@@ -100,8 +100,12 @@ class ShardedRecords:
 
         return await self._at(partition, ask)
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
+        if tournament_id is not None:
+            return await self._of_primary(
+                self._partition(tournament_id), lambda records: records.outbox(limit, tournament_id)
+            )
         found = await _all(shard.primary.ask(lambda records: records.outbox(limit)) for shard in self.shards)
         return list(heapq.merge(*found))[:limit]
 
