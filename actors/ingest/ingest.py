@@ -107,8 +107,11 @@ class Ingest:
         answers = await asyncio.gather(*map(self.homes.load, asked), return_exceptions=True)
         for partition, answer in zip(asked, answers, strict=True):
             if answer is None:
-                self.unread.discard(partition)
-                self._known[partition] = committed.get(partition, -1)
+                if (
+                    partition in self.unread
+                ):  # else it became known, and is perhaps read by now, while this was asked, too
+                    self.unread.discard(partition)
+                    self._known[partition] = committed.get(partition, -1)
             elif not isinstance(answer, Exception):
                 raise answer
         if self.unread:

@@ -163,7 +163,9 @@ class ShardedRecords:
                 return await ask(self.shards[place.shard])
             except PlacedElsewhereError as error:
                 self._learn({partition: error.place})
-                trouble = RecordsUnavailableError(str(error))
+                trouble = RecordsUnavailableError(
+                    f"{error}; it is being moved here, or its move was cut off and is to be started again"
+                )
             except RecordsUnavailableError as error:
                 await self._look()
                 trouble = error
