@@ -153,10 +153,11 @@ async def test_a_partition_that_is_asked_for_twice_is_read_once():
                 await late.wait()
             return {}
 
-    ingest = ingest_of(log, owner, director=LateDirector())
+    director = LateDirector()
+    ingest = ingest_of(log, owner, director=director)
     first = asyncio.create_task(ingest._ask())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    while director.asked < PARTITIONS:
+        await asyncio.sleep(0)
     await ingest.open()
     await append(log, 0, 3)
     assert await ingest.read_once(5) == 3
