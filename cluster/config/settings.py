@@ -18,6 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from cluster.config.servers import ServerSettings
 from cluster.errors import SettingsError
+from serve_app.http.cors import Cors
 from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
@@ -113,6 +114,11 @@ class Settings(ServerSettings):
 
     log_window_ms: float = Field(1, ge=0, le=1000, description="How long a group commit gathers appends.")
     log_max_queued: int = Field(10_000, ge=1, description="Appends waiting in one process; more are refused with 503.")
+    max_clock_ahead_s: float = Field(
+        60,
+        gt=0,
+        description="How far the log's clock may be ahead of the wall clock; beyond it creates get 503 `clock_ahead`.",
+    )
     log_keep_s: float = Field(600, ge=0, description="How long records below every watermark are kept.")
     ingest_batch: int = Field(2000, ge=1, le=100_000, description="Records read from a partition at once.")
     ingest_buffer: int = Field(
@@ -128,6 +134,10 @@ class Settings(ServerSettings):
     trusted_proxies: str = Field(
         "",
         description="Addresses and networks of the proxies in front, `10.0.0.0/8,127.0.0.1`: their X-Forwarded-For says who calls.",
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may call with a token, `https://game.example,https://www.game.example`, or `*`.",
     )
     rate_limit_entries: int = Field(
         100_000, ge=1, description="Callers whose rate is remembered in a process; the least recent is forgotten."
@@ -210,6 +220,12 @@ class Settings(ServerSettings):
     @classmethod
     def _proxies(cls, value: str) -> str:
         TrustedProxies(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        Cors("", (), value)
         return value
 
     @field_validator("gateway_public_url")

@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo against a running Palio, new doors for it, the durable store's shards."""
+"""Palio's command line: tokens, settings, the demo against a running Palio, new doors for it, a look into it, the durable store's shards."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,8 @@ from cluster.config.settings import TOPICS, describe, load_settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
 from serve_app.security.auth import ROLES
+
+MAX_LIMIT: Final = 10_000  # rows that one look shows
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,6 +60,15 @@ def parser() -> argparse.ArgumentParser:
     _data_option(redeploy)
     redeploy.set_defaults(command=_redeploy)
 
+    _add_inspect(
+        commands.add_parser(
+            "inspect",
+            help="look at a tournament, a scope, the log, dead letters or owners",
+            description="For whoever debugs: what a running Palio holds (found by PALIO_RAY_ADDRESS, or else by its data directory), or what a "
+            "stopped one stored. Changes nothing. The exit status is 1 when a part did not tell.",
+        )
+    )
+
     shards = commands.add_parser(
         "shards",
         help="show the durable store's shards, or move slots between them",
@@ -73,6 +85,33 @@ def parser() -> argparse.ArgumentParser:
     shards.add_argument("--to", type=int, default=None, metavar="SHARD", help="where --move moves slots to")
     shards.set_defaults(command=_shards)
     return whole
+
+
+def _add_inspect(inspect: argparse.ArgumentParser) -> None:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    _data_option(common)
+    kinds = inspect.add_subparsers(title="what", required=True, dest="what", metavar="WHAT")
+
+    def kind(name: str, shows: str) -> argparse.ArgumentParser:
+        return kinds.add_parser(name, parents=[common], help=shows, description=f"{shows[0].upper()}{shows[1:]}.")
+
+    tournament = kind("tournament", "a tournament, how far everyone is with it, its effects and its dead letters")
+    tournament.add_argument("tournament", metavar="ID")
+    scope = kind("scope", "who holds a scope, and how far it is")
+    scope.add_argument(
+        "scope", metavar="SCOPE", help="such as partition-7, or tournament-42 for one with an owner of its own"
+    )
+    log = kind("log", "the log, partition by partition; with --partition its records")
+    log.add_argument("--partition", type=int, default=None, metavar="N", help="show this partition's records")
+    log.add_argument(
+        "--after", type=int, default=None, metavar="OFFSET", help="those after this offset (default: the newest)"
+    )
+    log.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many records (default: 20)")
+    letters = kind("dead-letters", "what could not be applied, newest first")
+    letters.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many (default: 20)")
+    kind("owners", "the owners and ingest actors of a running Palio")
+    inspect.set_defaults(command=_inspect)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,6 +204,12 @@ def _redeploy(options: argparse.Namespace) -> int:
     return 0
 
 
+def _inspect(options: argparse.Namespace) -> int:
+    from scripts.cli.inspect import inspect
+
+    return inspect(options)
+
+
 def _shards(options: argparse.Namespace) -> int:
     from scripts.cli.shards import move, options_of, show_shards, slots_of
 
@@ -180,6 +225,12 @@ def _data_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", type=Path, default=None, metavar="DIR", help="data directory (default: PALIO_DATA_DIR, or var/data)"
     )
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_LIMIT):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_LIMIT}, got {text}")
+    return int(text)
 
 
 def _positive(text: str) -> float:

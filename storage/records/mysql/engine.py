@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.ports.errors import RecordsUnavailableError, StorageError
 from storage.records.sql.dialects import WRITES
-from storage.records.sql.migrate import migrate, stored_version
+from storage.records.sql.migrate import check_same_version, migrate, stored_version
 from storage.records.sql.schema import SCHEMA_VERSION, SNAPSHOT_PART_BYTES
 
 logger = logging.getLogger(__name__)
@@ -173,6 +173,19 @@ async def prepare(options: MysqlOptions, server: MysqlServer, answer_ms: int | N
     """
     try:
         await asyncio.to_thread(_prepare, options, server, answer_ms or options.timeout_ms)
+    except (DBAPIError, OSError) as error:
+        raise RecordsUnavailableError(f"{server}: {getattr(error, 'orig', None) or error}") from error
+
+
+async def check_schema(options: MysqlOptions, server: MysqlServer) -> None:
+    """For who only looks: raises StorageError unless the schema is of this version; nothing is made or migrated. RecordsUnavailableError."""
+
+    def check() -> None:
+        with _connected(options, server, max(1, options.timeout_ms // 1000)) as connection:
+            check_same_version(connection, f"{options.database} on {server}")
+
+    try:
+        await asyncio.to_thread(check)
     except (DBAPIError, OSError) as error:
         raise RecordsUnavailableError(f"{server}: {getattr(error, 'orig', None) or error}") from error
 

@@ -129,9 +129,9 @@ class ShardedRecords:
         await asyncio.gather(*(shard.primary.note_position() for shard in told))
         return found
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
-        found = await self._of_each_primary(lambda records: records.outbox(limit))
+        found = await self._of_each_primary(lambda records: records.outbox(limit, tournament_id))
         return list(heapq.merge(*found))[:limit]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:

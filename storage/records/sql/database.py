@@ -151,12 +151,14 @@ class SqlRecords:
                     found[scope] = offset
         return found
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
         o = outbox.c
-        columns = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
+        statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
+        if tournament_id is not None:
+            statement = statement.where(o.tournament_id == tournament_id)
         async with self._read() as connection:
-            rows = await connection.execute(columns.order_by(o.tournament_id, o.log_offset, o.n).limit(limit))
+            rows = await connection.execute(statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit))
             return [OutboxRow(*row) for row in rows]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.ports import OwnerRecordsError
+from storage.ports import LogDiskFullError, LogUnavailableError, OwnerRecordsError
 from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
 
 
@@ -93,7 +93,7 @@ async def test_lists_and_everything_of_a_private_tournament_are_personal(front):
     for path in ("/v1/tournaments", "/v1/users/me/tournaments", "/v1/users/me/prizes"):
         assert (await front.call("GET", path, front.token())).headers["cache-control"] == "private, no-store"
     hidden = await front.call("GET", f"/v1/tournaments/{tournament}")
-    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "no-store")
+    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "private, no-store")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,23 @@ async def test_ready_while_only_the_records_of_what_is_asked_for_are_away(front,
 
     monkeypatch.setattr(front.palio.owners, "read", read)
     assert (await front.call("GET", "/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (LogDiskFullError("full"), "disk_full", "the disk under the score log is full"),
+        (LogUnavailableError("too few replicas"), "log_unavailable", "the score log does not answer"),
+    ],
+)
+async def test_not_ready_while_the_log_cannot_be_written(front, error, code, reason):
+    """Though it can be read."""
+    front.palio.log.error = error
+    answer = await front.call("GET", "/readyz")
+    assert problem(answer) == (503, code)
+    assert answer.json()["detail"] == reason
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await front.call("GET", "/healthz")).status_code == 200
 
 
 @pytest.mark.parametrize("broken", ["owners", "waiters", "log"])
