@@ -8,7 +8,6 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -21,7 +20,7 @@ from storage.records.mysql.moves import move_partition
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.partitions import Place, even
 from tests.contract.test_records import checkpoint, everything, listed, of_partition, partition, tournament, whole
-from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql
+from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect
 
 DATABASE = "palio_moves"
 NUMBERS = range(1, 21)
@@ -412,14 +411,6 @@ async def test_what_lay_on_several_shards_by_slots_is_brought_together(
     assert any("bringing partitions together" in line for line in told)
     assert await read(again) == before
     await again.close()
-
-
-def connect(options: MysqlOptions, shard: int) -> pymysql.Connection:
-    primary = options.shards[shard].primary
-    return pymysql.connect(
-        host=primary.host, port=primary.port, user=options.user, password=options.password,
-        database=options.database, autocommit=True, max_allowed_packet=64 << 20,
-    )  # fmt: skip
 
 
 async def swap(options: MysqlOptions, table: str, on_second: str) -> None:
