@@ -104,7 +104,7 @@ async def test_a_full_disk_writes_nothing_and_comes_back(small_disk: Path) -> No
     records = await SqlRecords.open(small_disk / "records.db")
     await records.save(whole(1, 10, b"kept"))
     before = await everything(records, 1)
-    big = checkpoint(tournament(1, 11), snapshots=[StoredSnapshot(1, partition(1), 11, bytes(3 << 20))])
+    big = checkpoint(tournament(1, 11), snapshots=[StoredSnapshot(1, partition(1), 11, bytes(6 << 20))])
     with pytest.raises(RecordsUnavailableError, match="full"):
         await records.save(big)
     assert await everything(records, 1) == before
