@@ -37,6 +37,8 @@ class Members:
         asked: set[int | None] = set()
         for subscription in list(topic.waiting):
             user = subscription.socket.user
+            if subscription not in topic.waiting:
+                continue  # served with another one of its user's, or gone meanwhile
             if subscription.permitted:
                 self._subscriptions.serve(subscription)
             elif user not in asked:
