@@ -33,12 +33,6 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = Headers(scope=scope)
-        if is_preflight(scope["method"], asked) and shared(scope["path"]):
-            allowed = self._cors.preflight(asked["origin"], asked.get("host", ""))
-            await web_response(allowed)(scope, receive, send)
-            return
-
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -48,6 +42,11 @@ class SecurityHeaders:
                 message["headers"] = completed(scope, message["headers"], self._cors)
             await send(message)
 
+        asked = Headers(scope=scope)
+        if is_preflight(scope["method"], asked) and shared(scope["path"]):
+            allowed = self._cors.preflight(asked["origin"], asked.get("host", ""))
+            await web_response(allowed)(scope, receive, send_with_headers)
+            return
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:

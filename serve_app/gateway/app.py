@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -22,6 +22,7 @@ from serve_app.http.bodies import UnreadBodies
 from serve_app.http.cors import READING, is_preflight, shared
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
+from serve_app.http.query import read_query
 from serve_app.live.connection import CONNECTION, LiveConnection
 from serve_app.live.hub import Hub
 from serve_app.live.protocol import SUBPROTOCOL
@@ -33,7 +34,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
-MAX_QUERY_FIELDS: Final = 20
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _OFFERS: Final = (
     "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
@@ -79,8 +79,7 @@ class GatewayApp:
             handler = methods.get("GET" if method == "HEAD" else method)
             if handler is None:
                 return answer_other_method(method, methods)
-            query = (url.query or b"").decode("latin-1")
-            fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+            fields = read_query(url.query or b"")
         except Problem as problem:
             return self.handlers.error_response(problem, "gateway")
         except (ValueError, httptools.HttpParserInvalidURLError) as error:

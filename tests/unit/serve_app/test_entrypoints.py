@@ -191,3 +191,29 @@ async def test_what_the_client_has_is_304_also_to_head(both: Entrypoints) -> Non
                 for name in ("etag", "cache-control", "access-control-allow-origin"):
                     assert same.headers[name] == shown.headers[name]
                 assert "content-type" not in same.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("limit=1&limit=2", 422, "invalid"),
+        ("users=1&users=2", 422, "invalid"),
+        ("limit=1&%6cimit=2", 422, "invalid"),
+        ("&".join(f"a{n}=1" for n in range(20)), 200, None),
+        ("&".join(f"a{n}=1" for n in range(21)), 400, "malformed"),
+        ("limit=%35&=&other=%FF", 200, None),
+    ],
+)
+async def test_queries(both: Entrypoints, query: str, status: int, code: str | None) -> None:
+    """The api took any number of fields, and both the last of several."""
+    tournament = await both.gateway.tournament(players=1)
+    for suffix in ("/rankings", "/scores"):
+        path = f"/v1/tournaments/{tournament}{suffix}?{query}"
+        body = {"event_id": "a", "score": 1}
+        for name, client in both.clients.items():
+            if suffix == "/rankings":
+                answer = await client.get(path)
+            else:
+                answer = await client.post(path, json=body, headers=both.bearer())
+            expected = 202 if suffix == "/scores" and status == 200 else status
+            assert (answer.status_code, answer.json().get("code")) == (expected, code), (name, suffix)

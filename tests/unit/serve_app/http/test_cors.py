@@ -12,7 +12,6 @@ from serve_app.handlers.routes import ROUTES
 from serve_app.http.cors import Cors
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 
-OWN = "http://127.0.0.1:8000"  # where the page is: the default port
 GAME = "https://game.example"
 STRANGER = "https://elsewhere.example"
 BODIES: dict[str, Any] = {"submit_score": {"event_id": "a", "score": 1}, "submit_batch": [], "edit_tournament": {}}
@@ -39,7 +38,7 @@ async def test_every_call(both: Entrypoints, visibility: str) -> None:
     await both.gateway.join(tournament, 1)
     await both.gateway.score(tournament, 1, 10)
     callers = {"nobody": {}, "member": both.bearer(1)}
-    kinds = set()
+    own, kinds = both.urls["api"], set()
     for name, client in both.clients.items():
         for route in ROUTES:
             if name == "gateway" and not route.hot:
@@ -47,7 +46,7 @@ async def test_every_call(both: Entrypoints, visibility: str) -> None:
             path = route.path.replace("{tournament}", tournament).replace("{user}", "1")
             for method in (route.method, *(["HEAD", "OPTIONS"] if route.method == "GET" else [])):
                 for caller, headers in callers.items():
-                    for origin in (None, OWN, STRANGER):
+                    for origin in (None, own, STRANGER):
                         more = {} if origin is None else {"origin": origin}
                         body = None if method in ("GET", "HEAD", "OPTIONS") else BODIES.get(route.handler, {})
                         answer = await client.request(method, path, headers={**headers, **more}, json=body)
@@ -57,28 +56,28 @@ async def test_every_call(both: Entrypoints, visibility: str) -> None:
                             expected = None
                         elif method in ("GET", "HEAD") and (not headers or not personal):
                             expected = "*"
-                        elif method != "OPTIONS" and origin == OWN:
+                        elif method != "OPTIONS" and origin == own:
                             expected = origin
                         else:
                             expected = None
                         assert shared_with(answer) == expected, case
                         assert ("origin" in answer.headers.get("vary", "")) == (expected not in (None, "*")), case
                         kinds.add((expected, answer.status_code < 300))
-    assert {("*", True), ("*", False), (OWN, True), (OWN, False), (None, True)} <= kinds
+    assert {("*", True), ("*", False), (own, True), (own, False), (None, True)} <= kinds
 
 
 async def test_the_fast_ways_of_the_gateway(both: Entrypoints) -> None:
     tournament = await both.gateway.tournament(players=1)
-    client, path = both.clients["gateway"], f"/v1/tournaments/{tournament}"
+    own, client, path = both.urls["api"], both.clients["gateway"], f"/v1/tournaments/{tournament}"
     for _ in range(2):  # the second time from the cache
-        for origin in (OWN, STRANGER):
+        for origin in (own, STRANGER):
             for headers in ({}, both.bearer()):
                 answer = await client.get(path, headers={**headers, "origin": origin})
                 assert (answer.status_code, shared_with(answer)) == (200, "*")
                 assert "vary" not in answer.headers  # caches may keep one for all
                 same = {**headers, "origin": origin, "if-none-match": answer.headers["etag"]}
                 assert shared_with(await client.get(path, headers=same)) == "*"
-    for origin, expected in ((OWN, OWN), (GAME, GAME), (STRANGER, None)):
+    for origin, expected in ((own, own), (GAME, GAME), (STRANGER, None)):
         for body, status in (({"event_id": "a", "score": 1}, 202), ({"event_id": "a"}, 422)):
             headers = {**both.bearer(), "origin": origin}
             answer = await client.post(f"{path}/scores", json=body, headers=headers)
@@ -86,8 +85,9 @@ async def test_the_fast_ways_of_the_gateway(both: Entrypoints) -> None:
 
 
 async def test_preflights(both: Entrypoints) -> None:
+    own = both.urls["api"]
     for name, client in both.clients.items():
-        for origin, everything in ((OWN, True), (GAME, True), ("http://other.example:3000", True), (STRANGER, False)):
+        for origin, everything in ((own, True), (GAME, True), ("http://other.example:3000", True), (STRANGER, False)):
             ask = {
                 "origin": origin,
                 "access-control-request-method": "POST",
