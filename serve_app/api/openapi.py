@@ -77,7 +77,7 @@ _CALLS: Final[dict[str, _Call]] = {
 }
 
 _PARAMETERS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
-    "tournament": ("path", "Tournament id, decimal.", {"type": "string", "pattern": "^[1-9][0-9]{0,18}$"}),
+    "tournament": ("path", "Tournament id, decimal.", {"type": "string", "pattern": schemas.ID_PATTERN}),
     "user": ("path", "User id, decimal; `me` is the caller.", {"type": "string", "pattern": "^([1-9][0-9]{0,18}|me)$"}),
     "status": ("query", "Only of this status.", {"enum": ["scheduled", "running", "finished", "cancelled"]}),
     "type": ("query", "Only of this type.", {"enum": ["scheduled", "instant"]}),
