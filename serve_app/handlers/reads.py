@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from actors.domain.values import parse_id
-from serve_app.handlers.base import HandlersBase, answered, query_int, viewer_of
-from serve_app.handlers.listing import tournament_item
+from serve_app.handlers.base import HandlersBase, answered, query_int, translated, viewer_of
+from serve_app.handlers.listing import ASKED_AT_ONCE, tournament_item
 from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
@@ -28,6 +28,7 @@ from storage.ports import (
     OwnerUnavailableError,
     PrizesQuery,
     RankingsQuery,
+    TournamentRow,
 )
 
 MAX_AGE_S: Final = 1
@@ -49,7 +50,7 @@ class ReadHandlers(HandlersBase):
     def __init__(self, services: Services, door: str = "api") -> None:
         super().__init__(services, door)
         self._view_seconds = VIEW_SECONDS.labels(door=door)
-        self._ready: tuple[float, str] | None = None
+        self._ready: tuple[float, Problem | None] | None = None
 
     @answered
     async def view(self, request: Request) -> Response:
@@ -137,8 +138,27 @@ class ReadHandlers(HandlersBase):
             page = await self.services.records.list_tournaments(query)
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
-        body = _encode({"items": [tournament_item(row) for row in page.rows], "next_cursor": page.next_cursor})
-        return Response(200, body, dict(PERSONAL))
+        hidden = await self._hidden(page.rows, query)
+        items = [tournament_item(row) for row in page.rows if row.tournament_id not in hidden]
+        return Response(200, _encode({"items": items, "next_cursor": page.next_cursor}), dict(PERSONAL))
+
+    async def _hidden(self, rows: Sequence[TournamentRow], query: ListQuery) -> set[int]:
+        """The private tournaments that the viewer may not see any more: the records learn of a removal later than owners do.
+
+        Where nobody can tell now, the records' word counts.
+        """
+        gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def hidden(row: TournamentRow) -> bool:
+            async with gate:
+                try:
+                    return not (await self.reads.access(str(row.tournament_id), query.viewer))[1]
+                except Problem as problem:
+                    return problem.status == 404
+
+        private = [row for row in rows if row.visibility == "private" and not query.see_all]
+        answers = await asyncio.gather(*map(hidden, private))
+        return {row.tournament_id for row, answer in zip(private, answers, strict=True) if answer}
 
     @answered
     async def root(self, request: Request) -> Response:
@@ -162,22 +182,23 @@ class ReadHandlers(HandlersBase):
 
     @answered
     async def readyz(self, request: Request) -> Response:
-        """`GET /readyz`: the log and the owners answer, and replies are being received. Asked at most once a second."""
+        """`GET /readyz`: the log can be read and written, the owners answer, and replies are being received. Asked at most once a second."""
         del request
         now_s = time.monotonic()
         if self._ready is None or now_s - self._ready[0] >= READY_CACHED_S:
             self._ready = (now_s, await self._not_ready())
-        if self._ready[1]:
-            raise unavailable("unavailable", self._ready[1])
+        if self._ready[1] is not None:
+            raise self._ready[1]
         return Response(200, b'{"status":"ready"}', dict(NO_STORE))
 
-    async def _not_ready(self) -> str:
-        """Why this process cannot serve, or an empty string."""
+    async def _not_ready(self) -> Problem | None:
+        """Why this process cannot serve, or None."""
         if not self.waiters.healthy:
-            return "replies are not being received"
+            return unavailable("unavailable", "replies are not being received")
         services = self.services
         checks: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
             ("log", services.log.bounds),
+            ("log", services.log.check_writable),
             ("owner", self._ask_owner),
         )
         for name, check in checks:
@@ -185,8 +206,9 @@ class ReadHandlers(HandlersBase):
                 async with asyncio.timeout(READY_WITHIN_S):
                     await check()
             except Exception as error:  # whatever it is: not ready, and why
-                return f"the {name} does not answer ({type(error).__name__})"
-        return ""
+                unanswered = unavailable("unavailable", f"the {name} does not answer ({type(error).__name__})")
+                return translated(error) or unanswered
+        return None
 
     async def _ask_owner(self) -> None:
         """Whether an owner answers, be it that the shard of what it was asked for is away."""

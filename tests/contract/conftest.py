@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -154,7 +153,7 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             await prepare(options, primary)
             opened = SqlRecords(mysql_engine(options, primary), timeout_ms=options.timeout_ms)
         else:
-            opened = await ShardedRecords.open(options)
+            opened = await ShardedRecords.open(options, PARTITIONS)
     yield opened
     await opened.close()
 
@@ -174,7 +173,7 @@ def mysql_options(mysql: RunningMysql) -> MysqlOptions:
 
 @pytest.fixture
 async def sharded(mysql_options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
-    records = await ShardedRecords.open(mysql_options)
+    records = await ShardedRecords.open(mysql_options, PARTITIONS)
     yield records
     await records.close()
 
@@ -189,18 +188,6 @@ async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     opened = RedisUpdates(running.config(), max_buffered=1_000)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mounted)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting a tmpfs needs root")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
 
 
 class CopyUnderTest:

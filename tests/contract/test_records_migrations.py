@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, LargeBinary, Text, create_engine, insert, inspect, text, update
 
-from storage.ports import StorageError, StorageVersionError
-from storage.records.mysql.engine import MysqlOptions, prepare
+from storage.ports import RecordsUnavailableError, StorageError, StorageVersionError
+from storage.records.mysql.engine import MysqlOptions, MysqlServer, check_schema, prepare
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.database import SqlRecords
-from storage.records.sql.migrate import ALEMBIC_TABLE, REVISIONS, migrate
+from storage.records.sql.migrate import ALEMBIC_TABLE, REVISIONS, check_same_version, migrate
 from storage.records.sql.schema import SCHEMA_VERSION, metadata, schema_version, tournament_values, tournaments
 from tests.contract.test_records import everything, tournament, whole
 from tests.support.servers_mysql import RunningMysql
@@ -100,6 +101,32 @@ def test_from_every_earlier_version(database: Engine, version: int) -> None:
         assert list(connection.execute(text("SELECT tournament_id, name FROM tournaments"))) == [(7, "Tournament 7")]
 
 
+def test_who_only_looks_migrates_nothing(database: Engine) -> None:
+    with database.connect() as connection, pytest.raises(StorageError, match="expected records, found none"):
+        check_same_version(connection, "records")
+    with database.begin() as connection:
+        make(connection, 1)
+    with database.connect() as connection:
+        with pytest.raises(StorageError, match=f"records has schema 1, expected {SCHEMA_VERSION}: a start"):
+            check_same_version(connection, "records")
+        assert version_of(connection) == [1]
+    with database.begin() as connection:
+        migrate(connection, "records")
+        check_same_version(connection, "records")
+
+
+async def test_who_only_looks_at_a_shard_migrates_nothing(mysql_servers: RunningMysql) -> None:
+    fresh(mysql_servers)
+    options = dataclasses.replace(mysql_servers.options(), database=DATABASE)
+    primary = options.shards[0].primary
+    with pytest.raises(StorageError, match=f"{DATABASE} on {primary}: expected records, found none"):
+        await check_schema(options, primary)
+    await prepare(options, primary)
+    await check_schema(options, primary)
+    with pytest.raises(RecordsUnavailableError):
+        await check_schema(options, MysqlServer(primary.host, 1))
+
+
 def test_a_newer_version_is_refused_and_untouched(database: Engine) -> None:
     with database.begin() as connection:
         migrate(connection, "here")
@@ -138,7 +165,7 @@ def test_a_migration_that_was_cut_off_goes_on(mysql_servers: RunningMysql) -> No
         for sql in (
             f"DELETE FROM {ALEMBIC_TABLE}",
             "DELETE FROM schema_version",
-            "DROP TABLE shard_slots",
+            "DROP TABLE shard_partitions",
             "DROP TABLE outbox",
             "DROP INDEX idx_tournaments_active ON tournaments",
             "DROP INDEX idx_tournament_participants_tournament ON tournament_participants",
@@ -158,15 +185,15 @@ async def test_a_file_of_an_earlier_version_opens(tmp_path: Path, version: int) 
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript((GOLDEN / f"records_schema_{version}.sql").read_text(encoding="utf-8"))
     records = await SqlRecords.open(path)
-    row, kept, page, effects, projected = await everything(records, 1)
+    row, kept, page, effects, _ = await everything(records, 1)
     newest, before = whole(1, 11, b"second"), whole(1, 10, b"first")
-    assert row == newest.tournaments[0]
-    assert kept == [*newest.snapshots, *before.snapshots]
+    assert row == newest.tournaments[0]._replace(partition=1)
+    assert kept == [each._replace(partition=1) for each in (*newest.snapshots, *before.snapshots)]
     assert isinstance(page, list)
     assert (row, newest.participants[0]) in page
     assert [p.score for _, p in page] == [-1_999, 11]
     assert effects == [*before.outbox, *newest.outbox]
-    assert projected == {"partition-1": 11}
+    assert await records.projected(1, ["partition-1"]) == {"partition-1": 11}
     await records.save(whole(1, 12, b"third"))
     await records.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -183,4 +210,4 @@ async def test_a_newer_shard_is_refused(mysql_servers: RunningMysql) -> None:
         connection.execute(update(schema_version).values(version=99))
     engine.dispose()
     with pytest.raises(StorageVersionError, match=f"{DATABASE} on 127.0.0.1:[0-9]+ has schema 99"):
-        await ShardedRecords.open(alone)
+        await ShardedRecords.open(alone, 5)

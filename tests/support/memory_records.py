@@ -15,6 +15,7 @@ from storage.ports import (
     StoredSnapshot,
     TournamentRow,
 )
+from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 
 
 class MemoryRecords:
@@ -30,6 +31,7 @@ class MemoryRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         self._open()
+        partition_of_checkpoint(checkpoint)
         offsets = {row.tournament_id: row.offset for row in checkpoint.tournaments}
         named = {row.tournament_id for row in checkpoint.participants} | {
             row.tournament_id for row in checkpoint.outbox
@@ -77,13 +79,13 @@ class MemoryRecords:
             if (row.partition, row.dedicated) == (partition, dedicated) and row.status not in {"finished", "cancelled"}
         )
 
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+    async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         self._open()
         return {scope: self._projected.get(scope, -1) for scope in scopes}
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()
-        return [row for _, row in sorted(self._outbox.items())][:limit]
+        return [row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id)][:limit]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         self._open()
