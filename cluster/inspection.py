@@ -76,8 +76,12 @@ class Inspection:
         view = await self._view(tournament_id)
         if row is None and view is None:
             raise self._not_found(f"tournament {tournament_id}")
-        fields: Document = msgspec.json.decode(view.body) if view is not None else tournament_item(row) if row else {}
-        scope = scope_name(partition, tournament_id if fields.get("dedicated") else 0)
+        fields: Document = {}
+        if view is not None:
+            fields = msgspec.json.decode(view.body)
+        elif row is not None:
+            fields = tournament_item(row)
+        scope = scope_name(partition, tournament_id if fields["placement"] == "dedicated" else 0)
         snapshots = await self._told("snapshots", records.shown_snapshots(tournament_id)) or []
         effects = await self._told("outbox", records.outbox(ROWS_SHOWN, tournament_id)) or []
         letters = await self._told("dead letters", self._log.dead_letters(LETTERS_SEARCHED)) or []

@@ -65,6 +65,8 @@ def _started_with() -> Settings:
     try:
         director = ray.get_actor(DIRECTOR, NAMESPACE)
         settings: Settings = ray.get(director.settings.remote(), timeout=ANSWER_S)
-    except (ValueError, ray.exceptions.RayError) as error:
+    except ValueError as error:
         raise StartError(f"expected a running Palio on this Ray, found none: {error}") from error
+    except ray.exceptions.RayError as error:
+        raise StartError(f"the director of the Palio on this Ray does not answer: {type(error).__name__}") from error
     return settings

@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from cluster.config.settings import describe, load_settings
+from cluster.config.settings import TOPICS, describe, load_settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
 from serve_app.security.auth import ROLES
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     token.set_defaults(command=_token)
 
     settings = commands.add_parser("settings", help="list the settings", description="List every setting.")
+    settings.add_argument("--markdown", action="store_true", help="as docs/settings.md has them")
     settings.set_defaults(command=_settings)
 
     demo = commands.add_parser(
@@ -136,7 +137,10 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(_options: argparse.Namespace) -> int:
+def _settings(options: argparse.Namespace) -> int:
+    if options.markdown:
+        print(settings_document(), end="")
+        return 0
     rows = describe(load_settings())
     if sys.stdout.isatty():
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -150,6 +154,28 @@ def _settings(_options: argparse.Namespace) -> int:
         value = f" [set to: {row.value}]" if row.value is not None else ""
         print(f"{row.variable}  {row.type}; default {row.default}{value}  {row.description}")
     return 0
+
+
+def settings_document() -> str:
+    """docs/settings.md: a table for each topic."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read once at the start: `PALIO_SHARDS=2 PALIO_LOG_LEVEL=INFO scripts/run`. An unknown or",
+        "ill-typed one is an error that names it. Durations end in `_S` or `_MS`, sizes in `_BYTES`. This page is made by",
+        "`scripts/palio settings --markdown`; [operations.md](operations.md) says which ones to think about.",
+    ]
+    for row in describe():
+        if row.variable in TOPICS:
+            lines += [
+                "",
+                f"## {TOPICS[row.variable]}",
+                "",
+                "| setting | type | default | meaning |",
+                "|---|---|---|---|",
+            ]
+        lines.append(f"| `{row.variable}` | {row.type} | {row.default} | {row.description} |")
+    return "\n".join(lines) + "\n"
 
 
 def _demo(options: argparse.Namespace) -> int:

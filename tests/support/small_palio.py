@@ -30,12 +30,20 @@ class Unheard:
         """Take them."""
 
 
-class NoDedicated:
-    """A director of shared tournaments alone."""
+class OneHost:
+    """A director to whom one owner hosts every dedicated tournament."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
 
     async def homes(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
-        """None."""
+        """None yet."""
         return {}
+
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        """The owner, which takes it."""
+        await self._owner.adopt([(partition, tournament, after)])
+        return self._owner.name
 
 
 class SmallPalio:
@@ -62,15 +70,17 @@ class SmallPalio:
             parser=Parser(self.signer, settings.partitions),
             partitions=dict.fromkeys(range(settings.partitions), "shard-0"),
             deliver=self._deliver,
-            director=NoDedicated(),  # type: ignore[arg-type]
+            director=OneHost(self.owner),  # type: ignore[arg-type]
             config=IngestConfig(retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9),
         )
 
-    async def create(self, tournament: int, name: str = "Spring exam", *, users: Sequence[int] = ()) -> None:
+    async def create(
+        self, tournament: int, name: str = "Spring exam", *, users: Sequence[int] = (), dedicated: bool = False
+    ) -> None:
         """A running tournament in which these users take part, in the log."""
         spec = Spec(name=name, type="scheduled", starts_ms=1, ends_ms=FAR_MS)
         create = Create(
-            command_id="c", creator="1", created_ms=1, spec=spec, dedicated=False, salt=SALT, request_digest="d"
+            command_id="c", creator="1", created_ms=1, spec=spec, dedicated=dedicated, salt=SALT, request_digest="d"
         )
         await self.append(tournament, create)
         for user in users:
@@ -85,7 +95,9 @@ class SmallPalio:
     async def applied(self) -> None:
         """Once the owner has applied, and saved, all that is in the log, and what was refused is stored."""
         ends = {partition: bound.last for partition, bound in (await self.log.bounds()).items()}
-        while any(scope.watermark < ends[scope.partition] for scope in self.owner.scopes()):
+        while self.ingest.homes.homeless or any(
+            scope.watermark < ends[scope.partition] for scope in self.owner.scopes()
+        ):
             await asyncio.sleep(0.005)
         await self.ingest.letters.flush()
         await self.owner.checkpointer.full_round(self.owner.scopes())

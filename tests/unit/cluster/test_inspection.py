@@ -95,6 +95,18 @@ async def test_the_same_tournament_once_palio_is_stopped(palio: SmallPalio) -> N
     assert {name: found[name] for name in same} == {name: live[name] for name in same}
 
 
+async def test_a_dedicated_tournament_is_a_scope_of_its_own(palio: SmallPalio) -> None:
+    await palio.create(77, users=(5,), dedicated=True)
+    await palio.applied()
+    for running in (True, False):
+        found = await look(palio, running=running).tournament(77)
+        assert (found["scope"], found["placement"]) == ("tournament-77", "dedicated")
+        assert found["scope_stored_offset"] >= found["stored_offset"] > 0
+        scope = await look(palio, running=running).scope("tournament-77")
+        assert scope["partition"] == found["partition"] == partition_of(77, PARTITIONS)
+        assert [holder["owner"] for holder in scope["held_by"]] == ["shard-0"] * running
+
+
 async def test_what_an_end_releases_is_of_its_tournament_alone(palio: SmallPalio) -> None:
     for tournament in (MINE, OTHER):
         await palio.append(tournament, Cancel(command_id="x"))

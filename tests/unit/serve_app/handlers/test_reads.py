@@ -139,6 +139,24 @@ async def test_the_list_is_newest_first_and_can_be_searched(front):
 
 
 @pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("ZO%C3%8B", True),
+        ("zoe%CC%88%27s%20%20cup", True),
+        ("%20cup%09final%20", True),
+        ("zoe", False),
+        ("%00", False),
+        ("cup%00", False),
+        ("%ED%A0%80", False),
+    ],
+)
+async def test_names_are_found_however_they_are_written(front, q, found):
+    tournament = await front.create(name="Zoe\u0308's \u00a0 Cup final")
+    answer = await front.call("GET", f"/v1/tournaments?q={q}")
+    assert [item["id"] for item in answer.json()["items"]] == [tournament] * found
+
+
+@pytest.mark.parametrize(
     ("query", "path"),
     [
         ("status=open", "status"),
