@@ -16,7 +16,8 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.server import GatewayServer, start
 from serve_app.handlers.handlers import Handlers
 from serve_app.http.messages import Request, Response
-from serve_app.live.hub import Hub, HubLimits
+from serve_app.live.hub import Hub
+from serve_app.live.limits import HubLimits
 from serve_app.security.auth import Role, make_token
 from serve_app.services.container import open_services, wall_clock_ms
 from tests.support.inprocess import InProcessPalio
@@ -166,7 +167,7 @@ class LiveClient:
 async def opened_app(
     limits: HubLimits | None = None, *, palio: InProcessPalio | None = None, updates: Any = None, **config: Any
 ) -> AsyncIterator[tuple[InProcessPalio, GatewayApp]]:
-    """A gateway's app without a server, with generous rates, and checks that tests call themselves (`hub.sync.check`)."""
+    """A gateway's app without a server, with generous rates, and checks that tests call themselves (`hub.check`)."""
     palio = palio or InProcessPalio(now_ms=wall_clock_ms())
     if updates is not None:
         palio.updates = updates
