@@ -38,10 +38,10 @@ make_venv() {
 
 hash_of() { "$PY" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"; }
 
-# ensure_venv runtime|dev: what that lock file pins is installed. The dev lock holds all of the runtime lock.
+# ensure_venv runtime|demo|dev: what that lock file pins is installed. Each lock holds all of the ones before it.
 ensure_venv() {
-    local lock="requirements.lock" stamp="$VENV/.installed" wanted
-    [ "$1" = dev ] && lock="requirements-dev.lock"
+    local lock="requirements-$1.lock" stamp="$VENV/.installed" wanted
+    [ "$1" = runtime ] && lock="requirements.lock"
     if command -v flock >/dev/null; then  # two scripts started at once take turns
         mkdir -p "$ROOT/var" || die "expected to be allowed to write to $ROOT"
         exec 9>"$ROOT/var/venv.lock"
@@ -52,17 +52,33 @@ ensure_venv() {
     fi
     wanted="$1 $(hash_of "$ROOT/$lock")"
     if ! grep -qsxF "$wanted" "$stamp"; then
-        say "installing the packages of $lock into .venv (the first time this takes a few minutes)"
+        say "installing the packages of $lock into .venv"
         rm -f "$stamp"
-        "$PY" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$ROOT/$lock" ||
-            die "cannot install the packages of $lock (pip's message is above)"
-        [ "$1" = dev ] && printf 'runtime %s\n' "$(hash_of "$ROOT/requirements.lock")" >>"$stamp"
+        install_packages "$ROOT/$lock"
+        case "$1" in
+        dev) printf '%s %s\n' runtime "$(hash_of "$ROOT/requirements.lock")" demo "$(hash_of "$ROOT/requirements-demo.lock")" ;;
+        demo) printf '%s %s\n' runtime "$(hash_of "$ROOT/requirements.lock")" ;;
+        esac >>"$stamp"
         printf '%s\n' "$wanted" >>"$stamp"
         say "installed"
     fi
     if command -v flock >/dev/null; then
         exec 9>&-
     fi
+}
+
+# install_packages LOCK: with uv, which downloads and unpacks side by side and shows how far it is; a fifth of pip's time. Where uv
+# cannot be had or does not reach the registry that pip is configured for, pip does it.
+install_packages() {
+    local uv="$VENV/bin/uv"
+    [ -x "$uv" ] || "$PY" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$ROOT/requirements-uv.lock" || uv=
+    # Compiled now, once: else each of Palio's processes compiles what it imports at its first start.
+    if [ -n "$uv" ] && "$uv" pip install --python "$PY" --no-config --require-hashes --compile-bytecode -r "$1" >&2; then
+        return
+    fi
+    say "uv did not manage, so pip installs them (this takes a few minutes)"
+    "$PY" -m pip install --disable-pip-version-check --require-hashes --progress-bar on -r "$1" >&2 ||
+        die "cannot install the packages of $(basename "$1") (pip's message is above)"
 }
 
 # ensure_program NAME DEBIAN_PACKAGE: a server or browser the tests use. Installed with apt where that is possible (as

@@ -35,9 +35,12 @@ class FrontConfig:
     anonymous_rate: float = 50
     anonymous_burst: int = 100
     rate_limit_entries: int = 100_000
+    trusted_proxies: str = ""
 
     # How much
     max_body_bytes: int = 1024 * 1024
+    max_unverified_body_bytes: int = 64 * 1024
+    max_unread_body_bytes: int = 64 * 1024 * 1024
     max_frame_bytes: int = 16 * 1024
     max_subscriptions: int = 100
     max_sockets: int = 5000

@@ -28,6 +28,12 @@ LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 ACCEPTED: Final = Counter("palio_accepted_total", "Records taken into the score log.", ["door", "kind"])
 REJECTED: Final = Counter("palio_rejected_total", "Requests answered with an error.", ["door", "code"])
+LOG_LINES_DROPPED: Final = Counter("palio_log_lines_dropped_total", "Log lines about clients' connections left out.")
+UNREAD_BODY_BYTES: Final = Gauge(
+    "palio_unread_body_bytes",
+    "Bytes of request bodies that are not whole, or wait for their turn.",
+    multiprocess_mode="livesum",
+)
 READS: Final = Counter("palio_reads_total", "Reads by where they were answered from.", ["source"])
 VIEW_SECONDS: Final = Histogram(
     "palio_view_seconds", "Time to answer a tournament view.", ["door"], buckets=LATENCY_BUCKETS_S

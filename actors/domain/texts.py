@@ -9,6 +9,7 @@ from typing import Final
 _JOINERS: Final = "\u200c\u200d"
 # Characters that show nothing though their category says letter or symbol: fillers of Hangul, and the blank of Braille.
 _FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
+MOST_COMPOSED: Final = 4  # characters that NFC makes one of, at most
 _KINDS: Final = {
     "Cc": "control characters",
     "Cf": "invisible formatting characters (zero-width or direction marks)",
@@ -25,7 +26,9 @@ def normal_name(text: str) -> str:
 
 def check_name(text: str, max_chars: int) -> None:
     """Raises ValueError for a name that is empty, blank or too long (counted as kept), or holds what cannot be seen."""
-    name = normal_name(text)
+    name = normal_name(
+        text[: MOST_COMPOSED * max_chars + 1]
+    )  # the rest cannot make it short enough, and costs its square
     if not 1 <= len(name) <= max_chars:
         raise ValueError(f"expected 1 to {max_chars} characters, got {len(name)}")
     for at, char in enumerate(name):

@@ -15,6 +15,7 @@ from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_ATTEMPTS, decimal_score, rfc3339
 
 TOP_ROWS: Final = 20
+UNPUBLISHED: Final = -1  # as a `seq`: what is shown is of no published update
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -58,6 +59,12 @@ def spec_fields(
     }
 
 
+def position_of(state: Tournament, epoch: int, seq: int) -> dict[str, int]:
+    """Where what is shown stands: `offset` is its newest record's, so it changes whenever the table does; `seq` is the published update that
+    shows the same, or UNPUBLISHED: only then do the updates after it apply to exactly this."""
+    return {"epoch": epoch, "seq": seq, "offset": state.offset}
+
+
 def view(state: Tournament, epoch: int, seq: int, status: str) -> dict[str, Any]:
     """`GET /v1/tournaments/{id}`."""
     return {
@@ -67,7 +74,7 @@ def view(state: Tournament, epoch: int, seq: int, status: str) -> dict[str, Any]
         "finished_at": _time(state.finished_ms) if status in ("finished", "cancelled") else None,
         "participants": state.members.joined,
         "top": rows(state, 0, TOP_ROWS),
-        "position": {"epoch": epoch, "seq": seq},
+        "position": position_of(state, epoch, seq),
     }
 
 
@@ -100,7 +107,14 @@ def rows_of(state: Tournament, slots: np.ndarray) -> list[dict[str, Any]]:
 
 
 def rankings(
-    state: Tournament, start: int, limit: int, around: int | None, users: tuple[int, ...], epoch: int, seq: int
+    state: Tournament,
+    start: int,
+    limit: int,
+    around: int | None,
+    users: tuple[int, ...],
+    epoch: int,
+    seq: int,
+    status: str,
 ) -> dict[str, Any] | None:
     """`GET .../rankings`: a page, or around a user (None when they have no rank), or of named users (best first)."""
     ranking, next_cursor = state.ranking, None
@@ -122,8 +136,9 @@ def rankings(
     return {
         "rows": shown,
         "total": len(ranking),
+        "status": status,
         "next_cursor": next_cursor,
-        "position": {"epoch": epoch, "seq": seq},
+        "position": position_of(state, epoch, seq),
     }
 
 

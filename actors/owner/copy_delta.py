@@ -46,7 +46,7 @@ def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> 
         epoch=entity.scope.epoch,
         after=after,
         offset=state.offset,
-        seq=entity.seq,
+        seq=entity.shown_seq,
         status=entity.status,
         public=state.spec.visibility == "public",
         ties=state.spec.ties,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,7 +48,8 @@ class Held:
 class Entity:
     """See the module. `seq` counts published updates within the scope's epoch.
 
-    `top_rows`: the live table's rows by slot, in order, with the score and the name that each shows. `due_ms` is the publisher's.
+    `top_dirty`: the live data may have changed since it was published. `readers`: reads to be made with the next update, before anything
+    else changes. `top_rows`: the live table's rows by slot, in order, with the score and the name that each shows. `due_ms` is the publisher's.
     """
 
     state: Tournament
@@ -60,6 +61,7 @@ class Entity:
     due_ms: int = 0
     watched_ms: int = NEVER_MS
     top_dirty: bool = False
+    readers: list[Callable[[], None]] = field(default_factory=list)
     top_rows: dict[int, tuple[int, str | None, dict[str, Any]]] = field(default_factory=dict)
     top_worst: int | None = None
     changed_users: set[int] = field(default_factory=set)
@@ -81,25 +83,25 @@ class Entity:
         return state.status
 
     def position(self) -> tuple[int, int]:
-        """(epoch, seq)."""
+        """(epoch, seq) of the newest published update."""
         return self.scope.epoch, self.seq
+
+    @property
+    def shown_seq(self) -> int:
+        """The update that shows what a read shows now; UNPUBLISHED while the live data may have changed since the newest one."""
+        return views.UNPUBLISHED if self.top_dirty else self.seq
 
     def etag(self) -> str:
         """Names the content of the view and the rankings: it changes with every record that does."""
-        return f'"{self.scope.epoch:x}-{self.state.offset:x}-{self.seq:x}-{self.status[0]}"'
+        return f'"{self.scope.epoch:x}-{self.state.offset:x}-{self.shown_seq:x}-{self.status[0]}"'
 
     def view(self) -> bytes:
         """The encoded view, kept until something changes."""
-        key = (self.state.offset, self.seq, self.status)
+        key = (self.state.offset, self.shown_seq, self.status)
         if key != self.view_key:
-            self.view_body = views.encode(views.view(self.state, self.scope.epoch, self.seq, self.status))
+            self.view_body = views.encode(views.view(self.state, self.scope.epoch, self.shown_seq, self.status))
             self.view_key = key
         return self.view_body
-
-    def allows(self, viewer: int | None) -> bool:
-        """Whether this user may see it: anyone a public one, members a private one."""
-        state = self.state
-        return state.spec.visibility == "public" or (viewer is not None and state.members.slot(viewer) >= 0)
 
     def live_data(self) -> dict[str, Any]:
         """The live data as of now. Rows that are as they were the last time are the same objects, and never changed."""

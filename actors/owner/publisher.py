@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from actors.domain import views
 from actors.domain.publications import (
@@ -23,8 +23,11 @@ from actors.owner.change import Change
 from actors.owner.entity import Entity
 from storage.ports import Updates
 
+R = TypeVar("R")
+
 WATCHED_MS: Final = 30_000  # gateways ask for snapshots and then, every 5 s, for the positions of what they watch
 UNWATCHED_INTERVAL_MS: Final = 5000
+READ_WAIT_S: Final = 0.25  # for the next update, which comes within an interval unless the process is too busy
 
 
 class Publisher:
@@ -39,6 +42,7 @@ class Publisher:
         self._dirty: dict[int, Entity] = {}
         self._due: list[tuple[int, int]] = []  # a heap of (ms, tournament); that of the entity's `due_ms` counts
         self._replies: dict[str, list[OutcomeReply]] = {}
+        self._messages: list[tuple[str, bytes]] = []  # made, and to be sent
         self.wake = asyncio.Event()
         self.published = 0
 
@@ -69,7 +73,9 @@ class Publisher:
 
     def forget(self, tournament_id: int) -> None:
         """An entity is gone (moved or dropped)."""
-        self._dirty.pop(tournament_id, None)
+        entity = self._dirty.pop(tournament_id, None)
+        if entity is not None:
+            _read(entity)  # as it was
 
     def start_live(self, entity: Entity) -> None:
         """Take the present data as published, with nothing to tell: subscribers start from a snapshot."""
@@ -86,9 +92,27 @@ class Publisher:
         self._now_ms = now
         return now
 
-    def _plan(self, entity: Entity) -> None:
+    async def settled(self, entity: Entity, read: Callable[[], R]) -> R:
+        """What `read` gives at a moment when all that shows is published, so that it has a position.
+
+        That is now, if an update may be sent now, else with the next one. Who has waited for READ_WAIT_S reads without a position.
+        """
         now = self._time()
-        entity.due_ms = due = min(entity.published_ms, now) + self._interval_of(entity, now)
+        if entity.top_dirty and not 0 <= now - entity.published_ms < self._interval_ms:
+            self._update(entity, now)
+            self._plan(entity)  # what else is to be told of it
+            self.wake.set()
+        if not entity.top_dirty:
+            return read()
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        entity.readers.append(lambda: _settle(answer, read))
+        self._plan(entity, self._interval_ms)
+        await asyncio.wait({answer}, timeout=READ_WAIT_S)
+        return answer.result() if answer.done() else read()
+
+    def _plan(self, entity: Entity, interval_ms: int | None = None) -> None:
+        now = self._time()
+        entity.due_ms = due = min(entity.published_ms, now) + (interval_ms or self._interval_of(entity, now))
         heapq.heappush(self._due, (due, entity.state.tournament_id))
         if self._due[0][0] == due:
             self.wake.set()  # sooner than anything planned before
@@ -100,9 +124,8 @@ class Publisher:
     async def publish_due(self) -> int | None:
         """Publish what is due; returns how many ms until the next entity is due, None when nothing waits."""
         now = self._time()
-        messages: list[tuple[str, bytes]] = []
         for reply_to, outcomes in self._replies.items():
-            messages.append((reply_to, encode_outcomes(outcomes)))
+            self._messages.append((reply_to, encode_outcomes(outcomes)))
         self._replies = {}
         while self._due and self._due[0][0] <= now:
             due, tournament_id = heapq.heappop(self._due)
@@ -114,16 +137,18 @@ class Publisher:
                 heapq.heappush(self._due, (entity.due_ms, tournament_id))
                 continue
             del self._dirty[tournament_id]
+            watched = self._interval_of(entity, now) == self._interval_ms
             entity.published_ms = now
-            messages.extend(self._messages(entity, watched=self._interval_of(entity, now) == self._interval_ms))
+            self._update(entity, now)
+            self._tell_changed(entity, watched=watched)
         next_due = self._due[0][0] - now if self._due else None
-        if messages:
+        if self._messages:
+            messages, self._messages = self._messages, []
             await self._updates.publish(messages)
         return next_due
 
-    def _messages(self, entity: Entity, *, watched: bool) -> list[tuple[str, bytes]]:
-        messages: list[tuple[str, bytes]] = []
-        tournament_id = entity.state.tournament_id
+    def _update(self, entity: Entity, now: int) -> None:
+        """The next update, if the live data changed; then whoever waited for that reads."""
         if entity.published is None:
             self.start_live(entity)
         operations = []
@@ -132,17 +157,36 @@ class Publisher:
             before, entity.published = entity.published or {}, entity.live_data()
             operations = views.patch(before, entity.published)
         if operations:
+            entity.published_ms = now
             entity.seq += 1
             patch = encode_patch(operations)
             entity.recent.append((entity.seq, patch))
-            messages.append(
-                (updates_channel(tournament_id), update_frame(tournament_id, entity.scope.epoch, entity.seq, patch))
-            )
+            tournament_id = entity.state.tournament_id
+            frame = update_frame(tournament_id, entity.scope.epoch, entity.seq, patch)
+            self._messages.append((updates_channel(tournament_id), frame))
             self.published += 1
+        _read(entity)
+
+    def _tell_changed(self, entity: Entity, *, watched: bool) -> None:
+        """Whose standing changed; who subscribes to `me` asks for the standing first."""
         if entity.changed_users or entity.changed_many:
-            if watched:  # who subscribes to `me` asks for the standing first
+            if watched:
                 changed = b"" if entity.changed_many else encode_changed(entity.changed_users)
-                messages.append((changed_channel(tournament_id), changed))
+                self._messages.append((changed_channel(entity.state.tournament_id), changed))
             entity.changed_users.clear()
             entity.changed_many = False
-        return messages
+
+
+def _settle(answer: asyncio.Future[R], read: Callable[[], R]) -> None:
+    if answer.done():
+        return  # whoever waited has gone
+    try:
+        answer.set_result(read())
+    except Exception as error:
+        answer.set_exception(error)
+
+
+def _read(entity: Entity) -> None:
+    readers, entity.readers = entity.readers, []
+    for read in readers:
+        read()

@@ -205,7 +205,7 @@ class ReadCopies:
         before, changed, state = copy.sent, copy.changed, copy.entity.state
         after = None if whole or before is None else before[0]
         copy.changed = set()
-        copy.sent = (state.offset, copy.entity.seq, copy.entity.status)
+        copy.sent = (state.offset, copy.entity.shown_seq, copy.entity.status)
         copy.renumbered = state.ranking.renumbered
         self.wholes += after is None
         delta = delta_of(copy.entity, None if after is None else sorted(changed), after)
@@ -278,5 +278,5 @@ class ReadCopies:
             self.repaired += 1
             self._send_whole(tournament_id, copy)
             self._repair(copy)
-        elif copy.sent != (entity.state.offset, entity.seq, entity.status):
+        elif copy.sent != (entity.state.offset, entity.shown_seq, entity.status):
             self._waiting[tournament_id] = copy  # an update counted on, or the end became durable

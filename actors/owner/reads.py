@@ -1,100 +1,76 @@
-"""What an owner answers: views, rankings, participants, live snapshots, standings. Pure reads; nothing here changes a tournament."""
+"""What an owner answers: one query at a time, pure reads; nothing here changes a tournament."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final, TypeVar
 
 from actors.domain import views
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
 from actors.owner.publisher import Publisher
 from storage.ports import (
+    Access,
+    AccessQuery,
+    LiveQuery,
     LiveSnapshot,
     OwnerMovedError,
     OwnerUnavailableError,
+    ParticipantQuery,
+    PrizesQuery,
+    Query,
     RankingsQuery,
     Reply,
     Standing,
+    StandingsQuery,
+    ViewQuery,
 )
 
-NOT_FOUND = Reply(found=False)
+A = TypeVar("A")
+NOT_FOUND: Final = Reply(found=False)
 
 
 class OwnerReads:
-    """Reads over an owner. `partition_of` tells a tournament's partition."""
+    """Reads over an owner."""
 
     def __init__(self, owner: Owner, publisher: Publisher) -> None:
         self._owner = owner
         self._publisher = publisher
 
-    async def entity(self, partition: int, tournament_id: int) -> Entity | None:
-        """The entity, or None when there is no such tournament.
+    async def read(self, partition: int, tournament_id: int, query: Query[A]) -> A:
+        """As `Owners.read`.
 
-        Raises OwnerMovedError (not held here) and OwnerUnavailableError (not caught up yet, or the store does not answer).
+        Raises OwnerMovedError (not held here), OwnerUnavailableError (not caught up yet) and RecordsUnavailableError.
         """
         scope = self._owner.holdings.scope_of(partition, tournament_id)
         if scope is None:
             raise OwnerMovedError(f"partition {partition} is not held by {self._owner.name}")
         if not scope.ready:
             raise OwnerUnavailableError(f"{self._owner.name} is catching up with partition {partition}")
-        return await self._owner.holdings.find(tournament_id, scope)
+        entity = await self._owner.holdings.find(tournament_id, scope)
+        answer: A = await self._answer(entity, query)
+        return answer
 
-    async def view(self, partition: int, tournament_id: int, viewer: int | None) -> Reply:
-        """As `Owners.view`."""
-        entity = await self.entity(partition, tournament_id)
-        return NOT_FOUND if entity is None else _reply(entity, viewer, entity.view())
-
-    async def rankings(self, partition: int, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply:
-        """As `Owners.rankings`; not found also when `around` has no rank."""
-        entity = await self.entity(partition, tournament_id)
+    async def _answer(self, entity: Entity | None, query: Query[Any]) -> Any:
+        match query:
+            case AccessQuery():
+                return await self._access(entity, query)
+            case LiveQuery():
+                return LiveSnapshot(found=False) if entity is None else self._live(entity)
+            case StandingsQuery():
+                return [] if entity is None else _standings(entity, query)
         if entity is None:
             return NOT_FOUND
-        page = views.rankings(
-            entity.state, query.start, query.limit, query.around, query.users, entity.scope.epoch, entity.seq
-        )
-        return NOT_FOUND if page is None else _reply(entity, viewer, views.encode(page))
-
-    async def participant(self, partition: int, tournament_id: int, user_id: int, viewer: int | None) -> Reply:
-        """As `Owners.participant`; not found also for one who does not take part."""
-        entity = await self.entity(partition, tournament_id)
-        if entity is None:
-            return NOT_FOUND
-        slot = entity.state.members.slot(user_id)
-        shown = views.participant(entity.state, user_id, entity.previous_ranks.get(slot))
-        return NOT_FOUND if shown is None else _reply(entity, viewer, views.encode(shown))
-
-    async def prizes(self, partition: int, tournament_id: int, viewer: int | None) -> Reply:
-        """As `Owners.prizes`: tournaments carry no prizes yet."""
-        entity = await self.entity(partition, tournament_id)
-        return NOT_FOUND if entity is None else _reply(entity, viewer, b'{"prizes":[]}')
-
-    async def live(self, partition: int, tournament_id: int, viewer: int | None) -> LiveSnapshot:
-        """As `Owners.live`: the data as last published, so that the next update's patch fits it."""
-        entity = await self.entity(partition, tournament_id)
-        if entity is None:
-            return LiveSnapshot(found=False)
-        self._publisher.watch(entity)
-        if entity.published is None:
-            self._publisher.start_live(entity)
-        return LiveSnapshot(
-            found=True,
-            public=entity.state.spec.visibility == "public",
-            allowed=entity.allows(viewer),
-            epoch=entity.scope.epoch,
-            seq=entity.seq,
-            data=views.encode(entity.published),
-            recent=tuple(entity.recent),
-        )
-
-    async def standings(self, partition: int, tournament_id: int, users: Sequence[int]) -> list[Standing]:
-        """As `Owners.standings`."""
-        entity = await self.entity(partition, tournament_id)
-        if entity is None:
-            return []
-        state = entity.state
-        slots = [(user, slot) for user in users if (slot := state.members.slot(user)) >= 0]
-        ranking = state.ranking
-        return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
+        match query:
+            case ViewQuery():
+                return await self._publisher.settled(entity, lambda: _reply(entity, entity.view()))
+            case RankingsQuery():
+                return await self._publisher.settled(entity, lambda: _rankings(entity, query))
+            case ParticipantQuery():
+                return _participant(entity, query)
+            case PrizesQuery():
+                return _reply(entity, b'{"prizes":[]}')  # tournaments carry no prizes yet
+        raise TypeError(f"expected a query, got {query!r}")
 
     async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """(epoch, seq) of each (partition, tournament) that is at hand here and caught up."""
@@ -107,15 +83,58 @@ class OwnerReads:
                 found[tournament_id] = entity.position()
         return found
 
+    async def _access(self, entity: Entity | None, query: AccessQuery) -> Access:
+        if entity is None:
+            return Access(found=False)
+        user, members = query.user_id, entity.state.members
+        member = user is not None and members.slot(user) >= 0
+        access = Access(True, entity.state.spec.visibility == "public", member)
+        if not access.allowed:
+            # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
+            await self._owner.holdings.look_up(entity.state.tournament_id)
+        return access
 
-def _reply(entity: Entity, viewer: int | None, body: bytes) -> Reply:
+    def _live(self, entity: Entity) -> LiveSnapshot:
+        """The data as last published, so that the next update's patch fits it."""
+        self._publisher.watch(entity)
+        if entity.published is None:
+            self._publisher.start_live(entity)
+        return LiveSnapshot(
+            found=True,
+            public=entity.state.spec.visibility == "public",
+            epoch=entity.scope.epoch,
+            seq=entity.seq,
+            data=views.encode(entity.published),
+            recent=tuple(entity.recent),
+        )
+
+
+def _rankings(entity: Entity, query: RankingsQuery) -> Reply:
+    at = entity.scope.epoch, entity.shown_seq, entity.status
+    page = views.rankings(entity.state, query.start, query.limit, query.around, query.users, *at)
+    return NOT_FOUND if page is None else _reply(entity, views.encode(page))
+
+
+def _participant(entity: Entity, query: ParticipantQuery) -> Reply:
+    slot = entity.state.members.slot(query.user_id)
+    shown = views.participant(entity.state, query.user_id, entity.previous_ranks.get(slot))
+    return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))
+
+
+def _standings(entity: Entity, query: StandingsQuery) -> list[Standing]:
+    ranking, slot_of = entity.state.ranking, entity.state.members.slot
+    slots = [(user, slot) for user in query.users if (slot := slot_of(user)) >= 0]
+    return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
+
+
+def _reply(entity: Entity, body: bytes) -> Reply:
     return Reply(
         found=True,
         public=entity.state.spec.visibility == "public",
-        allowed=entity.allows(viewer),
         body=body,
         etag=entity.etag(),
         status=entity.status,
         epoch=entity.scope.epoch,
-        seq=entity.seq,
+        seq=entity.shown_seq,
+        offset=entity.state.offset,
     )

@@ -55,6 +55,10 @@ class Holdings:
             self.place(entity)
         return entity
 
+    async def look_up(self, tournament_id: int) -> None:
+        """Take about as long as `find` does to see that there is no such tournament. Raises RecordsUnavailableError."""
+        await self._records.tournament(tournament_id)
+
     async def _load_settled(self, tournament_id: int, scope: Scope, created: bool) -> Entity | None:
         """As `load`, also while the shard of a tournament that is not at hand is away (`Records.settled_snapshots`).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ray.exceptions import RayActorError, RayError
 
@@ -14,16 +14,14 @@ from actors.domain.values import partition_of
 from cluster.actors.handles import Handles
 from cluster.startup.ports import DIRECTOR
 from storage.ports import (
-    LiveSnapshot,
     OwnerMovedError,
     OwnerRecordsError,
     OwnerUnavailableError,
-    RankingsQuery,
+    Query,
     RecordsUnavailableError,
-    Reply,
-    Standing,
 )
 
+A = TypeVar("A")
 logger = logging.getLogger(__name__)
 
 DOWN_S: Final = 0.25  # after a failed call an owner is left alone this long: reads fall back at once
@@ -51,35 +49,22 @@ class RayOwners:
             partition = self._partitions[tournament_id] = partition_of(tournament_id, self._plan.partitions)
         return partition
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply:
-        """As Owners.view."""
-        reply: Reply = await self._ask(tournament_id, "view", viewer)
-        return reply
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply:
-        """As Owners.rankings."""
-        reply: Reply = await self._ask(tournament_id, "rankings", query, viewer)
-        return reply
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply:
-        """As Owners.participant."""
-        reply: Reply = await self._ask(tournament_id, "participant", user_id, viewer)
-        return reply
-
-    async def prizes(self, tournament_id: int, viewer: int | None) -> Reply:
-        """As Owners.prizes."""
-        reply: Reply = await self._ask(tournament_id, "prizes", viewer)
-        return reply
-
-    async def live(self, tournament_id: int, viewer: int | None) -> LiveSnapshot:
-        """As Owners.live."""
-        snapshot: LiveSnapshot = await self._ask(tournament_id, "live", viewer)
-        return snapshot
-
-    async def standings(self, tournament_id: int, users: Sequence[int]) -> list[Standing]:
-        """As Owners.standings."""
-        standings: list[Standing] = await self._ask(tournament_id, "standings", list(users))
-        return standings
+    async def read(self, tournament_id: int, query: Query[A]) -> A:
+        """As Owners.read."""
+        partition = self.partition(tournament_id)
+        for last in (False, True):
+            owner = self._owner(partition, tournament_id)
+            try:
+                return await self._call(owner, "read", partition, tournament_id, query)  # type: ignore[no-any-return]
+            except OwnerMovedError:
+                if last:
+                    break
+                await self._refresh()
+            except OwnerUnavailableError:
+                # a dedicated owner that has ended is no longer in the routes
+                if last or tournament_id not in self._dedicated or not await self._refreshed_from(owner, tournament_id):
+                    raise
+        raise OwnerUnavailableError(f"tournament {tournament_id} is moving")
 
     async def positions(self, tournament_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """As Owners.positions: one call an owner; those of owners that are away are left out."""
@@ -106,22 +91,6 @@ class RayOwners:
     def _owner(self, partition: int, tournament_id: int) -> str:
         return self._dedicated.get(tournament_id) or self._plan.shard_of(partition)
 
-    async def _ask(self, tournament_id: int, method: str, *args: Any) -> Any:
-        partition = self.partition(tournament_id)
-        for last in (False, True):
-            owner = self._owner(partition, tournament_id)
-            try:
-                return await self._call(owner, method, partition, tournament_id, *args)
-            except OwnerMovedError:
-                if last:
-                    break
-                await self._refresh()
-            except OwnerUnavailableError:
-                # a dedicated owner that has ended is no longer in the routes
-                if last or tournament_id not in self._dedicated or not await self._refreshed_from(owner, tournament_id):
-                    raise
-        raise OwnerUnavailableError(f"tournament {tournament_id} is moving")
-
     async def _refreshed_from(self, owner: str, tournament_id: int) -> bool:
         await self._refresh()
         return self._dedicated.get(tournament_id) != owner
@@ -131,7 +100,9 @@ class RayOwners:
         if self._down_until.get(owner, 0.0) > now:
             raise OwnerUnavailableError(f"{owner} is away")
         try:
-            answer = await asyncio.wait_for(self._handles.call(owner, method, *args), self._timeout_s)
+            # not asyncio.wait_for: before Python 3.12 it may swallow a cancellation
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._handles.call(owner, method, *args)
         except (OwnerMovedError, OwnerUnavailableError):
             raise
         except RecordsUnavailableError as error:  # of one tournament, on one shard: its others are as well as before
@@ -154,6 +125,7 @@ class RayOwners:
 
     async def _fetch_routes(self) -> None:
         try:
-            self._dedicated = await asyncio.wait_for(self._handles.call(DIRECTOR, "routes"), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                self._dedicated = await self._handles.call(DIRECTOR, "routes")
         except (RayError, ValueError, TimeoutError) as error:
             logger.warning("the director did not give its routes: %r", error)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.read_copies import ReadCopies
@@ -19,16 +19,14 @@ from cluster.config.settings import Settings
 from cluster.startup.ports import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
 from serve_app.metrics import PortMetrics
 from storage.ports import (
-    LiveSnapshot,
     LogTruncatedError,
     LogUnavailableError,
-    RankingsQuery,
+    Query,
     Records,
     RecordsUnavailableError,
-    Reply,
-    Standing,
 )
 
+A = TypeVar("A")
 logger = logging.getLogger(__name__)
 
 # A publication is a call to the broker and one from it to each gateway, about 2 ms of CPU together whatever it carries: what comes
@@ -128,35 +126,10 @@ class TournamentActor:
         await self._started
         return await self._owner.deliver(data)
 
-    async def view(self, partition: int, tournament: int, viewer: int | None) -> Reply:
-        """See OwnerReads.view."""
+    async def read(self, partition: int, tournament: int, query: Query[A]) -> A:
+        """See OwnerReads.read."""
         await self._started
-        return await self._reads.view(partition, tournament, viewer)
-
-    async def rankings(self, partition: int, tournament: int, query: RankingsQuery, viewer: int | None) -> Reply:
-        """See OwnerReads.rankings."""
-        await self._started
-        return await self._reads.rankings(partition, tournament, query, viewer)
-
-    async def participant(self, partition: int, tournament: int, user_id: int, viewer: int | None) -> Reply:
-        """See OwnerReads.participant."""
-        await self._started
-        return await self._reads.participant(partition, tournament, user_id, viewer)
-
-    async def prizes(self, partition: int, tournament: int, viewer: int | None) -> Reply:
-        """See OwnerReads.prizes."""
-        await self._started
-        return await self._reads.prizes(partition, tournament, viewer)
-
-    async def live(self, partition: int, tournament: int, viewer: int | None) -> LiveSnapshot:
-        """See OwnerReads.live."""
-        await self._started
-        return await self._reads.live(partition, tournament, viewer)
-
-    async def standings(self, partition: int, tournament: int, users: Sequence[int]) -> list[Standing]:
-        """See OwnerReads.standings."""
-        await self._started
-        return await self._reads.standings(partition, tournament, users)
+        return await self._reads.read(partition, tournament, query)
 
     async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """See OwnerReads.positions."""

@@ -18,6 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from cluster.config.servers import ServerSettings
 from cluster.errors import SettingsError
+from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
 _TYPE_NAMES: Final[list[tuple[object, str]]] = [
@@ -115,10 +116,22 @@ class Settings(ServerSettings):
     service_burst: int = Field(10_000, ge=1, description="Requests of a service or an operator at once.")
     anonymous_rate: float = Field(50, gt=0, description="Requests a second of an address without a token.")
     anonymous_burst: int = Field(100, ge=1, description="Requests of an address without a token at once.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of the proxies in front, `10.0.0.0/8,127.0.0.1`: their X-Forwarded-For says who calls.",
+    )
     rate_limit_entries: int = Field(
         100_000, ge=1, description="Callers whose rate is remembered in a process; the least recent is forgotten."
     )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body; beyond it 413.")
+    max_unverified_body_bytes: int = Field(
+        64 * 1024, ge=1024, description="Largest request body without a token that verifies; beyond it 413."
+    )
+    max_unread_body_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of bodies that a process holds before they are whole; more get 503, without a valid token beyond half of it.",
+    )
     max_frame_bytes: int = Field(16 * 1024, ge=256, description="Largest frame a client may send on a live socket.")
     max_subscriptions: int = Field(100, ge=1, description="Tournaments one live socket may watch.")
     max_sockets: int = Field(5000, ge=1, description="Live sockets of a gateway replica; more get 503.")
@@ -175,7 +188,13 @@ class Settings(ServerSettings):
     @classmethod
     def _named(cls, value: object) -> object:
         if value == "":
-            raise ValueError("expected a path")  # Path("") would quietly be the working directory
+            raise ValueError("expected path")  # Path("") would quietly be the working directory
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: str) -> str:
+        TrustedProxies(value)
         return value
 
     @field_validator("gateway_public_url")
@@ -263,7 +282,10 @@ def _explain(error: ValidationError) -> str:
     if field is None:
         return f"{name}: expected a field of Settings, got an unknown name"
     got = "(hidden)" if _is_secret(field) else repr(first["input"])
-    return f"{PREFIX}{name.upper()}: expected {_type_text(field)}, got {got}"
+    wanted = f"expected {_type_text(field)}"
+    if first["type"] == "value_error":
+        wanted = first["msg"].removeprefix("Value error, ")  # ours, from the field's validator
+    return f"{PREFIX}{name.upper()}: {wanted}, got {got}"
 
 
 def _is_secret(field: FieldInfo) -> bool:

@@ -25,6 +25,7 @@ from cluster.startup.ports import (
     set_up_logging,
     signer_of,
 )
+from cluster.startup.ray_environment import require_ray_authentication
 from serve_app.config import FrontConfig
 from serve_app.services.container import Services, open_services
 
@@ -52,6 +53,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
 async def open_front(settings: Settings, kind: str) -> Services:
     """The services of one replica of the front."""
     set_up_logging(settings)
+    require_ray_authentication()  # a replica listens on a port that would take calls from anyone
     records = await open_records(settings)
     return await open_services(
         front_config(settings, f"{kind}-{uuid.uuid4().hex[:12]}"),
@@ -119,7 +121,13 @@ class Gateway:
 
         services = self._services = await open_front(settings, "gateway")
         self._drain_s = settings.drain_timeout_s
-        self._hub = Hub(services.owners, services.updates, HubLimits.of(services.config), copies=services.read_model)
+        self._hub = Hub(
+            services.owners,
+            services.updates,
+            HubLimits.of(services.config),
+            copies=services.read_model,
+            on_status=services.reads.invalidate_id,
+        )
         self._hub.start()
         app = GatewayApp(Handlers(services, "gateway"), self._hub)
         self._server = await start(app, settings.host, settings.gateway_port)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Final
 
 from cluster.config.settings import PREFIX, Settings
 from cluster.errors import StartError
-from cluster.startup.bootstrap import RAY_ADDRESS_FILE, prepare_ray_environment
+from cluster.startup.bootstrap import RAY_ADDRESS_FILE
 from cluster.startup.ports import DIRECTOR, NAMESPACE
+from cluster.startup.ray_environment import prepare_ray_environment
 from serve_app.config import FrontConfig
 
 ANSWER_S: Final = 30.0
@@ -40,9 +40,7 @@ def redeploy(given: Settings) -> None:
     Raises StartError: no Palio runs there, `given` sets what only a restart changes, or the new replicas did not come up.
     """
     address = given.ray_address or embedded_ray(given.data_dir)
-    if given.ray_address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a Ray that Palio started asks for the user's token
-    prepare_ray_environment()
+    prepare_ray_environment(given)
     with _joined(address):
         _replace(doors_settings(_started_with(), given))
 

@@ -16,11 +16,13 @@ from typing import IO, Any, Final
 
 from pydantic import SecretStr
 
+from cluster.config.secrets import make_private
 from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token as make_token
 from cluster.errors import StartError
 from cluster.startup.data_check import check_data
 from cluster.startup.ports import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
+from cluster.startup.ray_environment import prepare_ray_environment
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +31,6 @@ RAY_START_ATTEMPTS: Final = 3
 RAY_ADDRESS_FILE: Final = "ray_address"
 OPERATOR_TOKEN_TTL_S: Final = 12 * 3600.0
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024  # Ray's least is 75 MiB; no message of ours goes through it
-RAY_ENVIRONMENT: Final = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps Ray's own ports on loopback
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # by default workers give way to everything else on the machine
-    "RAY_timeout_ms_task_wait_for_death_info": "100",  # callers of a restarted actor are answered a second sooner
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
 
 
 class Palio:
@@ -88,6 +82,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
             "PALIO_RAY_ADDRESS: expected Kafka, MySQL and Redis to be configured, which several nodes can share"
         )
     _check_ports(settings)
+    os.umask(0o077)  # of Ray's processes, too: the log, the records and the series are for their owner alone
     lock = _lock_data_dir(settings.data_dir)
     try:
         tell("checking the data directory")
@@ -144,7 +139,7 @@ def _check_ports(settings: Settings) -> None:
 def _lock_data_dir(data_dir: Path) -> IO[str]:
     """Hold the directory for this process; the lock goes with the process, however it ends."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_private(data_dir)
         lock = (data_dir / "lock").open("a+", encoding="ascii")
     except OSError as error:
         raise StartError(f"cannot write to the data directory {data_dir}: {error.strerror or error}") from error
@@ -174,13 +169,7 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    prepare_ray_environment()
-
-
-def prepare_ray_environment() -> None:
-    """What Ray must find in the environment before it is imported; what is set already stands."""
-    for name, value in RAY_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    prepare_ray_environment(settings)
 
 
 def _start_ray(address: str | None) -> None:

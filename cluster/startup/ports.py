@@ -139,4 +139,4 @@ def set_up_logging(settings: Settings) -> None:
         format=f"%(asctime)s %(levelname)s %(name)s [{os.getpid()}] %(message)s",
         force=True,
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, of which the series make many
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each request, of which the series make many

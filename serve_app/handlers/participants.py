@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from actors.domain.messages import Join, Leave
+from actors.domain.texts import normal_name
 from actors.domain.values import decimal_score, rfc3339
-from serve_app.caching import NO_STORE, PERSONAL, reply_response
-from serve_app.handlers.base import answered, query_int, viewer_of
+from serve_app.handlers.base import answered, query_int
 from serve_app.handlers.listing import tournament_item
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import TournamentHandlers, undecided
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import JoinRequest, read_join
@@ -38,8 +39,9 @@ class ParticipantHandlers(TournamentHandlers):
         wanted = read_join(body) if body.strip() else JoinRequest()
         known = await self.visible(request.path["tournament"], principal)
         command_id = new_command_id()
+        name = None if wanted.name is None else normal_name(wanted.name)
         invited = principal.role == "service"
-        message = Join(command_id=command_id, user_id=str(user_id), name=wanted.name, invited=invited)
+        message = Join(command_id=command_id, user_id=str(user_id), name=name, invited=invited)
         wait_s = self.wait_s(request, self.config.command_wait_s)
         try:
             issued = await self.commands.issue(known, command_id, message, wait_s)
@@ -71,7 +73,7 @@ class ParticipantHandlers(TournamentHandlers):
         principal = await self.principal(request)
         user_id = self.user(request, principal)
         known = await self.visible(request.path["tournament"], principal)
-        reply = await self.reads.participant(known, user_id, viewer_of(principal))
+        reply = await self.reads.participant(known, user_id)
         if not reply.found:
             raise Problem(404, "participant_unknown", f"user {user_id} does not take part in tournament {known.text}")
         return reply_response(request, reply._replace(etag=""))

@@ -11,16 +11,24 @@ from typing import Final
 import msgspec
 
 from actors.domain.values import parse_id
-from serve_app.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.handlers.base import HandlersBase, answered, query_int, viewer_of
 from serve_app.handlers.listing import tournament_item
+from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
 from serve_app.metrics import VIEW_SECONDS
 from serve_app.security.auth import Principal
 from serve_app.services.container import Services
 from serve_app.services.reads import owner_away, unknown_tournament
-from storage.ports import ListQuery, OwnerMovedError, OwnerRecordsError, OwnerUnavailableError, RankingsQuery
+from storage.ports import (
+    AccessQuery,
+    ListQuery,
+    OwnerMovedError,
+    OwnerRecordsError,
+    OwnerUnavailableError,
+    PrizesQuery,
+    RankingsQuery,
+)
 
 MAX_AGE_S: Final = 1
 MAX_USERS: Final = 100
@@ -54,7 +62,7 @@ class ReadHandlers(HandlersBase):
             response = reply_response(request, entry.reply, max_age_s=MAX_AGE_S)
         else:
             known = await self.visible(tournament, principal)
-            reply = await self.reads.view(known, viewer_of(principal))
+            reply = await self.reads.view(known)
             if not reply.found:
                 raise unknown_tournament(tournament)
             response = reply_response(request, reply, max_age_s=MAX_AGE_S)
@@ -67,7 +75,7 @@ class ReadHandlers(HandlersBase):
         principal = await self.principal(request)
         query = self._rankings_query(request, principal)
         known = await self.visible(request.path["tournament"], principal)
-        reply = await self.reads.rankings(known, query, viewer_of(principal))
+        reply = await self.reads.rankings(known, query)
         if not reply.found:
             if query.around is None:
                 raise unknown_tournament(known.text)
@@ -105,7 +113,7 @@ class ReadHandlers(HandlersBase):
         principal = await self.principal(request)
         known = await self.visible(request.path["tournament"], principal)
         try:
-            reply = await self.services.owners.prizes(known.tournament_id, viewer_of(principal))
+            reply = await self.services.owners.read(known.tournament_id, PrizesQuery())
         except (OwnerUnavailableError, OwnerMovedError):
             raise owner_away() from None
         if not reply.found:
@@ -183,7 +191,7 @@ class ReadHandlers(HandlersBase):
     async def _ask_owner(self) -> None:
         """Whether an owner answers, be it that the shard of what it was asked for is away."""
         with contextlib.suppress(OwnerRecordsError):
-            await self.services.owners.view(PROBE, None)
+            await self.services.owners.read(PROBE, AccessQuery())
 
 
 def _choice(request: Request, name: str, choices: tuple[str, ...]) -> str | None:

@@ -12,10 +12,10 @@ import msgspec
 from actors.domain.messages import encode_score
 from actors.domain.publications import OutcomeReply
 from actors.domain.values import decimal_score, hundredths, parse_id
-from serve_app.caching import NO_STORE
 from serve_app.handlers.base import HandlersBase, answered
 from serve_app.http.batches import read_batch
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
 from serve_app.http.request_schemas import Submission, decode_submission, read_submission
@@ -114,7 +114,7 @@ class ScoreHandlers(HandlersBase):
         principal = await self.caller(request)
         if principal.role != "service":
             raise Problem(403, "role_forbidden", "expected the role service")
-        items, rejected = read_batch(request, self.config.max_body_bytes)
+        items, rejected, lines = read_batch(request, self.config.max_body_bytes)
         await self._find_all({item.tournament_id for item in items if item is not None})
         records: list[NewRecord] = []
         for index, item in enumerate(items):
@@ -133,25 +133,31 @@ class ScoreHandlers(HandlersBase):
         if records:
             await self.services.appends.submit(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
-        told = [{"index": index, "code": code} for index, code in sorted(rejected)]
+        told = [
+            {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
+            for index, code in sorted(rejected)
+        ]
         return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))
 
     async def _target(self, tournament: str, principal: Principal) -> Known:
         """The tournament of a submission: found, and not hidden from the caller."""
-        known = await self.reads.find(tournament)
+        now_s = time.monotonic()
+        try:
+            known = await self.visible(tournament, principal)
+        except Problem as problem:
+            found = self.reads.known(tournament)
+            if found is None:
+                raise
+            # while an owner restarts, who was a member a minute ago may submit: the fold judges all the same
+            member = (found.tournament_id, principal.user_id)
+            remembered_s = self._members.get(member)
+            if problem.status == 503 and remembered_s is not None and now_s - remembered_s < MEMBERSHIP_REMEMBERED_S:
+                return found
+            self._members.pop(member, None)
+            raise
         if known.public or principal.privileged:
             return known
         member = (known.tournament_id, principal.user_id)
-        now_s = time.monotonic()
-        try:
-            await self.require_member(known, principal)
-        except Problem as problem:
-            # while an owner restarts, who was a member a minute ago may submit: the fold judges all the same
-            remembered_s = self._members.get(member)
-            if problem.status == 503 and remembered_s is not None and now_s - remembered_s < MEMBERSHIP_REMEMBERED_S:
-                return known
-            self._members.pop(member, None)
-            raise
         self._members[member] = now_s
         self._members.move_to_end(member)
         if len(self._members) > MAX_MEMBERSHIPS:

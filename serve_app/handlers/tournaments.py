@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import uuid
@@ -13,20 +12,18 @@ import msgspec
 
 from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
 from actors.domain.values import tournament_id
-from serve_app.caching import NO_STORE
-from serve_app.handlers.base import HandlersBase, answered, viewer_of
+from serve_app.handlers.base import HandlersBase, answered
 from serve_app.http.bodies import require_json
+from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
-from serve_app.http.request_schemas import NewTournament, changes_of, read_edit, read_new_tournament, spec_of
-from serve_app.security.auth import Principal
+from serve_app.http.request_schemas import changes_of, read_edit, read_new_tournament
 from serve_app.services.appends import Commands, Issued, new_command_id
 from serve_app.services.container import Services
 from serve_app.services.known import Known
 
 MAX_KEY_CHARS: Final = 255
 _encode = msgspec.json.Encoder().encode
-_canonical = msgspec.json.Encoder(order="sorted").encode
 _VERSION: Final = re.compile(r'"?([1-9][0-9]{0,9})"?')
 
 
@@ -44,16 +41,15 @@ class TournamentHandlers(HandlersBase):
         key = request.headers.get("idempotency-key")
         if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
             raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
-        new = read_new_tournament(require_json(request, self.config.max_body_bytes))
+        body = require_json(request, self.config.max_body_bytes)
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
         now_ms = self.services.clock_ms()
-        try:
-            spec = spec_of(new, now_ms)
-        except Problem:
-            first = None if key is None else await self._first_answer(identity, new)
-            if first is None:
-                raise
-            return self._created(first, await self._view(first, principal))
+        spec, digest, problem = read_new_tournament(body, now_ms)
+        if problem is not None and (key is None or not await self._exists(identity)):
+            raise problem
+        if spec is None:  # nor did this body make the tournament that is there
+            raise Problem(0, "idempotency_conflict", "another tournament was created with this Idempotency-Key")
+        # of what is there already the fold compares the digests alone: so a repeat finds its answer also when it would be refused by now
         command_id = new_command_id()
         create = Create(
             command_id=command_id,
@@ -62,14 +58,14 @@ class TournamentHandlers(HandlersBase):
             spec=spec,
             dedicated=await self.services.owners.resolve_placement(identity, spec.placement, spec.capacity),
             salt=secrets.token_hex(16),
-            request_digest=hashlib.blake2b(_canonical(new), digest_size=16).hexdigest(),
+            request_digest=digest,
         )
         known = self.reads.fresh(identity, public=spec.visibility == "public")
         issued = await self.commands.issue(known, command_id, create, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
             return undecided(issued, id=known.text)
         self.reads.remember(identity, public=known.public)
-        return self._created(known, await self._view(known, principal))
+        return self._created(known, await self._view(known))
 
     @answered
     async def edit_tournament(self, request: Request) -> Response:
@@ -83,7 +79,7 @@ class TournamentHandlers(HandlersBase):
         issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
             return undecided(issued)
-        return Response(200, await self._view(known, principal), dict(NO_STORE))
+        return Response(200, await self._view(known), dict(NO_STORE))
 
     @answered
     async def start_tournament(self, request: Request) -> Response:
@@ -111,18 +107,18 @@ class TournamentHandlers(HandlersBase):
         body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}
         return Response(200, _encode(body), dict(NO_STORE))
 
-    async def _first_answer(self, identity: int, new: NewTournament) -> Known | None:
-        """The tournament that this key made, when a repeat comes after its end has passed (a first create would be 422)."""
+    async def _exists(self, identity: int) -> bool:
+        """Raises Problem 503 when nobody can tell."""
         try:
-            known = await self.reads.find(str(identity))
-        except Problem:
-            return None
-        reply = await self.reads.view(known, None)
-        same = msgspec.json.decode(reply.body)
-        return known if same["type"] == new.type and same["visibility"] == new.visibility else None
+            await self.reads.find(str(identity))
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            return False
+        return True
 
-    async def _view(self, known: Known, principal: Principal) -> bytes:
-        return (await self.reads.view(known, viewer_of(principal))).body
+    async def _view(self, known: Known) -> bytes:
+        return (await self.reads.view(known)).body
 
     def _created(self, known: Known, body: bytes) -> Response:
         return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from serve_app.http.bodies import malformed, media_type, require_json, too_large
+from serve_app.http.bodies import decoded_body, malformed, media_type, require_json
 from serve_app.http.messages import Request
 from serve_app.http.problems import FieldError, Problem
 from serve_app.http.request_schemas import BatchSubmission, batch_array_decoder, batch_item_decoder
@@ -16,26 +16,44 @@ NDJSON_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "
 _raw_array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read_batch(request: Request, max_bytes: int) -> tuple[list[BatchSubmission | None], list[tuple[int, str]]]:
-    """(items, None where one is wrong; (index, code) of the wrong ones).
+class Batch(NamedTuple):
+    """`items` are the scores in order, None where one is wrong; `rejected` are (index, code) of the wrong ones, the index among the items.
 
-    Codes: `malformed` (no JSON), `invalid` (a field is wrong). Raises Problem 400, 413, 415, and 422 for over 1,000 items.
+    `lines`: of NDJSON, each item's line in the body, the first is 1; blank ones are no items. Of an array it is empty.
+    """
+
+    items: list[BatchSubmission | None]
+    rejected: list[tuple[int, str]]
+    lines: list[int]
+
+
+def read_batch(request: Request, max_bytes: int) -> Batch:
+    """Read a batch. Codes: `malformed` (no JSON), `invalid` (a field is wrong).
+
+    Raises Problem 400, 413, 415, and 422 for over 1,000 items.
     """
     if media_type(request) in NDJSON_TYPES:
-        if len(request.body) > max_bytes:
-            raise too_large(max_bytes)
-        try:
-            items: list[BatchSubmission] = batch_item_decoder.decode_lines(request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _one_by_one([line for line in request.body.split(b"\n") if line.strip()])
-    else:
-        body = require_json(request, max_bytes)
-        try:
-            items = batch_array_decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _one_by_one(_array(body))
+        return _read_lines(decoded_body(request, max_bytes))
+    body = require_json(request, max_bytes)
+    try:
+        items = batch_array_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Batch(*_one_by_one(_array(body)), [])
     _check_length(len(items))
-    return list(items), []
+    return Batch(list(items), [], [])
+
+
+def _read_lines(body: bytes) -> Batch:
+    numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
+    lines = [number for number, _ in numbered]
+    try:
+        items = batch_item_decoder.decode_lines(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        items = []
+    if len(items) == len(lines):  # else at least one is wrong, or over several lines
+        _check_length(len(items))
+        return Batch(list(items), [], lines)
+    return Batch(*_one_by_one([line for _, line in numbered]), lines)
 
 
 def _array(body: bytes) -> list[msgspec.Raw]:

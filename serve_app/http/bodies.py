@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from serve_app.config import FrontConfig
 from serve_app.http.messages import Request
-from serve_app.http.problems import FieldError, Problem
+from serve_app.http.problems import FieldError, Problem, unavailable
+from serve_app.metrics import UNREAD_BODY_BYTES
 
 T = TypeVar("T", bound=msgspec.Struct)
 Check = Callable[[Any], object]
@@ -18,6 +21,8 @@ Check = Callable[[Any], object]
 MAX_EXPLAINED_BYTES: Final = 64 * 1024  # larger wrong bodies get the first problem only
 MAX_ERRORS: Final = 50
 MAX_PATH_CHARS: Final = 100
+TOO_DEEP: Final = 100  # what decoders refuse is deeper than this, and what they take and mean is not
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _JSON_TYPE: Final = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
 _AT: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 
@@ -35,21 +40,31 @@ class BodyReader(Generic[T]):
 
     def read(self, body: bytes) -> T:
         """The body. Raises Problem: 400 `malformed` for what is no JSON, 422 `invalid` with all wrong fields."""
+        value = self.decode(body)
+        self.check(value)
+        return value
+
+    def decode(self, body: bytes) -> T:
+        """The body by its types alone, the checks not asked; raises as `read`."""
         try:
-            value = self._decoder.decode(body)
+            return self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise wrong_fields(self._explain(body) or [field_error(error)]) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except RecursionError as error:
+            raise wrong_fields([FieldError(_shown(_deep_field(body)), "nested too deeply")]) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             errors = self._explain(body)  # NaN and Infinity are no JSON, yet the field can be named
             raise (wrong_fields(errors) if errors else malformed(error)) from error
-        errors = []
+
+    def check(self, value: T) -> None:
+        """Raises Problem 422 with all fields that the checks find wrong."""
+        errors: list[FieldError] = []
         for name, check in self._checks.items():
             given = getattr(value, name)
             if given is not None and given is not msgspec.UNSET:
                 _judge(errors, name, check, given)
         if errors:
             raise wrong_fields(errors)
-        return value
 
     def _explain(self, body: bytes) -> list[FieldError]:
         """All problems of the top-level fields; empty when the body is no object, too large or cannot be read at all."""
@@ -79,6 +94,22 @@ class BodyReader(Generic[T]):
             if check is not None and value is not None:
                 _judge(errors, name, check, value)
         return errors[:MAX_ERRORS]
+
+
+def _deep_field(body: bytes) -> str:
+    """The top-level field of a body in which it is nested too deeply for the decoder; empty when it is not in one."""
+    field, depth = b"", 0
+    for matched in _STRUCTURE.finditer(body):
+        token = matched[0]
+        if token in (b"{", b"["):
+            depth += 1
+            if depth > TOO_DEEP:
+                break
+        elif token in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1:
+            field = token[1:-1]
+    return field.decode(errors="replace")
 
 
 def _judge(errors: list[FieldError], name: str, check: Check, value: object) -> None:
@@ -123,16 +154,79 @@ def media_type(request: Request) -> str:
 
 
 def require_json(request: Request, max_bytes: int) -> bytes:
-    """The body of a request that must be JSON. Raises Problem 413, 415."""
-    if len(request.body) > max_bytes:
-        raise too_large(max_bytes)
+    """The body of a request that must be JSON. Raises Problem 400, 413, 415."""
     given = media_type(request)
     if given and given != "application/json" and not _JSON_TYPE.fullmatch(given):
         raise Problem(415, "unsupported_media_type", f"expected application/json, got {given[:100]}")
-    return request.body
+    return decoded_body(request, max_bytes)
 
 
-def too_large(max_bytes: int) -> Problem:
-    """413, for a body beyond the limit."""
-    detail = f"expected a body of at most {max_bytes} bytes"
+def decoded_body(request: Request, max_bytes: int) -> bytes:
+    """The body without its Content-Encoding, none or gzip; at most `max_bytes`, before as after. Raises Problem 400, 413, 415."""
+    if len(request.body) > max_bytes:
+        raise too_large(max_bytes)
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return request.body
+    if coding not in ("gzip", "x-gzip"):
+        detail = f"expected the Content-Encoding gzip, or none, got {coding[:100]}"
+        raise Problem(415, "unsupported_media_type", detail, headers={"accept-encoding": "gzip, identity"})
+    return _gunzip(request.body, max_bytes)
+
+
+def _gunzip(data: bytes, max_bytes: int) -> bytes:
+    """One gzip member (RFC 1952), inflated no further than the limit."""
+    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        inflated = member.decompress(data, max_bytes + 1)
+    except zlib.error as error:
+        raise malformed(error) from error
+    if len(inflated) > max_bytes:
+        raise too_large(max_bytes)
+    if not member.eof or member.unused_data:
+        raise malformed(ValueError("expected the whole of one gzip member, and nothing behind it"))
+    return inflated
+
+
+def too_large(max_bytes: int, whose: str = "") -> Problem:
+    """413, for a body beyond the limit; `whose` bodies are limited so, if not all."""
+    detail = f"expected a body of at most {max_bytes} bytes{whose}"
     return Problem(413, "too_large", detail, [FieldError("", detail)])
+
+
+def body_limit(config: FrontConfig, size_bytes: int, authorization: str | None) -> int:
+    """How large a body may be that has come to this size: little from anyone, more with a token, which must then verify.
+
+    Raises Problem 413.
+    """
+    most = config.max_body_bytes
+    small = min(config.max_unverified_body_bytes, most)
+    if size_bytes <= small:
+        return small
+    if size_bytes > most:
+        raise too_large(most)
+    if authorization is None:
+        raise too_large(small, " without a token")
+    return most
+
+
+class UnreadBodies:
+    """How many bytes of bodies a process holds that are not whole, or wait for their turn.
+
+    When full, bodies that grow are refused with 503; already at half of it those without a token that verifies.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+
+    def add(self, more_bytes: int) -> None:
+        """Count so many more, or less."""
+        self.held_bytes += more_bytes
+        UNREAD_BODY_BYTES.inc(more_bytes)
+
+    def check(self, verified: Callable[[], bool]) -> None:
+        """Raises Problem 503 when full for a caller of whom `verified` tells whether the token is known to be good."""
+        held_bytes = self.held_bytes
+        if held_bytes > self.max_bytes // 2 and (held_bytes > self.max_bytes or not verified()):
+            raise unavailable("unavailable", "too many request bodies are arriving at once")

@@ -7,8 +7,9 @@ from typing import Final
 
 from serve_app.http.messages import Response
 
+ALLOW_ORIGIN: Final = "access-control-allow-origin"
 CORS_HEADERS: Final[Mapping[str, str]] = {
-    "access-control-allow-origin": "*",
+    ALLOW_ORIGIN: "*",
     "access-control-expose-headers": "Date, ETag, Location, Preference-Applied, Retry-After, WWW-Authenticate",
 }
 _PREFLIGHT: Final[Mapping[str, str]] = {

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the peer's address.
+    """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the client's address
+    (`serve_app.security.client_address`).
 
-    `personal`: the answer depends on who calls (`serve_app.caching`).
+    `personal`: the answer depends on who calls (`serve_app.http.caching`).
     """
 
     method: str

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain.messages import Changes, Spec
+from actors.domain.spec_rules import spec_problems
+from actors.domain.texts import check_name, normal_name
 from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
 from serve_app.http.bodies import BodyReader, Check, wrong_fields
-from serve_app.http.problems import FieldError
+from serve_app.http.problems import FieldError, Problem
 
+_canonical: Final = msgspec.json.Encoder(order="sorted").encode
 MAX_METADATA_BYTES: Final = 16 * 1024
+MAX_METADATA_DEPTH: Final = 32  # objects and lists within each other, the metadata itself included
+MAX_METADATA_KEYS: Final = 1000  # of all its objects together
+MAX_TOURNAMENT_NAME: Final = 200
+MAX_PLAYER_NAME: Final = 64
 MAX_CAPACITY: Final = 100_000_000
 MAX_DURATION_S: Final = 366 * 24 * 3600
-FIELDS_OF_TYPE: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {  # needed and forbidden
-    "scheduled": (("starts_at", "ends_at"), ("duration_s",)),
-    "instant": (("capacity", "duration_s"), ("starts_at", "ends_at")),
-}
 
-TournamentName = Annotated[str, Meta(min_length=1, max_length=200)]
+# Names are counted as they are kept, composed; so their lengths are documented here and judged by `check_name`.
+TournamentName = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_TOURNAMENT_NAME})]
+PlayerName = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_PLAYER_NAME})]
 Capacity = Annotated[int, Meta(ge=1, le=MAX_CAPACITY)]
 Duration = Annotated[float, Meta(ge=0.001, le=MAX_DURATION_S)]
 EventId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -62,7 +69,7 @@ class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
 class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """`PUT /v1/tournaments/{id}/participants/{user}`."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    name: PlayerName | None = None
     invite: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
 
 
@@ -91,10 +98,18 @@ def _duration_ms(seconds: float) -> int:
 
 
 def _metadata(metadata: dict[str, Any]) -> None:
-    try:
-        size = len(msgspec.json.encode(metadata))
-    except (OverflowError, RecursionError, ValueError, TypeError):
-        raise ValueError("expected JSON of modest depth") from None
+    level: list[Any] = [metadata]
+    depth = keys = 0
+    while level:
+        depth += 1
+        if depth > MAX_METADATA_DEPTH:
+            raise ValueError(f"expected at most {MAX_METADATA_DEPTH} levels of objects and lists")
+        keys += sum(len(value) for value in level if isinstance(value, dict))
+        if keys > MAX_METADATA_KEYS:
+            raise ValueError(f"expected at most {MAX_METADATA_KEYS} keys")
+        inner = (item for value in level for item in (value.values() if isinstance(value, dict) else value))
+        level = [item for item in inner if isinstance(item, dict | list)]
+    size = len(msgspec.json.encode(metadata))
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"expected at most {MAX_METADATA_BYTES} bytes of JSON, got {size}")
 
@@ -104,27 +119,64 @@ def _score(score: float) -> int:
 
 
 _CHECKS: Final[dict[str, Check]] = {
+    "name": functools.partial(check_name, max_chars=MAX_TOURNAMENT_NAME),
     "starts_at": parse_time,
     "ends_at": parse_time,
     "duration_s": _duration_ms,
     "metadata": _metadata,
 }
-read_new_tournament: Final = BodyReader(NewTournament, _CHECKS).read
+_new_tournament: Final = BodyReader(NewTournament, _CHECKS)
 read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
-read_join: Final = BodyReader(JoinRequest).read
+read_join: Final = BodyReader(JoinRequest, {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME)}).read
 read_submission: Final = BodyReader(Submission, {"score": _score, "user_id": parse_id}).read
 decode_submission: Final = msgspec.json.Decoder(Submission).decode
 batch_item_decoder: Final = msgspec.json.Decoder(BatchSubmission)
 batch_array_decoder: Final = msgspec.json.Decoder(list[BatchSubmission])
 
 
-def spec_of(new: NewTournament, now_ms: int) -> Spec:
-    """The domain's spec. Raises Problem 422 with every rule that is broken; `now_ms` decides what is past."""
-    errors = _spec_errors(new, now_ms)
-    if errors:
-        raise wrong_fields(errors)
+class AskedTournament(NamedTuple):
+    """What the body of a create asks for. `problem` is what is wrong with it, None if nothing is.
+
+    `digest` tells it from other bodies, whatever their spaces and the order of their fields. `spec` is None where no tournament can ever
+    have been made of such a body; else it may be what an earlier version took, or what was right before its end had passed.
+    """
+
+    spec: Spec | None
+    digest: str
+    problem: Problem | None
+
+
+def read_new_tournament(body: bytes, now_ms: int) -> AskedTournament:
+    """Read the body of a create; `now_ms` decides what is past."""
+    try:
+        new = _new_tournament.decode(body)
+    except Problem as problem:
+        return AskedTournament(None, "", problem)
+    try:
+        _new_tournament.check(new)
+        spec = _spec_of(new)
+        _judge(spec, now_ms)
+    except Problem as problem:
+        return _wrong(new, problem)
+    return AskedTournament(spec, _digest(new), None)
+
+
+def _wrong(new: NewTournament, problem: Problem) -> AskedTournament:
+    try:
+        spec = msgspec.json.decode(msgspec.json.encode(_spec_of(new)), type=Spec)
+        return AskedTournament(spec, _digest(new), problem)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return AskedTournament(None, "", problem)
+
+
+def _digest(new: NewTournament) -> str:
+    """Of the body as sent, with the defaults of what was left out. Creates keep it in the log: what it is made of may not change."""
+    return hashlib.blake2b(_canonical(new), digest_size=16).hexdigest()
+
+
+def _spec_of(new: NewTournament) -> Spec:
     return Spec(
-        name=new.name,
+        name=normal_name(new.name),
         type=new.type,
         visibility=new.visibility,
         starts_ms=None if new.starts_at is None else parse_time(new.starts_at),
@@ -142,41 +194,43 @@ def spec_of(new: NewTournament, now_ms: int) -> Spec:
     )
 
 
-def _spec_errors(new: NewTournament, now_ms: int) -> list[FieldError]:
-    needed, forbidden = FIELDS_OF_TYPE[new.type]
-    missing = f"expected this field in a tournament of type {new.type}"
-    errors = [FieldError(name, missing) for name in needed if getattr(new, name) is None]
-    surplus = f"not a field of a tournament of type {new.type}"
-    errors.extend(FieldError(name, surplus) for name in forbidden if getattr(new, name) is not None)
-    errors.extend(_end_errors(new.starts_at, new.ends_at, now_ms))
-    if new.capacity is not None and new.min_participants > new.capacity:
-        errors.append(FieldError("min_participants", f"expected at most the capacity of {new.capacity}"))
-    return errors
+def _judge(spec: Spec, now_ms: int) -> None:
+    """Raises Problem 422 with every rule that is broken."""
+    errors = [FieldError(*problem) for problem in spec_problems(spec)]
+    wrong = {error.path for error in errors}
+    if "ends_at" not in wrong:
+        errors += _past_end(spec.ends_ms, now_ms)
+    if (
+        spec.starts_ms is not None
+        and spec.starts_ms <= now_ms
+        and spec.min_participants
+        and "min_participants" not in wrong
+    ):
+        detail = (
+            "expected 0 where the start has passed: the tournament would be cancelled at once, as nobody has joined"
+        )
+        errors.append(FieldError("min_participants", detail))
+    if errors:
+        raise wrong_fields(errors)
 
 
-def _end_errors(starts_at: str | None, ends_at: str | None, now_ms: int) -> list[FieldError]:
-    if ends_at is None:
-        return []
-    ends_ms = parse_time(ends_at)
-    if starts_at is not None and ends_ms <= parse_time(starts_at):
-        return [FieldError("ends_at", "expected an end after the start")]
-    if ends_ms <= now_ms:
-        return [FieldError("ends_at", "expected an end in the future")]
-    return []
+def _past_end(ends_ms: int | None, now_ms: int) -> list[FieldError]:
+    past = ends_ms is not None and ends_ms <= now_ms
+    return [FieldError("ends_at", "expected an end in the future")] if past else []
 
 
 def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
-    """The domain's changes. Raises Problem 422 for an empty edit or times that cannot hold together."""
+    """The domain's changes. Raises Problem 422 for an empty edit or an end that has passed; the rest is the fold's to judge."""
     given = {name: value for name in edit.__struct_fields__ if (value := getattr(edit, name)) is not UNSET}
     if not given:
         raise wrong_fields([FieldError("", "expected at least one field to edit")])
-    errors = _end_errors(given.get("starts_at"), given.get("ends_at"), now_ms)
-    if errors:
+    ends_ms = parse_time(given["ends_at"]) if "ends_at" in given else None
+    if errors := _past_end(ends_ms, now_ms):
         raise wrong_fields(errors)
     return Changes(
-        name=given.get("name"),
+        name=normal_name(given["name"]) if "name" in given else None,
         starts_ms=parse_time(given["starts_at"]) if "starts_at" in given else None,
-        ends_ms=parse_time(given["ends_at"]) if "ends_at" in given else None,
+        ends_ms=ends_ms,
         duration_ms=_duration_ms(given["duration_s"]) if "duration_s" in given else None,
         capacity=given.get("capacity"),
         min_participants=given.get("min_participants"),

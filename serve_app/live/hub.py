@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -45,12 +45,18 @@ RETRY_AFTER_LEAST_MS: Final = 500
 RETRY_AFTER_JITTER_MS: Final = 1000
 
 
+STATUS: Final = b'"/status"'  # in a patch that changes it
+
+
 class HubFullError(Exception):
     """This replica watches as many tournaments as it may."""
 
 
 class Hub:
-    """See the module. `start` before the first subscription; `copies` answers while an owner does not."""
+    """See the module. `start` before the first subscription; `copies` answers while an owner does not.
+
+    `on_status` is called with a watched tournament whose status may have changed, before its watchers are told.
+    """
 
     def __init__(
         self,
@@ -58,11 +64,13 @@ class Hub:
         updates: Updates,
         limits: HubLimits,
         copies: Copies | None = None,
+        on_status: Callable[[int], None] | None = None,
     ) -> None:
         self.limits = limits
         self.topics: dict[int, Topic] = {}
         self.sockets: set[Socket] = set()
         self.draining = False
+        self._on_status = on_status
         self.feed = UpdatesFeed(updates, self._deliver)
         self.sync = Sync(self, owners, copies)
         self.standings = Standings(self, owners)
@@ -205,6 +213,8 @@ class Hub:
         frames = topic.adopt(snapshot)
         if frames is None:
             return False
+        if frames and self._on_status is not None:
+            self._on_status(topic.tournament_id)
         self._fan_out(topic, frames)
         for epoch, seq, payload in topic.take_pending():
             self._take(topic, epoch, seq, payload)
@@ -285,6 +295,8 @@ class Hub:
     def _take(self, topic: Topic, epoch: int, seq: int, payload: bytes) -> None:
         taken, frame = topic.offer(epoch, seq, payload)
         if taken is Taken.NEXT:
+            if STATUS in payload and self._on_status is not None:
+                self._on_status(topic.tournament_id)
             self._fan_out(topic, [frame])
         elif taken is Taken.GAP and topic.synced:
             self.resync(topic, "epoch" if epoch > topic.epoch else "gap")

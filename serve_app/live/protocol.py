@@ -35,7 +35,7 @@ MessageId = int | str | None
 
 
 class Position(NamedTuple):
-    """Where a subscriber stands: the newest update it has."""
+    """Where a subscriber stands: the newest update it has, `seq` -1 for none."""
 
     epoch: int
     seq: int
@@ -76,6 +76,7 @@ class MessageError(Exception):
 class _Since(msgspec.Struct, forbid_unknown_fields=True):
     epoch: int
     seq: int
+    offset: int = -1  # a view's `position` may be given as it is
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):

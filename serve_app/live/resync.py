@@ -7,14 +7,26 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from actors.domain.publications import snapshot_frame, updates_channel
 from serve_app.live.protocol import text_frame
 from serve_app.live.topic import Subscription, Topic
-from storage.ports import LiveSnapshot, OwnerMovedError, Owners, OwnerUnavailableError, Reply, StorageError
+from storage.ports import (
+    Access,
+    AccessQuery,
+    LiveQuery,
+    OwnerMovedError,
+    Owners,
+    OwnerUnavailableError,
+    Query,
+    Reply,
+    StandingsQuery,
+    StorageError,
+    ViewQuery,
+)
 
 if TYPE_CHECKING:
     from serve_app.live.hub import Hub
@@ -25,14 +37,15 @@ POSITIONS_A_CALL: Final = 500
 CHANNEL_WAIT_S: Final = 1.0
 AWAY: Final = (OwnerUnavailableError, OwnerMovedError)
 
+A = TypeVar("A")
 logger = logging.getLogger(__name__)
 
 
 class Copies(Protocol):
     """Where a view comes from while the owner does not answer: `storage.ports.ReadModel` is one."""
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        """The encoded tournament view, None when there is no copy."""
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """As `ReadModel.read`."""
         ...
 
 
@@ -81,7 +94,7 @@ class Sync:
         await asyncio.wait({self._hub.feed.watch(updates_channel(topic.tournament_id))}, timeout=CHANNEL_WAIT_S)
         while True:
             try:
-                snapshot = await self.call(lambda: self._owners.live(topic.tournament_id, None))
+                snapshot = await self.call(lambda: self._owners.read(topic.tournament_id, LiveQuery()))
                 if self._hub.adopt(topic, snapshot) and topic.public is False:
                     await self._admit(topic)
             except AWAY:
@@ -98,17 +111,17 @@ class Sync:
 
     async def _admit(self, topic: Topic) -> None:
         """Serve those of a private topic's waiting subscribers whom the owner lets see it; refuse the others."""
-        asked: set[int] = set()
+        asked: set[int | None] = set()
         for subscription in list(topic.waiting):
             user = subscription.socket.user
             if self._hub.permitted(subscription):
                 self._hub.serve(subscription)
-            elif user is None:
-                self._hub.refuse(subscription)
             elif user not in asked:
                 asked.add(user)
-                allowed = await self._allowed(topic, user)
-                if allowed:
+                allowed = await self._allowed(
+                    topic, user
+                )  # without a token, too: what is hidden takes as long as what is unknown
+                if allowed and user is not None:
                     topic.granted.add(user)
                 for waiting in [s for s in topic.waiting if s.socket.user == user]:
                     if allowed:
@@ -116,9 +129,9 @@ class Sync:
                     else:
                         self._hub.refuse(waiting)
 
-    async def _allowed(self, topic: Topic, user: int) -> bool:
-        snapshot: LiveSnapshot = await self.call(lambda: self._owners.live(topic.tournament_id, user))
-        return snapshot.found and snapshot.allowed
+    async def _allowed(self, topic: Topic, user: int | None) -> bool:
+        access: Access = await self.call(lambda: self._owners.read(topic.tournament_id, AccessQuery(user)))
+        return access.allowed
 
     async def _show_copies(self, topic: Topic) -> None:
         """While the owner is away: answer, and show what copy there is. Updates do not fit on a copy, so they stay waiting."""
@@ -131,16 +144,17 @@ class Sync:
             return
         for user, subscriptions in by_user.items():
             try:
-                reply = await self._copies.view(topic.tournament_id, user)
+                access = await self._copies.read(topic.tournament_id, AccessQuery(user))
+                reply = await self._copies.read(topic.tournament_id, ViewQuery())
             except StorageError:
                 return
-            if reply is None or not reply.found:
+            if access is None or reply is None:
                 continue
             frame = text_frame(_snapshot_of_view(topic.tournament_id, reply))
             for subscription in subscriptions:
                 if subscription not in topic.waiting:
                     continue
-                if not (reply.public or reply.allowed or subscription.socket.sees_all):
+                if not (access.allowed or subscription.socket.sees_all):
                     self._hub.refuse(subscription)
                 elif not subscription.socket.paused:
                     subscription.shown = True
@@ -194,7 +208,11 @@ class Sync:
         topic.granted &= {s.socket.user for s in (*topic.live, *topic.waiting) if s.socket.user is not None}
         users = sorted(topic.granted)
         try:
-            standings = await self.call(lambda: self._owners.standings(topic.tournament_id, users)) if users else []
+            standings = (
+                await self.call(lambda: self._owners.read(topic.tournament_id, StandingsQuery(tuple(users))))
+                if users
+                else []
+            )
             members = {standing.user_id for standing in standings}
             for user in users:
                 if user not in members and not await self._allowed(topic, user):

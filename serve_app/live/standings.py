@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from serve_app.live.protocol import me_frame
 from serve_app.live.topic import Subscription, Topic
 from serve_app.metrics import DELIVERED
-from storage.ports import OwnerMovedError, Owners, OwnerUnavailableError, Standing
+from storage.ports import OwnerMovedError, Owners, OwnerUnavailableError, Standing, StandingsQuery
 
 if TYPE_CHECKING:
     from serve_app.live.hub import Hub
@@ -78,7 +79,8 @@ class Standings:
         try:
             while users := self._dirty.pop(tournament_id, None):
                 wanted = sorted(users)
-                found = await self._hub.sync.call(lambda wanted=wanted: self._owners.standings(tournament_id, wanted))  # type: ignore[misc]
+                query = StandingsQuery(tuple(wanted))
+                found = await self._hub.sync.call(partial(self._owners.read, tournament_id, query))
                 standings = {standing.user_id: standing for standing in found}
                 for user in wanted:
                     for subscription in list(topic.me.get(user, ())):

@@ -61,16 +61,13 @@ class Authenticator:
         self._verified.move_to_end(authorization)
         return entry[2]
 
-    async def authenticate(self, authorization: str | None) -> Principal | None:
-        """The caller, or None without a header. Raises Problem 401 for a token that is no good, 503 when no keys can be had."""
-        if authorization is None:
-            return None
+    async def authenticate(self, authorization: str) -> Principal:
+        """The caller. Raises Problem 401 for a token that is no good, 503 when no keys can be had."""
         return self.peek(authorization) or await self._verify(authorization)
 
     async def authenticate_token(self, token: str) -> Principal:
         """The same for a bare token (the live socket's `auth`)."""
-        authorization = f"Bearer {token}"
-        return self.peek(authorization) or await self._verify(authorization)
+        return await self.authenticate(f"Bearer {token}")
 
     async def _verify(self, authorization: str) -> Principal:
         scheme, _, token = authorization.partition(" ")

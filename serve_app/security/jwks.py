@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import jwt
 import msgspec
 
 from serve_app.http.problems import unavailable
+
+logger = logging.getLogger(__name__)
 
 MAX_JWKS_BYTES: Final = 256 * 1024
 REFRESH_S: Final = 600.0  # so that a withdrawn key is forgotten
@@ -56,7 +59,8 @@ class KeySet:
         self._tried_s = self._monotonic_s()
         try:
             keys = self._parse(await self._fetch())
-        except (OSError, httpx.HTTPError, ValueError, TypeError, jwt.PyJWTError, msgspec.DecodeError) as error:
+        except Exception as error:  # a source may be away, or anything at all: no token makes it an error of ours
+            logger.warning("the JWKS cannot be read: %s: %.200s", type(error).__name__, error)
             if self._loaded_s is None:
                 raise unavailable(
                     "keys_unavailable", "the keys that verify tokens could not be read", MIN_REFRESH_S
@@ -69,7 +73,7 @@ class KeySet:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(_read_file, self._source.removeprefix("file://"))
         async with (
-            httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
+            httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
             client.stream("GET", self._source, headers={"accept": "application/json"}) as response,
         ):
             response.raise_for_status()
@@ -81,19 +85,39 @@ class KeySet:
             return body
 
     def _parse(self, data: bytes) -> dict[str | None, Any]:
-        document = msgspec.json.decode(data, type=dict[str, Any])
+        """The keys for the algorithm. One that cannot be read is left out, and said so; the others serve.
+
+        Raises msgspec.DecodeError, TypeError for what is no JWKS, ValueError for one without such a key.
+        """
+        document = msgspec.json.decode(data)
+        entries = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise TypeError("expected a JWKS: an object with a list of `keys`")
         keys: dict[str | None, Any] = {}
-        for entry in document.get("keys", []):
-            if entry.get("kty") != KEY_TYPES[self._algorithm] or entry.get("use", "sig") != "sig":
-                continue
-            if entry.get("alg", self._algorithm) != self._algorithm:
-                continue
-            keys[entry.get("kid")] = jwt.PyJWK.from_dict(entry, algorithm=self._algorithm).key
+        unreadable: list[str] = []
+        for position, entry in enumerate(entries):
+            try:
+                if self._is_ours(entry):
+                    keys[entry.get("kid")] = jwt.PyJWK.from_dict(entry, algorithm=self._algorithm).key
+            except Exception as error:  # whatever an entry holds, PyJWT and what it calls raise many kinds
+                unreadable.append(f"keys[{position}]: {type(error).__name__}")
+        if unreadable:
+            logger.warning(
+                "%d of %d keys of the JWKS cannot be read: %s", len(unreadable), len(entries), unreadable[:3]
+            )
         if not keys:
             raise ValueError(f"expected a JWKS with a key for {self._algorithm}")
         if len(keys) == 1:
             keys[None] = next(iter(keys.values()))
         return keys
+
+    def _is_ours(self, entry: dict[str, Any]) -> bool:
+        """Whether a key is meant for the algorithm. Raises TypeError for what is no key."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str | None):
+            raise TypeError("expected an object, with a `kid` that is a string")
+        if entry.get("kty") != KEY_TYPES[self._algorithm] or entry.get("use", "sig") != "sig":
+            return False
+        return bool(entry.get("alg", self._algorithm) == self._algorithm)
 
 
 def _read_file(path: str) -> bytes:

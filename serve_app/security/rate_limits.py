@@ -1,55 +1,49 @@
-"""How often a caller may call: a token bucket each (GCRA, the same in one number), per process of the front.
+"""How often a caller may call: a token bucket each, for each process of an entrypoint.
 
-The buckets are throttled-py's, in its memory store: bounded, the least recently used caller is forgotten. A call there costs
-about 8 us, so callers with high rates take credit in blocks of a hundredth of a second's worth.
+The bucket is the generic cell rate algorithm (ITU-T I.371, "virtual scheduling"), which keeps one number a caller: the time
+at which its bucket is full again.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import OrderedDict
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Final
-
-from throttled.rate_limiter import GCRARateLimiter, per_duration
-from throttled.store import MemoryStore
 
 from serve_app.config import FrontConfig
 from serve_app.http.problems import Problem
 from serve_app.security.auth import Principal
 
-_PERIOD_S: Final = 1000  # throttled-py counts whole seconds and whole requests: this keeps rates to a thousandth
+_ROUNDING_S: Final = 1e-6  # sums of intervals are not exact: a burst of n must let n through
 
 
 class Buckets:
-    """One bucket a key: `rate` a second, `burst` at once, at most `max_keys` kept."""
+    """One bucket a key: `rate` a second, `burst` at once. At most `max_keys` are kept, the least recently used is forgotten."""
 
-    def __init__(self, rate: float, burst: int, max_keys: int) -> None:
-        quota = per_duration(timedelta(seconds=_PERIOD_S), max(1, round(rate * _PERIOD_S)), burst)
-        self._limiter = GCRARateLimiter(quota, MemoryStore(options={"MAX_SIZE": max_keys}))
-        self._block = max(1, min(int(rate), burst) // 100)
-        self._credit: OrderedDict[str, int] = OrderedDict()
+    def __init__(
+        self, rate: float, burst: int, max_keys: int, *, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval_s = 1 / rate
+        self._tolerance_s = (burst - 1) / rate + _ROUNDING_S
         self._max_keys = max_keys
+        self._monotonic_s = monotonic_s
+        self._full_at_s: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at_s)
 
     def take(self, key: str) -> float:
         """Take one request; 0.0, or the seconds to wait for the next one."""
-        credit = self._credit.get(key, 0)
-        if credit:
-            self._credit[key] = credit - 1
-            return 0.0
-        block = self._block
-        result = self._limiter.limit(key, block)
-        if result.limited and block > 1:
-            block = 1
-            result = self._limiter.limit(key)
-        if result.limited:
-            return max(float(result.state.retry_after), 0.001)
-        if block > 1:
-            self._credit[key] = block - 1
-            self._credit.move_to_end(key)
-            if len(self._credit) > self._max_keys:
-                self._credit.popitem(last=False)
-        return 0.0
+        now_s = self._monotonic_s()
+        full_at_s = max(self._full_at_s.get(key, now_s), now_s)
+        wait_s = full_at_s - self._tolerance_s - now_s
+        self._full_at_s[key] = full_at_s if wait_s > 0 else full_at_s + self._interval_s
+        self._full_at_s.move_to_end(key)
+        if len(self._full_at_s) > self._max_keys:
+            self._full_at_s.popitem(last=False)
+        return max(wait_s, 0.0)
 
 
 class Limiter:

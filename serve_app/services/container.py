@@ -12,6 +12,7 @@ from actors.domain.signing import Signer
 from serve_app.config import FrontConfig
 from serve_app.metrics import PortMetrics
 from serve_app.security.auth import Authenticator
+from serve_app.security.client_address import TrustedProxies
 from serve_app.security.rate_limits import Limiter
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
@@ -39,6 +40,7 @@ class Services:
     updates: Updates
     authenticator: Authenticator
     limiter: Limiter
+    proxies: TrustedProxies
     waiters: Waiters
     reads: Reads
     appends: Appends
@@ -79,6 +81,7 @@ async def open_services(
         updates=updates,
         authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
         limiter=Limiter(config),
+        proxies=TrustedProxies(config.trusted_proxies),
         waiters=waiters,
         reads=Reads(config, owners, records, read_model, log.partitions),
         appends=appends,

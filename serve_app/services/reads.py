@@ -1,4 +1,5 @@
-"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model.
+"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model
+(or older bytes, where that is even further behind).
 
 So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
 """
@@ -8,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
@@ -17,16 +18,23 @@ from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import READS
 from serve_app.services.known import Known
 from storage.ports import (
+    Access,
+    AccessQuery,
     OwnerMovedError,
     Owners,
     OwnerUnavailableError,
+    ParticipantQuery,
+    Query,
     RankingsQuery,
     ReadModel,
     Records,
     RecordsUnavailableError,
     Reply,
     StorageError,
+    ViewQuery,
 )
+
+A = TypeVar("A")
 
 STALE_AFTER_S: Final = 0.25  # a refresh that takes longer does not hold up readers who can have the old bytes
 ENTRY_OVERHEAD_BYTES: Final = 600
@@ -95,18 +103,26 @@ class Reads:
         found = self.known(tournament)
         if found is not None and found.public is not None:
             return found
+        return (await self.access(tournament, None))[0]
+
+    async def access(self, tournament: str, user_id: int | None) -> tuple[Known, bool]:
+        """A tournament, and whether this user (None: without a token) may see it: as of now, so that whoever was removed is out, and so that
+        a hidden one takes as long as an unknown one. Raises Problem 404 `tournament_unknown`, 503 when nobody can tell.
+        """
         try:
             tournament_id = parse_id(tournament)
         except ValueError:
             raise unknown_tournament(tournament) from None
-        reply = await self._public(tournament, self._view_of(tournament_id), self._view_copy_of(tournament_id))
-        if reply is None:
+        try:
+            access = await self._ask(tournament_id, AccessQuery(user_id))
+        except Problem:
             public = await self._recorded_public(tournament_id)
-        elif not reply.found:
+            if not public and user_id is not None:
+                raise  # nobody knows the members
+            access = Access(True, public)
+        if not access.found:
             raise unknown_tournament(tournament)
-        else:
-            public = reply.public
-        return self.remember(tournament_id, public=public)
+        return self.remember(tournament_id, public=access.public), access.allowed
 
     def remember(self, tournament_id: int, *, public: bool | None) -> Known:
         """Note that a tournament exists."""
@@ -140,59 +156,51 @@ class Reads:
         """The view of a public tournament if it is fresh at `now_s` (`time.monotonic()`), else None: then ask `view`."""
         return self._fresh(tournament, now_s)
 
-    def cached_rankings(self, tournament: str, limit: int, now_s: float) -> CachedReply | None:
-        """The first page of `limit` rows of a public tournament if it is fresh."""
-        return self._fresh(f"{tournament}?{limit}", now_s)
-
     def invalidate(self, tournament: str) -> None:
         """Forget what is kept of a tournament, and what is being fetched: the next reader of the view or of a page asks the owner."""
         for key in (tournament, *(f"{tournament}?{limit}" for limit in self._limits)):
             self._drop(key)
             self._refreshing.pop(key, None)
 
-    async def view(self, known: Known, viewer: int | None) -> Reply:
-        """The view; of a private tournament as of now, for `viewer`. Raises Problem 503."""
-        fetch, copy = self._view_of(known.tournament_id), self._view_copy_of(known.tournament_id)
+    def invalidate_id(self, tournament_id: int) -> None:
+        """The same by its number."""
+        self.invalidate(str(tournament_id))
+
+    async def view(self, known: Known) -> Reply:
+        """The view, of a private tournament as of now. Raises Problem 503."""
         if known.public:
-            return await self._public(known.text, fetch, copy) or _raise_away()
-        return await self.ask(
-            lambda: self._owners.view(known.tournament_id, viewer),
-            lambda: self._read_model.view(known.tournament_id, viewer),
-        )
+            return await self._public(known.text, known, ViewQuery())
+        return await self._ask(known.tournament_id, ViewQuery())
 
-    async def rankings(self, known: Known, query: RankingsQuery, viewer: int | None) -> Reply:
+    async def rankings(self, known: Known, query: RankingsQuery) -> Reply:
         """The rankings, the first page of a public tournament from the cache. Raises Problem 503."""
-
-        async def fetch() -> Reply:
-            return await self._owners.rankings(known.tournament_id, query, viewer)
-
-        async def copy() -> Reply | None:
-            return await self._read_model.rankings(known.tournament_id, query, viewer)
-
         if known.public and query.start == 0 and query.around is None and not query.users:
             self._limits.add(query.limit)
-            return await self._public(f"{known.text}?{query.limit}", fetch, copy) or _raise_away()
-        return await self.ask(fetch, copy)
+            return await self._public(f"{known.text}?{query.limit}", known, query)
+        return await self._ask(known.tournament_id, query)
 
-    async def participant(self, known: Known, user_id: int, viewer: int | None) -> Reply:
+    async def participant(self, known: Known, user_id: int) -> Reply:
         """A participant, as of now. Raises Problem 503."""
-        return await self.ask(
-            lambda: self._owners.participant(known.tournament_id, user_id, viewer),
-            lambda: self._read_model.participant(known.tournament_id, user_id, viewer),
-        )
+        return await self._ask(known.tournament_id, ParticipantQuery(user_id))
 
-    async def ask(self, owner: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]) -> Reply:
-        """The owner's answer, else the copy's. Raises Problem 503 when neither answers."""
+    async def _ask(self, tournament_id: int, query: Query[A]) -> A:
+        """The owner's answer, else the read model's. Raises Problem 503 when neither answers."""
         try:
-            reply = await owner()
+            answer = await self._owners.read(tournament_id, query)
         except (OwnerUnavailableError, OwnerMovedError):
-            copied = await _copied(copy)
+            copied = await self._copied(tournament_id, query)
             if copied is None:
                 raise owner_away() from None
             _from_read_model.inc()
             return copied
         _from_owner.inc()
-        return reply
+        return answer
+
+    async def _copied(self, tournament_id: int, query: Query[A]) -> A | None:
+        try:
+            return await self._read_model.read(tournament_id, query)
+        except StorageError:
+            return None
 
     async def close(self) -> None:
         """End refreshes under way. A second call does nothing."""
@@ -200,12 +208,6 @@ class Reads:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _view_of(self, tournament_id: int) -> Callable[[], Awaitable[Reply]]:
-        return lambda: self._owners.view(tournament_id, None)
-
-    def _view_copy_of(self, tournament_id: int) -> Callable[[], Awaitable[Reply | None]]:
-        return lambda: self._read_model.view(tournament_id, None)
 
     def _fresh(self, key: str, now_s: float) -> CachedReply | None:
         entry = self._cache.get(key)
@@ -215,10 +217,8 @@ class Reads:
         _from_cache.inc()
         return entry
 
-    async def _public(
-        self, key: str, fetch: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]
-    ) -> Reply | None:
-        """A reply for anyone: fresh from the cache, else refreshed by one caller for all; None when nobody answers.
+    async def _public(self, key: str, known: Known, query: Query[Reply]) -> Reply:
+        """A reply for anyone: fresh from the cache, else refreshed by one caller for all. Raises Problem 503 when nobody answers.
 
         Only public replies enter the cache. Bytes of a bounded age are better than waiting for an owner that is slow.
         """
@@ -227,7 +227,7 @@ class Reads:
             return fresh.reply
         task = self._refreshing.get(key)
         if task is None:
-            task = self._refreshing[key] = asyncio.create_task(self._refresh(key, fetch, copy))
+            task = self._refreshing[key] = asyncio.create_task(self._refresh(key, known.tournament_id, query))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if self._stale(key) is not None:
@@ -235,7 +235,10 @@ class Reads:
             if not task.done() and (stale := self._stale(key)) is not None:
                 _from_stale.inc()
                 return stale
-        return await asyncio.shield(task)
+        reply = await asyncio.shield(task)
+        if reply is None:
+            raise owner_away()
+        return reply
 
     def _stale(self, key: str) -> Reply | None:
         """What may be shown while the owner does not answer, with its age."""
@@ -245,21 +248,23 @@ class Reads:
         age_s = self._monotonic_s() - entry.asked_s
         return entry.reply._replace(age_s=age_s) if age_s < self._stale_s else None
 
-    async def _refresh(
-        self, key: str, fetch: Callable[[], Awaitable[Reply]], copy: Callable[[], Awaitable[Reply | None]]
-    ) -> Reply | None:
+    async def _refresh(self, key: str, tournament_id: int, query: Query[Reply]) -> Reply | None:
         asked_s = self._monotonic_s()
         try:
-            reply = await fetch()
+            reply = await self._owners.read(tournament_id, query)
             _from_owner.inc()
         except (OwnerUnavailableError, OwnerMovedError):
             if (stale := self._stale(key)) is not None:
                 _from_stale.inc()
                 return stale
             asked_s = self._monotonic_s()
-            copied = await _copied(copy)
+            copied = await self._copied(tournament_id, query)
             if copied is None:
                 return None
+            shown = self._cache.get(key)
+            if shown is not None and (copied.epoch, copied.offset) < (shown.reply.epoch, shown.reply.offset):
+                _from_stale.inc()  # the read model is further behind: nobody is taken back
+                return shown.reply._replace(age_s=self._monotonic_s() - shown.asked_s)
             _from_read_model.inc()
             reply = copied
         finally:
@@ -288,17 +293,6 @@ class Reads:
         if entry is not None:
             self._bytes -= len(entry.reply.body) + ENTRY_OVERHEAD_BYTES
         return entry
-
-
-async def _copied(copy: Callable[[], Awaitable[Reply | None]]) -> Reply | None:
-    try:
-        return await copy()
-    except StorageError:
-        return None
-
-
-def _raise_away() -> Reply:
-    raise owner_away()
 
 
 def owner_away() -> Problem:

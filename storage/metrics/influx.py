@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-import httpx
+import httpx2
 
 from storage.metrics.line_protocol import Lines, lines
 from storage.ports.metrics import Point
@@ -33,7 +33,7 @@ MAX_TOLD_CHARS: Final = 200  # of an answer, in log lines
 GZIP_FROM_BYTES: Final = 1_024
 _REFUSED: Final = re.compile(r"dropped=(\d+)|unable to parse '")
 # Sending the same again would not help: some of the lines, or all of them, are not taken as they are.
-_REFUSING: Final = (httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE)
+_REFUSING: Final = (httpx2.codes.BAD_REQUEST, httpx2.codes.CONTENT_TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class InfluxMetrics:
         self._dropped = 0
         self._trouble = ""
         self._flushing = asyncio.Lock()
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
         self._closed = False
 
     @property
@@ -150,10 +150,10 @@ class InfluxMetrics:
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 status, answer = await self._post(batch.text)
-        except (TimeoutError, httpx.HTTPError, OSError) as error:
+        except (TimeoutError, httpx2.HTTPError, OSError) as error:
             self._tell(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
             return None
-        if status == httpx.codes.NO_CONTENT:
+        if status == httpx2.codes.NO_CONTENT:
             self._tell("")
             return batch.unwritable
         told = " ".join(answer[:MAX_TOLD_CHARS].split())
@@ -169,7 +169,7 @@ class InfluxMetrics:
         return batch.unwritable + refused
 
     async def _post(self, text: bytes) -> tuple[int, str]:
-        """The status and the beginning of the answer. Raises httpx.HTTPError, OSError."""
+        """The status and the beginning of the answer. Raises httpx2.HTTPError, OSError."""
         client = self._connected()
         headers = {"content-type": "text/plain; charset=utf-8"}
         if len(text) >= GZIP_FROM_BYTES:
@@ -183,15 +183,15 @@ class InfluxMetrics:
                     break
             return response.status_code, answer[:MAX_ANSWER_BYTES].decode("utf-8", errors="replace")
 
-    def _connected(self) -> httpx.AsyncClient:
+    def _connected(self) -> httpx2.AsyncClient:
         if self._client is None:
             config = self._config
-            self._client = httpx.AsyncClient(
+            self._client = httpx2.AsyncClient(
                 # In a header, never in the address: addresses end up in logs.
-                auth=httpx.BasicAuth(config.user, config.password) if config.user else None,
+                auth=httpx2.BasicAuth(config.user, config.password) if config.user else None,
                 verify=self._tls or False,
                 timeout=config.timeout_s,
-                limits=httpx.Limits(max_connections=1),
+                limits=httpx2.Limits(max_connections=1),
                 follow_redirects=False,  # credentials go nowhere else
                 trust_env=False,  # nor through a proxy that is meant for other things
             )
@@ -205,10 +205,10 @@ class InfluxMetrics:
         self._trouble = trouble
 
 
-def _write_url(config: InfluxConfig) -> httpx.URL:
+def _write_url(config: InfluxConfig) -> httpx2.URL:
     try:
-        url = httpx.URL(config.url)
-    except (httpx.InvalidURL, TypeError):
+        url = httpx2.URL(config.url)
+    except (httpx2.InvalidURL, TypeError):
         raise ValueError("expected the address of the metric series as http://host:port") from None
     if url.userinfo or url.query:  # not repeated: it may hold a password
         raise ValueError("expected the address of the metric series without user, password or query")

@@ -20,14 +20,22 @@ from storage.ports.errors import (
 )
 from storage.ports.metrics import MetricsSeries, Point
 from storage.ports.owners import (
+    Access,
+    AccessQuery,
+    LiveQuery,
     LiveSnapshot,
     OwnerMovedError,
     OwnerRecordsError,
     Owners,
     OwnerUnavailableError,
+    ParticipantQuery,
+    PrizesQuery,
+    Query,
     RankingsQuery,
     Reply,
     Standing,
+    StandingsQuery,
+    ViewQuery,
 )
 from storage.ports.read_model import CopyPosition, ReadModel, ReadModelDelta, ReadModelRow
 from storage.ports.records import (
@@ -44,10 +52,13 @@ from storage.ports.score_log import DeadLetter, LogBounds, LogRange, LogReader, 
 from storage.ports.updates import Publication, Subscription, Updates
 
 __all__ = [
+    "Access",
+    "AccessQuery",
     "Checkpoint",
     "CopyPosition",
     "DeadLetter",
     "ListQuery",
+    "LiveQuery",
     "LiveSnapshot",
     "LogBehindError",
     "LogBounds",
@@ -68,9 +79,12 @@ __all__ = [
     "OwnerUnavailableError",
     "Owners",
     "Page",
+    "ParticipantQuery",
     "ParticipantRow",
     "Point",
+    "PrizesQuery",
     "Publication",
+    "Query",
     "RankingsQuery",
     "ReadModel",
     "ReadModelDelta",
@@ -82,10 +96,12 @@ __all__ = [
     "Reply",
     "ScoreLog",
     "Standing",
+    "StandingsQuery",
     "StorageError",
     "StorageVersionError",
     "StoredSnapshot",
     "Subscription",
     "TournamentRow",
     "Updates",
+    "ViewQuery",
 ]

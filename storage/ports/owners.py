@@ -5,12 +5,18 @@ Guarantees
 - `OwnerUnavailableError` within about `timeout_s`: the owner is down or moving (`OwnerRecordsError`: it lacks but the records of this
   tournament); the caller falls back to the read model.
 - Calls change nothing: tournaments change through the log alone.
+
+Who may see a tournament is asked with `AccessQuery`; the other queries do not judge it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+A = TypeVar("A")
 
 
 class OwnerUnavailableError(Exception):
@@ -26,19 +32,34 @@ class OwnerMovedError(Exception):
 
 
 class Reply(NamedTuple):
-    """An encoded answer. `found` False: no such thing. `public` tells whether anyone may see and cache it; `allowed`, whether the viewer
-    that was named may (private tournaments: members only). `etag` names this very content. `age_s`: how long ago it was asked for, where it
-    was kept since."""
+    """An encoded answer. `found` False: no such thing. `public` tells whether anyone may see and cache it; `etag` names this very content.
+
+    `offset` is the newest record's in it. `seq` is the published update that shows the same, so that the updates after it apply to it; -1 where
+    there is none. `age_s`: how long ago it was asked for, where it was kept since.
+    """
 
     found: bool
     public: bool = True
-    allowed: bool = True
     body: bytes = b""
     etag: str = ""
     status: str = ""
     epoch: int = 0
     seq: int = 0
+    offset: int = -1
     age_s: float = 0.0
+
+
+class Access(NamedTuple):
+    """Who may see a tournament: anyone a public one, its members a private one. `member`: whether the user that was named takes part."""
+
+    found: bool
+    public: bool = False
+    member: bool = False
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the user that was named may see it."""
+        return self.public or self.member
 
 
 class LiveSnapshot(NamedTuple):
@@ -49,7 +70,6 @@ class LiveSnapshot(NamedTuple):
 
     found: bool
     public: bool = True
-    allowed: bool = True
     epoch: int = 0
     seq: int = 0
     data: bytes = b""
@@ -65,8 +85,25 @@ class Standing(NamedTuple):
     percentile: float | None
 
 
-class RankingsQuery(NamedTuple):
-    """A page from position `start` (0-based) of `limit` rows, or `around` a user, or the rows of `users`."""
+class Query(msgspec.Struct, Generic[A], frozen=True, tag=True):
+    """Something to ask of a tournament; `A` is what is answered."""
+
+
+class AccessQuery(Query[Access], frozen=True):
+    """Whether a tournament exists and who may see it; `user_id` None for a caller without a token."""
+
+    user_id: int | None = None
+
+
+class ViewQuery(Query[Reply], frozen=True):
+    """The encoded tournament view (`GET /v1/tournaments/{id}`)."""
+
+
+class RankingsQuery(Query[Reply], frozen=True):
+    """Encoded rankings (`GET .../rankings`): a page from position `start` (0-based) of `limit` rows, or `around` a user, or the rows of `users`.
+
+    `next_cursor` in it is the next `start` in decimal. Not found also where `around` has no rank.
+    """
 
     start: int = 0
     limit: int = 100
@@ -74,31 +111,31 @@ class RankingsQuery(NamedTuple):
     users: tuple[int, ...] = ()
 
 
+class ParticipantQuery(Query[Reply], frozen=True):
+    """One encoded participant (`GET .../participants/{user}`); not found also for one who does not take part."""
+
+    user_id: int
+
+
+class PrizesQuery(Query[Reply], frozen=True):
+    """The encoded prize table (`GET .../prizes`)."""
+
+
+class LiveQuery(Query[LiveSnapshot], frozen=True):
+    """The snapshot a live subscription starts from: the data as last published."""
+
+
+class StandingsQuery(Query[list[Standing]], frozen=True):
+    """Where these users stand, in the order asked for; users who do not take part are left out."""
+
+    users: tuple[int, ...]
+
+
 class Owners(Protocol):
     """See the module's guarantees. Every method raises OwnerUnavailableError."""
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply:
-        """The encoded tournament view (`GET /v1/tournaments/{id}`)."""
-        ...
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply:
-        """Encoded rankings (`GET .../rankings`); `next_cursor` in it is the next `start` in decimal."""
-        ...
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply:
-        """One encoded participant (`GET .../participants/{user}`)."""
-        ...
-
-    async def prizes(self, tournament_id: int, viewer: int | None) -> Reply:
-        """The encoded prize table (`GET .../prizes`)."""
-        ...
-
-    async def live(self, tournament_id: int, viewer: int | None) -> LiveSnapshot:
-        """The snapshot a live subscription starts from."""
-        ...
-
-    async def standings(self, tournament_id: int, users: Sequence[int]) -> list[Standing]:
-        """Where these users stand, in the order asked for; users who do not take part are left out."""
+    async def read(self, tournament_id: int, query: Query[A]) -> A:
+        """The answer to a query."""
         ...
 
     async def positions(self, tournament_ids: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from storage.ports.owners import RankingsQuery, Reply
+from storage.ports.owners import A, Query
 
 
 class ReadModelRow(NamedTuple):
@@ -33,9 +33,10 @@ class ReadModelRow(NamedTuple):
 class ReadModelDelta(NamedTuple):
     """Changes of one tournament from offset `after` (None: this is the whole) to `offset`, each member at most once in `rows`.
 
-    `after` may be equal to `offset`: what changed is only what is shown (`seq`, `status`). `seq` and `status` are the owner's, for replies as
-    it gives them; `public` and `ties` decide who may read and how ranks are counted. `view`: the encoded tournament view. `rows` may encode its
-    rows as they are asked for, in slices from first to last. `finished`: it is over, nothing follows, the copy may expire.
+    `after` may be equal to `offset`: what changed is only what is shown (`seq`, `status`). `seq` (-1: of no published update) and `status` are
+    the owner's, for replies as it gives them; `public` and `ties` decide who may read and how ranks are counted. `view`: the encoded tournament
+    view. `rows` may encode its rows as they are asked for, in slices from first to last. `finished`: it is over, nothing follows, the copy may
+    expire.
     """
 
     tournament_id: int
@@ -76,16 +77,8 @@ class ReadModel(Protocol):
         """
         ...
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        """As `Owners.view`, or None when the copy holds nothing of this tournament."""
-        ...
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        """As `Owners.rankings`, or None."""
-        ...
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
-        """As `Owners.participant`, or None."""
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """As `Owners.read`, or None when the copy holds nothing of this tournament. For access, the view, rankings and participants."""
         ...
 
     async def close(self) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from storage.ports import (
     CopyPosition,
-    RankingsQuery,
+    Query,
     ReadModel,
     ReadModelDelta,
     ReadModelUnavailableError,
-    Reply,
 )
 
+A = TypeVar("A")
 logger = logging.getLogger(__name__)
 
 
@@ -36,30 +37,19 @@ class FallbackReadModel:
         """See `ReadModel.positions`."""
         return await self._first.positions(tended)
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        """See `ReadModel.view`."""
-        return await self._read(lambda model: model.view(tournament_id, viewer))
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        """See `ReadModel.rankings`."""
-        return await self._read(lambda model: model.rankings(tournament_id, query, viewer))
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
-        """See `ReadModel.participant`."""
-        return await self._read(lambda model: model.participant(tournament_id, user_id, viewer))
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """See `ReadModel.read`."""
+        try:
+            answer = await self._first.read(tournament_id, query)
+        except ReadModelUnavailableError as error:
+            logger.debug("read from the snapshots: %s", error)
+            answer = None
+        if answer is not None:
+            return answer
+        self.fallbacks += 1
+        return await self._second.read(tournament_id, query)
 
     async def close(self) -> None:
         """See `ReadModel.close`."""
         await self._first.close()
         await self._second.close()
-
-    async def _read(self, ask: Callable[[ReadModel], Awaitable[Reply | None]]) -> Reply | None:
-        try:
-            reply = await ask(self._first)
-        except ReadModelUnavailableError as error:
-            logger.debug("read from the snapshots: %s", error)
-            reply = None
-        if reply is not None:
-            return reply
-        self.fallbacks += 1
-        return await ask(self._second)

@@ -7,27 +7,33 @@ whole is put beside the copy in pieces and then takes its place. `redis_scripts.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import msgspec
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from storage.ports import (
+    Access,
+    AccessQuery,
     CopyPosition,
+    ParticipantQuery,
+    Query,
     RankingsQuery,
     ReadModelDelta,
     ReadModelFullError,
     ReadModelRow,
     ReadModelUnavailableError,
-    Reply,
+    ViewQuery,
 )
 from storage.read_model import redis_scripts as scripts
-from storage.read_model.redis_replies import participant_reply, rankings_reply, reply, users_reply
+from storage.read_model.redis_replies import is_public, participant_reply, rankings_reply, reply, users_reply
 from storage.redis_client.cluster import RedisConfig, RedisNodes
 
+A = TypeVar("A")
 PARTS: Final = ("state", "rankings", "participants", "order", "marks")
 
 
@@ -43,6 +49,7 @@ APPLY: Final = Script(scripts.APPLY)
 STAGE: Final = Script(scripts.STAGE)
 SWAP: Final = Script(scripts.SWAP)
 POSITION: Final = Script(scripts.POSITION)
+ACCESS: Final = Script(scripts.ACCESS)
 VIEW: Final = Script(scripts.VIEW)
 PARTICIPANT: Final = Script(scripts.PARTICIPANT)
 RANKINGS: Final = Script(scripts.RANKINGS)
@@ -162,38 +169,18 @@ class RedisReadModel:
 
     # -- the readers' side ----------------------------------------------------------------------------------------
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        """See `ReadModel.view`."""
-        answer = await self._read(VIEW, tournament_id, [_text(viewer)])
-        return None if answer is None else reply(answer[0], answer[1])
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
-        """See `ReadModel.participant`."""
-        answer = await self._read(PARTICIPANT, tournament_id, [_text(viewer), user_id])
-        if answer is None:
-            return None
-        return participant_reply(answer)
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        """See `ReadModel.rankings`."""
-        asked: list[str | int]
-        if query.users:
-            asked = [_text(viewer), *dict.fromkeys(query.users)]
-            answer = await self._read(USERS, tournament_id, asked)
-            return None if answer is None else users_reply(answer)
-        asked = [_text(viewer), query.start, query.limit, _text(query.around)]
-        answer = await self._read(RANKINGS, tournament_id, asked)
-        return None if answer is None else rankings_reply(answer, query)
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """See `ReadModel.read`."""
+        script, arguments, answer_of = _reading(query)
+        (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])
+        if isinstance(answer, Exception):
+            raise ReadModelUnavailableError(f"the copy of tournament {tournament_id} was not read: {answer}")
+        read: A | None = None if answer is None else answer_of(answer)
+        return read
 
     async def close(self) -> None:
         """See `ReadModel.close`."""
         await self._nodes.close()
-
-    async def _read(self, script: Script, tournament_id: int, arguments: Sequence[str | bytes | int]) -> Any:
-        (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])
-        if isinstance(answer, Exception):
-            raise ReadModelUnavailableError(f"the copy of tournament {tournament_id} was not read: {answer}")
-        return answer
 
     async def _run(self, calls: Sequence[_Call]) -> list[Any]:
         """The scripts' answers; errors stand in their places. A script that a Redis has not seen yet is sent in full."""
@@ -218,6 +205,23 @@ def _key(tournament_id: int, part: str) -> str:
 
 def _keys(tournament_id: int) -> list[str]:
     return [_key(tournament_id, part) for part in PARTS]
+
+
+def _reading(query: Query[Any]) -> tuple[Script, Sequence[str | int], Callable[[Any], Any]]:
+    """The script that answers a query, its arguments, and what its answer says."""
+    match query:
+        case AccessQuery():
+            return ACCESS, [_text(query.user_id)], lambda answer: Access(True, is_public(answer[0]), answer[1] == 1)
+        case ViewQuery():
+            return VIEW, [], lambda answer: reply(answer[0], answer[1])
+        case ParticipantQuery():
+            return PARTICIPANT, [query.user_id], participant_reply
+        case RankingsQuery() if query.users:
+            return USERS, list(dict.fromkeys(query.users)), users_reply
+        case RankingsQuery():
+            asked: list[str | int] = [query.start, query.limit, _text(query.around)]
+            return RANKINGS, asked, partial(rankings_reply, query=query)
+    raise TypeError(f"expected what a read model holds, got {query!r}")
 
 
 def _text(user: int | None) -> str:

@@ -93,20 +93,28 @@ def _row(stored: bytes, rank: int) -> dict[str, Any]:
 
 
 def _page(head: Sequence[bytes], rows: list[dict[str, Any]], total: int, next_cursor: str | None) -> bytes:
-    position = {"epoch": int(head[0]), "seq": int(head[2])}
-    return views.encode({"rows": rows, "total": total, "next_cursor": next_cursor, "position": position})
+    position = {"epoch": int(head[0]), "seq": int(head[2]), "offset": int(head[1])}
+    status = head[3].decode()
+    return views.encode(
+        {"rows": rows, "total": total, "status": status, "next_cursor": next_cursor, "position": position}
+    )
+
+
+def is_public(head: Sequence[Any]) -> bool:
+    """Whether anyone may see it."""
+    return bool(head[4] == b"1")
 
 
 def reply(head: Sequence[Any], body: bytes) -> Reply:
     """The head's fields as an owner's reply has them, the tag too: the content is the same."""
-    epoch, offset, seq, status, public = int(head[0]), int(head[1]), int(head[2]), head[3].decode(), head[4] == b"1"
+    epoch, offset, seq, status = int(head[0]), int(head[1]), int(head[2]), head[3].decode()
     return Reply(
         found=True,
-        public=public,
-        allowed=public or head[6] == 1,
+        public=is_public(head),
         body=body,
         etag=f'"{epoch:x}-{offset:x}-{seq:x}-{status[0]}"',
         status=status,
         epoch=epoch,
         seq=seq,
+        offset=offset,
     )

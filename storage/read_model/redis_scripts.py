@@ -155,17 +155,25 @@ return {held[1], held[2]}
 """
 )
 
-# ARGV: viewer or ''. All reads begin with the head: epoch, offset, seq, status, public, ties, whether the viewer takes part.
+# All reads begin with the head: epoch, offset, seq, status, public, ties.
 _HEAD: Final = """
 local head = redis.call('HMGET', state, 'epoch', 'offset', 'seq', 'status', 'public', 'ties')
 if not head[1] then return false end
-head[7] = ARGV[1] ~= '' and redis.call('HEXISTS', participants, ARGV[1]) or 0
 local function better(mark) return redis.call('ZLEXCOUNT', order, '-', '(' .. mark) end
 local function before(mark)
   if head[6] == 'dense' then return redis.call('ZLEXCOUNT', marks, '-', '(' .. mark) end
   return better(mark)
 end
 """
+
+# ARGV: user or ''. Answers whether they take part.
+ACCESS: Final = (
+    _COMMON
+    + _HEAD
+    + """
+return {head, ARGV[1] ~= '' and redis.call('HEXISTS', participants, ARGV[1]) or 0}
+"""
+)
 
 VIEW: Final = (
     _COMMON
@@ -175,29 +183,29 @@ return {head, redis.call('HGET', state, 'view')}
 """
 )
 
-# ARGV: viewer, user. Answers participant, position, members with a better score, better ranks, members with a rank.
+# ARGV: user. Answers participant, position, members with a better score, better ranks, members with a rank.
 PARTICIPANT: Final = (
     _COMMON
     + _HEAD
     + """
-local participant = redis.call('HGET', participants, ARGV[2])
+local participant = redis.call('HGET', participants, ARGV[1])
 local at = place(participant)
 if not at then return {head, participant} end
 local mark = string.sub(at, 1, 11)
-return {head, participant, redis.call('ZRANK', order, at .. ':' .. ARGV[2]), better(mark), before(mark), redis.call('ZCARD', order)}
+return {head, participant, redis.call('ZRANK', order, at .. ':' .. ARGV[1]), better(mark), before(mark), redis.call('ZCARD', order)}
 """
 )
 
-# ARGV: viewer, start, limit, user to be around or ''. Answers how many are
+# ARGV: start, limit, user to be around or ''. Answers how many are
 # ranked, the first position, the better ranks of its row, participants.
 RANKINGS: Final = (
     _COMMON
     + _HEAD
     + """
-local first, limit, total = tonumber(ARGV[2]), tonumber(ARGV[3]), redis.call('ZCARD', order)
-if ARGV[4] ~= '' then
-  local at = place(redis.call('HGET', participants, ARGV[4]))
-  local position = at and redis.call('ZRANK', order, at .. ':' .. ARGV[4])
+local first, limit, total = tonumber(ARGV[1]), tonumber(ARGV[2]), redis.call('ZCARD', order)
+if ARGV[3] ~= '' then
+  local at = place(redis.call('HGET', participants, ARGV[3]))
+  local position = at and redis.call('ZRANK', order, at .. ':' .. ARGV[3])
   if not position then return {head, false} end
   first = math.max(0, math.min(position - math.floor(limit / 2), total - limit))
 end
@@ -215,13 +223,13 @@ return {head, total, first, before(string.sub(listed[1], 1, 11)), rows}
 """
 )
 
-# ARGV: viewer, users... Answers how many are ranked, and of each named user with a rank: position, better ranks, participant.
+# ARGV: users. Answers how many are ranked, and of each named user with a rank: position, better ranks, participant.
 USERS: Final = (
     _COMMON
     + _HEAD
     + """
 local rows = {}
-for i = 2, #ARGV do
+for i = 1, #ARGV do
   local participant = redis.call('HGET', participants, ARGV[i])
   local at = place(participant)
   local position = at and redis.call('ZRANK', order, at .. ':' .. ARGV[i])

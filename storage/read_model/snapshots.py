@@ -11,15 +11,28 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from actors.domain import views
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.tournament import Tournament
-from storage.ports import CopyPosition, RankingsQuery, ReadModelDelta, Records, Reply
+from storage.ports import (
+    Access,
+    AccessQuery,
+    CopyPosition,
+    ParticipantQuery,
+    Query,
+    RankingsQuery,
+    ReadModelDelta,
+    Records,
+    Reply,
+    ViewQuery,
+)
 
 logger = logging.getLogger(__name__)
 
+A = TypeVar("A")
 NOT_FOUND = Reply(found=False)
 
 
@@ -53,29 +66,11 @@ class SnapshotReadModel:
         del tended
         return {}
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        """The view as of the newest snapshot."""
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """As of the newest snapshot."""
         loaded = await self._load(tournament_id)
-        if loaded is None:
-            return None
-        state = loaded.state
-        return _reply(loaded, viewer, views.encode(views.view(state, loaded.epoch, 0, state.status)))
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        """The rankings as of the newest snapshot."""
-        loaded = await self._load(tournament_id)
-        if loaded is None:
-            return None
-        page = views.rankings(loaded.state, query.start, query.limit, query.around, query.users, loaded.epoch, 0)
-        return NOT_FOUND if page is None else _reply(loaded, viewer, views.encode(page))
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
-        """A participant as of the newest snapshot."""
-        loaded = await self._load(tournament_id)
-        if loaded is None:
-            return None
-        shown = views.participant(loaded.state, user_id, None)
-        return NOT_FOUND if shown is None else _reply(loaded, viewer, views.encode(shown))
+        answer: A | None = None if loaded is None else _answer(loaded, query)
+        return answer
 
     async def close(self) -> None:
         """Forget what is loaded."""
@@ -119,16 +114,33 @@ class SnapshotReadModel:
         return old
 
 
-def _reply(loaded: _Loaded, viewer: int | None, body: bytes) -> Reply:
+def _answer(loaded: _Loaded, query: Query[Any]) -> Any:
     state = loaded.state
-    public = state.spec.visibility == "public"
+    at = loaded.epoch, views.UNPUBLISHED, state.status
+    match query:
+        case AccessQuery():
+            member = query.user_id is not None and state.members.slot(query.user_id) >= 0
+            return Access(True, state.spec.visibility == "public", member)
+        case ViewQuery():
+            return _reply(loaded, views.view(state, *at))
+        case RankingsQuery():
+            return _reply(loaded, views.rankings(state, query.start, query.limit, query.around, query.users, *at))
+        case ParticipantQuery():
+            return _reply(loaded, views.participant(state, query.user_id, None))
+    raise TypeError(f"expected what a read model holds, got {query!r}")
+
+
+def _reply(loaded: _Loaded, shown: dict[str, Any] | None) -> Reply:
+    if shown is None:
+        return NOT_FOUND
+    state = loaded.state
     return Reply(
         found=True,
-        public=public,
-        allowed=public or (viewer is not None and state.members.slot(viewer) >= 0),
-        body=body,
+        public=state.spec.visibility == "public",
+        body=views.encode(shown),
         etag=f'"{loaded.epoch:x}-{state.offset:x}-s"',
         status=state.status,
         epoch=loaded.epoch,
-        seq=0,
+        seq=views.UNPUBLISHED,
+        offset=state.offset,
     )

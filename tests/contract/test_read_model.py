@@ -15,14 +15,17 @@ from actors.domain.messages import Join, Leave, Spec
 from actors.owner.copy_delta import delta_of
 from actors.owner.rows import tournament_row
 from storage.ports import (
+    AccessQuery,
     Checkpoint,
     CopyPosition,
+    ParticipantQuery,
     RankingsQuery,
     ReadModel,
     ReadModelDelta,
     ReadModelUnavailableError,
     Reply,
     StoredSnapshot,
+    ViewQuery,
 )
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.redis import RedisReadModel
@@ -85,7 +88,7 @@ def whole(held: Held, **changes: Any) -> ReadModelDelta:
 
 
 async def users_listed(copy: ReadModel, tournament_id: int = TOURNAMENT) -> str:
-    reply = await copy.rankings(tournament_id, RankingsQuery(), None)
+    reply = await copy.read(tournament_id, RankingsQuery())
     assert reply is not None
     return reply.body.decode()
 
@@ -130,7 +133,7 @@ async def test_a_large_whole_comes_in_pieces_and_is_never_half_seen(copies: Copy
 
     async def watch() -> None:
         while True:
-            reply = await copy.rankings(TOURNAMENT, RankingsQuery(limit=1000), None)
+            reply = await copy.read(TOURNAMENT, RankingsQuery(limit=1000))
             assert reply is not None
             assert reply.body.count(b'"rank"') == 90
             seen.add(reply.epoch)
@@ -161,7 +164,7 @@ async def test_a_delta_that_does_not_follow_is_refused_and_changes_nothing(copy:
     append = Appending(held)
     nothing = append(score(1, 1, 50))
     assert await copy.write([nothing]) == [TOURNAMENT]
-    assert await copy.view(TOURNAMENT, None) is None
+    assert await copy.read(TOURNAMENT, ViewQuery()) is None
     assert await copy.write([whole(held)]) == []
     first, second = append(score(2, 95_000, 51)), append(score(3, 96_000, 52))
     before = await users_listed(copy)
@@ -224,15 +227,16 @@ async def test_those_who_left_are_gone_and_come_back_in_their_place(copy: ReadMo
     assert await copy.write([whole(held)]) == []
     assert await copy.write([append(Step(BEGIN_MS, Leave(command_id="l", user_id="2")))]) == []
     await held.compare(copy, [1, 2, 3])
-    view = await copy.view(TOURNAMENT, 2)
+    view = await copy.read(TOURNAMENT, ViewQuery())
     assert view is not None
     assert not view.public
-    assert not view.allowed
+    access = await copy.read(TOURNAMENT, AccessQuery(2))
+    assert access == (True, False, False)
     assert await copy.write([append(Step(BEGIN_MS, Join(command_id="again", user_id="2")))]) == []
     await held.compare(copy, [1, 2, 3])
-    view = await copy.view(TOURNAMENT, 2)
+    view = await copy.read(TOURNAMENT, ViewQuery())
     assert view is not None
-    assert view.allowed
+    assert await copy.read(TOURNAMENT, AccessQuery(2)) == (True, False, True)
 
 
 async def test_a_copy_may_vanish_and_is_written_anew(copies: CopyUnderTest) -> None:
@@ -240,9 +244,9 @@ async def test_a_copy_may_vanish_and_is_written_anew(copies: CopyUnderTest) -> N
     held = held_of(3)
     assert await copy.write([whole(held)]) == []
     copies.redis.empty()
-    assert await copy.view(TOURNAMENT, None) is None
-    assert await copy.rankings(TOURNAMENT, RankingsQuery(), None) is None
-    assert await copy.participant(TOURNAMENT, 1, None) is None
+    assert await copy.read(TOURNAMENT, ViewQuery()) is None
+    assert await copy.read(TOURNAMENT, RankingsQuery()) is None
+    assert await copy.read(TOURNAMENT, ParticipantQuery(1)) is None
     assert await copy.positions({TOURNAMENT: EPOCH}) == {TOURNAMENT: None}
     assert await copy.write([Appending(held)(score(1, 1, 50))]) == [TOURNAMENT]
     assert await copy.write([whole(held)]) == []
@@ -266,9 +270,9 @@ async def test_it_expires_after_the_end(copies: CopyUnderTest) -> None:
     assert copies.live_ms(TOURNAMENT) > 60_000
     assert await copy.write([whole(held, finished=True)]) == []
     assert 0 < copies.live_ms(TOURNAMENT) <= 300
-    assert await copy.view(TOURNAMENT, None) is not None
+    assert await copy.read(TOURNAMENT, ViewQuery()) is not None
     await asyncio.sleep(0.4)
-    assert await copy.view(TOURNAMENT, None) is None
+    assert await copy.read(TOURNAMENT, ViewQuery()) is None
     assert copies.keys(TOURNAMENT) == set()
 
 
@@ -281,7 +285,7 @@ async def test_a_copy_that_nobody_tends_vanishes(copies: CopyUnderTest) -> None:
         assert (await copy.positions({TOURNAMENT: EPOCH}))[TOURNAMENT] is not None
         await asyncio.sleep(0.1)
     await asyncio.sleep(0.8)
-    assert await copy.view(TOURNAMENT, None) is None
+    assert await copy.read(TOURNAMENT, ViewQuery()) is None
     assert copies.keys(TOURNAMENT) == set()
 
 
@@ -305,7 +309,7 @@ async def test_it_is_readable_by_hand(copies: CopyUnderTest) -> None:
     append(score(1, 91_250, 50), score(2, -50, 51))
     assert await copy.write([whole(held)]) == []
     assert copies.table(TOURNAMENT) == [("1", 912.5), ("3", 900.0), ("2", -0.5)]
-    view = await copy.view(TOURNAMENT, None)
+    view = await copy.read(TOURNAMENT, ViewQuery())
     assert view is not None
     assert copies.hash(TOURNAMENT, "state")["view"] == view.body.decode()
     assert copies.hash(TOURNAMENT, "state")["status"] == "running"
@@ -343,22 +347,20 @@ async def test_the_newest_snapshot_says_the_same(copies: CopyUnderTest, ties: st
     snapshots, copy = await snapshots_of(held), copies.open()
     assert await copy.write([whole(held)]) == []
     for query in (RankingsQuery(), RankingsQuery(around=4, limit=2), RankingsQuery(users=(5, 1))):
-        assert content(await snapshots.rankings(TOURNAMENT, query, 1)) == content(
-            await copy.rankings(TOURNAMENT, query, 1)
-        )
-    assert content(await snapshots.view(TOURNAMENT, 1)) == content(await copy.view(TOURNAMENT, 1))
+        assert content(await snapshots.read(TOURNAMENT, query)) == content(await copy.read(TOURNAMENT, query))
+    assert content(await snapshots.read(TOURNAMENT, ViewQuery())) == content(await copy.read(TOURNAMENT, ViewQuery()))
     for user in (1, 2, 9):
-        found = await snapshots.participant(TOURNAMENT, user, 1)
-        assert content(found) == content(await copy.participant(TOURNAMENT, user, 1))
+        found = await snapshots.read(TOURNAMENT, ParticipantQuery(user))
+        assert content(found) == content(await copy.read(TOURNAMENT, ParticipantQuery(user)))
     assert await snapshots.write([whole(held)]) == []
     assert await snapshots.positions({TOURNAMENT: EPOCH}) == {}
-    assert await snapshots.view(99, None) is None
+    assert await snapshots.read(99, ViewQuery()) is None
 
 
 async def test_what_the_copy_does_not_hold_or_say_comes_from_the_snapshots(copies: CopyUnderTest) -> None:
     held = held_of(5)
     both = FallbackReadModel(copies.open(), await snapshots_of(held))
-    snapshot_view = await both.view(TOURNAMENT, None)
+    snapshot_view = await both.read(TOURNAMENT, ViewQuery())
     assert snapshot_view is not None
     assert snapshot_view.etag.endswith('-s"')
     assert await both.write([whole(held)]) == []
@@ -366,10 +368,10 @@ async def test_what_the_copy_does_not_hold_or_say_comes_from_the_snapshots(copie
     await held.compare(both, [1, 2, 5])
     nowhere = RedisReadModel(RedisConfig((f"redis://127.0.0.1:{free_ports(1)}",)))
     both = FallbackReadModel(nowhere, await snapshots_of(held))
-    assert await both.view(TOURNAMENT, None) == snapshot_view
-    page = await both.rankings(TOURNAMENT, RankingsQuery(), None)
+    assert await both.read(TOURNAMENT, ViewQuery()) == snapshot_view
+    page = await both.read(TOURNAMENT, RankingsQuery())
     assert page is not None
-    assert (await both.participant(TOURNAMENT, 1, None)) is not None
+    assert (await both.read(TOURNAMENT, ParticipantQuery(1))) is not None
     assert both.fallbacks == 3
     with pytest.raises(ReadModelUnavailableError):
         await both.write([whole(held)])

@@ -15,7 +15,7 @@ from actors.domain.tournament import Tournament
 from actors.owner.copy_delta import delta_of
 from actors.owner.entity import Entity
 from actors.owner.read_copies import CopiesConfig, ReadCopies
-from storage.ports import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError
+from storage.ports import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError, ViewQuery
 from storage.read_model.redis import RedisReadModel
 from storage.redis_client.cluster import RedisConfig
 from tests.contract.conftest import CopyUnderTest
@@ -54,7 +54,7 @@ async def test_a_wrong_password_is_told_without_the_password(copies: CopyUnderTe
         assert error.value.failed == {TOURNAMENT}
         assert "not-this-secret" not in str(error.value)
         with pytest.raises(ReadModelUnavailableError) as error:
-            await copy.view(TOURNAMENT, None)
+            await copy.read(TOURNAMENT, ViewQuery())
         assert "not-this-secret" not in str(error.value)
         assert copy.lost_writes == 1
 
@@ -64,7 +64,7 @@ async def test_a_full_redis_refuses_writes_and_goes_on_reading(copies: CopyUnder
     held = held_of(60)
     assert await copy.write([whole(held)]) == []
     offset = held.entity.state.offset
-    before = await copy.rankings(TOURNAMENT, RankingsQuery(), None)
+    before = await copy.read(TOURNAMENT, RankingsQuery())
     slots = held.apply([item_of(offset + 1, score(2, 99_000, 70))])
     delta = delta_of(held.entity, slots, offset)
     with memory_of(copies.redis, "1"):
@@ -73,7 +73,7 @@ async def test_a_full_redis_refuses_writes_and_goes_on_reading(copies: CopyUnder
                 await copy.write(refused)
             assert error.value.failed == {d.tournament_id for d in refused}
         assert copy.refused_for_memory == 3
-        assert await copy.rankings(TOURNAMENT, RankingsQuery(), None) == before
+        assert await copy.read(TOURNAMENT, RankingsQuery()) == before
         position = await copy.positions({TOURNAMENT: EPOCH, 8: EPOCH})
         assert position[TOURNAMENT] is not None
         assert position[TOURNAMENT].offset == offset
@@ -88,7 +88,7 @@ async def test_nobody_listens_where_redis_should_be() -> None:
         with pytest.raises(ReadModelUnavailableError):
             await copy.write([whole(held_of(3))])
         with pytest.raises(ReadModelUnavailableError):
-            await copy.rankings(TOURNAMENT, RankingsQuery(), None)
+            await copy.read(TOURNAMENT, RankingsQuery())
         assert await copy.positions({TOURNAMENT: EPOCH}) == {}
         assert time.monotonic() - began < 1
 
@@ -102,7 +102,7 @@ async def test_a_redis_that_hangs_fails_reads_in_time(single_redis: RunningRedis
             for within_s in (2.0, 0.9):  # the first cost a timeout of 1 s, the others none
                 began = time.monotonic()
                 answers = await asyncio.gather(
-                    *(copy.view(TOURNAMENT, None) for _ in range(50)), return_exceptions=True
+                    *(copy.read(TOURNAMENT, ViewQuery()) for _ in range(50)), return_exceptions=True
                 )
                 assert all(isinstance(answer, ReadModelUnavailableError) for answer in answers)
                 assert time.monotonic() - began < within_s
@@ -148,13 +148,13 @@ class Keeper:
     async def _is_right(self, held: Held) -> bool:
         tournament_id, entity = held.entity.state.tournament_id, held.entity
         try:
-            found = await self.copy.rankings(tournament_id, RankingsQuery(), None)
+            found = await self.copy.read(tournament_id, RankingsQuery())
         except ReadModelUnavailableError:
             return False
         # what changes all along is compared once it holds still; here it must be of this owner and a moment behind at most
         if found is None or found.epoch != entity.scope.epoch:
             return False
-        expected = await held.reads.rankings(3, tournament_id, RankingsQuery(), None)
+        expected = await held.reads.read(3, tournament_id, RankingsQuery())
         recent = abs(int(found.etag.split("-")[1], 16) - entity.state.offset) < 100
         return found == expected or (held in self.held[:7] and recent)
 
@@ -253,7 +253,7 @@ async def test_a_failover_is_right_again_and_the_other_shards_never_notice(
         struck_s = time.monotonic()
         try:
             for held in others:
-                assert await copy.view(held.entity.state.tournament_id, None) is not None
+                assert await copy.read(held.entity.state.tournament_id, ViewQuery()) is not None
             assert time.monotonic() - struck_s < 0.9  # a timeout takes 1 s
             await keeper.right_within(RIGHT_S, struck_s)  # the replica takes over after some 2 s
             assert time.monotonic() - struck_s > 0.9, "there was no failover"
@@ -274,7 +274,7 @@ async def test_a_short_hang_without_a_failover_is_right_again(clustered_redis: R
         primary = _port(copy, keeper.held[0].entity)  # which has scores all along
         with clustered_redis.stopped(primary):
             with pytest.raises(ReadModelUnavailableError):
-                await copy.view(keeper.held[0].entity.state.tournament_id, None)
+                await copy.read(keeper.held[0].entity.state.tournament_id, ViewQuery())
             await asyncio.sleep(0.3)
         await keeper.right_within(2)
         await keeper.stop()

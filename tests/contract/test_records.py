@@ -270,10 +270,12 @@ async def test_filters(records: Records) -> None:
             tournament(2, name="spring_race", type="instant"),
             tournament(3, name="ÜBUNG Straße"),
             tournament(4, name="back\\slash /x"),
+            tournament(5, name="Zoe\u0308's \u00a0 cup"),
+            tournament(6, name="an \x00 of old", status="cancelled"),
         )
     )
     for query, expected in (
-        (ListQuery(status="running"), [4, 3, 2]),
+        (ListQuery(status="running"), [5, 4, 3, 2]),
         (ListQuery(type="instant"), [2]),
         (ListQuery(status="finished", type="instant"), []),
         (ListQuery(q="SPRING"), [2, 1]),
@@ -285,7 +287,13 @@ async def test_filters(records: Records) -> None:
         (ListQuery(q="\\"), [4]),
         (ListQuery(q="/"), [4]),
         (ListQuery(q="' OR 1=1 --"), []),
-        (ListQuery(q=""), [4, 3, 2, 1]),
+        (ListQuery(q=""), [6, 5, 4, 3, 2, 1]),
+        (ListQuery(q="ZO\u00cb"), [5]),
+        (ListQuery(q="zoe\u0308's  CUP "), [5]),
+        (ListQuery(q=" spring\texam"), [1]),
+        (ListQuery(q="\x00"), []),
+        (ListQuery(q="spring\x00"), []),
+        (ListQuery(q="an \x00"), []),
     ):
         assert await listed(records, query) == expected, query
 

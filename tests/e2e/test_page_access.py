@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
@@ -104,14 +104,14 @@ async def check(page: Page, where: str) -> None:
 
 
 async def test_the_policy_forbids_inline_scripts_and_the_page_is_whole_under_it(palio: Any) -> None:
-    answer = httpx.get(f"{palio.url}/")
+    answer = httpx2.get(f"{palio.url}/")
     policy = answer.headers["content-security-policy"]
     assert "default-src" in policy
     assert "unsafe" not in policy
     assert answer.headers["content-type"].startswith("text/html")
-    script = httpx.get(f"{palio.url}/web/app.js")
+    script = httpx2.get(f"{palio.url}/web/app.js")
     assert script.headers["content-type"].startswith("text/javascript")
-    assert httpx.get(f"{palio.url}/web/style.css").headers["content-type"].startswith("text/css")
+    assert httpx2.get(f"{palio.url}/web/style.css").headers["content-type"].startswith("text/css")
 
 
 async def test_colours_can_be_chosen_and_are_remembered(browser: Browser, palio: Any) -> None:

@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 from playwright.async_api import Page, expect
 
 USERS = itertools.count(7_000_001)  # each test's players are its own
@@ -18,7 +18,7 @@ class Organiser:
     def __init__(self, palio: Any) -> None:
         self.palio = palio
         headers = {"Authorization": f"Bearer {palio.token('service', 1)}"}
-        self.client = httpx.AsyncClient(base_url=palio.url, headers=headers, timeout=20)
+        self.client = httpx2.AsyncClient(base_url=palio.url, headers=headers, timeout=20)
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         answer = await self.client.request(method, path, json=body)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.running import NO_LIMITS, RunningPalio
@@ -24,14 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def service(palio: RunningPalio) -> Iterator[httpx.Client]:
+def service(palio: RunningPalio) -> Iterator[httpx2.Client]:
     """A service at the api."""
     with palio.client() as client:
         yield client
 
 
 @pytest.fixture
-def gateway(palio: RunningPalio) -> Iterator[httpx.Client]:
+def gateway(palio: RunningPalio) -> Iterator[httpx2.Client]:
     """A service at the gateway."""
     with palio.client(gateway=True) as client:
         yield client
@@ -72,14 +72,14 @@ def spec(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def create(client: httpx.Client, **fields: Any) -> str:
+def create(client: httpx2.Client, **fields: Any) -> str:
     """Create a tournament; its id."""
     answer = client.post("/v1/tournaments", json=spec(**fields), headers={"Prefer": "wait=10"})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-def join(client: httpx.Client, tournament: str, *users: int) -> None:
+def join(client: httpx2.Client, tournament: str, *users: int) -> None:
     """Have users join."""
     for user in users:
         answer = client.put(
@@ -91,7 +91,7 @@ def join(client: httpx.Client, tournament: str, *users: int) -> None:
 
 
 def submit(
-    client: httpx.Client, tournament: str, user: int, event_id: str, score: float, wait: int = 10
+    client: httpx2.Client, tournament: str, user: int, event_id: str, score: float, wait: int = 10
 ) -> dict[str, Any]:
     """Submit a score and wait for what becomes of it; the answer's body."""
     answer = client.post(
@@ -104,7 +104,7 @@ def submit(
     return result
 
 
-def problem(answer: httpx.Response) -> tuple[int, str]:
+def problem(answer: httpx2.Response) -> tuple[int, str]:
     """(status, code) of an error in the contract's form."""
     assert answer.headers["content-type"].startswith("application/problem+json"), (answer.status_code, answer.text)
     body = answer.json()
@@ -116,7 +116,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
-def shown(gateway: httpx.Client, tournament: str) -> list[tuple[str, float]]:
+def shown(gateway: httpx2.Client, tournament: str) -> list[tuple[str, float]]:
     """(user, score) as the view has them, which may be a second old."""
     view = gateway.get(f"/v1/tournaments/{tournament}").json()
     return [(row["user_id"], row["score"]) for row in view["top"]]
@@ -131,7 +131,7 @@ def eventually(check: Callable[[], T], within_s: float = 60.0) -> T:
     return result
 
 
-def applied_within_s(client: httpx.Client, tournament: str, user: int, since: float, wait: int = 10) -> float:
+def applied_within_s(client: httpx2.Client, tournament: str, user: int, since: float, wait: int = 10) -> float:
     """Seconds from `since` until a new submission is applied."""
     for number in itertools.count():
         answer = submit(client, tournament, user, f"probe-{since}-{number}", number, wait)

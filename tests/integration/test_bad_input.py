@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import httpx
+import httpx2
 import jwt
 import pytest
 
@@ -79,7 +79,7 @@ def test_ten_megabytes(door, tournament):
             content=b"x" * 10_000_000,
             headers={"content-type": "application/json"},
         )
-    except httpx.WriteError:
+    except httpx2.WriteError:
         return  # refused before all of it was sent, and the connection closed: the answer may be lost with it
     assert answer.status_code == 413
 
@@ -101,13 +101,13 @@ def test_bad_tokens(palio, tournament):
     }
     for base in (palio.url, palio.gateway_url):
         for name, token in wrong.items():
-            answer = httpx.post(
+            answer = httpx2.post(
                 f"{base}/v1/tournaments/{tournament}/scores", json=GOOD, headers={"Authorization": f"Bearer {token}"}
             )
             assert answer.status_code == 401, name
             assert answer.json()["code"], name
             assert "www-authenticate" in answer.headers
-        assert httpx.post(f"{base}/v1/tournaments/{tournament}/scores", json=GOOD).status_code == 401
+        assert httpx2.post(f"{base}/v1/tournaments/{tournament}/scores", json=GOOD).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_bad_spec(palio, wrong):
     "params", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "?"}, {"status": "odd"}]
 )
 def test_a_bad_list_query(palio, params):
-    answer = httpx.get(f"{palio.url}/v1/tournaments", params=params)
+    answer = httpx2.get(f"{palio.url}/v1/tournaments", params=params)
     assert answer.status_code == 422
     assert answer.json()["errors"]
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.integration.conftest import create, eventually, join, problem, spec, stamp, submit
 from tests.support.running import RunningPalio
 
 
-def rows(answer: httpx.Response) -> list[tuple[int, str, float]]:
+def rows(answer: httpx2.Response) -> list[tuple[int, str, float]]:
     return [(row["rank"], row["user_id"], row["score"]) for row in answer.json()["rows"]]
 
 
 def test_the_api_names_the_gateway(palio: RunningPalio) -> None:
-    body = httpx.get(f"{palio.url}/v1").json()
+    body = httpx2.get(f"{palio.url}/v1").json()
     assert body["gateway"] == palio.gateway_url
     assert body["live"] == palio.live_url
     assert body["version"]
@@ -25,14 +25,14 @@ def test_the_api_names_the_gateway(palio: RunningPalio) -> None:
 
 def test_health_documentation_and_page(palio: RunningPalio) -> None:
     for base in (palio.url, palio.gateway_url):
-        assert httpx.get(f"{base}/healthz").status_code == 200
-    assert httpx.get(f"{palio.url}/readyz").json() == {"status": "ready"}
-    assert httpx.get(f"{palio.url}/docs").status_code == 200
-    assert "/v1/tournaments" in httpx.get(f"{palio.url}/openapi.json").json()["paths"]
-    assert httpx.get(palio.url).headers["content-type"].startswith("text/html")
+        assert httpx2.get(f"{base}/healthz").status_code == 200
+    assert httpx2.get(f"{palio.url}/readyz").json() == {"status": "ready"}
+    assert httpx2.get(f"{palio.url}/docs").status_code == 200
+    assert "/v1/tournaments" in httpx2.get(f"{palio.url}/openapi.json").json()["paths"]
+    assert httpx2.get(palio.url).headers["content-type"].startswith("text/html")
 
 
-def test_a_create_is_answered_with_the_tournament_and_found_by_all(palio: RunningPalio, service: httpx.Client) -> None:
+def test_a_create_is_answered_with_the_tournament_and_found_by_all(palio: RunningPalio, service: httpx2.Client) -> None:
     answer = service.post("/v1/tournaments", json=spec(name="Spring exam", metadata={"room": 7}))
     assert answer.status_code == 201
     made = answer.json()
@@ -40,7 +40,7 @@ def test_a_create_is_answered_with_the_tournament_and_found_by_all(palio: Runnin
     assert 1 <= int(made["id"]) < 2**63
     assert made["status"] == "running"
     for base in (palio.url, palio.gateway_url):
-        view = httpx.get(f"{base}/v1/tournaments/{made['id']}").json()
+        view = httpx2.get(f"{base}/v1/tournaments/{made['id']}").json()
         assert (view["name"], view["participants"], view["top"]) == ("Spring exam", 0, [])
         assert (view["metadata"], view["order"], view["score_policy"], view["ties"]) == (
             {"room": 7},
@@ -48,11 +48,11 @@ def test_a_create_is_answered_with_the_tournament_and_found_by_all(palio: Runnin
             "best",
             "first",
         )
-    listed = httpx.get(f"{palio.url}/v1/tournaments", params={"q": "spring EXAM"}).json()["items"]
+    listed = httpx2.get(f"{palio.url}/v1/tournaments", params={"q": "spring EXAM"}).json()["items"]
     assert made["id"] in [item["id"] for item in listed]
 
 
-def test_a_repeated_create_returns_the_first_answer(palio: RunningPalio, service: httpx.Client) -> None:
+def test_a_repeated_create_returns_the_first_answer(palio: RunningPalio, service: httpx2.Client) -> None:
     body = spec()
     key = {"Idempotency-Key": "one"}
     first = service.post("/v1/tournaments", json=body, headers=key)
@@ -65,7 +65,7 @@ def test_a_repeated_create_returns_the_first_answer(palio: RunningPalio, service
 
 
 @pytest.mark.parametrize("door", ["api", "gateway"])
-def test_join_score_rank_leave(service: httpx.Client, gateway: httpx.Client, door: str) -> None:
+def test_join_score_rank_leave(service: httpx2.Client, gateway: httpx2.Client, door: str) -> None:
     client = service if door == "api" else gateway
     tournament = create(service, ties="shared")
     path = f"/v1/tournaments/{tournament}/participants/11"
@@ -92,7 +92,7 @@ def test_join_score_rank_leave(service: httpx.Client, gateway: httpx.Client, doo
     assert service.get(path).json()["score"] == 100.25
 
 
-def test_submissions_that_are_not_waited_for(gateway: httpx.Client, service: httpx.Client) -> None:
+def test_submissions_that_are_not_waited_for(gateway: httpx2.Client, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
     body = {"event_id": "x", "user_id": "1", "score": 3}
@@ -107,7 +107,7 @@ def test_submissions_that_are_not_waited_for(gateway: httpx.Client, service: htt
 
 
 @pytest.mark.parametrize("form", ["ndjson", "array"])
-def test_rankings_page_around_and_users(service: httpx.Client, gateway: httpx.Client, form: str) -> None:
+def test_rankings_page_around_and_users(service: httpx2.Client, gateway: httpx2.Client, form: str) -> None:
     tournament = create(service)
     users = range(1, 31)
     join(service, tournament, *users)
@@ -133,7 +133,7 @@ def test_rankings_page_around_and_users(service: httpx.Client, gateway: httpx.Cl
     assert (person["rank"], person["percentile"]) == (1, 100)
 
 
-def test_a_batch_tells_what_it_rejects(service: httpx.Client, gateway: httpx.Client) -> None:
+def test_a_batch_tells_what_it_rejects(service: httpx2.Client, gateway: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
     good = {"tournament_id": tournament, "event_id": "g", "user_id": "1", "score": 5}
@@ -146,25 +146,25 @@ def test_a_batch_tells_what_it_rejects(service: httpx.Client, gateway: httpx.Cli
         assert client.post("/v1/scores", json=[good] * 1001).status_code in (413, 422)
 
 
-def test_views_are_revalidated_by_etag(palio: RunningPalio, service: httpx.Client) -> None:
+def test_views_are_revalidated_by_etag(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
     time.sleep(1.1)  # what is cached is fresh for a second
     for base in (palio.url, palio.gateway_url):
         url = f"{base}/v1/tournaments/{tournament}"
-        first = httpx.get(url)
+        first = httpx2.get(url)
         assert first.headers["cache-control"] == "public, max-age=1"
-        again = httpx.get(url, headers={"If-None-Match": first.headers["etag"]})
+        again = httpx2.get(url, headers={"If-None-Match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
     submit(service, tournament, 1, "a", 1)
     changed = eventually(
-        lambda: (a := httpx.get(url, headers={"If-None-Match": first.headers["etag"]})).status_code == 200 and a
+        lambda: (a := httpx2.get(url, headers={"If-None-Match": first.headers["etag"]})).status_code == 200 and a
     )
     assert changed.headers["etag"] != first.headers["etag"]
     assert changed.json()["top"][0]["score"] == 1
 
 
-def test_edits_compare_the_version(service: httpx.Client) -> None:
+def test_edits_compare_the_version(service: httpx2.Client) -> None:
     tournament = create(service, starts_at=stamp(1000))
     path = f"/v1/tournaments/{tournament}"
     edited = service.patch(path, json={"name": "Autumn", "capacity": 2000}, headers={"If-Match": '"1"'})
@@ -178,7 +178,7 @@ def test_edits_compare_the_version(service: httpx.Client) -> None:
     assert service.patch(path, json={"capacity": 3000}).json()["capacity"] == 3000
 
 
-def test_commands_follow_the_state(service: httpx.Client) -> None:
+def test_commands_follow_the_state(service: httpx2.Client) -> None:
     tournament = create(service, starts_at=stamp(1000))
     path = f"/v1/tournaments/{tournament}"
     refused = service.post(f"{path}/end")
@@ -198,7 +198,7 @@ def test_commands_follow_the_state(service: httpx.Client) -> None:
     assert submit(service, other, 5, "late", 1)["reason"] == "ended"
 
 
-def test_an_instant_tournament_starts_when_it_is_full_and_ends_its_duration_later(service: httpx.Client) -> None:
+def test_an_instant_tournament_starts_when_it_is_full_and_ends_its_duration_later(service: httpx2.Client) -> None:
     body = {"name": "Blitz", "type": "instant", "capacity": 2, "duration_s": 3}
     tournament = service.post("/v1/tournaments", json=body).json()["id"]
     path = f"/v1/tournaments/{tournament}"
@@ -214,7 +214,7 @@ def test_an_instant_tournament_starts_when_it_is_full_and_ends_its_duration_late
     assert ended["finished_at"] == ended["ends_at"]
 
 
-def test_a_tournament_starts_and_ends_by_time_to_the_millisecond(service: httpx.Client) -> None:
+def test_a_tournament_starts_and_ends_by_time_to_the_millisecond(service: httpx2.Client) -> None:
     tournament = create(service, starts_at=stamp(1.5), ends_at=stamp(5))
     path = f"/v1/tournaments/{tournament}"
     join(service, tournament, 1, 2)
@@ -246,14 +246,14 @@ def parse(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def test_too_few_participants_cancel_at_the_start(service: httpx.Client) -> None:
+def test_too_few_participants_cancel_at_the_start(service: httpx2.Client) -> None:
     tournament = create(service, starts_at=stamp(2), min_participants=2)
     join(service, tournament, 1)
     assert problem(service.post(f"/v1/tournaments/{tournament}/start")) == (409, "too_few_participants")
     eventually(lambda: service.get(f"/v1/tournaments/{tournament}").json()["status"] == "cancelled")
 
 
-def test_private_tournaments_are_hidden(palio: RunningPalio, service: httpx.Client) -> None:
+def test_private_tournaments_are_hidden(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service, visibility="private")
     join(service, tournament, 21)
     path = f"/v1/tournaments/{tournament}"
@@ -263,7 +263,7 @@ def test_private_tournaments_are_hidden(palio: RunningPalio, service: httpx.Clie
             assert (seen.status_code, seen.headers["cache-control"]) == (200, "private, no-store")
             for url in (path, f"{path}/rankings"):
                 assert problem(stranger.get(base + url)) == (404, "tournament_unknown"), url
-                assert problem(httpx.get(base + url)) == (404, "tournament_unknown"), url
+                assert problem(httpx2.get(base + url)) == (404, "tournament_unknown"), url
             body = {"event_id": "s", "score": 1}
             assert problem(stranger.post(f"{base}{path}/scores", json=body)) == (404, "tournament_unknown")
         assert problem(stranger.get(f"{path}/participants/21")) == (404, "tournament_unknown")
@@ -274,7 +274,7 @@ def test_private_tournaments_are_hidden(palio: RunningPalio, service: httpx.Clie
         eventually(lambda: member.get(path).status_code == 404)  # who has left is a stranger
 
 
-def test_players_act_for_themselves_alone(palio: RunningPalio, service: httpx.Client) -> None:
+def test_players_act_for_themselves_alone(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     path = f"/v1/tournaments/{tournament}"
     with palio.client("player", 31) as player:
@@ -289,10 +289,10 @@ def test_players_act_for_themselves_alone(palio: RunningPalio, service: httpx.Cl
         assert problem(player.post(f"{path}/end")) == (403, "role_forbidden")
         assert problem(player.get("/v1/users/32/tournaments")) == (403, "not_yours")
         assert player.get("/v1/users/me/prizes").json()["items"] == []
-    assert problem(httpx.put(f"{palio.url}{path}/participants/32", json={})) == (401, "token_missing")
+    assert problem(httpx2.put(f"{palio.url}{path}/participants/32", json={})) == (401, "token_missing")
 
 
-def test_a_player_is_limited(palio: RunningPalio, service: httpx.Client) -> None:
+def test_a_player_is_limited(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     for user, base in ((41, palio.url), (42, palio.gateway_url)):
         with palio.client("player", user) as player:
@@ -303,7 +303,7 @@ def test_a_player_is_limited(palio: RunningPalio, service: httpx.Client) -> None
         assert problem(answer) == (429, "rate_limited")
 
 
-def test_lists_page_through_everything(service: httpx.Client) -> None:
+def test_lists_page_through_everything(service: httpx2.Client) -> None:
     made = {create(service, name=f"Paged {number}") for number in range(7)}
     seen: list[str] = []
     cursor = None
@@ -321,11 +321,11 @@ def test_lists_page_through_everything(service: httpx.Client) -> None:
     assert by_status == by_type == []
 
 
-def test_the_gateway_leaves_the_rest_to_the_api(gateway: httpx.Client) -> None:
+def test_the_gateway_leaves_the_rest_to_the_api(gateway: httpx2.Client) -> None:
     assert problem(gateway.get("/v1/tournaments"))[0] in (404, 405)
     assert problem(gateway.post("/v1/tournaments", json=spec()))[0] in (404, 405)
 
 
-def test_prizes(service: httpx.Client) -> None:
+def test_prizes(service: httpx2.Client) -> None:
     tournament = create(service)
     assert service.get(f"/v1/tournaments/{tournament}/prizes").status_code == 200

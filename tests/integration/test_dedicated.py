@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 
 from tests.integration.conftest import create, eventually, join, problem, submit
 from tests.support.actors import actor_names
 from tests.support.running import RunningPalio
 
 
-def play(api: httpx.Client, gateway: httpx.Client, tournament: str) -> None:
+def play(api: httpx2.Client, gateway: httpx2.Client, tournament: str) -> None:
     """A short tournament with all kinds of calls, to its end."""
     path = f"/v1/tournaments/{tournament}"
     join(api, tournament, 1, 2, 3)
@@ -25,7 +25,7 @@ def play(api: httpx.Client, gateway: httpx.Client, tournament: str) -> None:
     assert api.post(f"{path}/end").json()["status"] == "finished"
 
 
-def read_after(api: httpx.Client, gateway: httpx.Client, tournament: str) -> None:
+def read_after(api: httpx2.Client, gateway: httpx2.Client, tournament: str) -> None:
     """All that can be asked of a finished tournament."""
     path = f"/v1/tournaments/{tournament}"
     for client in (api, gateway):
@@ -41,7 +41,7 @@ def read_after(api: httpx.Client, gateway: httpx.Client, tournament: str) -> Non
     assert tournament in [item["id"] for item in api.get("/v1/users/1/tournaments").json()["items"]]
 
 
-def test_dedicated_tournaments(palio: RunningPalio, service: httpx.Client, gateway: httpx.Client) -> None:
+def test_dedicated_tournaments(palio: RunningPalio, service: httpx2.Client, gateway: httpx2.Client) -> None:
     shared = set(palio.pids("ray::TournamentActor"))
     marked = create(service, placement="dedicated")
     large = create(service, capacity=10_000)  # `auto` gives it an actor alone

@@ -7,7 +7,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -23,7 +23,7 @@ def table(watcher: Watcher, tournament: str) -> list[tuple[str, float]]:
     return [(row["user_id"], row["score"]) for row in watcher.data.get(tournament, {"top": []})["top"]]
 
 
-def test_the_table_is_followed_by_patches(palio: RunningPalio, service: httpx.Client) -> None:
+def test_the_table_is_followed_by_patches(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1, 2, 3)
     with Watcher(palio) as watcher:
@@ -47,7 +47,7 @@ def test_the_table_is_followed_by_patches(palio: RunningPalio, service: httpx.Cl
         assert kinds.count("snapshot") == 1  # all the rest came as patches
 
 
-def test_updates_come_at_most_twenty_times_a_second(palio: RunningPalio, service: httpx.Client) -> None:
+def test_updates_come_at_most_twenty_times_a_second(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
     with Watcher(palio) as watcher, palio.client(gateway=True) as gateway:
@@ -64,7 +64,7 @@ def test_updates_come_at_most_twenty_times_a_second(palio: RunningPalio, service
         assert len(watcher.frames) <= 20 * took_s + 2
 
 
-def test_since_brings_the_missed_updates_only(palio: RunningPalio, service: httpx.Client) -> None:
+def test_since_brings_the_missed_updates_only(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
     with Watcher(palio) as watcher, Watcher(palio) as other:
@@ -88,7 +88,7 @@ def test_since_brings_the_missed_updates_only(palio: RunningPalio, service: http
             watcher.until(lambda: any(frame.get("type") == "snapshot" for frame in watcher.frames))
 
 
-def test_me_is_told_to_that_user_alone(palio: RunningPalio, service: httpx.Client) -> None:
+def test_me_is_told_to_that_user_alone(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 51, 52)
     with Watcher(palio) as mine, Watcher(palio) as other:
@@ -105,7 +105,7 @@ def test_me_is_told_to_that_user_alone(palio: RunningPalio, service: httpx.Clien
         assert mine.me[-1].keys() == {"type", "tournament", "rank", "previous_rank", "score", "percentile"}
 
 
-def test_private_tournaments_need_a_member_who_stays_one(palio: RunningPalio, service: httpx.Client) -> None:
+def test_private_tournaments_need_a_member_who_stays_one(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service, visibility="private")
     join(service, tournament, 61)
     with Watcher(palio) as watcher:
@@ -121,7 +121,7 @@ def test_private_tournaments_need_a_member_who_stays_one(palio: RunningPalio, se
         assert watcher.ask(subscribe=tournament)["error"]["code"] == "tournament_unknown"
 
 
-def test_an_expired_token_ends_what_needed_it(palio: RunningPalio, service: httpx.Client) -> None:
+def test_an_expired_token_ends_what_needed_it(palio: RunningPalio, service: httpx2.Client) -> None:
     public, private = create(service), create(service, visibility="private")
     join(service, private, 71)
     short = token(Settings(data_dir=palio.data), role="player", sub=71, ttl_s=3)
@@ -136,7 +136,7 @@ def test_an_expired_token_ends_what_needed_it(palio: RunningPalio, service: http
         watcher.until(lambda: watcher.data[public]["participants"] == 1)  # public ones go on
 
 
-def test_what_is_wrong_is_an_error_not_a_disconnect(palio: RunningPalio, service: httpx.Client) -> None:
+def test_what_is_wrong_is_an_error_not_a_disconnect(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     with Watcher(palio) as watcher:
         for message in (
@@ -169,10 +169,10 @@ def test_wrong_handshakes_are_refused_in_http(palio: RunningPalio) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(palio.live_url.replace("/v1/live", "/v1/life")):
         pass
     assert refused.value.response.status_code == 404
-    assert httpx.get(palio.live_url.replace("ws", "http", 1)).status_code in (400, 404, 426)
+    assert httpx2.get(palio.live_url.replace("ws", "http", 1)).status_code in (400, 404, 426)
 
 
-def test_ten_thousand_subscriptions(palio: RunningPalio, service: httpx.Client) -> None:
+def test_ten_thousand_subscriptions(palio: RunningPalio, service: httpx2.Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         tournaments = list(pool.map(lambda _: create(service), range(101)))
     with Watcher(palio) as watcher:
@@ -203,7 +203,7 @@ def test_a_frame_of_a_megabyte_ends_the_socket(palio: RunningPalio) -> None:
 
 
 def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
-    palio: RunningPalio, service: httpx.Client
+    palio: RunningPalio, service: httpx2.Client
 ) -> None:
     tournament = create(service)
     users = range(1, 21)
@@ -229,7 +229,7 @@ def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
         for score in (100, 200, 300):
             submit(service, tournament, 7, str(score), score)
             quick.until(lambda score=score: table(quick, tournament)[:1] == [("7", score)])
-        metrics = httpx.get(f"{palio.url}/metrics").text
+        metrics = httpx2.get(f"{palio.url}/metrics").text
         conflated = [line for line in metrics.splitlines() if line.startswith("palio_conflated_total ")]
         assert float(conflated[0].split()[1]) >= 1
         deadline = time.monotonic() + WAIT_S
@@ -243,4 +243,4 @@ def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
                 newest = frame["data"]["top"][0]["score"]
             elif frame.get("type") == "update" and "300" in json.dumps(frame):
                 newest = 300
-    eventually(lambda: httpx.get(f"{palio.gateway_url}/healthz").status_code == 200)
+    eventually(lambda: httpx2.get(f"{palio.gateway_url}/healthz").status_code == 200)

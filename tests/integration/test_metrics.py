@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.conftest import create, eventually, join, submit
@@ -15,7 +15,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scrape(palio: RunningPalio) -> Samples:
-    answer = httpx.get(f"{palio.url}/metrics")
+    answer = httpx2.get(f"{palio.url}/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     families = text_string_to_metric_families(answer.text)
@@ -31,7 +31,7 @@ def total(samples: Samples, name: str, **labels: str) -> float:
     return sum(found)
 
 
-def test_metrics_tell_what_happened(palio: RunningPalio, service: httpx.Client, gateway: httpx.Client) -> None:
+def test_metrics_tell_what_happened(palio: RunningPalio, service: httpx2.Client, gateway: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
     with Watcher(palio) as watcher:

@@ -102,7 +102,7 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
         same = encode_snapshot(entity.state) == wanted
         world.expect(same, f"{when}: {tournament} at {owner.instance} differs: {differences(entity.state, state)}")
         shown = msgspec.json.decode(entity.view())
-        told = msgspec.json.decode(views.encode(views.view(state, *entity.position(), state.status)))
+        told = msgspec.json.decode(views.encode(views.view(state, entity.scope.epoch, entity.shown_seq, state.status)))
         world.expect(shown == told, f"{when}: {tournament} is shown as {shown}, expected {told}")
     stored = await world.records.snapshot(tournament)
     world.expect(stored is not None and stored.data == wanted, f"{when}: the stored snapshot of {tournament} differs")

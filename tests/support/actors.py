@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cluster.config.secrets import RAY_TOKEN
 from cluster.startup.ports import NAMESPACE
 from tests.support.running import RunningPalio
 
@@ -25,8 +26,12 @@ def actor_names(palio: RunningPalio) -> set[str]:
     port = next(found[1] for command in commands if (found := re.search(r"--gcs-address=[^ \0]+:(\d+)", command)))
     done = subprocess.run(
         [sys.executable, "-c", CODE, f"127.0.0.1:{port}", NAMESPACE],
-        # Ray made ~/.ray/auth_token when it started this cluster, and listens on loopback alone
-        env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"},
+        env={
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(palio.data / RAY_TOKEN),
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Palio's Ray listens on loopback alone
+        },
         capture_output=True,
         text=True,
         timeout=120,

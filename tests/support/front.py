@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from serve_app.api import documents
@@ -34,7 +34,7 @@ INSTANT = {"name": "Sprint", "type": "instant", "capacity": 2, "duration_s": 60}
 class Front:
     """A client with shorthands; `call` checks each answer against the documentation."""
 
-    def __init__(self, palio: InProcessPalio, services: Services, client: httpx.AsyncClient) -> None:
+    def __init__(self, palio: InProcessPalio, services: Services, client: httpx2.AsyncClient) -> None:
         self.palio = palio
         self.services = services
         self.client = client
@@ -43,7 +43,7 @@ class Front:
         token = make_token(SECRET, role=role, user_id=user, ttl_s=ttl_s, now_s=self.palio.now_ms / 1000, **more)
         return {"authorization": f"Bearer {token}"}
 
-    async def call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    async def call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> httpx2.Response:
         response = await self.client.request(method, path, headers=headers, **more)
         check_documented(method, path.partition("?")[0], response)
         return response
@@ -53,12 +53,12 @@ class Front:
         assert response.status_code == 201, response.text
         return str(response.json()["id"])
 
-    async def join(self, tournament: str, user: int, **body: Any) -> httpx.Response:
+    async def join(self, tournament: str, user: int, **body: Any) -> httpx2.Response:
         return await self.call(
             "PUT", f"/v1/tournaments/{tournament}/participants/me", self.token("player", user), json=body
         )
 
-    async def submit(self, tournament: str, user: int, body: Any, **headers: str) -> httpx.Response:
+    async def submit(self, tournament: str, user: int, body: Any, **headers: str) -> httpx2.Response:
         path = f"/v1/tournaments/{tournament}/scores"
         more = {"content": body} if isinstance(body, bytes) else {"json": body}
         return await self.call("POST", path, {**self.token("player", user), **headers}, **more)
@@ -80,15 +80,15 @@ async def open_front(**config: Any) -> AsyncIterator[Front]:
         palio.signer,
         clock_ms=palio.clock_ms,
     )
-    transport = httpx.ASGITransport(create_app(services))
+    transport = httpx2.ASGITransport(create_app(services))
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://palio.example:8000") as client:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://palio.example:8000") as client:
             yield Front(palio, services, client)
     finally:
         await services.close()
 
 
-def check_documented(method: str, path: str, response: httpx.Response) -> None:
+def check_documented(method: str, path: str, response: httpx2.Response) -> None:
     """The answer is one that the OpenAPI document names, in the form it gives."""
     operation = _operation(method, path)
     status = response.status_code
@@ -123,12 +123,12 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
     return None
 
 
-def problem(response: httpx.Response) -> tuple[int, str]:
+def problem(response: httpx2.Response) -> tuple[int, str]:
     """(status, code) of an error."""
     return response.status_code, response.json()["code"]
 
 
-def wrong_paths(response: httpx.Response) -> list[str]:
+def wrong_paths(response: httpx2.Response) -> list[str]:
     """The fields that a 422 names."""
     assert response.status_code == 422, response.text
     return [error["path"] for error in response.json()["errors"]]

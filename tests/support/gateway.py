@@ -179,7 +179,11 @@ async def running_gateway(
     )
     handlers = Handlers(services, "gateway")
     hub = Hub(
-        palio.owners, palio.updates, limits or HubLimits(check_interval_s=3600, check_grace_s=0.01), palio.read_model
+        palio.owners,
+        palio.updates,
+        limits or HubLimits(check_interval_s=3600, check_grace_s=0.01),
+        palio.read_model,
+        services.reads.invalidate_id,
     )
     hub.start()
     server = await start(GatewayApp(handlers, hub), "127.0.0.1", 0)

@@ -30,13 +30,21 @@ from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.ingest.parse import Parsed, Parser
 from storage.ports import (
+    Access,
+    AccessQuery,
+    LiveQuery,
     LiveSnapshot,
     LogRecord,
     NewRecord,
     OwnerUnavailableError,
+    ParticipantQuery,
+    PrizesQuery,
+    Query,
     RankingsQuery,
     Reply,
     Standing,
+    StandingsQuery,
+    ViewQuery,
 )
 from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
@@ -201,38 +209,29 @@ class InProcessOwners:
             raise OwnerUnavailableError("the owner is down")
         return self._palio.states.get(tournament_id)
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply:
-        state = await self._state("view", tournament_id)
-        return MISSING if state is None else self._palio.read_model.shown_view(state, viewer)
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply:
-        state = await self._state("rankings", tournament_id)
-        return MISSING if state is None else self._palio.read_model.shown_rankings(state, query, viewer)
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply:
-        state = await self._state("participant", tournament_id)
-        return MISSING if state is None else self._palio.read_model.shown_participant(state, user_id, viewer)
-
-    async def prizes(self, tournament_id: int, viewer: int | None) -> Reply:
-        state = await self._state("prizes", tournament_id)
-        return MISSING if state is None else self._palio.read_model.reply(state, viewer, b'{"prizes":[]}')
-
-    async def live(self, tournament_id: int, viewer: int | None) -> LiveSnapshot:
-        state = await self._state("live", tournament_id)
-        if state is None:
-            return LiveSnapshot(found=False)
-        reply = self._palio.read_model.reply(state, viewer, b"")
-        data = views.encode(self._palio.published[tournament_id])
-        recent = tuple(self._palio.recent.get(tournament_id, ()))
-        return LiveSnapshot(True, reply.public, reply.allowed, *self._palio.position(tournament_id), data, recent)
-
-    async def standings(self, tournament_id: int, users: Sequence[int]) -> list[Standing]:
-        state = await self._state("standings", tournament_id)
-        if state is None:
-            return []
-        slots = [(user, slot) for user in users if (slot := state.members.slot(user)) >= 0]
-        ranking = state.ranking
-        return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
+    async def read(self, tournament_id: int, query: Query[Any]) -> Any:
+        name = type(query).__name__.removesuffix("Query").lower()
+        state = await self._state(name, tournament_id)
+        shown = self._palio.read_model
+        match query:
+            case PrizesQuery():
+                return MISSING if state is None else shown.reply(state, b'{"prizes":[]}')
+            case LiveQuery():
+                if state is None:
+                    return LiveSnapshot(found=False)
+                public = state.spec.visibility == "public"
+                data = views.encode(self._palio.published[tournament_id])
+                recent = tuple(self._palio.recent.get(tournament_id, ()))
+                return LiveSnapshot(True, public, *self._palio.position(tournament_id), data, recent)
+            case StandingsQuery():
+                if state is None:
+                    return []
+                slots = [(user, slot) for user in query.users if (slot := state.members.slot(user)) >= 0]
+                ranking = state.ranking
+                return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
+            case AccessQuery():
+                return Access(found=False) if state is None else shown.shown(state, query)
+        return MISSING if state is None else shown.shown(state, query)
 
     async def positions(self, tournament_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         if self.down:
@@ -256,47 +255,39 @@ class InProcessReadModel:
     async def positions(self, tended: Mapping[int, int]) -> dict[int, Any]:
         return {}
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        state = self._held(tournament_id)
-        return None if state is None else self.shown_view(state, viewer)
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        state = self._held(tournament_id)
-        return None if state is None else self.shown_rankings(state, query, viewer)
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
-        state = self._held(tournament_id)
-        return None if state is None else self.shown_participant(state, user_id, viewer)
+    async def read(self, tournament_id: int, query: Query[Any]) -> Any:
+        state = self._palio.states.get(tournament_id) if self.holds else None
+        return None if state is None else self.shown(state, query)
 
     async def close(self) -> None:
         return None
 
-    def _held(self, tournament_id: int) -> Tournament | None:
-        return self._palio.states.get(tournament_id) if self.holds else None
+    def shown(self, state: Tournament, query: Query[Any]) -> Any:
+        at = *self._palio.position(state.tournament_id), state.status
+        page: dict[str, Any] | None
+        match query:
+            case AccessQuery():
+                member = query.user_id is not None and state.members.slot(query.user_id) >= 0
+                return Access(True, state.spec.visibility == "public", member)
+            case ViewQuery():
+                page = views.view(state, *at)
+            case RankingsQuery():
+                page = views.rankings(state, query.start, query.limit, query.around, query.users, *at)
+            case ParticipantQuery():
+                page = views.participant(state, query.user_id, None)
+            case _:
+                raise TypeError(query)
+        return MISSING if page is None else self.reply(state, views.encode(page))
 
-    def shown_view(self, state: Tournament, viewer: int | None) -> Reply:
-        epoch, seq = self._palio.position(state.tournament_id)
-        return self.reply(state, viewer, views.encode(views.view(state, epoch, seq, state.status)))
-
-    def shown_rankings(self, state: Tournament, query: RankingsQuery, viewer: int | None) -> Reply:
-        epoch, seq = self._palio.position(state.tournament_id)
-        page = views.rankings(state, query.start, query.limit, query.around, query.users, epoch, seq)
-        return MISSING if page is None else self.reply(state, viewer, views.encode(page))
-
-    def shown_participant(self, state: Tournament, user_id: int, viewer: int | None) -> Reply:
-        shown = views.participant(state, user_id, None)
-        return MISSING if shown is None else self.reply(state, viewer, views.encode(shown))
-
-    def reply(self, state: Tournament, viewer: int | None, body: bytes) -> Reply:
-        public = state.spec.visibility == "public"
+    def reply(self, state: Tournament, body: bytes) -> Reply:
         epoch, seq = self._palio.position(state.tournament_id)
         return Reply(
             found=True,
-            public=public,
-            allowed=public or (viewer is not None and state.members.slot(viewer) >= 0),
+            public=state.spec.visibility == "public",
             body=body,
             etag=f'"{epoch:x}-{state.offset:x}-{seq:x}"',
             status=state.status,
             epoch=epoch,
             seq=seq,
+            offset=state.offset,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.texts import folded
 from actors.owner.rows import tournament_row
 from storage.ports import (
     Checkpoint,
@@ -75,7 +76,7 @@ class InProcessRecords:
             for row in rows
             if query.status in (None, row.status)
             and query.type in (None, row.type)
-            and (query.q is None or query.q.lower() in row.name.lower())
+            and (query.q is None or ("\0" not in query.q and folded(query.q) in folded(row.name)))
         ]
         return Page(*_page(wanted, query.cursor, query.limit))
 

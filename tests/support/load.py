@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.support.running import RunningPalio
 
@@ -57,7 +57,7 @@ class Load:
 
     def _submit(self) -> None:
         headers = {"Authorization": f"Bearer {self.palio.token('service', 1)}"}
-        with httpx.Client(base_url=self.palio.gateway_url, headers=headers, timeout=10) as client:
+        with httpx2.Client(base_url=self.palio.gateway_url, headers=headers, timeout=10) as client:
             for number in itertools.count():
                 if self._stop.is_set():
                     return
@@ -68,7 +68,7 @@ class Load:
                 self.attempts[user] += 1
                 time.sleep(WRITES_PAUSE_S)
 
-    def _acknowledge(self, client: httpx.Client, body: dict[str, Any]) -> None:
+    def _acknowledge(self, client: httpx2.Client, body: dict[str, Any]) -> None:
         """Submit until acknowledged; within GIVE_UP_S once the test is over."""
         stopped_at: float | None = None
         while True:
@@ -77,7 +77,7 @@ class Load:
                 assert time.monotonic() - stopped_at < GIVE_UP_S, f"{body} is not acknowledged: {self.refused[-1]}"
             try:
                 answer = client.post(f"/v1/tournaments/{self.tournament}/scores", json=body)
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 self.refused.append(repr(error))
             else:
                 if answer.status_code == 202:
@@ -94,13 +94,13 @@ class Load:
             (self.palio.url, path),
             (self.palio.url, f"{path}/participants/{self.users[0]}"),
         ]
-        with httpx.Client(timeout=10) as client:
+        with httpx2.Client(timeout=10) as client:
             for base, what in itertools.cycle(wanted):
                 if self._stop.is_set():
                     return
                 try:
                     status = client.get(base + what).status_code
-                except httpx.HTTPError:
+                except httpx2.HTTPError:
                     status = 0
                 door = "api" if base == self.palio.url else "gateway"
                 self.reads.append((time.monotonic(), f"{door} {what.removeprefix(path)}", status))
@@ -144,7 +144,7 @@ class Load:
         ]
         return max((after - at for at, after in itertools.pairwise(times)), default=0.0)
 
-    def _attempts(self, api: httpx.Client) -> dict[int, int]:
+    def _attempts(self, api: httpx2.Client) -> dict[int, int]:
         """How many events of each user were applied: one lost or counted twice shows here."""
         path = f"/v1/tournaments/{self.tournament}/participants"
         return {user: api.get(f"{path}/{user}").json().get("attempts", 0) for user in self.attempts}

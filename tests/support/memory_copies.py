@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from storage.ports import (
     CopyPosition,
-    RankingsQuery,
+    Query,
     ReadModelDelta,
     ReadModelFullError,
     ReadModelUnavailableError,
-    Reply,
 )
 
 
@@ -70,13 +70,7 @@ class MemoryCopies:
         self.held.pop(tournament_id, None)
         self.rows.pop(tournament_id, None)
 
-    async def view(self, tournament_id: int, viewer: int | None) -> Reply | None:
-        return None
-
-    async def rankings(self, tournament_id: int, query: RankingsQuery, viewer: int | None) -> Reply | None:
-        return None
-
-    async def participant(self, tournament_id: int, user_id: int, viewer: int | None) -> Reply | None:
+    async def read(self, tournament_id: int, query: Query[Any]) -> None:
         return None
 
     async def close(self) -> None:

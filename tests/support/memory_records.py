@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actors.domain.texts import folded
 from storage.ports import (
     Checkpoint,
     ListQuery,
@@ -101,7 +102,8 @@ class MemoryRecords:
         return (
             query.status in {None, row.status}
             and query.type in {None, row.type}
-            and (query.q or "").casefold() in row.name.casefold()
+            and "\0" not in (query.q or "")
+            and folded(query.q or "") in folded(row.name)
             and (query.see_all or row.visibility == "public" or (own is not None and own.active))
         )
 

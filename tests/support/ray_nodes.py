@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +18,12 @@ from tests.support.running import kill_9
 
 
 class RayNodes:
-    """`count` nodes, the head first; `address` is for PALIO_RAY_ADDRESS, `raylets` are the pids."""
+    """`count` nodes, the head first; `environment` is for the Palio that joins them, `raylets` are the pids."""
 
     def __init__(self, count: int, env: dict[str, str]) -> None:
         self._count = count
-        self._env = env
-        self.address = ""
+        self._env = env | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        self.environment: dict[str, str] = {}
         self.raylets: list[int] = []
 
     def __enter__(self) -> Self:
@@ -35,7 +36,8 @@ class RayNodes:
             text=True,
         )
         told = self._answer()
-        self.address, self.raylets = told["address"], told["nodes"]
+        self.environment = {"PALIO_RAY_ADDRESS": told["address"], "RAY_AUTH_TOKEN": self._env["RAY_AUTH_TOKEN"]}
+        self.raylets = told["nodes"]
         return self
 
     def kill(self, index: int) -> list[int]:

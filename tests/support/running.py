@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token
@@ -180,21 +180,21 @@ class RunningPalio:
             return False
         try:
             return all(
-                httpx.get(url, timeout=20).status_code == 200
+                httpx2.get(url, timeout=20).status_code == 200
                 for url in (f"{self.url}/readyz", f"{self.gateway_url}/healthz")
             )
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     def token(self, role: str, sub: int) -> str:
         """A token of any role."""
         return token(Settings(data_dir=self.data), role=role, sub=sub)
 
-    def client(self, role: str = "service", sub: int = 1, *, gateway: bool = False, **more: Any) -> httpx.Client:
+    def client(self, role: str = "service", sub: int = 1, *, gateway: bool = False, **more: Any) -> httpx2.Client:
         """An HTTP client with a token, of the api or the gateway."""
         headers = {"Authorization": f"Bearer {self.token(role, sub)}"}
         base = self.gateway_url if gateway else self.url
-        return httpx.Client(base_url=base, headers=headers, timeout=30, **more)
+        return httpx2.Client(base_url=base, headers=headers, timeout=30, **more)
 
 
 def kill_9(pid: int) -> None:

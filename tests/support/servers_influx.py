@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from scripts.local_servers.base import listens, stop
@@ -55,7 +55,7 @@ class RunningInflux:
 
     def ask(self, query: str, database: str = "") -> dict[str, Any]:
         """What a query answers, as an administrator; times in ms."""
-        answer = httpx.post(
+        answer = httpx2.post(
             f"{self.facts['url']}/query",
             params={"db": database, "epoch": "ms"},
             data={"q": query},

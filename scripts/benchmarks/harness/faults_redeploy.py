@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-import httpx
+import httpx2
 
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.live_followers import Followed, follow
@@ -81,7 +81,7 @@ class _Pulse(threading.Thread):
                 body = {"event_id": f"pulse-{number}", "user_id": "1", "score": number}
                 try:
                     answer = client.post(f"/v1/tournaments/{self._tournament}/scores", json=body)
-                except httpx.HTTPError as error:
+                except httpx2.HTTPError as error:
                     self.refused.append(repr(error))
                 else:
                     if answer.status_code == 202:

@@ -6,8 +6,9 @@ import base64
 import binascii
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 
+from actors.domain.texts import folded
 from storage.ports.records import ListQuery
 from storage.records.sql.schema import PARTICIPANT_COLUMNS, TOURNAMENT_COLUMNS, participants, tournaments
 
@@ -36,6 +37,15 @@ def _beyond(time: ColumnElement[int], number: ColumnElement[int], cursor: str) -
     return and_(time <= time_ms, or_(time < time_ms, number < tournament_id))
 
 
+def _named(q: str) -> ColumnElement[bool]:
+    """Rows whose name holds `q`, however it is written. No name holds a NUL, which databases take for the end of a pattern."""
+    if "\0" in q:
+        return false()
+    # rows that were written before names were folded this way are found as they were
+    patterns = dict.fromkeys((folded(q), q.casefold()))
+    return or_(*(tournaments.c.name_folded.contains(pattern, autoescape=True) for pattern in patterns))
+
+
 def list_tournaments(query: ListQuery) -> Select[Any]:
     """One row more than the page, to see whether there is another. Raises ValueError for a bad cursor."""
     t, p = tournaments.c, participants.c
@@ -45,7 +55,7 @@ def list_tournaments(query: ListQuery) -> Select[Any]:
     if query.type is not None:
         statement = statement.where(t.type == query.type)
     if query.q:
-        statement = statement.where(t.name_folded.contains(query.q.casefold(), autoescape=True))
+        statement = statement.where(_named(query.q))
     if not query.see_all:
         visible: ColumnElement[bool] = t.visibility == "public"
         if query.viewer is not None:

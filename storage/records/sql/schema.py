@@ -27,6 +27,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from actors.domain.texts import folded
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
 
 SCHEMA_VERSION = 2  # the newest revision below storage/records/migrations/versions
@@ -186,7 +187,7 @@ def tournament_values(row: TournamentRow) -> dict[str, Any]:
     values["start_time"] = values.pop("starts_ms")
     values["end_time"] = values.pop("ends_ms")
     values["spec"] = row.spec.decode()
-    values["name_folded"] = row.name.casefold()
+    values["name_folded"] = folded(row.name)
     values["is_active"] = row.status not in OVER
     return values
 

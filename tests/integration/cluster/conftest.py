@@ -46,7 +46,7 @@ def cluster_session(
     real_servers: RealServers, nodes: RayNodes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningPalio]:
     """The Palio of all files, for `test_the_end.py`; others use `cluster`."""
-    environment = {**NO_LIMITS, **TWO_OF_EACH, **real_servers.environment, "PALIO_RAY_ADDRESS": nodes.address}
+    environment = {**NO_LIMITS, **TWO_OF_EACH, **real_servers.environment, **nodes.environment}
     palio = RunningPalio(tmp_path_factory.mktemp("cluster") / "data", **environment)
     palio.start()
     yield palio

@@ -6,7 +6,7 @@ import signal
 import time
 from decimal import Decimal
 
-import httpx
+import httpx2
 import pytest
 
 from storage.records.mysql.slots import SLOTS, slot_of
@@ -74,7 +74,7 @@ def test_a_mysql_primary_is_away(
             assert rows_of(real_servers, tournament) == [(1, Decimal(5), 1), (2, None, None)]
 
 
-def on_both_shards(api: httpx.Client, count: int = 1) -> dict[int, str]:
+def on_both_shards(api: httpx2.Client, count: int = 1) -> dict[int, str]:
     """Create tournaments until there are `count` on each shard, each answered within 5 s; returns the last of each."""
     made: dict[int, list[str]] = {0: [], 1: []}
     while min(map(len, made.values())) < count:
@@ -85,7 +85,7 @@ def on_both_shards(api: httpx.Client, count: int = 1) -> dict[int, str]:
     return {shard: tournaments[-1] for shard, tournaments in made.items()}
 
 
-def listed(api: httpx.Client) -> set[str]:
+def listed(api: httpx2.Client) -> set[str]:
     """The newest tournaments of the list."""
     answer = api.get("/v1/tournaments?limit=100")
     assert answer.status_code == 200, answer.text

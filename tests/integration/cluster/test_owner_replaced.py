@@ -11,7 +11,7 @@ import time
 from decimal import Decimal
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import psutil
 import pytest
 import redis
@@ -100,7 +100,7 @@ def replace_node(cluster: RunningPalio, nodes: RayNodes, raylet: int) -> None:
     eventually(cluster.well)
 
 
-def dedicated_beside_the_head(cluster: RunningPalio, nodes: RayNodes, api: httpx.Client) -> tuple[str, int, float]:
+def dedicated_beside_the_head(cluster: RunningPalio, nodes: RayNodes, api: httpx2.Client) -> tuple[str, int, float]:
     """A tournament whose owner lives alone, on a node that may be cut off: its id, the owner's pid, when it ends."""
     before = set(cluster.pids(OWNER))
     while True:

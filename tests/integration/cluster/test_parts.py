@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-import httpx
+import httpx2
 import redis
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -34,7 +34,7 @@ def test_a_score_is_found_in_every_part(
         facts = real_servers.facts["influx"]
         query = {"db": facts["database"], "q": "SELECT COUNT(applied_total) FROM owner"}
         account = (facts["admin_user"], facts["admin_password"])
-        eventually(lambda: "series" in httpx.get(f"{facts['url']}/query", params=query, auth=account).text, 40)
+        eventually(lambda: "series" in httpx2.get(f"{facts['url']}/query", params=query, auth=account).text, 40)
 
 
 async def _produce(servers: RealServers, records: list[tuple[bytes, bytes]]) -> None:

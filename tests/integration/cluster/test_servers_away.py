@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-import httpx
+import httpx2
 import pytest
 import redis
 
@@ -49,7 +49,7 @@ def test_redis_is_out_of_memory(cluster: RunningPalio, copies: redis.RedisCluste
 
 def metric(palio: RunningPalio, name: str) -> float:
     """The sum of a metric's samples."""
-    lines = httpx.get(f"{palio.url}/metrics", timeout=20).text.splitlines()
+    lines = httpx2.get(f"{palio.url}/metrics", timeout=20).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 
-import httpx
+import httpx2
 import psutil
 
 from actors.domain.codec import encode_snapshot
@@ -18,16 +18,16 @@ from tests.support.running import NO_LIMITS, RunningPalio
 from tests.support.stored import replayed, stored_of
 
 
-def as_printed(alone: RunningPalio) -> tuple[str, str, httpx.Client]:
+def as_printed(alone: RunningPalio) -> tuple[str, str, httpx2.Client]:
     """Where `scripts/run` said that the doors are, and a client of the api with the token that it printed."""
     line = re.compile(r"  (page and api|gateway|operator token) +(\S+)\n")
     eventually(lambda: "  Ctrl-C stops it.\n" in alone.output, 10)
     told = dict(match.groups() for match in map(line.fullmatch, alone.output) if match)
     api, headers = told["page and api"], {"Authorization": f"Bearer {told['operator token']}"}
-    return api, told["gateway"], httpx.Client(base_url=api, headers=headers, timeout=30)
+    return api, told["gateway"], httpx2.Client(base_url=api, headers=headers, timeout=30)
 
 
-def listed(api: httpx.Client) -> list[str]:
+def listed(api: httpx2.Client) -> list[str]:
     """The tournaments, newest first."""
     return [each["id"] for each in api.get("/v1/tournaments", params={"limit": 100}).json()["items"]]
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.config.secrets import RAY_TOKEN
 from cluster.config.settings import PROJECT_DIR, Settings, load_settings
-from cluster.startup.bootstrap import RAY_ENVIRONMENT
+from cluster.startup.ray_environment import RAY_ENVIRONMENT
 from scripts.local_servers.ray_nodes import ENVIRONMENT
 
 SECRET_NAMES = {f"PALIO_{name.upper()}" for name, field in Settings.model_fields.items() if "Secret" in str(field)}
@@ -80,13 +81,16 @@ def test_files_that_are_mounted_are_there_and_are_all_that_runs(config: dict[str
     home = "/home/ubuntu/palio/"
     for remote, local in config["file_mounts"].items():
         assert remote == home + local
-        assert (PROJECT_DIR / local).exists()
+        assert local == RAY_TOKEN or (PROJECT_DIR / local).exists()  # the token is made for each cluster
     packages = {path.name for path in PROJECT_DIR.iterdir() if (path / "__init__.py").exists()} - {"tests"}
     assert packages <= set(config["file_mounts"].values())
 
 
 def test_every_machine_has_the_environment_of_the_nodes_that_are_tested(config: dict[str, Any]) -> None:
     wanted = RAY_ENVIRONMENT | ENVIRONMENT | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}  # not on loopback
+    wanted["RAY_AUTH_TOKEN_PATH"] = f"/home/ubuntu/palio/{RAY_TOKEN}"
+    assert wanted["RAY_AUTH_MODE"] == "token"
+    assert config["file_mounts"][wanted["RAY_AUTH_TOKEN_PATH"]] == RAY_TOKEN
     assert heredoc(config["setup_commands"], "/home/ubuntu/ray.env") == wanted
     for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
         assert ". /home/ubuntu/ray.env" in commands[-1]

@@ -41,7 +41,7 @@ def test_the_view() -> None:
         "capacity": 1000, "min_participants": 0, "join_until": "end", "order": "desc", "score_policy": "best",
         "ties": "first", "max_attempts": 5, "placement": "shared", "metadata": {"a": 1},
         "created_at": "2026-05-01T08:59:59.995Z", "created_by": "99", "version": 1, "revision": 0,
-        "status": "running", "finished_at": None, "participants": 31, "position": {"epoch": 7, "seq": 3},
+        "status": "running", "finished_at": None, "participants": 31, "position": {"epoch": 7, "seq": 3, "offset": state.offset},
     }  # fmt: skip
     assert len(top) == 20
     assert top[0] == {"rank": 1, "user_id": "30", "name": "N30", "score": 30, "scored_at": "2026-05-01T09:00:00.030Z"}
@@ -65,7 +65,7 @@ def test_the_end_is_shown_when_the_owner_says_so() -> None:
 def page(
     state: Tournament, start: int = 0, limit: int = 100, around: int | None = None, users: tuple[int, ...] = ()
 ) -> Any:
-    return views.rankings(state, start, limit, around, users, 5, 6)
+    return views.rankings(state, start, limit, around, users, 5, 6, "running")
 
 
 def test_pages_follow_each_other_to_the_end() -> None:
@@ -73,7 +73,7 @@ def test_pages_follow_each_other_to_the_end() -> None:
     seen, cursor = [], "0"
     while cursor is not None:
         shown = page(state, int(cursor), 10)
-        assert (shown["total"], shown["position"]) == (25, {"epoch": 5, "seq": 6})
+        assert (shown["total"], shown["position"]) == (25, {"epoch": 5, "seq": 6, "offset": state.offset})
         seen += [int(row["user_id"]) for row in shown["rows"]]
         cursor = shown["next_cursor"]
     assert seen == list(range(25, 0, -1))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 
+from actors.domain import views
 from actors.domain.delivery import ControlItem, ScoreItem
 from actors.domain.fold import apply
 from actors.domain.messages import Create, Join, Leave, Spec
@@ -230,3 +233,93 @@ async def test_a_row_that_rises_or_falls_is_one_move() -> None:
             {"op": "move", "from": f"/top/{source}", "path": f"/top/{target}"},
             {"op": "replace", "path": f"/top/{target}/score", "value": score / 100},
         ]
+
+
+def live_of(view: dict[str, Any]) -> dict[str, Any]:
+    """The live data that a view or a snapshot of the same moment shows."""
+    data = {key: view[key] for key in ("status", "participants", "starts_at", "ends_at", "ties")}
+    return {**data, "top": [{key: row[key] for key in ("user_id", "name", "score")} for row in view["top"]]}
+
+
+async def read(stage: Stage) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.json.decode(await stage.publisher.settled(stage.entity, stage.entity.view))
+    return shown
+
+
+async def test_a_read_of_what_is_not_published_yet_publishes_it() -> None:
+    stage = Stage()
+    stage.score(1, 100)
+    shown = await read(stage)
+    assert shown["position"] == {"epoch": 0, "seq": 1, "offset": stage.offset}
+    assert live_of(shown) == stage.entity.published
+    assert stage.publisher.wake.is_set()
+    frames = (await stage.published())[1]
+    assert [msgspec.json.decode(frame)["seq"] for frame in frames] == [1]
+
+
+async def test_a_read_between_two_updates_waits_for_the_next_one() -> None:
+    stage = Stage()
+    stage.score(1, 100)
+    await stage.published()
+    stage.now_ms += 10
+    stage.score(2, 200)
+    waiting = asyncio.create_task(read(stage))
+    await asyncio.sleep(0)
+    assert await stage.published() == (INTERVAL_MS - 10, [])
+    stage.now_ms += INTERVAL_MS - 10
+    assert len((await stage.published())[1]) == 1
+    published = copy.deepcopy(stage.entity.published)
+    stage.score(3, 300)  # before the reader has its turn
+    shown = await waiting
+    assert (shown["position"]["seq"], live_of(shown)) == (2, published)
+
+
+async def test_a_read_that_waited_in_vain_has_no_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.owner.publisher.READ_WAIT_S", 0.001)
+    stage = Stage()
+    stage.score(1, 100)
+    await stage.published()
+    stage.score(2, 200)
+    shown = await read(stage)
+    assert (shown["position"]["seq"], len(shown["top"])) == (views.UNPUBLISHED, 2)
+    assert live_of(shown) != stage.entity.published
+
+
+async def test_a_read_of_a_tournament_that_moves_meanwhile_is_answered() -> None:
+    stage = Stage()
+    stage.score(1, 100)
+    await stage.published()
+    stage.score(2, 200)
+    waiting = asyncio.create_task(read(stage))
+    await asyncio.sleep(0)
+    stage.publisher.forget(TOURNAMENT)
+    assert (await waiting)["position"]["seq"] == views.UNPUBLISHED
+
+
+async def test_updates_after_a_position_apply_to_what_it_came_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """REST, then the updates since its position, under load: the same table as everyone's. And reads make no more updates than there may be."""
+    monkeypatch.setattr("actors.owner.publisher.READ_WAIT_S", 60)  # the clock here is the test's
+    rng = random.Random(9)
+    stage = Stage(members=40)
+    frames: list[dict[str, Any]] = []
+    reading: set[asyncio.Task[dict[str, Any]]] = set()
+    for _ in range(2000):  # of a millisecond
+        stage.now_ms += 1
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            stage.score(rng.randint(1, 40), rng.randint(0, 30) * 100)
+        if rng.random() < 0.3:
+            reading.add(asyncio.create_task(read(stage)))
+        await asyncio.sleep(0)
+        frames += [msgspec.json.decode(frame) for frame in (await stage.published())[1]]
+    stage.now_ms += INTERVAL_MS
+    frames += [msgspec.json.decode(frame) for frame in (await stage.published())[1]]
+    taken = await asyncio.gather(*reading)
+    assert 30 <= len(frames) <= 2000 // INTERVAL_MS + 1
+    assert len({shown["position"]["seq"] for shown in taken}) >= 20
+    for shown in taken:
+        data, position = live_of(shown), shown["position"]
+        assert position["seq"] >= 0
+        for frame in frames:
+            if frame["seq"] > position["seq"]:
+                data = patched(data, frame["patch"])
+        assert data == stage.entity.published == stage.entity.live_data()

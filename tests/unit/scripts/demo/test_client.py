@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 import scripts.demo.client
@@ -24,23 +24,23 @@ class Answers:
     """Gives one answer after the other, the last for ever; keeps the requests."""
 
     def __init__(self, *answers: Any) -> None:
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
         self._answers = list(answers)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
         status, body = answer
-        return httpx.Response(status, json=body, headers={"Retry-After": "1"})
+        return httpx2.Response(status, json=body, headers={"Retry-After": "1"})
 
     def bodies(self) -> list[Any]:
         return [json.loads(request.content) for request in self.requests]
 
 
-def client(answers: Callable[[httpx.Request], httpx.Response]) -> DemoClient:
-    return DemoClient("http://api/", "t", transport=httpx.MockTransport(answers))
+def client(answers: Callable[[httpx2.Request], httpx2.Response]) -> DemoClient:
+    return DemoClient("http://api/", "t", transport=httpx2.MockTransport(answers))
 
 
 async def test_scores_go_to_the_gateway_that_the_api_names():
@@ -57,7 +57,7 @@ async def test_scores_go_to_the_gateway_that_the_api_names():
 
 
 async def test_what_passes_is_repeated_and_carries_the_same_body():
-    answers = Answers((503, {}), httpx.ReadTimeout("lost"), (429, {}), (500, {}), (202, {}))
+    answers = Answers((503, {}), httpx2.ReadTimeout("lost"), (429, {}), (500, {}), (202, {}))
     await client(answers).score("7", RESULTS[:1])
     assert len(answers.requests) == 5
     assert all(body == answers.bodies()[0] for body in answers.bodies())

@@ -94,7 +94,7 @@ async def test_static_files_stay_inside(front):
 async def test_wrong_methods_name_the_right_ones(front):
     response = await front.call("DELETE", "/v1/tournaments/77")
     assert problem(response) == (405, "method_not_allowed")
-    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "PATCH"}
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH"}
     assert (await front.client.head("/v1")).status_code == 200
 
 

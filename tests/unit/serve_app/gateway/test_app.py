@@ -6,10 +6,11 @@ import socket
 import struct
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import uvloop
 
+from actors.domain.values import rfc3339
 from serve_app.gateway.server import KEEP_ALIVE_S, PortInUseError, port_is_free, start
 from serve_app.security.auth import make_token
 from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
@@ -39,7 +40,7 @@ async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> by
 
 
 async def test_views_from_the_owner_and_from_the_cache_are_the_same_response() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=2)
         gateway.api.reads.invalidate(tournament)
         path = f"/v1/tournaments/{tournament}"
@@ -64,7 +65,7 @@ async def test_views_from_the_owner_and_from_the_cache_are_the_same_response() -
 
 
 async def test_views_of_private_tournaments() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         path = f"/v1/tournaments/{await gateway.tournament(players=1, visibility='private')}"
         for _ in range(2):
             assert (await http.get(path)).status_code == 404
@@ -74,7 +75,7 @@ async def test_views_of_private_tournaments() -> None:
 
 
 async def test_submissions_and_rankings() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=2)
         path = f"/v1/tournaments/{tournament}"
         taken = await http.post(path + "/scores", json={"event_id": "a", "score": 12.5}, headers=bearer(gateway, 1))
@@ -111,7 +112,7 @@ async def test_submissions_and_rankings() -> None:
 async def test_bad_submissions_are_the_same_problem_on_both_lanes(
     lane: str, body: bytes, status: int, code: str
 ) -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
         answer = await http.post(path, content=body, headers=bearer(gateway))
         assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -122,7 +123,7 @@ async def test_bad_submissions_are_the_same_problem_on_both_lanes(
 
 @pytest.mark.parametrize("lane", ["", "?lane=asgi"])
 async def test_who_may_not_submit(lane: str) -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
         body = {"event_id": "a", "score": 1}
         assert (await http.post(path, json=body)).json()["code"] == "token_missing"
@@ -141,7 +142,7 @@ async def test_who_may_not_submit(lane: str) -> None:
 async def test_rates_are_limited_on_the_hot_lane() -> None:
     async with (
         running_gateway(anonymous_rate=0.001, anonymous_burst=5) as gateway,
-        httpx.AsyncClient(base_url=gateway.url) as http,
+        httpx2.AsyncClient(base_url=gateway.url) as http,
     ):
         path = f"/v1/tournaments/{await gateway.tournament(players=1)}"
         answers = [await http.get(path) for _ in range(6)]
@@ -150,7 +151,7 @@ async def test_rates_are_limited_on_the_hot_lane() -> None:
 
 
 async def test_paths_and_methods() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         assert (await http.get("/healthz")).status_code == 200
         for path in ("/", "/v1", "/v1/tournaments", "/v1/tournaments/1/participants", "/v1/live", "/metrics"):
             answer = await http.get(path)
@@ -165,13 +166,13 @@ async def test_paths_and_methods() -> None:
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["code"]) == (404, "tournament_unknown"), path
         answer = await http.delete("/v1/tournaments/1")
-        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS, PATCH")
         assert (await http.get("/v1/scores")).status_code == 405
-        assert (await http.options("/v1/scores")).headers["allow"] == "POST, OPTIONS"
+        assert (await http.options("/v1/scores")).headers["allow"] == "OPTIONS, POST"
 
 
 async def test_participants_join_and_leave_here_too() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament()
         path, headers = f"/v1/tournaments/{tournament}/participants/me", {"Authorization": f"Bearer {gateway.token(5)}"}
         assert (await http.put(path, json={"name": "Five"}, headers=headers)).status_code == 201
@@ -179,11 +180,11 @@ async def test_participants_join_and_leave_here_too() -> None:
         assert (await http.get(path, headers=headers)).json()["name"] == "Five"
         assert (await http.delete(path, headers=headers)).status_code == 204
         assert (await http.get(path, headers=headers)).status_code == 404
-        assert (await http.post(path, headers=headers)).headers["allow"] == "GET, PUT, DELETE, HEAD, OPTIONS"
+        assert (await http.post(path, headers=headers)).headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PUT"
 
 
 async def test_browsers_may_call_from_anywhere() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         asked = {
             "origin": "http://x",
             "access-control-request-method": "POST",
@@ -198,7 +199,7 @@ async def test_browsers_may_call_from_anywhere() -> None:
 @pytest.mark.parametrize("path", ["/v1/tournaments/1/scores", "/v1/tournaments/1/scores?lane=asgi", "/v1/scores"])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_of_10_mb_is_413(path: str, chunked: bool) -> None:
-    async with running_gateway(max_body_bytes=64 * 1024) as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway(max_body_bytes=64 * 1024) as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         body = b"x" * 10_000_000
 
         async def pieces() -> Any:
@@ -315,7 +316,7 @@ async def test_idle_connections_are_ended_and_busy_ones_are_not() -> None:
 async def test_a_handler_that_takes_too_long_is_answered_for() -> None:
     async with (
         running_gateway(request_timeout_s=0.3) as gateway,
-        httpx.AsyncClient(base_url=gateway.url, timeout=WAIT_S) as http,
+        httpx2.AsyncClient(base_url=gateway.url, timeout=WAIT_S) as http,
     ):
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = 60
@@ -327,7 +328,7 @@ async def test_a_handler_that_takes_too_long_is_answered_for() -> None:
 
 
 async def test_stopping_answers_what_is_under_way() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = 0.2
         gateway.api.reads._known.clear()
@@ -341,8 +342,8 @@ async def test_stopping_answers_what_is_under_way() -> None:
         assert port_is_free("127.0.0.1", gateway.server.port)  # other replicas get the new connections
         await gateway.server.stop()
         assert (await asking).status_code == 200
-        with pytest.raises(httpx.ConnectError):
-            async with httpx.AsyncClient(base_url=gateway.url) as another:
+        with pytest.raises(httpx2.ConnectError):
+            async with httpx2.AsyncClient(base_url=gateway.url) as another:
                 await another.get("/healthz")
         with pytest.raises(RuntimeError):
             gateway.server.check()
@@ -366,7 +367,7 @@ async def test_replicas_share_the_port() -> None:
         second = await start(gateway.server.app, "127.0.0.1", gateway.server.port)
         assert second.port == gateway.server.port
         await second.stop()
-        async with httpx.AsyncClient(base_url=gateway.url) as http:
+        async with httpx2.AsyncClient(base_url=gateway.url) as http:
             assert (await http.get("/healthz")).status_code == 200
 
 
@@ -381,7 +382,7 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
         gateway.api.reads._cache.clear()
         method, body = ("POST", b'{"event_id":"a","score":1}') if "scores" in path else ("GET", b"")
         head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(gateway)['authorization']}\r\n"
-        before = gateway.palio.owners.calls.get("view", 0)
+        before = gateway.palio.owners.calls.get("access", 0)
         for _ in range(10):
             client = socket.create_connection(("127.0.0.1", gateway.server.port))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -392,5 +393,23 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
         async with asyncio.timeout(WAIT_S):
             while gateway.server._server.server_state.tasks:
                 await asyncio.sleep(0.01)
-        assert gateway.palio.owners.calls["view"] > before
+        assert gateway.palio.owners.calls["access"] > before
         assert not caplog.records
+
+
+async def test_whoever_hears_of_the_end_reads_all_of_it() -> None:
+    """The pages that this replica kept are of before: the live `finished` forgets them."""
+    async with running_gateway(view_cache_ms=60_000) as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
+        ends_at = rfc3339(gateway.palio.now_ms + 3_600_000)
+        tournament = await gateway.tournament(players=2, ends_at=ends_at)
+        path = f"/v1/tournaments/{tournament}"
+        async with gateway.client() as client:
+            await client.watch(tournament)
+            await http.get(path)
+            assert (await http.get(f"{path}/rankings")).json()["status"] == "running"
+            await gateway.score(tournament, 1, 5)
+            await gateway.palio.pass_time(3_600_000)
+            await client.until(lambda _: client.data[tournament]["status"] == "finished")
+            page = (await http.get(f"{path}/rankings")).json()
+            assert (page["status"], page["total"]) == ("finished", 1)
+            assert (await http.get(path)).json()["status"] == "finished"

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 
-import httpx
+import httpx2
 import pytest
 import uvloop
 
@@ -103,7 +103,7 @@ async def test_who_is_connected_but_not_accepted_is_answered() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/tournaments/{}", "/v1/tournaments/{}?lane=asgi"])
 async def test_a_draining_replica_answers_and_ends_the_connection(path: str) -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as client:
         path = path.format(await gateway.tournament(players=1))
         assert "connection" not in (await client.get(path)).headers
         began_s = time.monotonic()
@@ -116,13 +116,13 @@ async def test_a_draining_replica_answers_and_ends_the_connection(path: str) -> 
 
 
 async def test_draining_waits_for_what_is_under_way_and_no_longer_for_who_is_idle() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as client:
         tournament = await gateway.tournament(players=1)
         assert (await client.get("/healthz")).status_code == 200  # and stays connected
         began_s = time.monotonic()
         await gateway.server.drain(10)
         assert LEAVE_S - 0.05 <= time.monotonic() - began_s < 10
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as client:
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = LEAVE_S + 0.5
         gateway.api.reads._known.clear()

@@ -42,11 +42,27 @@ async def test_a_join_needs_no_body(front):
 
 @pytest.mark.parametrize(
     ("body", "path"),
-    [({"name": ""}, "name"), ({"name": "x" * 65}, "name"), ({"name": 7}, "name"), ({"nick": "x"}, "nick")],
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 65}, "name"),
+        ({"name": 7}, "name"),
+        ({"nick": "x"}, "nick"),
+        ({"name": "   "}, "name"),
+        ({"name": "Ann\u202e"}, "name"),
+        ({"name": "An\u0000n"}, "name"),
+    ],
 )
 async def test_a_wrong_join_is_422(front, body, path):
     tournament = await front.create()
     assert wrong_paths(await front.join(tournament, 42, **body)) == [path]
+
+
+async def test_a_players_name_is_kept_composed(front):
+    tournament = await front.create()
+    for name in ("Zoe\u0308", "Zo\u00eb"):
+        assert (await front.join(tournament, 42, name=name)).status_code in (200, 201)
+        shown = await front.call("GET", f"/v1/tournaments/{tournament}/participants/42")
+        assert shown.json()["name"] == "Zo\u00eb"
 
 
 async def test_the_join_that_fills_an_instant_tournament_starts_it(front):

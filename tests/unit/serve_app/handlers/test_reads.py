@@ -184,10 +184,10 @@ async def test_health_and_readiness(front):
 
 
 async def test_ready_while_only_the_records_of_what_is_asked_for_are_away(front, monkeypatch):
-    async def view(tournament_id, viewer):
+    async def read(tournament_id, query):
         raise OwnerRecordsError("shard-0 cannot read it")
 
-    monkeypatch.setattr(front.palio.owners, "view", view)
+    monkeypatch.setattr(front.palio.owners, "read", read)
     assert (await front.call("GET", "/readyz")).status_code == 200
 
 

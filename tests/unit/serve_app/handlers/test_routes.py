@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-import httpx
+import httpx2
 
 from serve_app.handlers.routes import ROUTES
 from tests.support.gateway import running_gateway
 
 
 async def test_the_gateway_answers_what_the_table_calls_hot_and_nothing_else() -> None:
-    async with running_gateway() as gateway, httpx.AsyncClient(base_url=gateway.url) as http:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament()
         for route in ROUTES:
             path = re.sub(r"\{(\w+)\}", lambda found: {"tournament": tournament, "user": "1"}[found[1]], route.path)

@@ -280,7 +280,7 @@ async def test_a_batch_may_be_lines(front):
     good = await front.call("POST", "/v1/scores", lines, content=line + b"\n" + line + b"\n")
     assert good.json() == {"accepted": 2, "rejected": []}
     mixed = await front.call("POST", "/v1/scores", lines, content=line + b"\n{oops\n\n" + line)
-    assert mixed.json() == {"accepted": 2, "rejected": [{"index": 1, "code": "malformed"}]}
+    assert mixed.json() == {"accepted": 2, "rejected": [{"index": 1, "line": 2, "code": "malformed"}]}
 
 
 async def test_a_batch_has_its_limits(front):

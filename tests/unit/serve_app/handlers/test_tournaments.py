@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from actors.domain.messages import Create, decode_value
+from serve_app.http import request_schemas
 from tests.support.front import INSTANT, LATER, SCHEDULED, open_front, problem, wrong_paths
 
 
@@ -91,7 +92,12 @@ async def test_placement_is_resolved_once(front):
         ({**INSTANT, "duration_s": 1e12}, ["duration_s"]),
         ({**SCHEDULED, "metadata": []}, ["metadata"]),
         ({**SCHEDULED, "metadata": {"a": "x" * 17_000}}, ["metadata"]),
+        ({**SCHEDULED, "metadata": {str(n): 0 for n in range(1001)}}, ["metadata"]),
+        ({**SCHEDULED, "metadata": {"a": [{str(n): 0 for n in range(500)} for _ in range(2)]}}, ["metadata"]),
         ({**SCHEDULED, "prizes": []}, ["prizes"]),
+        ({**SCHEDULED, "min_participants": 1}, ["min_participants"]),  # would be cancelled at once
+        ({**SCHEDULED, "name": " \u00a0\u3164"}, ["name"]),
+        ({**SCHEDULED, "name": "a\u202eb"}, ["name"]),
     ],
 )
 async def test_a_wrong_spec_is_422_and_names_the_fields(front, spec, paths):
@@ -100,19 +106,45 @@ async def test_a_wrong_spec_is_422_and_names_the_fields(front, spec, paths):
     assert front.palio.log.calls == []
 
 
-async def test_metadata_may_not_be_too_deep(front):
-    deep = (
-        b'{"name":"x","type":"instant","capacity":2,"duration_s":1,"metadata":' + b'{"a":' * 4000 + b"1" + b"}" * 4001
-    )
-    response = await front.call("POST", "/v1/tournaments", front.token(), content=deep)
-    assert response.status_code in (400, 422)
+def nested(depth: int) -> bytes:
+    return b'{"a":' * (depth - 1) + b"{}" + b"}" * (depth - 1)
+
+
+async def test_metadata_may_be_32_deep_and_no_deeper(front):
+    tournament = await front.create(INSTANT)
+    create = b'{"name":"x","type":"instant","capacity":2,"duration_s":1,"metadata":%b}'
+    for depth in (32, 33, 500, *range(940, 1000, 3), 4000):
+        answers = [
+            await front.call("POST", "/v1/tournaments", front.token(), content=create % nested(depth)),
+            await front.call(
+                "PATCH",
+                f"/v1/tournaments/{tournament}",
+                front.token(),
+                content=b'{"name":"y","metadata":%b}' % nested(depth),
+            ),
+        ]
+        if depth == 32:
+            assert [answer.status_code for answer in answers] == [201, 200]
+        else:
+            assert [wrong_paths(answer) for answer in answers] == [["metadata"]] * 2, depth
+    listed = await front.call("GET", "/v1/tournaments", front.token())
+    assert len(listed.json()["items"]) == 2
+
+
+async def test_a_name_is_kept_composed_and_counted_so(front):
+    tournament = await front.create(LATER, name="Zoe\u0308" * 66 + "xy")
+    path = f"/v1/tournaments/{tournament}"
+    assert (await front.call("GET", path)).json()["name"] == "Zo\u00eb" * 66 + "xy"
+    edited = await front.call("PATCH", path, front.token(), json={"name": "e\u0301"})
+    assert edited.json()["name"] == "\u00e9"
 
 
 async def test_an_idempotency_key_finds_the_first_answer(front):
     keyed = {**front.token(), "idempotency-key": "Spring 2027"}
     first = await front.call("POST", "/v1/tournaments", keyed, json=LATER)
     again = await front.call("POST", "/v1/tournaments", keyed, json=dict(reversed(LATER.items())))
-    assert (again.status_code, again.json()) == (201, first.json())
+    position = {**first.json()["position"], "offset": again.json()["position"]["offset"]}  # the repeat is a record, too
+    assert (again.status_code, again.json()) == (201, {**first.json(), "position": position})
     assert again.headers["location"] == first.headers["location"]
     other = await front.call("POST", "/v1/tournaments", keyed, json={**LATER, "name": "Another"})
     assert problem(other) == (409, "idempotency_conflict")
@@ -123,6 +155,50 @@ async def test_an_idempotency_key_finds_the_first_answer(front):
     without = await front.call("POST", "/v1/tournaments", front.token(), json=LATER)
     assert without.json()["id"] != first.json()["id"]
     assert len(front.palio.states) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**SCHEDULED, "name": ""},
+        {**SCHEDULED, "name": "x" * 300},
+        {**SCHEDULED, "name": "Another", "ends_at": "2027-01-15T07:00:00Z"},
+        {**SCHEDULED, "capacity": 2, "min_participants": 3},
+        {**SCHEDULED, "starts_at": "soon"},
+        {**SCHEDULED, "more": 1},
+        {},
+        [],
+        b'{"name"',
+        b'{"metadata":' + b"[" * 4000,
+    ],
+)
+async def test_a_used_key_with_another_invalid_body_is_409(front, body):
+    keyed = {**front.token(), "idempotency-key": "k"}
+    more = {"content": body} if isinstance(body, bytes) else {"json": body}
+    unused = await front.call("POST", "/v1/tournaments", keyed, **more)
+    assert unused.status_code in (400, 422)
+    await front.call("POST", "/v1/tournaments", keyed, json=SCHEDULED)
+    again = await front.call("POST", "/v1/tournaments", keyed, **more)
+    assert problem(again) == (409, "idempotency_conflict")
+    assert len(front.palio.states) == 1
+
+
+async def test_a_repeat_of_what_an_earlier_version_took_finds_the_first_answer(front, monkeypatch):
+    keyed = {**front.token(), "idempotency-key": "k"}
+    body = {**LATER, "name": "a\u200bb", "metadata": {"a": [[]] * 20}}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(request_schemas._new_tournament, "check", lambda _: None)
+        first = await front.call("POST", "/v1/tournaments", keyed, json=body)
+    assert first.status_code == 201
+    again = await front.call("POST", "/v1/tournaments", keyed, json=body)
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert wrong_paths(await front.call("POST", "/v1/tournaments", front.token(), json=body)) == ["name"]
+
+
+def test_the_digest_of_a_body_is_what_it_was() -> None:
+    """It stands in the log's creates: another one would make every repeat a conflict."""
+    body = b'{"name":"e\xcc\x81", "type":"instant","duration_s":60,"capacity":2,"metadata":{"b":1,"a":[1.0]}}'
+    assert request_schemas.read_new_tournament(body, 0).digest == "441cffa15aa384bd6cb49d052e9a13be"
 
 
 async def test_a_repeat_after_the_end_still_finds_the_first_answer(front):
@@ -245,9 +321,25 @@ async def test_if_match_compares_the_version(front):
         ({"ends_at": "2027-01-15T07:00:00Z"}, "ends_at"),
         ({"starts_at": "2027-01-15T09:30:00Z", "ends_at": "2027-01-15T09:20:00Z"}, "ends_at"),
         ({"starts_at": "soon"}, "starts_at"),
+        ({"ends_at": "2027-01-15T08:30:00Z"}, "ends_at"),
+        ({"starts_at": "2027-01-15T11:00:00Z"}, "ends_at"),
+        ({"min_participants": 6}, "min_participants"),
+        ({"name": "\u200b"}, "name"),
+        ({"name": "x\u0000"}, "name"),
     ],
 )
 async def test_a_wrong_edit_is_422(front, changes, path):
-    tournament = await front.create(LATER)
+    tournament = await front.create(LATER, capacity=5)
     response = await front.call("PATCH", f"/v1/tournaments/{tournament}", front.token(), json=changes)
     assert wrong_paths(response) == [path]
+
+
+async def test_an_edit_to_a_start_that_would_cancel_it_at_once_is_409(front):
+    tournament = await front.create(LATER, min_participants=1)
+    path = f"/v1/tournaments/{tournament}"
+    edit = {"starts_at": SCHEDULED["starts_at"]}
+    refused = await front.call("PATCH", path, front.token(), json=edit)
+    assert problem(refused) == (409, "too_few_participants")
+    assert (await front.call("GET", path)).json()["status"] == "scheduled"
+    await front.join(tournament, 42)
+    assert (await front.call("PATCH", path, front.token(), json=edit)).json()["status"] == "running"

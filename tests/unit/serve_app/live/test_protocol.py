@@ -26,6 +26,7 @@ from storage.ports import Standing
         ('{"id":1,"auth":"x.y.z"}', Auth(1, "x.y.z")),
         ('{"id":"a","subscribe":"7"}', Subscribe("a", 7, None, False)),
         ('{"subscribe":"7","since":{"epoch":3,"seq":9},"me":true}', Subscribe(None, 7, Position(3, 9), True)),
+        ('{"subscribe":"7","since":{"epoch":3,"seq":-1,"offset":9}}', Subscribe(None, 7, Position(3, -1), False)),
         ('{"id":3,"subscribe":"7","since":null}', Subscribe(3, 7, None, False)),
         ('{"id":3,"unsubscribe":"9223372036854775807"}', Unsubscribe(3, 2**63 - 1)),
     ],

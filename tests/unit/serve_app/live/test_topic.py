@@ -28,7 +28,7 @@ class Owner:
 
     def snapshot(self) -> LiveSnapshot:
         recent = tuple((seq, b"[]") for seq in range(max(1, self.seq - self._kept + 1), self.seq + 1))
-        return LiveSnapshot(True, True, True, self.epoch, self.seq, b"{}", recent)
+        return LiveSnapshot(True, True, self.epoch, self.seq, b"{}", recent)
 
 
 class Watcher:
@@ -131,3 +131,14 @@ def test_everyone_gets_the_same_bytes() -> None:
     assert first is not None
     assert second is not None
     assert all(a is b for a, b in zip(first, second, strict=True))
+
+
+def test_a_position_between_updates_begins_with_the_snapshot() -> None:
+    topic = Topic(7)
+    topic.adopt(LiveSnapshot(True, epoch=3, seq=0, data=b"{}"))
+    for seq in range(1, 4):
+        topic.offer(3, seq, update_frame(7, 3, seq, b"[]"))
+    frames = topic.start(Position(3, -1))
+    assert frames is not None
+    assert frames[0] == topic.snapshot
+    assert len(topic.start(Position(3, 0)) or ()) == 3

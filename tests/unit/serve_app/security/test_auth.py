@@ -56,7 +56,6 @@ async def test_a_good_token_names_the_caller(authenticator, role, privileged):
     assert authenticator.peek(header) == principal
     assert await authenticator.authenticate_token(header.removeprefix("Bearer ")) == principal
     assert await authenticator.authenticate(header.replace("Bearer", "bearer")) == principal
-    assert await authenticator.authenticate(None) is None
 
 
 def unsigned(claims: dict[str, object]) -> str:
@@ -161,6 +160,56 @@ async def test_keys_from_a_file(tmp_path, clock, algorithm):
     confused = signed(CLAIMS, str(public.get("n", public.get("x"))).encode(), "HS256", kid=algorithm)
     assert (await refusal(authenticator, confused)).code == "token_invalid"
     assert (await refusal(authenticator, unsigned(CLAIMS))).code == "token_invalid"
+
+
+UNREADABLE = [
+    7, None, [], "key", {}, {"kty": None}, {"kty": ["RSA"]}, {"kty": "RSA"}, {"kty": "RSA", "n": 7, "e": "AQAB"},
+    {"kty": "RSA", "n": "\u00e9", "e": "AQAB"}, {"kty": "RSA", "n": "", "e": ""}, {"kty": "RSA", "kid": ["a"], "n": "AQAB", "e": "AQAB"},
+    {"kty": "RSA", "kid": {}, "n": "AQAB", "e": "AQAB"}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+    {"kty": "EC", "crv": 7, "x": "", "y": ""}, {"kty": "EC", "crv": "P-384", "x": "AA", "y": None}, {"kty": "OKP"},
+    {"kty": "OKP", "crv": "X25519", "x": "AA"}, {"kty": "OKP", "crv": "Ed25519", "x": "AA"}, {"kty": "oct", "k": "AA"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", list(KEYS))
+async def test_keys_that_cannot_be_read_do_not_refuse_the_good_ones(tmp_path, clock, algorithm, caplog):
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [*UNREADABLE, published(algorithm, "good"), *UNREADABLE]}))
+    authenticator = Authenticator(FrontConfig(jwt_algorithm=algorithm, jwt_jwks=str(path)), clock_s=clock)
+    principal = await authenticator.authenticate(signed(CLAIMS, KEYS[algorithm][0], algorithm, kid="good"))
+    assert principal.user_id == 42
+    assert "cannot be read" in caplog.text
+    assert (await refusal(authenticator, signed(CLAIMS, KEYS[algorithm][0], algorithm, kid="a"))).status == 401
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "[]",
+        "7",
+        "null",
+        '"x"',
+        "{}",
+        '{"keys": null}',
+        '{"keys": 7}',
+        '{"keys": {}}',
+        '{"keys": []}',
+        "[" * 5000,
+        json.dumps({"keys": UNREADABLE}),
+        '{"keys": "\\ud800"}',
+    ],
+)
+async def test_a_malformed_jwks_is_503_never_500(tmp_path, clock, text):
+    path = tmp_path / "jwks.json"
+    path.write_text(text)
+    for algorithm, (key, _) in KEYS.items():
+        authenticator = Authenticator(FrontConfig(jwt_algorithm=algorithm, jwt_jwks=str(path)), clock_s=clock)
+        for headers in ({"kid": "one"}, {}):
+            refused = await refusal(authenticator, signed(CLAIMS, key, algorithm, **headers))
+            assert (refused.status, refused.code) == (503, "keys_unavailable")
+            assert int(refused.headers["retry-after"]) >= 1
 
 
 class Jwks:

@@ -1,4 +1,4 @@
-"""Parts of the gateway's hot lane: a request that looks like one of uvicorn's cycles, and responses as bytes."""
+"""A request on a gateway's connection, and responses as bytes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
-from serve_app.caching import NO_STORE, reply_response
 from serve_app.handlers.reads import MAX_AGE_S
-from serve_app.http.cors import CORS_HEADERS
+from serve_app.http.caching import NO_STORE, reply_response
+from serve_app.http.cors import ALLOW_ORIGIN, CORS_HEADERS
 from serve_app.http.messages import Request, Response
 from serve_app.services.reads import CachedReply
 
@@ -18,48 +18,36 @@ _JSON: Final = "application/json"
 _ACCEPTED: Final = _CORS + f"cache-control: {NO_STORE['cache-control']}\r\ncontent-type: {_JSON}\r\n".encode()
 
 
-class _NoEvent:
-    """Stands where uvicorn's cycles have an event that someone awaits."""
+class Exchange:
+    """A request of a connection, and how far it is. `headers` have lower-case names; `body` grows until it is `whole`.
 
-    def set(self) -> None:
-        """Nobody waits."""
+    `answer` is what answers it, once started, if that takes time.
+    """
 
+    __slots__ = ("answer", "body", "headers", "keep_alive", "method", "started", "target", "whole")
 
-_no_event: Final = _NoEvent()
-
-
-class HotCycle:
-    """A request on the hot lane; for uvicorn's protocol it looks like one of its own cycles."""
-
-    __slots__ = (
-        "body",
-        "disconnected",
-        "keep_alive",
-        "message_event",
-        "more_body",
-        "response_complete",
-        "submits",
-        "task",
-        "tournament",
-    )
-
-    def __init__(self, tournament: str, submits: bool, keep_alive: bool) -> None:
-        self.tournament = tournament
-        self.submits = submits
+    def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes], keep_alive: bool) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
         self.keep_alive = keep_alive
         self.body = bytearray()
-        self.more_body = True
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = _no_event
-        self.task: asyncio.Future[Any] | None = None
+        self.whole = False
+        self.started = False
+        self.answer: asyncio.Future[Any] | None = None
+
+    @property
+    def authorization(self) -> str | None:
+        """Its `Authorization`, if any."""
+        value = self.headers.get(b"authorization")
+        return None if value is None else value.decode("latin-1")
 
 
 def head_and_body(response: Response) -> bytes:
     """The response behind its status line."""
     if response.status == 202 and response.headers == NO_STORE and response.content_type == _JSON:  # an accepted score
         return b"%bcontent-length: %d\r\n\r\n%b" % (_ACCEPTED, len(response.body), response.body)
-    parts = [_CORS]
+    parts = [] if ALLOW_ORIGIN in response.headers else [_CORS]  # a preflight's answer has its own
     for name, value in response.headers.items():
         raw = value.encode("latin-1", "replace")
         if HEADER_VALUE_RE.search(raw):

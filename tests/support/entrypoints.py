@@ -1,0 +1,51 @@
+"""Both entrypoints over one in-process Palio, each on a loopback port: the gateway as replicas run it, the api as Serve's proxy calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from serve_app.api.app import create_app
+from tests.support.gateway import Gateway, running_gateway
+
+
+class Entrypoints:
+    """`gateway` has the Palio behind it and shorthands; `clients` are by name: `api`, `gateway`."""
+
+    def __init__(self, gateway: Gateway, api_url: str, clients: dict[str, httpx2.AsyncClient]) -> None:
+        self.gateway = gateway
+        self.palio = gateway.palio
+        self.urls = {"api": api_url, "gateway": gateway.url}
+        self.clients = clients
+
+    def bearer(self, user: int = 1, role: Any = "player") -> dict[str, str]:
+        return {"authorization": f"Bearer {self.gateway.token(user, role)}"}
+
+
+@asynccontextmanager
+async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
+    """Both over the same services, with generous rates unless given."""
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(running_gateway(**config))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        app = create_app(gateway.api.services)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        try:
+            async with (
+                httpx2.AsyncClient(base_url=url, timeout=20) as api,
+                httpx2.AsyncClient(base_url=gateway.url, timeout=20) as other,
+            ):
+                yield Entrypoints(gateway, url, {"api": api, "gateway": other})
+        finally:
+            server.should_exit = True
+            await serving

@@ -1,0 +1,92 @@
+"""What an owner answers, and that a hidden tournament takes the way of an unknown one."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.domain.messages import Join, Spec
+from storage.ports import (
+    Access,
+    AccessQuery,
+    OwnerMovedError,
+    OwnerUnavailableError,
+    Query,
+    RecordsUnavailableError,
+    Reply,
+    ViewQuery,
+)
+from tests.support.copied import Held
+from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, create_of
+
+UNKNOWN = TOURNAMENT + 1
+
+
+def held_of(visibility: str) -> Held:
+    spec = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS - 1, ends_ms=BEGIN_MS + 10**9, visibility=visibility)  # type: ignore[arg-type]
+    join = Join(command_id="j", user_id="5", invited=True)
+    return Held.of([Step(BEGIN_MS, create_of(spec)), Step(BEGIN_MS, join)])
+
+
+class Counted:
+    """Counts what is looked up in the records of a held tournament's owner."""
+
+    def __init__(self, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        records = held.owner.holdings._records
+
+        async def look_up(tournament_id: int) -> None:
+            self.count += 1
+            if self.away:
+                raise RecordsUnavailableError("away")
+
+        async def snapshots(tournament_id: int) -> list[object]:
+            await look_up(tournament_id)
+            return []
+
+        self.away = False
+        for name, call in (("tournament", look_up), ("snapshots", snapshots), ("settled_snapshots", snapshots)):
+            monkeypatch.setattr(records, name, call)
+
+
+async def test_who_may_see_a_tournament() -> None:
+    public, private = held_of("public"), held_of("private")
+    assert await public.reads.read(PARTITION, TOURNAMENT, AccessQuery()) == Access(True, True, False)
+    assert (await public.reads.read(PARTITION, TOURNAMENT, AccessQuery(5))).allowed
+    assert await private.reads.read(PARTITION, TOURNAMENT, AccessQuery(5)) == Access(True, False, True)
+    for user in (None, 6):
+        assert not (await private.reads.read(PARTITION, TOURNAMENT, AccessQuery(user))).allowed
+    assert await private.reads.read(PARTITION, UNKNOWN, AccessQuery(5)) == Access(found=False)
+
+
+@pytest.mark.parametrize("user", [None, 6])
+async def test_hidden_and_unknown_are_looked_up_alike(user: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = held_of("private")
+    records = Counted(held, monkeypatch)
+    counts = []
+    for tournament_id in (TOURNAMENT, UNKNOWN):
+        records.count = 0
+        assert not (await held.reads.read(PARTITION, tournament_id, AccessQuery(user))).allowed
+        counts.append(records.count)
+    assert counts == [1, 1]
+    records.away = True
+    for tournament_id in (TOURNAMENT, UNKNOWN):
+        with pytest.raises(RecordsUnavailableError):
+            await held.reads.read(PARTITION, tournament_id, AccessQuery(user))
+    assert (await held.reads.read(PARTITION, TOURNAMENT, AccessQuery(5))).member
+
+
+async def test_what_is_not_held_or_not_caught_up_is_not_answered() -> None:
+    held = held_of("public")
+    with pytest.raises(OwnerMovedError):
+        await held.reads.read(PARTITION - 1, TOURNAMENT, ViewQuery())
+    held.entity.scope.watermark = held.entity.scope.epoch - 1
+    with pytest.raises(OwnerUnavailableError):
+        await held.reads.read(PARTITION, TOURNAMENT, ViewQuery())
+
+
+async def test_an_unknown_query_is_an_error() -> None:
+    class OtherQuery(Query[Reply], frozen=True):
+        pass
+
+    with pytest.raises(TypeError):
+        await held_of("public").reads.read(PARTITION, TOURNAMENT, OtherQuery())

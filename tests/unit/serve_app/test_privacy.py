@@ -1,0 +1,165 @@
+"""Every route, every role, both entrypoints: to whoever may not see a private tournament it answers as one that is not there.
+
+Not there means: the same status, headers and body as for an id that nobody made, and nothing appended to the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from serve_app.handlers.routes import ROUTES, Route
+from tests.support.entrypoints import Entrypoints, running_entrypoints
+
+MEMBER, REMOVED, STRANGER, SERVICE, OPERATOR = 1, 2, 3, 4, 5
+UNKNOWN: Final = "4611686018427387904"
+USERS: Final = {"member": MEMBER, "removed": REMOVED, "stranger": STRANGER, "service": SERVICE, "operator": OPERATOR}
+OUTSIDERS: Final = ("nobody", "wrong token", "stranger", "removed")
+BODIES: Final[dict[str, tuple[Any, ...]]] = {
+    "edit_tournament": ({"name": "New"},),
+    "join": ({}, {"name": "Ann"}, {"invite": "anything"}),
+    "submit_score": ({"event_id": "a", "score": 1}, {"event_id": "a", "score": 1, "user_id": str(MEMBER)}),
+}
+QUERIES: Final = {"rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"), "view": ("", "?more=1")}
+# What those who may see it are answered: member, service, operator.
+INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
+    "view": (200, 200, 200),
+    "rankings": (200, 200, 200),
+    "prizes": (200, 200, 200),
+    "participant": (200, 200, 200),
+    "edit_tournament": (403, 200, 200),
+    "start_tournament": (403, 409, 409),
+    "end_tournament": (403, 200, 200),
+    "cancel_tournament": (403, 200, 200),
+    "join": (200, 200, 403),
+    "leave": (204, 204, 403),
+    "submit_score": (202, 202, 403),
+}
+# What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
+REFUSED_BEFORE: Final = {
+    "nobody": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament", "join", "leave", "submit_score"},
+    "wrong token": set(INSIDERS),
+    "stranger": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},
+    "removed": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},
+}  # fmt: skip
+LISTS: Final = {"list_tournaments", "user_tournaments", "user_prizes"}
+OF_NO_TOURNAMENT: Final = {"root", "create_tournament", "submit_batch", "demo_player", "healthz", "readyz"}
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Entrypoints]:
+    async with running_entrypoints() as both:
+        yield both
+
+
+async def private(both: Entrypoints) -> str:
+    """A running private tournament with a member, and one whom a service removed."""
+    tournament = await both.gateway.tournament(visibility="private")
+    for user in (MEMBER, REMOVED):
+        await both.gateway.join(tournament, user)
+        await both.gateway.score(tournament, user, 10)
+    await both.gateway.leave(tournament, REMOVED)
+    return tournament
+
+
+def headers_of(both: Entrypoints, role: str) -> dict[str, str]:
+    if role == "nobody":
+        return {}
+    if role == "wrong token":
+        return {"authorization": both.bearer(MEMBER)["authorization"][:-4] + "AAAA"}
+    return both.bearer(USERS[role], role if role in ("service", "operator") else "player")
+
+
+def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[Route]:
+    return [route for route in ROUTES if route.handler in handlers and (name == "api" or route.hot)]
+
+
+def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str], str]:
+    """All of an answer that may differ, but for the id that was asked for."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "content-length")}
+    return answer.status_code, headers, answer.text.replace(tournament, "ID")
+
+
+def test_the_table_knows_every_route() -> None:
+    assert {route.handler for route in ROUTES} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
+    assert {route.handler for route in ROUTES if "{tournament}" in route.path} == set(INSIDERS)
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+async def test_whoever_may_not_see_it_cannot_tell_it_from_none(both: Entrypoints, role: str) -> None:
+    tournament = await private(both)
+    appended = len(both.palio.log.calls)
+    headers = headers_of(both, role)
+    for name, client in both.clients.items():
+        for route in offered(name, INSIDERS):
+            for user in ("me", str(MEMBER), str(USERS.get(role, STRANGER))) if "{user}" in route.path else ("",):
+                for query in QUERIES.get(route.handler, ("",)):
+                    for body in BODIES.get(route.handler, (None,)):
+                        answers = []
+                        for target in (tournament, UNKNOWN):
+                            path = route.path.replace("{tournament}", target).replace("{user}", user) + query
+                            answer = await client.request(route.method, path, headers=headers, json=body)
+                            answers.append(seen(answer, target))
+                        case = (name, role, route.handler, user, query, body, answers)
+                        assert answers[0] == answers[1], case
+                        status, _, text = answers[0]
+                        code = json.loads(text)["code"]
+                        if route.handler in REFUSED_BEFORE[role]:
+                            assert code in ("token_missing", "token_invalid", "role_forbidden"), case
+                        elif status != 404:  # refused for whom it names, before the tournament is looked at
+                            assert code in ("token_missing", "not_yours", "invalid"), case
+                        else:
+                            assert code == "tournament_unknown", case
+    assert len(both.palio.log.calls) == appended
+
+
+@pytest.mark.parametrize(("column", "role"), [(0, "member"), (1, "service"), (2, "operator")])
+async def test_whoever_may_see_it_is_answered(both: Entrypoints, column: int, role: str) -> None:
+    headers = headers_of(both, role)
+    for name, client in both.clients.items():
+        for route in offered(name, INSIDERS):
+            tournament = await private(both)
+            path = route.path.replace("{tournament}", tournament).replace("{user}", str(MEMBER))
+            body = BODIES.get(route.handler, (None,))[-1]
+            answer = await client.request(
+                route.method, path, headers=headers, json={} if route.handler == "join" else body
+            )
+            assert answer.status_code == INSIDERS[route.handler][column], (name, role, route.handler, answer.text)
+            assert "public" not in answer.headers.get("cache-control", ""), (name, role, route.handler)
+
+
+async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) -> None:
+    tournament = await private(both)
+    client = both.clients["api"]
+    for role in ("nobody", "stranger", "removed", "member", "service", "operator"):
+        listed = await client.get("/v1/tournaments?limit=100", headers=headers_of(both, role))
+        shown = tournament in {item["id"] for item in listed.json()["items"]}
+        assert shown is (role in ("member", "service", "operator")), role
+        assert listed.headers["cache-control"] == "private, no-store", role
+        for user in (MEMBER, REMOVED):
+            path = f"/v1/users/{user}/tournaments"
+            answer = await client.get(path, headers=headers_of(both, role))
+            if role == "nobody":
+                assert answer.status_code == 401
+            elif role in ("service", "operator") or USERS[role] == user:
+                shown = tournament in {item["id"] for item in answer.json()["items"]}
+                assert shown is (user == MEMBER), (role, user)
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (403, "not_yours"), (role, user)
+    wrong = await client.get("/v1/tournaments", headers=headers_of(both, "wrong token"))
+    assert wrong.status_code == 401
+
+
+async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) -> None:
+    tournament = await private(both)
+    items = [{"tournament_id": t, "event_id": "x", "user_id": str(MEMBER), "score": 1} for t in (tournament, UNKNOWN)]
+    for name, client in both.clients.items():
+        for role in (*OUTSIDERS, "member", "operator"):
+            answer = await client.post("/v1/scores", headers=headers_of(both, role), json=items)
+            assert answer.status_code == (401 if role in ("nobody", "wrong token") else 403), (name, role)
+        answer = await client.post("/v1/scores", headers=headers_of(both, "service"), json=items)
+        assert answer.json() == {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_unknown"}]}, name
