@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from typing import Final
 
 from actors.director.log_check import LogMismatchError, check_identity, check_log, identity_scope
 from actors.domain.delivery import scope_name
 from cluster.config.settings import Settings
 from cluster.errors import StartError
 from cluster.startup.ports import open_log, open_records, open_series
-from storage.ports import Checkpoint, Records, ScoreLog, StorageError, StorageVersionError
+from storage.ports import Checkpoint, Records, RecordsUnavailableError, ScoreLog, StorageError, StorageVersionError
+
+logger = logging.getLogger(__name__)
+
+NOTED_AT: Final = 0  # the partition whose records tell which log is followed
 
 
-def check_data(settings: Settings) -> str:
-    """Open log and records once; returns the log's identity.
+def check_data(settings: Settings, tell: Callable[[str], None] | None = None) -> str:
+    """Open log and records once; returns the log's identity. `tell` hears how far a migration is.
 
     Raises StartError; nothing but missing tables and topics is made before all is well.
     """
     where = settings.data_dir
     try:
-        return asyncio.run(_check(settings))
+        return asyncio.run(_check(settings, tell))
     except StorageVersionError as error:
         raise StartError(f"the data was made by a newer Palio ({where}, or the database): {error}") from error
     except (StorageError, LogMismatchError, OSError, ValueError) as error:
         raise StartError(f"cannot use the data ({where}, or the servers): {error}") from error
 
 
-async def _check(settings: Settings) -> str:
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # what keeps us from starting is told once, by our own error
+async def _check(settings: Settings, tell: Callable[[str], None] | None) -> str:
+    # what keeps us from starting is told once, by our own error
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     open_series(settings)  # connects to nothing: what is wrong with its settings is told here
     redis = settings.redis()
     if redis is not None:
@@ -39,8 +44,7 @@ async def _check(settings: Settings) -> str:
         await check_redis(redis)
     log = open_log(settings)
     try:
-        # owners recover from every shard, so without one of them nothing would come up, and nobody could say why
-        records = await open_records(settings, every_primary=True)
+        records = await open_records(settings, tell)
         try:
             await _belong_together(log, records)
             return log.identity
@@ -51,17 +55,25 @@ async def _check(settings: Settings) -> str:
 
 
 async def _belong_together(log: ScoreLog, records: Records) -> None:
-    """Raises LogMismatchError; notes in the records which log they follow from now on."""
+    """Raises LogMismatchError; notes in the records which log they follow from now on. A partition whose records are away is not looked at."""
     bounds = await log.bounds()
-    noted = identity_scope(log.identity)
-    scopes = {scope_name(partition, 0): partition for partition in bounds}
-    # a dedicated tournament that is not over is read on from an offset of its own; the shared one may be far behind it, or not there yet
+    identity = identity_scope(log.identity)
+    noted: int | None = None
+    projected: dict[str, tuple[int, int]] = {}
     for partition in bounds:
-        for tournament in await records.active(partition, dedicated=True):
-            scopes[scope_name(partition, tournament)] = partition
-    found = await records.projected([*scopes, noted])
-    projected = {scope: (partition, found[scope]) for scope, partition in scopes.items()}
+        try:
+            # a dedicated tournament that is not over is read on from an offset of its own; the shared one may be far behind it, or not there yet
+            dedicated = await records.active(partition, dedicated=True)
+            scopes = [scope_name(partition, tournament) for tournament in (0, *dedicated)]
+            found = await records.projected(partition, [*scopes, identity])
+        except RecordsUnavailableError as error:
+            logger.warning("partition %d waits for its records: %s", partition, error)
+            continue
+        projected.update((scope, (partition, found[scope])) for scope in scopes)
+        if partition == NOTED_AT:
+            noted = found[identity]
     check_log(bounds, projected)
-    check_identity(found[noted], projected)
-    if found[noted] < 0:
-        await records.save(Checkpoint([], [], [], [], [(noted, 0, 0)]))
+    if noted is not None:
+        check_identity(noted, projected)
+        if noted < 0:
+            await records.save(Checkpoint([], [], [], [], [(identity, NOTED_AT, 0)]))

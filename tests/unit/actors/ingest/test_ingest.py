@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from actors.domain.delivery import DeliveryAnswer, ScopePosition, decode_ranges, encode_answer
 from actors.domain.messages import encode_score
@@ -45,9 +46,12 @@ class Director:
 
     def __init__(self) -> None:
         self.stored: dict[int, tuple[int, str]] = {}
+        self.away: set[int] = set()  # partitions whose records do not answer
 
-    async def homes(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return self.stored
+    async def homes(self, partition: int) -> dict[int, str]:
+        if partition in self.away:
+            raise ConnectionError("away")
+        return {tournament: owner for tournament, (at, owner) in self.stored.items() if at == partition}
 
     async def host(self, *_: int) -> str:
         raise AssertionError("nothing moved")
@@ -110,6 +114,27 @@ async def test_a_partition_whose_records_are_gone_stops_alone():
     assert ingest.stopped == {0}
     assert owner.watermarks[1] == 2, "the other partition goes on"
     assert owner.watermarks[0] == -1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_partition_whose_records_are_away_at_the_start_waits_alone():
+    log, owner, director = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away(), Director()
+    owner.there = True
+    director.away, director.stored = {0}, {77: (0, "tournament-77")}
+    ingest = ingest_of(log, owner, director=director)
+    ingest.config = replace(ingest.config, director_retry_ms=20)
+    for partition in range(PARTITIONS):
+        await append(log, partition, 3)
+    running = asyncio.create_task(ingest.run())
+    await asyncio.sleep(0.2)
+    assert owner.watermarks == {0: -1, 1: 2}
+    assert ingest.unread == {0}
+    assert 0 not in await ingest.commit(), "what is not read is not taken for durable"
+    director.away.clear()
+    await asyncio.sleep(0.2)
+    assert owner.watermarks == {0: 2, 1: 2}
+    assert (0, 77) in ingest.feeds["tournament-77"].positions
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
