@@ -1,0 +1,28 @@
+# Shortcuts; everything is in scripts/ and works without make.
+.DEFAULT_GOAL := help
+.PHONY: help run test unit check format lock
+
+help:  ## Show these commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run:  ## Start Palio with the demo on this machine
+	scripts/run
+
+test:  ## Run all tests, with real servers
+	scripts/test
+
+unit:  ## Run the unit tests
+	scripts/test tests/unit
+
+check:  ## Style, types and import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format:  ## Put code into its form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock:  ## Refresh the lock files from pyproject.toml
+	scripts/lock
