@@ -28,10 +28,10 @@ class NamedDirector:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
 
-    async def homes(self, partition: int) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         """See `actors.ingest.placement.Director`."""
-        homes: dict[int, str] = await self._handles.call(DIRECTOR, "homes", partition)
-        return homes
+        placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition)
+        return placements
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """See `actors.ingest.placement.Director`."""
@@ -80,7 +80,7 @@ class IngestActor:
 
     async def lag(self) -> dict[int, int]:
         """Offsets that the slowest scope of each partition is behind what was read."""
-        return self._ingest.lag_records()
+        return self._ingest.progress.lag_records()
 
     async def stop(self) -> None:
         """Stop reading; what is not delivered stays in the log."""
