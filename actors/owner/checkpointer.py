@@ -74,8 +74,9 @@ class Checkpointer:
         waiting = self._dirty.get(tournament_id)
         if waiting is None or waiting.entity is not change.entity:
             waiting = self._dirty[tournament_id] = Change(change.entity)
-        waiting.add(change)
-        if waiting.urgent:
+        waiting.slots |= change.slots
+        if change.urgent:
+            waiting.urgent = True
             self._urgent.add(tournament_id)
 
     def forget(self, tournament_id: int) -> None:
