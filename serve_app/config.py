@@ -44,6 +44,7 @@ class FrontConfig:
     max_frame_bytes: int = 16 * 1024
     max_subscriptions: int = 100
     max_sockets: int = 5000
+    max_sockets_per_address: int = 5000
     max_waiters: int = 10_000
     socket_buffer_bytes: int = 256 * 1024
 

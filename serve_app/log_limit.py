@@ -34,7 +34,7 @@ class LogLimit(logging.Filter):
         if seen >= LINES:
             LOG_LINES_DROPPED.inc()
             return False
-        text = record.getMessage().strip()
+        text = " ".join(record.getMessage().split())
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             text = f"{text}: {error!r}"

@@ -48,6 +48,9 @@ PUSH_SECONDS: Final = Histogram(
     "palio_push_seconds", "Time from an update's arrival to its last socket.", buckets=LATENCY_BUCKETS_S
 )
 SOCKETS: Final = Gauge("palio_sockets", "Live sockets open.", multiprocess_mode="livesum")
+HANDSHAKES: Final = Gauge(
+    "palio_live_handshakes", "Live handshakes that wait for their answer.", multiprocess_mode="livesum"
+)
 SUBSCRIPTIONS: Final = Gauge(
     "palio_subscriptions", "Tournaments watched, over all sockets.", multiprocess_mode="livesum"
 )

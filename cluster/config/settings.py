@@ -135,6 +135,12 @@ class Settings(ServerSettings):
     max_frame_bytes: int = Field(16 * 1024, ge=256, description="Largest frame a client may send on a live socket.")
     max_subscriptions: int = Field(100, ge=1, description="Tournaments one live socket may watch.")
     max_sockets: int = Field(5000, ge=1, description="Live sockets of a gateway replica; more get 503.")
+    max_sockets_per_address: int = Field(
+        5000,
+        ge=1,
+        description="Live sockets of one address at a gateway replica; more get 429. Not fewer by default: users of one school or company, "
+        "and all behind a proxy that is not trusted, share an address.",
+    )
     max_waiters: int = Field(
         10_000, ge=1, description="Requests of a process waiting for an outcome; more are answered 202 at once."
     )

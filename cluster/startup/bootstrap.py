@@ -254,10 +254,11 @@ def _stop_actors(*, outlive: bool) -> None:
     `outlive` us with our detached actors in it, so these are ended one by one.
     """
     import ray
-    from ray import serve
     from ray.util import list_named_actors
 
-    serve.shutdown()
+    from cluster.serve.stopping import stop_serve
+
+    stop_serve()
     names = [entry["name"] for entry in list_named_actors(all_namespaces=True) if entry["namespace"] == NAMESPACE]
     for prefix in ("ingest-", "tournament-", "shard-"):
         stopping = []

@@ -13,8 +13,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serve_app.gateway.exchange import Exchange
+from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import answer_other_method, handler_names
 from serve_app.http.bodies import UnreadBodies
@@ -95,13 +96,14 @@ class GatewayApp:
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        connection: LiveConnection = scope["extensions"][CONNECTION]
-        problem = self._refusal(scope)
+        connection: LiveConnection = scope["extensions"].pop(CONNECTION)  # which holds the scope
+        address = self.handlers.services.proxies.client(scope["client"], scope["headers"])
+        problem = self._refusal(scope, address)
         if problem is not None:
-            await _refuse(send, self.handlers.error_response(problem, "live"))
-            connection.handshake_complete = True  # or uvicorn logs an error for each refusal
+            self._refuse(connection, problem)
             return
-        session = LiveSession(connection, self.hub, self.handlers.services.authenticator, self.config.max_subscriptions)
+        authenticator = self.handlers.services.authenticator
+        session = LiveSession(connection, self.hub, authenticator, self.config.max_subscriptions, address)
         # Counted from here on, or a burst of handshakes would pass the limit together.
         self.hub.join(session)
         try:
@@ -111,8 +113,7 @@ class GatewayApp:
         finally:
             session.leave()
 
-    def _refusal(self, scope: Mapping[str, Any]) -> Problem | None:
-        """Why a handshake is refused: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
+    def _refusal(self, scope: Mapping[str, Any], address: str) -> Problem | None:
         if scope["path"] != LIVE_PATH:
             return Problem(404, "not_found", f"live sockets are at {LIVE_PATH}")
         if scope["subprotocols"] and SUBPROTOCOL not in scope["subprotocols"]:
@@ -121,12 +122,17 @@ class GatewayApp:
             return unavailable("draining", "this server is stopping; connect again")
         if self.hub.full:
             return unavailable("too_many_sockets", f"all {self.hub.limits.max_sockets} live connections are taken", 5)
+        if self.hub.sockets_of(address) >= self.hub.limits.max_sockets_per_address:
+            detail = f"expected at most {self.hub.limits.max_sockets_per_address} live connections of an address"
+            return Problem(429, "too_many_sockets_of_address", detail, headers={"retry-after": "5"})
         return None
 
+    def refuse_handshake(self, connection: LiveConnection, status: int, detail: str) -> None:
+        """See `serve_app.live.connection.LiveApp`."""
+        code = {408: "request_timeout", 414: "too_large", 431: "too_large"}.get(status, "malformed")
+        self._refuse(connection, Problem(status, code, detail))
 
-async def _refuse(send: Send, response: Response) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers.append((b"content-type", response.content_type.encode()))
-    headers.append((b"content-length", b"%d" % len(response.body)))
-    await send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": response.body})
+    def _refuse(self, connection: LiveConnection, problem: Problem) -> None:
+        """Refuse a live handshake: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
+        response = self.handlers.error_response(problem, "live")
+        connection.refuse(STATUS_LINE[response.status] + b"connection: close\r\n" + head_and_body(response))

@@ -391,6 +391,8 @@ class GatewayConnection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a live connection."""
+        # Browsers send all their cookies for the host. They mean nothing here, and the library refuses lines over 8 KiB.
+        self.scope["headers"] = [header for header in self.headers if header[0] != b"cookie"]
         super().handle_websocket_upgrade()
         # Nothing comes here any more; without these cycles it is freed at once, not when the collector finds it.
         self.parser = self.scope = self.headers = self.flow = None  # type: ignore[assignment]

@@ -44,6 +44,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "unsupported_media_type": (415, "The body's type is not supported"),
     "invalid": (422, "A field is wrong"),
     "rate_limited": (429, "Too many requests"),
+    "too_many_sockets_of_address": (429, "Too many live connections of one address"),
     "internal": (500, "Something went wrong on our side"),
     "unavailable": (503, "Not available just now"),
     "log_unavailable": (503, "Scores cannot be taken just now"),

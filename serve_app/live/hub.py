@@ -13,6 +13,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -69,6 +70,7 @@ class Hub:
         self.limits = limits
         self.topics: dict[int, Topic] = {}
         self.sockets: set[Socket] = set()
+        self._by_address: Counter[str] = Counter()
         self.draining = False
         self._on_status = on_status
         self.feed = UpdatesFeed(updates, self._deliver)
@@ -96,17 +98,27 @@ class Hub:
         """Whether no further socket may come."""
         return len(self.sockets) >= self.limits.max_sockets
 
+    def sockets_of(self, address: str) -> int:
+        """How many sockets an address has."""
+        return self._by_address[address]
+
     def join(self, socket: Socket) -> None:
         """A socket has come."""
         self.sockets.add(socket)
+        self._by_address[socket.address] += 1
         SOCKETS.set(len(self.sockets))
 
     def leave(self, socket: Socket) -> None:
         """A socket is gone; a second call does nothing."""
+        if socket not in self.sockets:
+            return
         for subscription in socket.subscriptions.values():
             self._detach(subscription)
         socket.subscriptions.clear()
-        self.sockets.discard(socket)
+        self.sockets.remove(socket)
+        self._by_address[socket.address] -= 1
+        if not self._by_address[socket.address]:
+            del self._by_address[socket.address]
         self.slow.forget(socket)
         SOCKETS.set(len(self.sockets))
 

@@ -1,7 +1,7 @@
 """One live socket's conversation: auth, subscribe, unsubscribe, one message after the other.
 
-Bounds: subscriptions, messages a second (errors beyond, never a disconnect), and answers: while the client does not take what
-it is sent, its messages are not read.
+Bounds: subscriptions, and what the connection sees to: frames a second (messages beyond are answered with errors), and answers: while
+the client does not take what it is sent, its messages are not read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from serve_app.http.problems import Problem
-from serve_app.live.connection import LiveConnection
+from serve_app.live.connection import FRAMES_A_SECOND, LiveConnection
 from serve_app.live.hub import Hub, HubFullError
 from serve_app.live.protocol import (
     BINARY_FRAME,
@@ -33,8 +33,6 @@ from serve_app.live.protocol import (
 from serve_app.live.topic import Subscription, Write
 from serve_app.security.auth import Authenticator, Principal
 
-MESSAGES_A_SECOND: Final = 100.0
-MESSAGES_AT_ONCE: Final = 400.0  # four times the subscriptions a socket may have: all of them anew, twice over
 LONGEST_TIMER_S: Final = 3600.0
 
 logger = logging.getLogger(__name__)
@@ -44,13 +42,12 @@ class LiveSession:
     """See the module; a `serve_app.live.topic.Socket` and a `serve_app.live.connection.SocketEvents`."""
 
     __slots__ = (
-        "_allowance",
         "_authenticator",
         "_connection",
         "_expiry",
         "_hub",
         "_max_subscriptions",
-        "_refilled_s",
+        "address",
         "paused",
         "principal",
         "sees_all",
@@ -60,15 +57,14 @@ class LiveSession:
     )
 
     def __init__(
-        self, connection: LiveConnection, hub: Hub, authenticator: Authenticator, max_subscriptions: int
+        self, connection: LiveConnection, hub: Hub, authenticator: Authenticator, max_subscriptions: int, address: str
     ) -> None:
         self._connection = connection
         self._hub = hub
         self._authenticator = authenticator
         self._max_subscriptions = max_subscriptions
-        self._allowance = MESSAGES_AT_ONCE
-        self._refilled_s = time.monotonic()
         self._expiry: asyncio.TimerHandle | None = None
+        self.address = address
         self.write: Write = connection.transport.write
         self.paused = False
         self.principal: Principal | None = None
@@ -84,11 +80,10 @@ class LiveSession:
                 return
             if self.paused:
                 await self._connection.writable.wait()
-            text = message.get("text")
-            if text is None:
+            if message["text"] is None:
                 self._refuse(None, BINARY_FRAME, "expected text frames, got a binary one")
             else:
-                await self._obey(text)
+                await self._obey(message["text"], message["within_allowance"])
 
     # From the transport
 
@@ -122,13 +117,14 @@ class LiveSession:
 
     # From the client
 
-    async def _obey(self, text: str) -> None:
+    async def _obey(self, text: str, within_allowance: bool) -> None:
         try:
             message = parse_message(text)
             if isinstance(message, Subscribe):
                 self._check_room(message)
-            self._count(message.id)
-            if isinstance(message, Auth):
+            if not within_allowance:
+                self._refuse(message.id, RATE_LIMITED, f"expected at most {FRAMES_A_SECOND:.0f} frames a second")
+            elif isinstance(message, Auth):
                 await self._authenticate(message)
             elif isinstance(message, Subscribe):
                 self._subscribe(message)
@@ -142,15 +138,6 @@ class LiveSession:
         if message.tournament_id not in self.subscriptions and len(self.subscriptions) >= self._max_subscriptions:
             text = f"expected at most {self._max_subscriptions} subscriptions a socket; unsubscribe, or open another"
             raise MessageError(TOO_MANY_SUBSCRIPTIONS, text, message.id)
-
-    def _count(self, message_id: MessageId) -> None:
-        now = time.monotonic()
-        refilled = self._allowance + (now - self._refilled_s) * MESSAGES_A_SECOND
-        self._refilled_s = now
-        self._allowance = min(refilled, MESSAGES_AT_ONCE)
-        if self._allowance < 1:
-            raise MessageError(RATE_LIMITED, f"expected at most {MESSAGES_A_SECOND:.0f} messages a second", message_id)
-        self._allowance -= 1
 
     def _subscribe(self, message: Subscribe) -> None:
         if message.me and self.user is None:

@@ -26,9 +26,11 @@ class Socket(Protocol):
     """What the hub needs of a live socket. `write` is the transport's own, for the fan-out: it takes whole WebSocket frames and may raise
     RuntimeError on a closed socket; `send` does the same and drops what can no longer be sent.
 
-    `paused`: more is unsent than a socket may have. `user`: who authenticated; `sees_all`: a service or an operator.
+    `address`: whose it is, for the count. `paused`: more is unsent than a socket may have. `user`: who authenticated; `sees_all`: a service
+    or an operator.
     """
 
+    address: str
     write: Write
     paused: bool
     user: int | None

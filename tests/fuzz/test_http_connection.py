@@ -24,8 +24,8 @@ from uvicorn.server import ServerState
 from serve_app.gateway.fast_path import GatewayHttp
 from serve_app.gateway.http_connection import MAX_QUEUED
 from serve_app.gateway.server import uvicorn_config
-from tests.fuzz.memory_transport import HIGH_WATER_BYTES, READ_BYTES, Faults, MemoryTransport
 from tests.support.gateway import Gateway, running_gateway
+from tests.support.memory_transport import HIGH_WATER_BYTES, READ_BYTES, Faults, MemoryTransport
 
 CASES = int(os.environ.get("PALIO_FUZZ_CASES", "5000"))
 MAX_BODY_BYTES = 100_000

@@ -157,10 +157,10 @@ class LiveClient:
 
 
 @asynccontextmanager
-async def running_gateway(
+async def opened_app(
     limits: HubLimits | None = None, *, updates: Any = None, **config: Any
-) -> AsyncIterator[Gateway]:
-    """A gateway with generous rates, and checks that tests call themselves (`hub.sync.check`) rather than wait for."""
+) -> AsyncIterator[tuple[InProcessPalio, GatewayApp]]:
+    """A gateway's app without a server, with generous rates, and checks that tests call themselves (`hub.sync.check`)."""
     palio = InProcessPalio(now_ms=wall_clock_ms())
     if updates is not None:
         palio.updates = updates
@@ -177,7 +177,6 @@ async def running_gateway(
     services = await open_services(
         front, palio.log, palio.owners, palio.records, palio.read_model, palio.updates, palio.signer
     )
-    handlers = Handlers(services, "gateway")
     hub = Hub(
         palio.owners,
         palio.updates,
@@ -186,10 +185,21 @@ async def running_gateway(
         services.reads.invalidate_id,
     )
     hub.start()
-    server = await start(GatewayApp(handlers, hub), "127.0.0.1", 0)
     try:
-        yield Gateway(palio, handlers, hub, server)
+        yield palio, GatewayApp(Handlers(services, "gateway"), hub)
     finally:
-        await server.stop()
         await hub.stop()
         await services.close()
+
+
+@asynccontextmanager
+async def running_gateway(
+    limits: HubLimits | None = None, *, updates: Any = None, **config: Any
+) -> AsyncIterator[Gateway]:
+    """`opened_app` on a port."""
+    async with opened_app(limits, updates=updates, **config) as (palio, app):
+        server = await start(app, "127.0.0.1", 0)
+        try:
+            yield Gateway(palio, app.handlers, app.hub, server)
+        finally:
+            await server.stop()

@@ -207,6 +207,61 @@ async def test_a_body_of_unknown_length_is_cut_at_the_limit(front):
     assert sent <= front.services.config.max_body_bytes + 2 * 65_536
 
 
+@pytest.mark.parametrize("announced", [False, True])
+async def test_a_large_body_needs_a_token_that_verifies(front, announced):
+    tournament = await joined(front, 42)
+    path, size = f"/v1/tournaments/{tournament}/scores", 3 * 65_536
+    sent = 0
+
+    async def pieces():
+        nonlocal sent
+        for _ in range(3):
+            sent += 65_536
+            yield b" " * 65_536
+
+    for token, status, code in (
+        ({}, 413, "too_large"),
+        ({"authorization": "Bearer x.y.z"}, 401, "token_invalid"),
+        (front.token("player", 42), 400, "malformed"),  # read whole, and judged
+    ):
+        sent = 0
+        length = {"content-length": str(size)} if announced else {}
+        response = await front.call("POST", path, {**token, **length}, content=pieces())
+        assert problem(response) == (status, code)
+        assert (sent == size) == (status == 400)
+        assert (response.headers.get("connection") == "close") == (status != 400)
+
+
+async def test_bodies_that_arrive_are_bounded_together():
+    async with open_front(max_unread_body_bytes=100_000) as small:
+        arrived, going_on = asyncio.Event(), asyncio.Event()
+
+        async def slow():
+            yield b" " * 45_000
+            arrived.set()
+            await going_on.wait()
+            yield b""
+
+        path = f"/v1/tournaments/{await small.create()}/scores"
+        first = asyncio.create_task(small.call("POST", path, content=slow()))
+        await arrived.wait()
+        refused = await small.call("POST", path, content=b" " * 30_000)
+        assert problem(refused) == (503, "unavailable")
+        going_on.set()
+        assert problem(await first) == (401, "token_missing")
+        assert problem(await small.call("POST", path, content=b" " * 45_000)) == (401, "token_missing")
+
+
+async def test_headers_that_may_come_once_are_400_when_they_come_twice(front):
+    tournament = await joined(front, 42)
+    token = front.token("player", 42)["authorization"]
+    for name, value in (("Authorization", token), ("Content-Type", "application/json")):
+        headers = [("Authorization", token), (name, value), (name, value)]
+        path = f"/v1/tournaments/{tournament}/scores"
+        response = await front.client.post(path, headers=headers, content=b'{"event_id":"a","score":1}')
+        assert problem(response) == (400, "malformed")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -21,7 +21,8 @@ class MemoryTransport(asyncio.Transport):
         self._inbox: deque[bytes] = deque()  # sent by the client, not read yet
         self._unsent = bytearray()
         self._high, self._low = HIGH_WATER_BYTES, HIGH_WATER_BYTES // 4
-        self._read_paused = self._write_paused = self._closing = self._wrote_eof = self._heard_eof = False
+        self._read_paused = self._write_paused = self._closing = self._heard_eof = False
+        self.wrote_eof = False
         self.received = bytearray()
         self.reads = True
         self.lost = False
@@ -109,7 +110,7 @@ class MemoryTransport(asyncio.Transport):
         return len(self._unsent)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._closing or self._wrote_eof:
+        if self._closing or self.wrote_eof:
             raise RuntimeError("written to a transport that is closing")
         self._unsent += data
         if self.reads:
@@ -123,7 +124,7 @@ class MemoryTransport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        self._wrote_eof = True
+        self.wrote_eof = True
 
     def close(self) -> None:
         if not self._closing:
