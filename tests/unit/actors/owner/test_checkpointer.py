@@ -69,7 +69,7 @@ class Bench:
         if alone:
             scope = Scope(partition, number, epoch=0, watermark=30, durable=0)
         entity = Entity(state, scope)
-        self.checkpointer.note(Change(entity, {0}, urgent=urgent))
+        self.checkpointer.note(Change(entity, {0: 5}, urgent=urgent))
         return entity
 
     async def projected(self, partition: int, tournament: int = 0) -> int:
