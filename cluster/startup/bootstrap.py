@@ -20,9 +20,11 @@ from cluster.config.secrets import make_private
 from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token as make_token
 from cluster.errors import StartError
+from cluster.serve import proxy
 from cluster.startup.data_check import check_data
 from cluster.startup.ports import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
 from cluster.startup.ray_environment import prepare_ray_environment
+from serve_app.http.connection_bounds import KEEP_ALIVE_S
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
         settings = _whole(settings, identity)
         _prepare_environment(settings)
         tell("joining Ray" if settings.ray_address else "starting Ray")
-        _start_ray(settings.ray_address)
+        _start_ray(settings)
         palio = Palio(settings, lock)
         try:
             _note_ray(settings.data_dir)
@@ -169,19 +171,21 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    os.environ.update(proxy.environment(settings))
     prepare_ray_environment(settings)
 
 
-def _start_ray(address: str | None) -> None:
+def _start_ray(settings: Settings) -> None:
     """Ray gives its node 30 s to come up, whatever the machine is busy with: so a few attempts."""
     import ray
 
+    address = settings.ray_address
     common: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         common |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         # its nodes were started by others, without what our processes need in their environment
-        names = ("PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH")
+        names = ("PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH", *proxy.environment(settings))
         common |= {"address": address, "runtime_env": {"env_vars": {name: os.environ[name] for name in names}}}
     for attempts_left in reversed(range(RAY_START_ATTEMPTS)):
         try:
@@ -223,7 +227,12 @@ def _start_doors(settings: Settings) -> None:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         proxy_location="HeadOnly",
-        http_options=HTTPOptions(host=settings.host, port=settings.port, request_timeout_s=settings.request_timeout_s),
+        http_options=HTTPOptions(
+            host=settings.host,
+            port=settings.port,
+            request_timeout_s=settings.request_timeout_s,
+            keep_alive_timeout_s=KEEP_ALIVE_S,
+        ),
         logging_config=SERVE_LOGGING,
     )
     serve.run_many(targets(settings))

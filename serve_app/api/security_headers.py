@@ -8,11 +8,11 @@ from starlette.datastructures import Headers
 from starlette.responses import Response as WebResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.http.cors import CORS_RAW, is_preflight, preflight_response
+from serve_app.http.cors import CORS_RAW, cross_origin, is_preflight, preflight_response
 from serve_app.http.messages import Response
 from serve_app.http.problems import unexpected_response
 
-_ALWAYS: Final = (
+ALWAYS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
@@ -32,7 +32,8 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if is_preflight(scope["method"], Headers(scope=scope)):
+        shared = cross_origin(scope["path"])
+        if shared and is_preflight(scope["method"], Headers(scope=scope)):
             await web_response(preflight_response())(scope, receive, send)
             return
 
@@ -43,10 +44,8 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 started = True
                 present = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *((name, value) for name, value in (*_ALWAYS, *CORS_RAW) if name not in present),
-                ]
+                more = (*ALWAYS, *CORS_RAW) if shared else ALWAYS
+                message["headers"] = [*message["headers"], *(header for header in more if header[0] not in present)]
             await send(message)
 
         try:

@@ -21,15 +21,22 @@ from uvicorn.server import ServerState
 from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.http.bodies import body_limit
+from serve_app.http.connection_bounds import (
+    LINGER_S,
+    MAX_DROPPED_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_QUEUED,
+    head_too_large,
+    no_http,
+    not_whole_in_time,
+    too_many_wait,
+)
 from serve_app.http.headers import combined
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem, unavailable
 
-MAX_HEAD_BYTES: Final = 32 * 1024  # request line and headers; a token is at most 4 KiB
-MAX_HEADERS: Final = 100  # small ones cost far more memory than their bytes
-MAX_QUEUED: Final = 32  # requests of a connection that wait behind the one being answered
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
-LINGER_S: Final = 2.0  # an ended connection is closed after a silence as long: a reset would overtake the answer
 
 
 class GatewayConnection(HttpToolsProtocol):
@@ -64,6 +71,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.unsent_bytes = 0
         self.ended_since_s = 0.0
         self.heard_at_s = 0.0  # last, once ended
+        self.dropped_bytes = 0
 
     def start(self, exchange: Exchange) -> None:
         """Answer a whole request: `answer` is called now or later, and `exchange.answer` can be cancelled."""
@@ -91,6 +99,9 @@ class GatewayConnection(HttpToolsProtocol):
         """Bytes arrived."""
         if not self.taking:
             self.heard_at_s = self.loop.time()
+            self.dropped_bytes += len(data)
+            if self.dropped_bytes > MAX_DROPPED_BYTES:
+                self.transport.abort()
             return
         try:
             self.parser.feed_data(data)
@@ -101,7 +112,7 @@ class GatewayConnection(HttpToolsProtocol):
         except httptools.HttpParserCallbackError as error:
             self._refuse(error.__context__ if isinstance(error.__context__, Exception) else error)
         except httptools.HttpParserError:
-            self._refuse(Problem(400, "malformed", "expected an HTTP/1.1 request"))
+            self._refuse(no_http())
         if self.waiting_since_s or self.unread_bytes or len(self.exchanges) > 1:
             self._count_unread()
 
@@ -148,7 +159,7 @@ class GatewayConnection(HttpToolsProtocol):
             if silent or now_s - self.ended_since_s > max(limit_s, LINGER_S):
                 self.transport.abort()
         elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
-            self._refuse(Problem(408, "request_timeout", f"expected the whole request within {limit_s:g} s"))
+            self._refuse(not_whole_in_time(limit_s))
         elif self.idle_since_s and now_s - self.idle_since_s > self.timeout_keep_alive:
             self.transport.close()
         if self.answering_since_s and now_s - self.answering_since_s > limit_s:
@@ -169,8 +180,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.idle_since_s = 0.0
         self.waiting_since_s = self.loop.time()
         if len(self.exchanges) > MAX_QUEUED:
-            detail = f"expected at most {MAX_QUEUED} requests that wait on a connection"
-            self._refuse(Problem(429, "rate_limited", detail, headers={"retry-after": "1"}))
+            self._refuse(too_many_wait())
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
@@ -403,7 +413,6 @@ class GatewayConnection(HttpToolsProtocol):
             return False
         self.head_bytes += size
         if self.head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
-            detail = f"expected at most {MAX_HEAD_BYTES} bytes of request line and headers, and {MAX_HEADERS} headers"
-            self._refuse(Problem(431, "too_large", detail))
+            self._refuse(head_too_large())
             return False
         return True

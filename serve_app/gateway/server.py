@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import resource
 import socket
 from collections.abc import Iterator
 from typing import Final
@@ -16,13 +15,11 @@ import uvicorn
 from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.fast_path import GatewayHttp
 from serve_app.gateway.http_connection import HTTP_CONNECTIONS
+from serve_app.http.connection_bounds import EXPIRE_INTERVAL_S, KEEP_ALIVE_S, allow_connections
 from serve_app.live.connection import LiveConnection
 from serve_app.log_limit import limit_server_logs
 
 BACKLOG: Final = 4096
-KEEP_ALIVE_S: Final = 75  # longer than load balancers keep a connection unused, usually 60
-EXPIRE_INTERVAL_S: Final = 2.0
-SPARE_FILES: Final = 500
 NOTSENT_LOWAT_BYTES: Final = 128 * 1024
 STOP_WAIT_S: Final = 5.0
 LEAVE_S: Final = 1.0  # for clients to hear on their next request that this connection ends
@@ -135,7 +132,7 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
     user does share it: who starts a Palio looks first, with `port_is_free`.
     """
     limit_server_logs()
-    _allow_files(app.config.max_sockets + HTTP_CONNECTIONS + SPARE_FILES)
+    allow_connections(app.config.max_sockets + HTTP_CONNECTIONS)
     listener = _listen(host, port)
     server = _Server(uvicorn_config(app))
     running = GatewayServer(app, server, listener)
@@ -201,13 +198,3 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _allow_files(wanted: int) -> None:
-    """Raise this process's soft limit of open files as far as needed and allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            logger.warning("only %d files may be open: fewer connections than the %d configured", allowed, wanted)

@@ -1,4 +1,8 @@
-"""Cross-origin answers: the page of one door calls the other. Any origin may, without cookies: tokens travel in `Authorization`."""
+"""Cross-origin answers: the page of one entrypoint calls the other.
+
+Any origin may call the API: there are no cookies, what is not public asks for a token in `Authorization`. Pages, metrics and health
+checks are for their own origin.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,11 @@ _PREFLIGHT: Final[Mapping[str, str]] = {
     "cache-control": "max-age=600",
 }
 CORS_RAW: Final[tuple[tuple[bytes, bytes], ...]] = tuple((k.encode(), v.encode()) for k, v in CORS_HEADERS.items())
+
+
+def cross_origin(path: str) -> bool:
+    """Whether other origins may read what is there: the API's calls, but not the pages, the metrics and the health checks."""
+    return path == "/v1" or path.startswith("/v1/")
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

@@ -24,6 +24,7 @@ from serve_app.live.backpressure import SlowSockets
 from serve_app.live.limits import HubLimits
 from serve_app.live.protocol import (
     CLOSE_DRAINING,
+    NOT_ALLOWED,
     NOT_FOUND,
     MessageId,
     Position,
@@ -186,10 +187,16 @@ class Hub:
                 subscription.me = False
                 self.standings.leave(subscription)
 
+    def lose_rights(self, socket: Socket) -> None:
+        """The socket's user sees all no more: private subscriptions that rest on that end, answered ones at once."""
+        for subscription in list(socket.subscriptions.values()):
+            if subscription.answered and subscription.topic.public is False and not self.permitted(subscription):
+                self.end(subscription, NOT_ALLOWED, "this tournament is no longer visible to you")
+
     def permitted(self, subscription: Subscription) -> bool:
         """Whether it is known that this subscriber may see the tournament."""
         topic, socket = subscription.topic, subscription.socket
-        return topic.public is True or (topic.public is False and (socket.sees_all or socket.user in topic.granted))
+        return topic.public is True or (topic.public is False and (socket.sees_all or subscription.admitted))
 
     def serve(self, subscription: Subscription, longest: int = CATCH_UP_FRAMES) -> None:
         """Send a waiting subscription its start and make it live, or have what is missing fetched."""
@@ -228,6 +235,7 @@ class Hub:
         if frames and self._on_status is not None:
             self._on_status(topic.tournament_id)
         self._fan_out(topic, frames)
+        self.watch_changes(topic)
         for epoch, seq, payload in topic.take_pending():
             self._take(topic, epoch, seq, payload)
         for subscription in [s for s in topic.waiting if self.permitted(s)]:
@@ -251,10 +259,10 @@ class Hub:
         self.sync.forget(topic)
         TOPICS.set(len(self.topics))
 
-    def watch_changes(self, topic: Topic, on: bool) -> None:
-        """Whether `me` needs to hear who changed."""
+    def watch_changes(self, topic: Topic) -> None:
+        """Hear who changed where that matters: for `me`, and for who may see a private tournament."""
         channel = changed_channel(topic.tournament_id)
-        if on:
+        if topic.me or topic.public is False:
             self._channels[channel] = topic
             self.feed.watch(channel)
         else:
@@ -280,7 +288,6 @@ class Hub:
         self.standings.leave(subscription)
         if not topic.watched:
             topic.idle_since = time.monotonic()
-            topic.granted.clear()
 
     def _deliver(self, publication: Publication) -> None:
         if publication.lost:
@@ -288,12 +295,12 @@ class Hub:
             topic = self._channels.get(publication.channel)
             for missed in lost or ([topic] if topic is not None else []):
                 self.resync(missed, "lost")
-                self.standings.changed(missed, None)
+                self._changed(missed, None)
         topic = self._channels.get(publication.channel)
         if topic is None or (publication.lost and not publication.payload):
             return
         if publication.channel.endswith(":changed"):
-            self.standings.changed(topic, decode_changed(publication.payload))
+            self._changed(topic, decode_changed(publication.payload))
             return
         started = time.perf_counter()
         try:
@@ -303,6 +310,11 @@ class Hub:
             return
         self._take(topic, epoch, seq, publication.payload)
         PUSH_SECONDS.observe(time.perf_counter() - started)
+
+    def _changed(self, topic: Topic, users: set[int] | None) -> None:
+        """These users scored, joined, left or were removed (None: anyone may have)."""
+        self.standings.changed(topic, users)
+        self.sync.members_changed(topic, users)
 
     def _take(self, topic: Topic, epoch: int, seq: int, payload: bytes) -> None:
         taken, frame = topic.offer(epoch, seq, payload)

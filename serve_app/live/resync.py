@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from actors.domain.publications import snapshot_frame, updates_channel
-from serve_app.live.protocol import text_frame
+from actors.domain.publications import changed_channel, snapshot_frame, updates_channel
+from serve_app.live.protocol import NOT_ALLOWED, text_frame
 from serve_app.live.topic import Subscription, Topic
 from storage.ports import (
     Access,
@@ -59,6 +59,8 @@ class Sync:
         self._calls = asyncio.Semaphore(hub.limits.owner_calls)
         self._flights: dict[int, asyncio.Task[None]] = {}
         self._checks: asyncio.Task[None] | None = None
+        self._doubted: dict[int, set[int]] = {}  # users of private tournaments who may have left
+        self._asking: dict[int, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begin the regular checks."""
@@ -66,7 +68,7 @@ class Sync:
 
     async def stop(self) -> None:
         """End flights and checks."""
-        tasks = [*self._flights.values(), *([self._checks] if self._checks else [])]
+        tasks = [*self._flights.values(), *self._asking.values(), *([self._checks] if self._checks else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -95,7 +97,10 @@ class Sync:
         while True:
             try:
                 snapshot = await self.call(lambda: self._owners.read(topic.tournament_id, LiveQuery()))
-                if self._hub.adopt(topic, snapshot) and topic.public is False:
+                if self._hub.adopt(topic, snapshot) and topic.public is False and topic.watched:
+                    # Whoever is removed after the owner was asked is heard of, if the broker is there; else the regular check finds it.
+                    changes = self._hub.feed.watch(changed_channel(topic.tournament_id))
+                    await asyncio.wait({changes}, timeout=CHANNEL_WAIT_S)
                     await self._admit(topic)
             except AWAY:
                 await self._show_copies(topic)
@@ -121,10 +126,9 @@ class Sync:
                 allowed = await self._allowed(
                     topic, user
                 )  # without a token, too: what is hidden takes as long as what is unknown
-                if allowed and user is not None:
-                    topic.granted.add(user)
                 for waiting in [s for s in topic.waiting if s.socket.user == user]:
                     if allowed:
+                        waiting.admitted = True
                         self._hub.serve(waiting)
                     else:
                         self._hub.refuse(waiting)
@@ -152,7 +156,7 @@ class Sync:
                 continue
             frame = text_frame(_snapshot_of_view(topic.tournament_id, reply))
             for subscription in subscriptions:
-                if subscription not in topic.waiting:
+                if subscription not in topic.waiting or subscription.socket.user != user:
                     continue
                 if not (access.allowed or subscription.socket.sees_all):
                     self._hub.refuse(subscription)
@@ -203,25 +207,53 @@ class Sync:
         topic = self._hub.topics.get(tournament_id)
         return topic is not None and topic.synced and topic.position < position
 
-    async def _check_members(self, topic: Topic) -> None:
-        """End the subscriptions to a private topic of those who may no longer see it. One call for all, and one more for each lost."""
-        topic.granted &= {s.socket.user for s in (*topic.live, *topic.waiting) if s.socket.user is not None}
-        users = sorted(topic.granted)
+    def members_changed(self, topic: Topic, users: set[int] | None) -> None:
+        """Ask the owner at once whether these users (None: all) may still see a private topic, if they watch it.
+
+        Whoever waits to be admitted is asked about, too: that answer may be older than this change.
+        """
+        doubted = _to_check(topic, users) if topic.public is False else set()
+        if not doubted:
+            return
+        self._doubted.setdefault(topic.tournament_id, set()).update(doubted)
+        if topic.tournament_id not in self._asking:
+            self._asking[topic.tournament_id] = asyncio.create_task(self._settle_doubts(topic))
+
+    async def _settle_doubts(self, topic: Topic) -> None:
         try:
-            standings = (
-                await self.call(lambda: self._owners.read(topic.tournament_id, StandingsQuery(tuple(users))))
-                if users
-                else []
-            )
+            while users := self._doubted.pop(topic.tournament_id, None):
+                await self._check_members(topic, users)
+        except Exception:
+            logger.exception("the members of tournament %d could not be checked", topic.tournament_id)
+        finally:
+            self._doubted.pop(topic.tournament_id, None)
+            self._asking.pop(topic.tournament_id, None)
+
+    async def _check_members(self, topic: Topic, users: set[int] | None = None) -> None:
+        """End the subscriptions to a private topic of those who may no longer see it. One call for all, and one more for each lost."""
+        asked = sorted(_to_check(topic, users))
+        if not asked:
+            return
+        try:
+            standings = await self.call(lambda: self._owners.read(topic.tournament_id, StandingsQuery(tuple(asked))))
             members = {standing.user_id for standing in standings}
-            for user in users:
+            for user in asked:
                 if user not in members and not await self._allowed(topic, user):
-                    topic.granted.discard(user)
                     for subscription in [s for s in (*topic.live, *topic.waiting) if s.socket.user == user]:
-                        if not subscription.socket.sees_all:
-                            self._hub.end(subscription, "not_allowed", "this tournament is no longer visible to you")
+                        if subscription.socket.sees_all:
+                            continue
+                        if subscription.answered:
+                            self._hub.end(subscription, NOT_ALLOWED, "this tournament is no longer visible to you")
+                        else:
+                            self._hub.refuse(subscription)
         except AWAY:
             return  # nobody can say now; the next round asks again
+
+
+def _to_check(topic: Topic, users: set[int] | None) -> set[int]:
+    """Those of `users` (None: of all) who watch the topic, or want to, and not as one who sees all."""
+    sockets = [subscription.socket for subscription in (*topic.live, *topic.waiting)]
+    return {s.user for s in sockets if s.user is not None and not s.sees_all and (users is None or s.user in users)}
 
 
 def _needs(topic: Topic) -> bool:

@@ -157,7 +157,9 @@ class LiveSession:
             self._hub.sign_out(self, "other_user")
         self.principal = principal
         self.user = principal.user_id
-        self.sees_all = principal.privileged
+        self.sees_all, saw_all = principal.privileged, self.sees_all
+        if saw_all and not self.sees_all:
+            self._hub.lose_rights(self)
         self._arm_expiry()
         self.send(ok_frame(message.id))
 

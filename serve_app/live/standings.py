@@ -40,10 +40,9 @@ class Standings:
         user, topic = subscription.socket.user, subscription.topic
         if user is None or subscription.me_user is not None:
             return
-        if not topic.me:
-            self._hub.watch_changes(topic, on=True)
         subscription.me_user = user
         topic.me.setdefault(user, set()).add(subscription)
+        self._hub.watch_changes(topic)
         self.changed(topic, {user})
 
     def leave(self, subscription: Subscription) -> None:
@@ -56,8 +55,7 @@ class Standings:
         subscriptions.remove(subscription)
         if not subscriptions:
             del topic.me[user]
-            if not topic.me:
-                self._hub.watch_changes(topic, on=False)
+            self._hub.watch_changes(topic)
 
     def changed(self, topic: Topic, users: set[int] | None) -> None:
         """These users' standings changed (None: anyone's may have)."""

@@ -50,6 +50,7 @@ class Subscription:
     """One socket's interest in one tournament. Compared by identity."""
 
     __slots__ = (
+        "admitted",
         "answered",
         "me",
         "me_sent",
@@ -71,6 +72,7 @@ class Subscription:
         self.since = since
         self.me = me
         self.me_user: int | None = None  # whose standing is sent, while it is
+        self.admitted = False  # the owner lets this user see a private tournament
         self.answered = False
         self.shown = False  # a copy was sent while the owner did not answer
         self.me_sent: Standing | bool | None = False  # False: nothing yet
@@ -96,7 +98,6 @@ class Topic:
 
     __slots__ = (
         "epoch",
-        "granted",
         "idle_since",
         "live",
         "me",
@@ -117,7 +118,6 @@ class Topic:
         self.seq = -1
         self.synced = False
         self.public: bool | None = None
-        self.granted: set[int] = set()  # users who may see a private one
         self.snapshot = b""
         self.snapshot_seq = -1
         self.ring: deque[tuple[int, bytes]] = deque(maxlen=RING_FRAMES)

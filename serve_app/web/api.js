@@ -54,6 +54,9 @@ function reachable(address) {
   return url.href;
 }
 
+/** @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean}} Options */
+
+/** @param {string} path @param {Options} options */
 async function hot(path, options) {
   let base;
   try {
@@ -66,10 +69,13 @@ async function hot(path, options) {
   }
 }
 
+/** @param {string} path @param {Options} options */
 const api = (path, options = {}) => send(new URL(path, document.baseURI), options);
 
+/** @param {URL} url @param {Options} options */
 async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false }) {
   const token = anonymous ? null : player()?.token;
+  /** @type {RequestInit & {headers: Record<string, string>}} */
   const request = {
     method,
     headers: { Accept: "application/json", ...headers },
@@ -122,9 +128,11 @@ const query = (values) => {
   return set.length ? `?${new URLSearchParams(set)}` : "";
 };
 
+/** @param {{status?: string, q?: string, cursor?: string, limit?: number}} filter @param {AbortSignal} signal */
 export const listTournaments = ({ status, q, cursor, limit }, signal) =>
   api(`v1/tournaments${query({ status, q, cursor, limit })}`, { signal });
 export const getTournament = (id, signal) => hot(tournament(id), { signal });
+/** @param {string} id @param {{limit?: number, cursor?: string, around?: string}} page @param {AbortSignal} signal */
 export const getRankings = (id, { limit, cursor, around }, signal) =>
   hot(`${tournament(id)}/rankings${query({ limit, cursor, around })}`, { signal });
 export const getMe = (id, signal) => api(`${tournament(id)}/participants/me`, { signal });

@@ -6,8 +6,8 @@ import { ago, count, dayAndTime, duration } from "./format.js";
 
 const TICK_MS = 500;
 const ticking = new Set();
-setInterval(() => document.hidden || ticking.forEach((update) => update()), TICK_MS);
-document.addEventListener("visibilitychange", () => document.hidden || ticking.forEach((update) => update()));
+setInterval(() => document.hidden || ticking.forEach((update) => void update()), TICK_MS);
+document.addEventListener("visibilitychange", () => document.hidden || ticking.forEach((update) => void update()));
 
 /** Call `update()` now and twice a second until `signal` aborts. */
 export function everyTick(update, signal) {
@@ -49,6 +49,7 @@ export function timeBar() {
   const bar = el("div", { class: "time-bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
   return {
     element: bar,
+    /** @param {{label: string, text: string, fraction: number | null, done?: boolean, soon?: boolean}} at */
     show({ label, text, fraction, done, soon }) {
       bar.classList.toggle("empty", fraction === null);
       bar.classList.toggle("done", Boolean(done));

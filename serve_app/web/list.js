@@ -57,7 +57,7 @@ export function listView(root, parameters, { live, signal, setTitle }) {
     clearTimeout(typing);
     typing = setTimeout(() => location.replace(address({ ...filter, q: search.value.trim() })), SEARCH_MS);
   });
-  everyTick(() => cards.forEach((card) => card.tick()), signal);
+  everyTick(() => cards.forEach((card) => void card.tick()), signal);
   restart();
   keepDoing(refresh, REFRESH_MS, signal, (error) => {
     stale.hidden = !pages.loaded;
@@ -97,7 +97,10 @@ export function listView(root, parameters, { live, signal, setTitle }) {
     } catch (error) {
       if (mine !== loading || signal.aborted) return;
       if (!before) arrange(grid, []);
-      message.replaceChildren(errorPanel(error, () => (message.replaceChildren(), loadMore())));
+      message.replaceChildren(errorPanel(error, () => {
+        message.replaceChildren();
+        loadMore();
+      }));
     } finally {
       more.disabled = false;
       grid.classList.remove("waiting");

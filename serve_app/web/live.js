@@ -32,7 +32,7 @@ export class Live {
   #listeners = new Set();
 
   /** `url`: an async function that answers the socket's address (asked at each connection). `authRefused(error)`: the token was not accepted. */
-  constructor(url, authRefused = () => {}, timing = {}) {
+  constructor(url, authRefused = (_error) => {}, timing = {}) {
     this.#url = url;
     this.#authRefused = authRefused;
     this.#timing = { ...TIMING, ...timing };

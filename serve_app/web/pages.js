@@ -39,7 +39,7 @@ export class Pages {
   }
 
   /** Load again the pages of which `isSeen(items)` says so, and those whose beginning moved thereby. */
-  refresh(isSeen = () => true) {
+  refresh(isSeen = (_items) => true) {
     return this.#queue(async () => {
       for (let index = 0; index < this.#pages.length; index++) {
         const page = this.#pages[index];
@@ -65,7 +65,7 @@ export class Pages {
  * Call `work()` again and again until `signal` aborts, `everyMs` after it ended; not while the window is hidden. A failure goes to
  * `failed(error)` and lengthens the wait, at least to what the server asked for.
  */
-export async function keepDoing(work, everyMs, signal, failed = () => {}) {
+export async function keepDoing(work, everyMs, signal, failed = (_error) => {}) {
   let failures = 0;
   while (!signal.aborted) {
     await pause(everyMs * Math.min(5, 1 + failures), signal);
@@ -84,8 +84,12 @@ export async function keepDoing(work, everyMs, signal, failed = () => {}) {
 }
 
 function pause(milliseconds, signal) {
-  return new Promise((resolve) => {
+  return /** @type {Promise<void>} */ (new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
+    const stop = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+  }));
 }

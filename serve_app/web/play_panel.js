@@ -227,9 +227,13 @@ function placeCard() {
 function joinForm(name, submit) {
   const input = el("input", { id: "join-name", type: "text", value: name, maxlength: 64, required: true, autocomplete: "nickname" });
   const button = el("button", { type: "submit", class: "button primary", text: "Join" });
+  const onSubmit = (event) => {
+    event.preventDefault();
+    submit(input.value.trim(), button);
+  };
   return el(
     "form",
-    { class: "row-form", on: { submit: (event) => (event.preventDefault(), submit(input.value.trim(), button)) } },
+    { class: "row-form", on: { submit: onSubmit } },
     el("label", { for: "join-name", text: "Your name in the table" }),
     el("div", { class: "row" }, input, button),
   );

@@ -3,7 +3,10 @@
   const KEY = "palio.theme";
   const ORDER = ["auto", "light", "dark"];
   const root = document.documentElement;
-  const apply = (theme) => (theme === "auto" ? delete root.dataset.theme : (root.dataset.theme = theme));
+  const apply = (theme) => {
+    if (theme === "auto") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+  };
   let theme = ORDER.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "auto";
   apply(theme);
   addEventListener("DOMContentLoaded", () => {

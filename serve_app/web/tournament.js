@@ -101,7 +101,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     }),
     () => stop?.(),
   ];
-  signal.addEventListener("abort", () => endings.forEach((end) => end()), { once: true });
+  signal.addEventListener("abort", () => endings.forEach((end) => void end()), { once: true });
 
   function tick() {
     if (view === null) return;
@@ -157,7 +157,7 @@ function header(id) {
       pill.show(view.status);
       const wanted = rules(view);
       if (phrases.childElementCount !== wanted.length) arrange(phrases, wanted.map((text) => el("li", { text })));
-      else wanted.forEach((text, index) => setText(phrases.children[index], text));
+      else wanted.forEach((text, index) => void setText(phrases.children[index], text));
       setText(crowd, count(view.participants ?? 0));
       setText(capacity, view.capacity ? `of ${count(view.capacity)}` : "");
       setText(times, view.starts_at && view.ends_at ? timeRange(view.starts_at, view.ends_at) : "");

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from serve_app.gateway.fast_path import GatewayHttp
-from serve_app.gateway.http_connection import MAX_QUEUED
 from serve_app.gateway.server import uvicorn_config
+from serve_app.http.connection_bounds import MAX_QUEUED
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.memory_transport import HIGH_WATER_BYTES, READ_BYTES, Faults, MemoryTransport
 

@@ -73,14 +73,11 @@ def test_unknown_tournaments(door, wrong):
 
 
 def test_ten_megabytes(door, tournament):
-    try:
-        answer = door.post(
-            f"/v1/tournaments/{tournament}/scores",
-            content=b"x" * 10_000_000,
-            headers={"content-type": "application/json"},
-        )
-    except httpx2.WriteError:
-        return  # refused before all of it was sent, and the connection closed: the answer may be lost with it
+    answer = door.post(
+        f"/v1/tournaments/{tournament}/scores",
+        content=b"x" * 10_000_000,
+        headers={"content-type": "application/json"},
+    )
     assert answer.status_code == 413
 
 

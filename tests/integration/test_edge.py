@@ -2,13 +2,116 @@
 
 from __future__ import annotations
 
+import socket
 import stat
+import threading
+import time
 
 import grpc
+import httpx2
 import psutil
 import pytest
 
+from tests.integration.conftest import create, problem
 from tests.support.running import RunningPalio
+
+
+def raw(palio: RunningPalio, request: bytes) -> bytes:
+    """All that the api answers to these bytes."""
+    with socket.create_connection(("127.0.0.1", palio.port), timeout=60) as client:
+        client.sendall(request)
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    return answer
+
+
+def test_a_head_that_is_too_large_is_refused(palio: RunningPalio) -> None:
+    answer = raw(palio, b"GET /v1 HTTP/1.1\r\nHost: a\r\n" + b"X-Long: " + b"x" * 40_000 + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 10000000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_is_too_large_is_answered_so_that_a_client_can_read_it(palio: RunningPalio, head: bytes) -> None:
+    start = b"POST /v1/tournaments HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + b"\r\n\r\n"
+    piece = b"x" * 100_000
+    body = b"%x\r\n%b\r\n" % (len(piece), piece) * 100 if b"chunked" in head else piece * 100
+    for _ in range(5):
+        answer = raw(palio, start + body)
+        assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert b'"code":"too_large"' in answer
+
+
+@pytest.mark.parametrize("path", ["/-/routes", "/-/healthz", "/-/x"])
+def test_serves_own_pages_are_nobodys_business(palio: RunningPalio, path: str) -> None:
+    assert problem(httpx2.get(palio.url + path)) == (404, "not_found")
+
+
+def test_no_live_sockets_at_the_api(palio: RunningPalio) -> None:
+    answer = raw(
+        palio,
+        b"GET /v1/live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"application/problem+json" in answer
+
+
+class Asking(threading.Thread):
+    """Asks the api for its list without pause; `answers` are each different status, code and media type, `refused` connections."""
+
+    def __init__(self, palio: RunningPalio) -> None:
+        super().__init__(daemon=True)
+        self._url = f"{palio.url}/v1/tournaments"
+        self._over = threading.Event()
+        self.answers: set[tuple[int, str]] = set()
+        self.refused = 0
+        self.start()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            try:
+                answer = httpx2.get(self._url, timeout=60)
+            except httpx2.ConnectError:
+                self.refused += 1
+            else:
+                self.answers.add((200, "") if answer.status_code == 200 else problem(answer))
+            time.sleep(0.02)
+
+    def stop(self) -> set[tuple[int, str]]:
+        self._over.set()
+        self.join(60)
+        assert not self.is_alive()
+        return self.answers
+
+
+def test_while_the_api_starts_it_says_so(stage: RunningPalio) -> None:
+    stage.kill()
+    asking = Asking(stage)
+    stage.start()
+    answers = asking.stop()
+    assert asking.refused
+    assert (503, "starting") in answers
+    assert answers <= {(200, ""), (503, "starting"), (503, "unavailable")}
+
+
+def test_while_the_api_is_replaced_it_says_so(stage: RunningPalio) -> None:
+    with stage.client() as api:
+        create(api)
+    asking = Asking(stage)
+    time.sleep(0.5)
+    for _ in range(2):
+        stage.kill_actors("ray::ServeReplica:api")
+        time.sleep(1)
+        deadline = time.monotonic() + 120
+        while not stage.well():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    answers = asking.stop()
+    assert not asking.refused
+    assert answers <= {(200, ""), (503, "unavailable"), (503, "starting")}
 
 
 def test_the_data_directory_is_its_owners_alone(palio: RunningPalio) -> None:

@@ -91,10 +91,11 @@ class RunningPalio:
 
     def _read(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.output.append(line)
-            if line.strip() == "palio: ready":
-                ready.set()
+        with process.stdout:
+            for line in process.stdout:
+                self.output.append(line)
+                if line.strip() == "palio: ready":
+                    ready.set()
         ready.set()  # it has ended
 
     def said(self, line: str) -> bool:

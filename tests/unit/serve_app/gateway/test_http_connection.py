@@ -16,7 +16,8 @@ import httpx2
 import pytest
 import uvloop
 
-from serve_app.gateway.http_connection import LINGER_S, MAX_HEADERS, MAX_QUEUED, GatewayConnection
+from serve_app.gateway.http_connection import GatewayConnection
+from serve_app.http.connection_bounds import LINGER_S, MAX_HEADERS, MAX_QUEUED
 from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, running_gateway
 
 pytestmark = pytest.mark.filterwarnings(
@@ -152,6 +153,15 @@ async def test_an_announced_body_too_large_is_refused_at_once_and_the_answer_arr
             writer.write(b"x" * 100_000)
             await writer.drain()
         assert json.loads(await reader.read())["code"] == "too_large"
+
+
+async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.gateway.http_connection.MAX_DROPPED_BYTES", 1_000_000)
+    async with running_gateway() as gateway, client(gateway) as (_, writer):
+        writer.write(b"nonsense\r\n\r\n")
+        await until(lambda: any(connection.ended_since_s for connection in connections(gateway)))
+        writer.write(b"x" * 3_000_000)
+        await until(lambda: not connections(gateway))
 
 
 @pytest.mark.parametrize("path", ["/v1/tournaments/1/scores", "/v1/scores", "/v1/tournaments/1/participants/2"])

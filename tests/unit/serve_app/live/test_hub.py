@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from actors.domain.publications import update_frame, updates_channel
+from actors.domain.publications import changed_channel, update_frame, updates_channel
 from serve_app.live.hub import HubLimits
-from storage.ports import Publication
+from storage.ports import AccessQuery, Publication
 from storage.updates.broker import Broker
 from storage.updates.embedded import BrokerUpdates
 from tests.support import inprocess
@@ -353,11 +353,77 @@ async def test_private_tournaments_are_for_members() -> None:
         await member.until_data(tournament, gateway.data(tournament))
         await gateway.hub.sync.check()
         await gateway.leave(tournament, 5)
-        await gateway.hub.sync.check()
         ended = await member.until(lambda m: m.get("type") == "unsubscribed")
         assert ended == {"tournament": tournament, "type": "unsubscribed", "reason": "not_allowed"}
         assert (await member.ask(subscribe=tournament))["error"]["code"] == "tournament_unknown"
         await operator.until_data(tournament, gateway.data(tournament))
+
+
+async def test_a_private_tournament_asks_the_owner_for_each_subscription() -> None:
+    async with running_gateway() as gateway, gateway.client() as first, gateway.client() as second:
+        tournament = await gateway.tournament(visibility="private", players=5)
+        await first.ask(auth=gateway.token(5))
+        await first.watch(tournament)
+        gateway.hub.sync.members_changed = lambda topic, users: None  # type: ignore[method-assign]
+        await gateway.leave(tournament, 5)
+        await second.ask(auth=gateway.token(5))
+        assert (await second.ask(subscribe=tournament))["error"]["code"] == "tournament_unknown"
+        await gateway.hub.sync.check()  # which finds what was not heard of
+        assert (await first.until(lambda m: m.get("type") == "unsubscribed"))["reason"] == "not_allowed"
+
+
+async def test_who_is_removed_while_being_admitted_is_not_kept() -> None:
+    async with running_gateway() as gateway, gateway.client() as member:
+        tournament = await gateway.tournament(visibility="private", players=5)
+        await member.ask(auth=gateway.token(5))
+        answered, released = asyncio.Event(), asyncio.Event()
+        read = gateway.palio.owners.read
+
+        async def slow(tournament_id: int, query: Any) -> Any:
+            answer = await read(tournament_id, query)
+            if isinstance(query, AccessQuery) and not answered.is_set():
+                answered.set()
+                await released.wait()
+            return answer
+
+        gateway.palio.owners.read = slow  # type: ignore[method-assign]
+        await member.send(id=1, subscribe=tournament)
+        await asyncio.wait_for(answered.wait(), WAIT_S)
+        await gateway.leave(tournament, 5)
+        told = await member.receive()
+        assert told["error"]["code"] == "tournament_unknown"
+        released.set()
+        assert (await member.ask(subscribe=tournament))["error"]["code"] == "tournament_unknown"
+
+
+async def test_anyone_may_have_left_when_changes_are_lost() -> None:
+    async with running_gateway() as gateway, gateway.client() as member:
+        tournament = await gateway.tournament(visibility="private", players=5)
+        await member.ask(auth=gateway.token(5))
+        await member.watch(tournament)
+        updates = changed_channel(int(tournament))
+        gateway.hub.feed.unwatch(updates)  # the broker drops it
+        await gateway.leave(tournament, 5)
+        gateway.hub._deliver(Publication(updates, b"", lost=True))
+        assert (await member.until(lambda m: m.get("type") == "unsubscribed"))["reason"] == "not_allowed"
+
+
+@pytest.mark.parametrize("role", ["service", "operator"])
+async def test_signing_in_with_fewer_rights_ends_what_they_gave(role: str) -> None:
+    async with running_gateway() as gateway, gateway.client() as client:
+        public = await gateway.tournament(players=1)
+        theirs, others = [await gateway.tournament(visibility="private", players=n) for n in (5, 1)]
+        await client.ask(auth=gateway.token(5, role))
+        for tournament in (public, theirs, others):
+            await client.watch(tournament)
+        await client.ask(auth=gateway.token(5, role))  # the same again ends nothing
+        assert len(next(iter(gateway.hub.sockets)).subscriptions) == 3
+        assert (await client.ask(auth=gateway.token(5)))["ok"]
+        ended = [m for m in client.seen if m.get("type") == "unsubscribed"]
+        assert [(m["tournament"], m["reason"]) for m in ended] == [(each, "not_allowed") for each in (theirs, others)]
+        assert list(next(iter(gateway.hub.sockets)).subscriptions) == [int(public)]
+        await client.watch(theirs)  # as the member they are
+        assert (await client.ask(subscribe=others))["error"]["code"] == "tournament_unknown"
 
 
 async def test_idle_topics_are_dropped_and_the_number_is_bounded() -> None:

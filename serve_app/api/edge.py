@@ -1,0 +1,93 @@
+"""What Serve's proxy says of itself, in the contract's form: while the api starts, when its replica is gone or has too much to do.
+
+An ASGI middleware around Serve's proxy. Answers of the api itself pass: they are known by the headers that all of them carry. One that
+comes before its request is whole ends with it: the connection would be closed, and with bytes unread the answer be lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve_app.api.security_headers import ALWAYS
+from serve_app.http.cors import CORS_RAW, cross_origin
+from serve_app.http.messages import Response
+from serve_app.http.problems import Problem, problem_response, unavailable
+from serve_app.metrics import REJECTED
+
+SERVES_OWN: Final = "/-/"  # its routes and health, which are nobody's business
+SERVES_REQUESTS: Final = (
+    b"x-request-timeout-seconds",
+    b"x-request-disconnect-disabled",
+)  # with these clients would set its bounds
+_OURS: Final = ALWAYS[0][0]
+
+
+class ApiEdge:
+    """See the module."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith(SERVES_OWN):
+            await _answer(scope, send, Problem(404, "not_found", "there is no such page"))
+            return
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in SERVES_REQUESTS]
+        status, started, whole = 0, False, False
+
+        async def receive_counted() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = whole or not message.get("more_body")  # so a disconnect ends it, too
+            return message
+
+        async def send_ours(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                started = any(name == _OURS for name, _ in message["headers"])
+            if not started:
+                return
+            if message["type"] == "http.response.body" and not message.get("more_body") and not whole:
+                await send({**message, "more_body": True})
+                while not whole:
+                    await receive_counted()
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        await self._app(scope, receive_counted, send_ours)
+        if not started:
+            await _answer(scope, send, problem_of(status, whole=whole))
+
+
+def problem_of(status: int, *, whole: bool) -> Problem:
+    """What an answer of Serve's own means; 0: it gave none. `whole`: the request had arrived."""
+    if status == 404:
+        return unavailable("starting", "the api is starting; try again")
+    if status == 408 and not whole:
+        return Problem(
+            408, "request_timeout", "expected the whole request in less time", headers={"connection": "close"}
+        )
+    if status == 408:
+        return unavailable("unavailable", "not answered in time")
+    if status == 503:
+        return unavailable("unavailable", "too many requests wait")
+    return unavailable("unavailable", "the api's process has ended; another one is being started")
+
+
+async def _answer(scope: Scope, send: Send, problem: Problem) -> None:
+    REJECTED.labels("api", problem.code).inc()
+    response: Response = problem_response(problem)
+    length = str(len(response.body))
+    own = response.headers | {"content-type": response.content_type, "content-length": length}
+    raw: list[tuple[bytes, bytes]] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()]
+    more: Any = (*ALWAYS, *CORS_RAW) if cross_origin(scope["path"]) else ALWAYS
+    headers = [*raw, *(header for header in more if header[0].decode() not in own)]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
