@@ -15,6 +15,7 @@ from uvicorn import config as uvicorn_config
 from cluster.config.settings import PREFIX, Settings, load_settings
 from serve_app.api.connection import ApiConnection, ApiLimits
 from serve_app.http.connection_bounds import allow_connections
+from serve_app.log_limit import limit_server_logs
 
 IMPORT_PATH: Final = f"{__name__}:callback"
 SETTINGS: Final = ("max_api_connections", "max_body_bytes", "max_unread_body_bytes", "request_timeout_s")
@@ -39,4 +40,5 @@ def callback() -> list[Any]:
     uvicorn_config.WS_PROTOCOLS["auto"] = None  # live sockets are at the gateway
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # who a proxy speaks for is decided in one place: PALIO_TRUSTED_PROXIES
     allow_connections(settings.max_api_connections)
+    limit_server_logs()
     return [Middleware(ApiEdge)]

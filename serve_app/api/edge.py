@@ -12,15 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.security_headers import ALWAYS
 from serve_app.http.cors import CORS_RAW, cross_origin
-from serve_app.http.messages import Response
 from serve_app.http.problems import Problem, problem_response, unavailable
 from serve_app.metrics import REJECTED
 
 SERVES_OWN: Final = "/-/"  # its routes and health, which are nobody's business
-SERVES_REQUESTS: Final = (
-    b"x-request-timeout-seconds",
-    b"x-request-disconnect-disabled",
-)  # with these clients would set its bounds
+# Headers by which a request would set its own time limit, or go on without its client.
+SERVES_HEADERS: Final = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled")
 _OURS: Final = ALWAYS[0][0]
 
 
@@ -35,35 +32,42 @@ class ApiEdge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith(SERVES_OWN):
-            await _answer(scope, send, Problem(404, "not_found", "there is no such page"))
-            return
-        scope["headers"] = [header for header in scope["headers"] if header[0] not in SERVES_REQUESTS]
-        status, started, whole = 0, False, False
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in SERVES_HEADERS]
+        status, started, whole, gone = 0, False, False, False
 
-        async def receive_counted() -> Message:
-            nonlocal whole
+        async def receive_noted() -> Message:
+            nonlocal whole, gone
             message = await receive()
-            whole = whole or not message.get("more_body")  # so a disconnect ends it, too
+            gone = gone or message["type"] == "http.disconnect"
+            whole = whole or gone or not message.get("more_body")
             return message
+
+        async def send_whole(message: Message) -> None:
+            """Send; the end of the answer only once the request has ended."""
+            if message["type"] == "http.response.body" and not message.get("more_body") and not whole:
+                await send({**message, "more_body": True})
+                while not whole:
+                    await receive_noted()
+                message = {"type": "http.response.body"}
+            await send(message)
 
         async def send_ours(message: Message) -> None:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status = message["status"]
                 started = any(name == _OURS for name, _ in message["headers"])
-            if not started:
-                return
-            if message["type"] == "http.response.body" and not message.get("more_body") and not whole:
-                await send({**message, "more_body": True})
-                while not whole:
-                    await receive_counted()
-                message = {"type": "http.response.body"}
-            await send(message)
+            if started:
+                await send_whole(message)
 
-        await self._app(scope, receive_counted, send_ours)
-        if not started:
-            await _answer(scope, send, problem_of(status, whole=whole))
+        if scope["path"].startswith(SERVES_OWN):
+            problem = Problem(404, "not_found", "there is no such page")
+        else:
+            await self._app(scope, receive_noted, send_ours)
+            if started or gone:
+                return
+            problem = problem_of(status, whole=whole)
+        for message in _messages(scope, problem):
+            await send_whole(message)
 
 
 def problem_of(status: int, *, whole: bool) -> Problem:
@@ -81,13 +85,17 @@ def problem_of(status: int, *, whole: bool) -> Problem:
     return unavailable("unavailable", "the api's process has ended; another one is being started")
 
 
-async def _answer(scope: Scope, send: Send, problem: Problem) -> None:
+def _messages(scope: Scope, problem: Problem) -> list[Message]:
     REJECTED.labels("api", problem.code).inc()
-    response: Response = problem_response(problem)
+    response = problem_response(problem)
     length = str(len(response.body))
     own = response.headers | {"content-type": response.content_type, "content-length": length}
-    raw: list[tuple[bytes, bytes]] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()]
     more: Any = (*ALWAYS, *CORS_RAW) if cross_origin(scope["path"]) else ALWAYS
-    headers = [*raw, *(header for header in more if header[0].decode() not in own)]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    headers = [
+        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()),
+        *(header for header in more if header[0].decode() not in own),
+    ]
+    return [
+        {"type": "http.response.start", "status": response.status, "headers": headers},
+        {"type": "http.response.body", "body": response.body},
+    ]

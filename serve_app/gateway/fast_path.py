@@ -67,35 +67,38 @@ class GatewayHttp(GatewayConnection):
         submitted.offsets.add_done_callback(lambda _: self._answer_submitted(exchange, submitted))
 
     def _answer_submitted(self, exchange: Exchange, submitted: Submitted) -> None:
+        self.tasks.discard(submitted.offsets)
         self._respond(exchange, self.gateway.handlers.submitted(submitted))
 
     def _view(self, exchange: Exchange, tournament: str, client: str) -> None:
         """A public view from the cache at once; else by the handler."""
         started_s = time.perf_counter()
         handlers = self.gateway.handlers
-        headers = _wanted(exchange)
-        authorization, principal = headers.get("authorization"), None
+        authorization, principal = exchange.authorization, None
         if authorization is not None:
             principal = handlers.services.authenticator.peek(authorization)
         known = authorization is None or principal is not None
         entry = handlers.reads.cached_view(tournament, time.monotonic()) if known else None
         if entry is None:
-            self._run(exchange, handlers.view(Request("GET", headers, {}, {"tournament": tournament}, b"", client)))
+            request = Request("GET", _wanted(exchange), {}, {"tournament": tournament}, b"", client)
+            self._run(exchange, handlers.view(request))
             return
         try:
             handlers.services.limiter.check(principal, client)
         except Problem as problem:
             self._respond(exchange, handlers.error_response(problem, "gateway"))
             return
-        if "if-none-match" in headers:
-            request = Request("GET", headers)
+        if b"if-none-match" in exchange.headers:
+            request = Request("GET", _wanted(exchange))
             self._respond(exchange, reply_response(request, entry.reply, max_age_s=MAX_AGE_S))
         else:
             self.answer(exchange, STATUS_LINE[200], entry.wire or wire(entry))
         _view_seconds.observe(time.perf_counter() - started_s)
 
     def _run(self, exchange: Exchange, response: Awaitable[Response]) -> None:
-        self._await(exchange, self.loop.create_task(self._answer_when_there(exchange, response)))
+        answer = self.loop.create_task(self._answer_when_there(exchange, response))
+        answer.add_done_callback(self.tasks.discard)
+        self._await(exchange, answer)
 
     async def _answer_when_there(self, exchange: Exchange, response: Awaitable[Response]) -> None:
         try:
@@ -105,11 +108,10 @@ class GatewayHttp(GatewayConnection):
         self._respond(exchange, answer)
 
     def _await(self, exchange: Exchange, answer: asyncio.Future[Any]) -> None:
-        """Let `expire`, and the server when its time to stop is over, cancel it: the client is told either way."""
+        """Let `expire`, and the server when its time to stop is over, cancel it while it is in `tasks`: the client is told either way."""
         self.answering_since_s = self.loop.time()
         exchange.answer = answer
         self.tasks.add(answer)  # type: ignore[arg-type]  # all that the server does with them is to cancel
-        answer.add_done_callback(self.tasks.discard)
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
         try:

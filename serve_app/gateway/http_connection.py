@@ -32,11 +32,13 @@ from serve_app.http.connection_bounds import (
     not_whole_in_time,
     too_many_wait,
 )
-from serve_app.http.headers import combined
+from serve_app.http.headers import add_header
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem, unavailable
+from serve_app.security.client_address import FORWARDED_FOR
 
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
+CLOSE: Final = b"connection: close\r\n"
 
 
 class GatewayConnection(HttpToolsProtocol):
@@ -58,6 +60,8 @@ class GatewayConnection(HttpToolsProtocol):
         self.verifying = False  # whether that body is wanted depends on its token
         self.small_body_bytes = self.body_limit_bytes = body_limit(self.limits, 0, None)
         self.unread_bytes = 0  # of bodies, as counted for the process
+        self.peer = ""  # whose requests these are, unless a proxy says otherwise
+        self.named: dict[bytes, bytes] = {}  # the headers of the request that arrives
         self.head_bytes = 0
         self.head_complete = False
         self.taking = True  # whether what arrives is read
@@ -84,6 +88,8 @@ class GatewayConnection(HttpToolsProtocol):
 
     def client_of(self, exchange: Exchange) -> str:
         """Whose request it is, for limits by address."""
+        if FORWARDED_FOR not in exchange.headers:
+            return self.peer
         return self.gateway.handlers.services.proxies.client(self.client, exchange.headers.items())
 
     # From the transport
@@ -91,6 +97,7 @@ class GatewayConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
+        self.peer = self.gateway.handlers.services.proxies.client(self.client, ())
         self.waiting_since_s = self.loop.time()
         if len(self.connections) > self.limits.max_sockets + HTTP_CONNECTIONS:
             self._refuse(unavailable("unavailable", "too many connections", 5))
@@ -174,7 +181,7 @@ class GatewayConnection(HttpToolsProtocol):
         if not self.taking:
             return
         self.url = b""
-        self.headers = []
+        self.named = {}
         self.head_bytes = 0
         self.head_complete = False
         self.idle_since_s = 0.0
@@ -184,33 +191,50 @@ class GatewayConnection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
-        if self._count_head(len(url)):
+        if self.taking:
             self.url += url
+            self.head_bytes += len(url)
+            if self.head_bytes > MAX_HEAD_BYTES:
+                self._refuse(head_too_large())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One of its headers, or a trailer behind its body: those are counted, and tell nothing."""
-        if self._count_head(len(name) + len(value) + 4) and not self.head_complete:
-            self.headers.append((name.lower(), value))
+        if not self.taking:
+            return
+        headers = self.named
+        self.head_bytes = head_bytes = self.head_bytes + len(name) + len(value) + 4
+        if head_bytes > MAX_HEAD_BYTES or len(headers) >= MAX_HEADERS:
+            self._refuse(head_too_large())
+        elif not self.head_complete:
+            name = name.lower()
+            if name not in headers:
+                headers[name] = value
+            else:
+                self._repeated(name, value)
+
+    def _repeated(self, name: bytes, value: bytes) -> None:
+        self.head_bytes += MAX_HEAD_BYTES // MAX_HEADERS  # so that they are bounded in number, too
+        try:
+            add_header(self.named, name, value)
+        except Problem as problem:
+            self._refuse(problem)
 
     def on_headers_complete(self) -> None:
         """Its head is whole."""
         if not self.taking:
             return
         self.head_complete = True
-        headers = dict(self.headers)
-        if len(headers) != len(self.headers):
-            try:
-                headers = combined(self.headers)
-            except Problem as problem:
-                self._refuse(problem)
-                return
-        parser = self.parser
+        headers, parser = self.named, self.parser
         upgrade = parser.should_upgrade()
-        if upgrade and self._should_upgrade():
-            self.scope = {"method": parser.get_method().decode("ascii"), "headers": self.headers}  # type: ignore[typeddict-item]
-            return
-        keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive() and not upgrade
-        exchange = Exchange(parser.get_method(), self.url, headers, keep_alive and not self.gateway.hub.draining)
+        if upgrade:
+            self.headers = list(headers.items())
+            if self._should_upgrade():
+                self.scope = {"method": parser.get_method().decode("ascii"), "headers": self.headers}  # type: ignore[typeddict-item]
+                return
+        keep_alive = parser.should_keep_alive() and not (upgrade or self.gateway.hub.draining)
+        if b"connection" in headers and parser.get_http_version() == "1.0":
+            keep_alive = False
+        exchange = Exchange(parser.get_method(), self.url, headers, keep_alive)
         self.receiving = exchange
         self.exchanges.append(exchange)
         self.body_limit_bytes = self.small_body_bytes
@@ -330,7 +354,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.answering_since_s = 0.0
         if not self.exchanges or self.transport.is_closing():
             return
-        self._write(status_line, b"" if exchange.keep_alive else b"connection: close\r\n", rest)
+        self._write(status_line, b"" if exchange.keep_alive else CLOSE, rest)
         self.exchanges.popleft()
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
@@ -371,7 +395,7 @@ class GatewayConnection(HttpToolsProtocol):
 
     def _send_refusal(self, refusal: Response) -> None:
         if not self.transport.is_closing():
-            self._write(STATUS_LINE[refusal.status], b"connection: close\r\n", head_and_body(refusal))
+            self._write(STATUS_LINE[refusal.status], CLOSE, head_and_body(refusal))
             self._end()
 
     def _end(self) -> None:
@@ -405,14 +429,4 @@ class GatewayConnection(HttpToolsProtocol):
         self.scope["headers"] = [header for header in self.headers if header[0] != b"cookie"]
         super().handle_websocket_upgrade()
         # Nothing comes here any more; without these cycles it is freed at once, not when the collector finds it.
-        self.parser = self.scope = self.headers = self.flow = None  # type: ignore[assignment]
-
-    def _count_head(self, size: int) -> bool:
-        """Whether this much more of a head is taken."""
-        if not self.taking:
-            return False
-        self.head_bytes += size
-        if self.head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
-            self._refuse(head_too_large())
-            return False
-        return True
+        self.parser = self.scope = self.headers = self.named = self.flow = None  # type: ignore[assignment]

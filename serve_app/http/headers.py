@@ -28,10 +28,15 @@ def combined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """
     headers: dict[bytes, bytes] = {}
     for name, value in raw:
-        if name not in headers:
-            headers[name] = value
-        elif name in ONLY_ONCE:
-            raise Problem(400, "malformed", f"expected one {name.decode('latin-1')} header, got several")
-        else:
-            headers[name] += b", " + value
+        add_header(headers, name, value)
     return headers
+
+
+def add_header(headers: dict[bytes, bytes], name: bytes, value: bytes) -> None:
+    """One more line for `combined`."""
+    if name not in headers:
+        headers[name] = value
+    elif name in ONLY_ONCE:
+        raise Problem(400, "malformed", f"expected one {name.decode('latin-1')} header, got several")
+    else:
+        headers[name] += b", " + value

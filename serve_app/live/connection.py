@@ -194,8 +194,10 @@ class LiveConnection(WebSocketsSansIOProtocol):
 
     def _take_turn(self) -> None:
         self._turn = None
-        if self._may_parse():
+        if self._may_parse() and not self._allowance.wait_s(self.loop.time()):  # timers may come a little early
             self._parse()
+        else:
+            self._go_on()
 
     def _parse(self) -> None:
         """Parse a slice."""
@@ -207,7 +209,9 @@ class LiveConnection(WebSocketsSansIOProtocol):
         if self.conn.parser_exc is not None:
             self._fail()
         elif not self._deaf:
-            self._write(b"".join(self.conn.data_to_send()))  # answers to pings
+            answers = b"".join(self.conn.data_to_send())  # to pings
+            if not self.close_sent:
+                self._write(answers)
         self._go_on()
 
     def _take(self, frame: Frame) -> None:
@@ -264,9 +268,11 @@ class LiveConnection(WebSocketsSansIOProtocol):
         if self._turn is not None:
             self._turn.cancel()
         self._deaf = True
-        # What it leaves goes at once, not when the collector finds it: the parser holds what it belongs to.
-        self.session = None
+        self._unparsed = memoryview(b"")
+        # What it leaves goes at once, not when the collector finds it: the parser and its exceptions hold what they belong to.
         self.conn.parser.close()
+        for error in (self.conn.handshake_exc, self.conn.parser_exc):
+            _forget_frames(error)
 
     # The end
 
@@ -325,7 +331,8 @@ class LiveConnection(WebSocketsSansIOProtocol):
 
     def _leave(self) -> None:
         if self.session is not None:
-            self.session.leave()
+            session, self.session = self.session, None
+            session.leave()
 
     def _end_within(self, seconds: float) -> None:
         self.close_sent = True
@@ -338,3 +345,10 @@ class LiveConnection(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(seconds, self.transport.abort)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """The library keeps exceptions whose tracebacks hold what keeps them."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -45,6 +45,7 @@ class LiveSession:
         "_authenticator",
         "_connection",
         "_expiry",
+        "_gone",
         "_hub",
         "_max_subscriptions",
         "address",
@@ -64,6 +65,7 @@ class LiveSession:
         self._authenticator = authenticator
         self._max_subscriptions = max_subscriptions
         self._expiry: asyncio.TimerHandle | None = None
+        self._gone = False
         self.address = address
         self.write: Write = connection.transport.write
         self.paused = False
@@ -80,6 +82,8 @@ class LiveSession:
                 return
             if self.paused:
                 await self._connection.writable.wait()
+            if self._gone:
+                return  # what it asks for now would never be given back
             if message["text"] is None:
                 self._refuse(None, BINARY_FRAME, "expected text frames, got a binary one")
             else:
@@ -100,6 +104,7 @@ class LiveSession:
 
     def leave(self) -> None:
         """Nothing may be written any more."""
+        self._gone = True
         self._hub.leave(self)
         if self._expiry is not None:
             self._expiry.cancel()
@@ -153,6 +158,8 @@ class LiveSession:
         except Problem as problem:
             code = UNAUTHORIZED if problem.status == 401 else problem.code
             raise MessageError(code, problem.detail, message.id) from None
+        if self._gone:
+            return
         if self.user is not None and self.user != principal.user_id:
             self._hub.sign_out(self, "other_user")
         self.principal = principal

@@ -36,14 +36,14 @@ class Buckets:
 
     def take(self, key: str) -> float:
         """Take one request; 0.0, or the seconds to wait for the next one."""
-        now_s = self._monotonic_s()
-        full_at_s = max(self._full_at_s.get(key, now_s), now_s)
-        wait_s = full_at_s - self._tolerance_s - now_s
-        self._full_at_s[key] = full_at_s if wait_s > 0 else full_at_s + self._interval_s
-        self._full_at_s.move_to_end(key)
-        if len(self._full_at_s) > self._max_keys:
-            self._full_at_s.popitem(last=False)
-        return max(wait_s, 0.0)
+        now_s, kept = self._monotonic_s(), self._full_at_s
+        full_at_s = max(kept.get(key, now_s), now_s)
+        wait_s = full_at_s - now_s - self._tolerance_s
+        kept[key] = full_at_s if wait_s > 0 else full_at_s + self._interval_s
+        kept.move_to_end(key)
+        if len(kept) > self._max_keys:
+            kept.popitem(last=False)
+        return wait_s if wait_s > 0 else 0.0
 
 
 class Limiter:

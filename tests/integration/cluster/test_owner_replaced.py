@@ -17,6 +17,7 @@ import pytest
 import redis
 from prometheus_client.mmap_dict import MmapedDict
 
+from actors.domain.delivery import ControlItem
 from actors.domain.messages import Claim, Tick
 from actors.domain.values import partition_of
 from cluster.config.settings import Settings
@@ -191,7 +192,9 @@ def offsets_of(settings: Settings, tournament: str, kind: type) -> list[int]:
     return [
         each.item.offset
         for each in records
-        if isinstance(each.message, kind) and each.item.tournament_id == int(tournament)
+        if isinstance(each.item, ControlItem)
+        and isinstance(each.item.message, kind)
+        and each.item.tournament_id == int(tournament)
     ]
 
 

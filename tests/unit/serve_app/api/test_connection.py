@@ -16,6 +16,7 @@ import uvicorn
 from serve_app.api.connection import ApiConnection, ApiLimits
 from serve_app.api.edge import ApiEdge
 from serve_app.http.connection_bounds import MAX_HEAD_BYTES, MAX_HEADERS, MAX_QUEUED
+from serve_app.metrics import REJECTED
 
 WAIT_S = 20.0  # for what must come; tests fail by it, never pass by it
 OURS = (b"x-content-type-options", b"nosniff")
@@ -226,13 +227,25 @@ async def test_an_answer_is_sent_whatever_follows_its_request() -> None:
         writer.close()
 
 
-@pytest.mark.parametrize("pieces", [1, 100])
-async def test_an_answer_before_the_body_is_whole_can_be_read_by_who_sends_it_first(pieces: int) -> None:
+@pytest.mark.parametrize(("path", "status"), [("/early", b"200"), ("/-/routes", b"404")])
+async def test_an_answer_before_the_body_is_whole_can_be_read_by_who_sends_it_first(path: str, status: bytes) -> None:
     async with running() as api:
-        size = 10_000 * pieces
-        answer = await api.ask(request("/early", b"x" * size, b"Connection: close"))
-        assert answer.startswith(b"HTTP/1.1 200")
+        answer = await api.ask(request(path, b"x" * 1_000_000, b"Connection: close"))
+        assert answer.startswith(b"HTTP/1.1 " + status)
         assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_who_is_gone_is_answered_nothing() -> None:
+    async with running() as api:
+        before = REJECTED.labels("api", "unavailable")._value.get()
+        _, writer = await api.open()
+        writer.write(request("/", b"x" * 1000)[:-500])
+        while not api.upstream.begun:
+            await asyncio.sleep(0.01)
+        writer.close()
+        while api.server.server_state.tasks:
+            await asyncio.sleep(0.01)
+        assert REJECTED.labels("api", "unavailable")._value.get() == before
 
 
 async def test_an_answer_does_not_wait_for_the_body() -> None:

@@ -157,6 +157,7 @@ async def test_an_announced_body_too_large_is_refused_at_once_and_the_answer_arr
 
 async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve_app.gateway.http_connection.MAX_DROPPED_BYTES", 1_000_000)
+    monkeypatch.setattr("serve_app.gateway.http_connection.LINGER_S", 1000)
     async with running_gateway() as gateway, client(gateway) as (_, writer):
         writer.write(b"nonsense\r\n\r\n")
         await until(lambda: any(connection.ended_since_s for connection in connections(gateway)))
@@ -246,6 +247,7 @@ async def test_bodies_of_all_connections_together_are_bounded() -> None:
         (b"POST /v1/scores HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"POST /v1/scores HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", 413),
         (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 2 * MAX_HEADERS, 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"a%d: b\r\n" % n for n in range(2 * MAX_HEADERS)), 431),
         (b"GET /v1/tournaments/1 HTTP/1.1\r\nAuthorization: a\r\nauthorization: b\r\n\r\n", 400),
         (HANDSHAKE, 400),
         (b"GET /healthz HTTP/1.1\r\n", 0),

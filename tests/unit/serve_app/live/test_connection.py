@@ -190,7 +190,9 @@ async def test_no_more_sockets_of_an_address_than_allowed() -> None:
             await third.ask(unsubscribe="1")
 
 
-@pytest.mark.parametrize("ends", ["client", "client abruptly", "server", "flood", "refused"])
+@pytest.mark.parametrize(
+    "ends", ["client", "client abruptly", "server", "flood", "refused", "no handshake", "no frame"]
+)
 async def test_a_closed_connection_leaves_no_cycle(gateway: Gateway, ends: str) -> None:
     tournament = await gateway.tournament(players=1)
     made: list[weakref.ref[Any]] = []
@@ -221,12 +223,21 @@ async def _converse(gateway: Gateway, tournament: str, ends: str) -> None:
             async with gateway.client(subprotocols=["graphql-ws"]):
                 pass
         return
+    if ends == "no handshake":
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+        writer.write(HANDSHAKE.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"))
+        await reader.read()
+        writer.close()
+        return
     async with gateway.client() as client:
         await client.ask(auth=gateway.token(1))
         await client.watch(tournament, me=True)
         await gateway.score(tournament, 1, 5)
         if ends == "client abruptly":
             client.socket.transport.abort()
+        elif ends == "no frame":
+            client.socket.transport.write(b"\x83\x80\x00\x00\x00\x00")
+            await client.socket.wait_closed()
         elif ends == "server":
             await gateway.hub.drain(0)
             gateway.hub.draining = False
