@@ -10,12 +10,15 @@ class FrontConfig:
     """Limits, timeouts, addresses and keys of one process of the front. Units are last in the names.
 
     `replica_id` is unique to this process for its lifetime: owners answer on its channel. `jwt_secret` is for HS256, `jwt_jwks` (a
-    path or an URL) for the others. `gateway_url` and `live_url` are what clients are told.
+    path or an URL) for the others. `gateway_url` and `live_url` are what clients are told; `listen_host` and `listen_ports`
+    are where the api and the gateway listen.
     """
 
     version: str = "0"
     replica_id: str = "front"
     demo: bool = False
+    listen_host: str = "127.0.0.1"
+    listen_ports: tuple[int, int] = (8000, 8001)
     gateway_url: str = "http://127.0.0.1:8001"
     live_url: str = "ws://127.0.0.1:8001/v1/live"
 
@@ -36,6 +39,7 @@ class FrontConfig:
     anonymous_burst: int = 100
     rate_limit_entries: int = 100_000
     trusted_proxies: str = ""
+    cors_origins: str = ""
 
     # How much
     max_body_bytes: int = 1024 * 1024
@@ -52,6 +56,7 @@ class FrontConfig:
     max_wait_s: float = 10
     command_wait_s: float = 5
     append_timeout_s: float = 5
+    max_clock_ahead_s: float = 60
     request_timeout_s: float = 30
     socket_idle_timeout_s: float = 60
     drain_timeout_s: float = 10

@@ -74,6 +74,12 @@ CLOSED_PARTITIONS: Final = Gauge(
     multiprocess_mode="livemax",
 )
 
+CLOCK_AHEAD_SECONDS: Final = Gauge(
+    "palio_log_clock_ahead_seconds",
+    "How far the score log's clock, by which tournaments start and end, is ahead of the wall clock.",
+    multiprocess_mode="livemax",
+)
+
 DROPPED_POINTS: Final = Counter("palio_dropped_points_total", "Points of the metric series that were lost.")
 
 

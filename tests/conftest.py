@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.running import NO_LIMITS, RunningPalio
+from tests.support.small_disk import small_disk
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,10 @@ def palio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPalio]:
     print(f"palio: ready in {running.started_in_s:.1f} s")
     yield running
     assert running.stop() == 0, "".join(running.output)
+
+
+@pytest.fixture(name="small_disk")
+def _small_disk() -> Iterator[Path]:
+    """A file system of 4 MB."""
+    with small_disk(4) as mounted:
+        yield mounted

@@ -109,8 +109,10 @@ class Ingest:
         answers = await asyncio.gather(*map(self.placement.load, asked), return_exceptions=True)
         for partition, answer in zip(asked, answers, strict=True):
             if answer is None:
-                self.unread.discard(partition)
-                self._known[partition] = committed.get(partition, -1)
+                if partition in self.unread:
+                    self.unread.discard(partition)
+                    self._known[partition] = committed.get(partition, -1)
+                # else it became known, and may be read by now, while this was asked
             elif not isinstance(answer, Exception):
                 raise answer
         if self.unread:

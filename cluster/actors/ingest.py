@@ -13,6 +13,7 @@ from actors.ingest.parse import Parser
 from cluster.actors.handles import Handles
 from cluster.actors.metrics import IngestMetrics
 from cluster.actors.process import Background, settle
+from cluster.actors.reports import IngestReport, ingest_report
 from cluster.config.settings import Settings
 from cluster.startup.ports import DIRECTOR, clock_ms, open_log, set_up_logging, signer_of
 from storage.ports import LogError
@@ -53,6 +54,7 @@ class IngestActor:
         partitions: Mapping[int, str],
     ) -> None:
         set_up_logging(settings)
+        self._name = name
         self._handles = Handles()
         self._log = open_log(settings)
         self._background = Background()
@@ -78,9 +80,9 @@ class IngestActor:
         """True once it runs."""
         return True
 
-    async def lag(self) -> dict[int, int]:
-        """Offsets that the slowest scope of each partition is behind what was read."""
-        return self._ingest.progress.lag_records()
+    async def report(self, ends: Mapping[int, int]) -> IngestReport:
+        """How far its partitions are; `ends` are the log's last offsets."""
+        return ingest_report(self._name, self._ingest, ends)
 
     async def stop(self) -> None:
         """Stop reading; what is not delivered stays in the log."""

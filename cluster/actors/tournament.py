@@ -14,6 +14,7 @@ from actors.owner.read_copies import ReadCopies
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
 from cluster.actors.process import Background, end_process, settle
+from cluster.actors.reports import OwnerReport, owner_report, starting_report
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings
 from cluster.startup.ports import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
@@ -136,6 +137,12 @@ class TournamentActor:
         """See OwnerReads.positions."""
         await self._started
         return await self._reads.positions(wanted)
+
+    async def report(self) -> OwnerReport:
+        """What it holds and how far it is, also while it starts."""
+        if self._started.done():
+            return owner_report(self._owner, clock_ms())
+        return starting_report(self._name)
 
     async def stop(self) -> None:
         """A last checkpoint; the process ends by the launcher."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class ServerSettings(BaseSettings):
     """See the module. Durations end in `_s`."""
 
-    # The score log on Kafka
     kafka_bootstrap_servers: str | None = Field(
         None, min_length=1, description="Kafka's addresses, `host:port,host:port`; without them the log is SQLite."
     )
@@ -45,7 +44,6 @@ class ServerSettings(BaseSettings):
     kafka_cert_file: str | None = Field(None, description="PEM file of the certificate that Palio shows Kafka.")
     kafka_key_file: str | None = Field(None, description="PEM file of its key; without it, in the certificate's file.")
 
-    # Snapshots and records on MySQL
     mysql_shards: str | None = Field(
         None,
         min_length=1,
@@ -59,11 +57,10 @@ class ServerSettings(BaseSettings):
     mysql_cert_file: str | None = Field(None, description="PEM file of the certificate that Palio shows MySQL.")
     mysql_key_file: str | None = Field(None, description="PEM file of its key; without it, in the certificate's file.")
 
-    # Readable copies and updates on Redis
     redis_urls: str | None = Field(
         None,
         min_length=1,
-        description="Redis, `redis://host:port,...` (rediss: TLS); without it copies are snapshots and updates go through an actor.",
+        description="Redis, `redis://host:port,...` (rediss: TLS); without it the read model is snapshots, and updates go through an actor.",
     )
     redis_cluster: bool = Field(False, description="Whether it is a Redis Cluster (cluster-node-timeout 1500 at most).")
     redis_user: str | None = Field(None, description="Palio's user at Redis.")
@@ -71,11 +68,8 @@ class ServerSettings(BaseSettings):
     redis_ca_file: str | None = Field(None, description="PEM file of the authorities that Redis's certificates are of.")
     redis_cert_file: str | None = Field(None, description="PEM file of the certificate that Palio shows Redis.")
     redis_key_file: str | None = Field(None, description="PEM file of its key; without it, in the certificate's file.")
-    redis_expire_after_end_s: float = Field(
-        3600, ge=1, description="How long Redis keeps the copy of a tournament that is over."
-    )
+    redis_expire_after_end_s: float = Field(3600, ge=1, description="How long Redis keeps a tournament that is over.")
 
-    # Metric series to InfluxDB
     influx_url: str | None = Field(
         None, min_length=1, description="InfluxDB, `http://host:port`; without it the series are Parquet files."
     )

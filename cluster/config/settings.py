@@ -18,6 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from cluster.config.servers import ServerSettings
 from cluster.errors import SettingsError
+from serve_app.http.cors import Cors
 from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
@@ -30,6 +31,20 @@ _TYPE_NAMES: Final[list[tuple[object, str]]] = [
     (float, "number"),
 ]
 PROJECT_DIR: Final = Path(__file__).resolve().parents[2]
+TOPICS: Final = {  # by the first setting of each; the others follow it
+    "PALIO_HOST": "Where Palio listens and keeps its data",
+    "PALIO_PARTITIONS": "Processes",
+    "PALIO_PUBLISH_INTERVAL_MS": "Owners of tournaments",
+    "PALIO_LOG_WINDOW_MS": "The score log and ingest",
+    "PALIO_PLAYER_RATE": "Limits of the api and the gateway",
+    "PALIO_VIEW_CACHE_MS": "Caches",
+    "PALIO_JWT_ALGORITHM": "Tokens and signatures",
+    "PALIO_METRICS_INTERVAL_S": "Metrics",
+    "PALIO_KAFKA_BOOTSTRAP_SERVERS": "Kafka: the score log",
+    "PALIO_MYSQL_SHARDS": "MySQL: snapshots and records",
+    "PALIO_REDIS_URLS": "Redis: read model and live updates",
+    "PALIO_INFLUX_URL": "InfluxDB: metric series",
+}
 
 
 class Settings(ServerSettings):
@@ -39,8 +54,7 @@ class Settings(ServerSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
-    # Where it listens and keeps its data
-    host: str = Field("127.0.0.1", min_length=1, description="Address both doors listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address that the api and the gateway listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the api: REST, the page, /metrics.")
     gateway_port: int = Field(8001, ge=1, le=65535, description="Port of the gateway: live sockets, views, scores.")
     gateway_public_url: str | None = Field(
@@ -59,7 +73,6 @@ class Settings(ServerSettings):
         "WARNING", description="Least severe log line written."
     )
 
-    # Processes
     partitions: int = Field(
         50, ge=1, le=10_000, description="Partitions of the score log; fixed for the life of a data directory."
     )
@@ -82,7 +95,6 @@ class Settings(ServerSettings):
         10_000, ge=1, description="Capacity from which a tournament of placement `auto` gets an actor alone."
     )
 
-    # Owners
     publish_interval_ms: int = Field(
         50, ge=50, le=60_000, description="Least time between two updates of a tournament (50: 20 a second)."
     )
@@ -97,19 +109,22 @@ class Settings(ServerSettings):
         10, gt=0, le=300, description="Wait for an owner to take a delivered range before trying anew."
     )
     owner_call_timeout_s: float = Field(
-        2, gt=0, le=60, description="Wait for an owner's answer before reading a copy instead."
+        2, gt=0, le=60, description="Wait for an owner's answer before the read model answers instead."
     )
 
-    # The score log and ingest
     log_window_ms: float = Field(1, ge=0, le=1000, description="How long a group commit gathers appends.")
     log_max_queued: int = Field(10_000, ge=1, description="Appends waiting in one process; more are refused with 503.")
+    max_clock_ahead_s: float = Field(
+        60,
+        gt=0,
+        description="How far the log's clock may be ahead of the wall clock; beyond it creates get 503 `clock_ahead`.",
+    )
     log_keep_s: float = Field(600, ge=0, description="How long records below every watermark are kept.")
     ingest_batch: int = Field(2000, ge=1, le=100_000, description="Records read from a partition at once.")
     ingest_buffer: int = Field(
         20_000, ge=1, description="Records an ingest actor holds undelivered; then it stops reading."
     )
 
-    # Limits of the doors
     player_rate: float = Field(20, gt=0, description="Requests a second of a player.")
     player_burst: int = Field(40, ge=1, description="Requests of a player at once.")
     service_rate: float = Field(10_000, gt=0, description="Requests a second of a service or an operator.")
@@ -119,6 +134,10 @@ class Settings(ServerSettings):
     trusted_proxies: str = Field(
         "",
         description="Addresses and networks of the proxies in front, `10.0.0.0/8,127.0.0.1`: their X-Forwarded-For says who calls.",
+    )
+    cors_origins: str = Field(
+        "",
+        description="Origins whose pages may call with a token, `https://game.example,https://www.game.example`, or `*`.",
     )
     rate_limit_entries: int = Field(
         100_000, ge=1, description="Callers whose rate is remembered in a process; the least recent is forgotten."
@@ -160,7 +179,6 @@ class Settings(ServerSettings):
         10, ge=0, le=300, description="Time given to open requests and sockets when stopping."
     )
 
-    # Caches
     view_cache_ms: int = Field(
         1000, ge=0, le=1000, description="Age up to which an encoded view is served without asking."
     )
@@ -172,7 +190,6 @@ class Settings(ServerSettings):
         16, ge=1, description="Tournaments loaded from snapshots for reading in a replica."
     )
 
-    # Who calls
     jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = Field(
         "HS256", description="Algorithm of tokens; never taken from the token."
     )
@@ -190,7 +207,6 @@ class Settings(ServerSettings):
     jwt_audience: str = Field("palio", min_length=1, description="Audience every token must name.")
     jwt_cache_entries: int = Field(20_000, ge=1, description="Verified tokens remembered in a process.")
 
-    # Metrics
     metrics_interval_s: float = Field(10, gt=0, description="Time between points of the metric series.")
 
     @field_validator("data_dir", mode="before")
@@ -204,6 +220,12 @@ class Settings(ServerSettings):
     @classmethod
     def _proxies(cls, value: str) -> str:
         TrustedProxies(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        Cors("", (), value)
         return value
 
     @field_validator("gateway_public_url")

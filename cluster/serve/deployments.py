@@ -44,6 +44,8 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
         replica_id=replica_id,
         demo=settings.demo if settings.demo_players is None else settings.demo_players,
         jwt_secret=jwt_secret(settings),
+        listen_host=settings.host,
+        listen_ports=(settings.port, settings.gateway_port),
         gateway_url=gateway,
         live_url=f"ws{gateway.removeprefix('http')}/v1/live",
         **{name: getattr(settings, name) for name in names},

@@ -15,10 +15,12 @@ from uvicorn import config as uvicorn_config
 from cluster.config.settings import PREFIX, Settings, load_settings
 from serve_app.api.connection import ApiConnection, ApiLimits
 from serve_app.http.connection_bounds import allow_connections
+from serve_app.http.cors import Cors
 from serve_app.log_limit import limit_server_logs
 
 IMPORT_PATH: Final = f"{__name__}:callback"
-SETTINGS: Final = ("max_api_connections", "max_body_bytes", "max_unread_body_bytes", "request_timeout_s")
+LIMITS: Final = ("max_api_connections", "max_body_bytes", "max_unread_body_bytes", "request_timeout_s")
+SETTINGS: Final = (*LIMITS, "host", "port", "gateway_port", "cors_origins")
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -34,11 +36,12 @@ def callback() -> list[Any]:
     from serve_app.api.edge import ApiEdge
 
     settings = load_settings()
-    limits = ApiLimits(**{name: getattr(settings, name) for name in SETTINGS})
+    limits = ApiLimits(**{name: getattr(settings, name) for name in LIMITS})
     protocols: dict[str, Any] = uvicorn_config.HTTP_PROTOCOLS  # of strings, or what they name
     protocols["auto"] = functools.partial(ApiConnection, limits=limits)
     uvicorn_config.WS_PROTOCOLS["auto"] = None  # live sockets are at the gateway
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # who a proxy speaks for is decided in one place: PALIO_TRUSTED_PROXIES
     allow_connections(settings.max_api_connections)
     limit_server_logs()
-    return [Middleware(ApiEdge)]
+    cors = Cors(settings.host, (settings.port, settings.gateway_port), settings.cors_origins)
+    return [Middleware(ApiEdge, cors=cors)]

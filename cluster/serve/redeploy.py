@@ -6,22 +6,15 @@ not come up, the old ones stay.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from cluster.config.settings import PREFIX, Settings
 from cluster.errors import StartError
-from cluster.startup.bootstrap import RAY_ADDRESS_FILE
-from cluster.startup.ports import DIRECTOR, NAMESPACE
-from cluster.startup.ray_environment import prepare_ray_environment
+from cluster.running import joined_palio
 from serve_app.config import FrontConfig
 
-ANSWER_S: Final = 30.0
 REPLACED_S: Final = 600.0  # for all replicas of both doors, on a busy machine and with sockets that drain
 REPLICAS: Final = {"api_replicas", "gateway_replicas_min", "gateway_replicas_max"}
 OF_THE_DOORS: Final = REPLICAS | {
@@ -39,25 +32,8 @@ def redeploy(given: Settings) -> None:
 
     Raises StartError: no Palio runs there, `given` sets what only a restart changes, or the new replicas did not come up.
     """
-    address = given.ray_address or embedded_ray(given.data_dir)
-    prepare_ray_environment(given)
-    with _joined(address):
-        _replace(doors_settings(_started_with(), given))
-
-
-def embedded_ray(data_dir: Path) -> str:
-    """The address of the Ray that the Palio on this directory started. Raises StartError when none runs."""
-    try:
-        with (data_dir / "lock").open(encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return (data_dir / RAY_ADDRESS_FILE).read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise StartError(f"cannot read the data directory {data_dir}: {error.strerror or error}") from error
-    raise StartError(f"expected a running Palio on the data directory {data_dir}, found none")
+    with joined_palio(given) as started:
+        _replace(doors_settings(started, given))
 
 
 def doors_settings(started: Settings, given: Settings) -> Settings:
@@ -73,31 +49,6 @@ def doors_settings(started: Settings, given: Settings) -> Settings:
                 f"{PREFIX}{name.upper()}: expected what Palio was started with; it concerns more than the doors, so only a restart changes it"
             )
     return Settings(**({name: getattr(started, name) for name in Settings.model_fields} | changed))
-
-
-@contextlib.contextmanager
-def _joined(address: str) -> Iterator[None]:
-    import ray
-
-    try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises bare exceptions here
-        raise StartError(f"cannot join the Ray at {address}: {error}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _started_with() -> Settings:
-    import ray
-
-    try:
-        director = ray.get_actor(DIRECTOR, NAMESPACE)
-        settings: Settings = ray.get(director.settings.remote(), timeout=ANSWER_S)
-    except (ValueError, ray.exceptions.RayError) as error:
-        raise StartError(f"expected a running Palio on this Ray, found none: {error}") from error
-    return settings
 
 
 def _replace(settings: Settings) -> None:

@@ -21,7 +21,7 @@ from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token as make_token
 from cluster.errors import StartError
 from cluster.serve import proxy
-from cluster.startup.data_check import check_data
+from cluster.startup.data_check import check_data, check_room
 from cluster.startup.ports import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
 from cluster.startup.ray_environment import prepare_ray_environment
 from serve_app.http.connection_bounds import KEEP_ALIVE_S
@@ -72,7 +72,7 @@ class Palio:
 def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     """Start everything and wait until it can serve. `progress(text)` is told what is being done.
 
-    Raises StartError for a port in use, a data directory that is in use, not writable, or made by a newer version.
+    Raises StartError for a port in use, a full disk, a data directory that is in use, not writable, or made by a newer version.
     """
     tell = progress or (lambda _text: None)
     if settings.ray_address is not None and None in (
@@ -85,6 +85,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
         )
     _check_ports(settings)
     os.umask(0o077)  # of Ray's processes, too: the log, the records and the series are for their owner alone
+    check_room(settings.data_dir)
     lock = _lock_data_dir(settings.data_dir)
     try:
         tell("checking the data directory")
@@ -200,7 +201,7 @@ def _start_ray(settings: Settings) -> None:
 
 
 def _note_ray(data_dir: Path) -> None:
-    """Where `cluster.serve.redeploy` finds the Ray of the Palio on this directory."""
+    """Where `cluster.running` finds the Ray of the Palio on this directory."""
     import ray
 
     (data_dir / RAY_ADDRESS_FILE).write_text(f"{ray.get_runtime_context().gcs_address}\n", encoding="ascii")

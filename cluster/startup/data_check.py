@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from actors.director.log_check import LogMismatchError, check_identity, check_log, identity_scope
@@ -13,10 +16,20 @@ from cluster.config.settings import Settings
 from cluster.errors import StartError
 from cluster.startup.ports import open_log, open_records, open_series
 from storage.ports import Checkpoint, Records, RecordsUnavailableError, ScoreLog, StorageError, StorageVersionError
+from storage.records.sql.dialects import check_sqlite
 
 logger = logging.getLogger(__name__)
 
+LEAST_FREE_BYTES: Final = 1 << 20  # with less a start would get stuck half way
 NOTED_AT: Final = 0  # the partition whose records tell which log is followed
+
+
+def check_room(data_dir: Path) -> None:
+    """Raises StartError on a full disk: before anything is written, since what fails then fails late and in many ways."""
+    there = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE_BYTES:
+        raise StartError(f"disk full: {free} bytes are left for the data directory {data_dir}")
 
 
 def check_data(settings: Settings, tell: Callable[[str], None] | None = None) -> str:
@@ -30,7 +43,28 @@ def check_data(settings: Settings, tell: Callable[[str], None] | None = None) ->
     except StorageVersionError as error:
         raise StartError(f"the data was made by a newer Palio ({where}, or the database): {error}") from error
     except (StorageError, LogMismatchError, OSError, ValueError) as error:
+        check_room(where)  # on a full disk even reading fails, in many ways
         raise StartError(f"cannot use the data ({where}, or the servers): {error}") from error
+
+
+async def check_made(settings: Settings) -> None:
+    """For who only looks at the data: raises StorageError unless it is there and of this version; nothing is made or migrated."""
+    kafka = settings.kafka(settings.partitions, settings.log_max_queued, settings.log_window_ms)
+    mysql = settings.mysql()
+    if kafka is not None:
+        from storage.score_log.kafka.topics import check_made as check_topics
+
+        await check_topics(kafka)
+    elif not (settings.data_dir / "log.db").exists():
+        raise StorageError(f"{settings.data_dir}: expected Palio's data, found none")
+    if mysql is None:
+        check_sqlite(settings.data_dir / "records.db")
+        return
+    from storage.records.mysql.engine import check_schema
+
+    for shard in mysql.shards:
+        with contextlib.suppress(RecordsUnavailableError):  # one that is away has replicas, and the others
+            await check_schema(mysql, shard.primary)
 
 
 async def _check(settings: Settings, tell: Callable[[str], None] | None) -> str:
@@ -47,6 +81,7 @@ async def _check(settings: Settings, tell: Callable[[str], None] | None) -> str:
         records = await open_records(settings, tell)
         try:
             await _belong_together(log, records)
+            await log.check_writable()
             return log.identity
         finally:
             await records.close()

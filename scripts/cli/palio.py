@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo against a running Palio, new doors for it, the durable store's shards."""
+"""Palio's command line: tokens, settings, the demo against a running Palio, new doors for it, a look into it, the durable store's shards."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from cluster.config.settings import describe, load_settings
+from cluster.config.settings import TOPICS, describe, load_settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
 from serve_app.security.auth import ROLES
+
+MAX_LIMIT: Final = 10_000  # rows that one look shows
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     token.set_defaults(command=_token)
 
     settings = commands.add_parser("settings", help="list the settings", description="List every setting.")
+    settings.add_argument("--markdown", action="store_true", help="as docs/settings.md has them")
     settings.set_defaults(command=_settings)
 
     demo = commands.add_parser(
@@ -56,6 +60,15 @@ def parser() -> argparse.ArgumentParser:
     _data_option(redeploy)
     redeploy.set_defaults(command=_redeploy)
 
+    _add_inspect(
+        commands.add_parser(
+            "inspect",
+            help="look at a tournament, a scope, the log, dead letters or owners",
+            description="For whoever debugs: what a running Palio holds (found by PALIO_RAY_ADDRESS, or else by its data directory), or what a "
+            "stopped one stored. Changes nothing. The exit status is 1 when a part did not tell.",
+        )
+    )
+
     shards = commands.add_parser(
         "shards",
         help="show the durable store's shards, or move partitions between them",
@@ -75,6 +88,33 @@ def parser() -> argparse.ArgumentParser:
     )
     shards.set_defaults(command=_shards)
     return whole
+
+
+def _add_inspect(inspect: argparse.ArgumentParser) -> None:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    _data_option(common)
+    kinds = inspect.add_subparsers(title="what", required=True, dest="what", metavar="WHAT")
+
+    def kind(name: str, shows: str) -> argparse.ArgumentParser:
+        return kinds.add_parser(name, parents=[common], help=shows, description=f"{shows[0].upper()}{shows[1:]}.")
+
+    tournament = kind("tournament", "a tournament, how far everyone is with it, its effects and its dead letters")
+    tournament.add_argument("tournament", metavar="ID")
+    scope = kind("scope", "who holds a scope, and how far it is")
+    scope.add_argument(
+        "scope", metavar="SCOPE", help="such as partition-7, or tournament-42 for one with an owner of its own"
+    )
+    log = kind("log", "the log, partition by partition; with --partition its records")
+    log.add_argument("--partition", type=int, default=None, metavar="N", help="show this partition's records")
+    log.add_argument(
+        "--after", type=int, default=None, metavar="OFFSET", help="those after this offset (default: the newest)"
+    )
+    log.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many records (default: 20)")
+    letters = kind("dead-letters", "what could not be applied, newest first")
+    letters.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many (default: 20)")
+    kind("owners", "the owners and ingest actors of a running Palio")
+    inspect.set_defaults(command=_inspect)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +140,10 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(_options: argparse.Namespace) -> int:
+def _settings(options: argparse.Namespace) -> int:
+    if options.markdown:
+        print(settings_document(), end="")
+        return 0
     rows = describe(load_settings())
     if sys.stdout.isatty():
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -114,6 +157,28 @@ def _settings(_options: argparse.Namespace) -> int:
         value = f" [set to: {row.value}]" if row.value is not None else ""
         print(f"{row.variable}  {row.type}; default {row.default}{value}  {row.description}")
     return 0
+
+
+def settings_document() -> str:
+    """docs/settings.md: a table for each topic."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read once at the start: `PALIO_SHARDS=2 PALIO_LOG_LEVEL=INFO scripts/run`. An unknown or",
+        "ill-typed one is an error that names it. Durations end in `_S` or `_MS`, sizes in `_BYTES`. This page is made by",
+        "`scripts/palio settings --markdown`; [operations.md](operations.md) says which ones to think about.",
+    ]
+    for row in describe():
+        if row.variable in TOPICS:
+            lines += [
+                "",
+                f"## {TOPICS[row.variable]}",
+                "",
+                "| setting | type | default | meaning |",
+                "|---|---|---|---|",
+            ]
+        lines.append(f"| `{row.variable}` | {row.type} | {row.default} | {row.description} |")
+    return "\n".join(lines) + "\n"
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -142,6 +207,12 @@ def _redeploy(options: argparse.Namespace) -> int:
     return 0
 
 
+def _inspect(options: argparse.Namespace) -> int:
+    from scripts.cli.inspect import inspect
+
+    return inspect(options)
+
+
 def _shards(options: argparse.Namespace) -> int:
     from scripts.cli.shards import migrate, move, options_of, partitions_of, show_shards
 
@@ -158,6 +229,12 @@ def _data_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", type=Path, default=None, metavar="DIR", help="data directory (default: PALIO_DATA_DIR, or var/data)"
     )
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_LIMIT):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_LIMIT}, got {text}")
+    return int(text)
 
 
 def _positive(text: str) -> float:

@@ -26,6 +26,7 @@ from serve_app.http.bodies import UnreadBodies, body_limit
 from serve_app.http.headers import combined
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, problem_response
+from serve_app.http.query import read_query
 from serve_app.metrics import exposition
 from serve_app.services.container import Services
 
@@ -53,7 +54,7 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
         app.add_route(path, _endpoint(methods, handlers, unread), methods=list(methods))
     _add_pages(app, config, document)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, cors=services.cors)
     return app
 
 
@@ -65,12 +66,13 @@ def _endpoint(
         try:
             raw = combined(web.scope["headers"])
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
+            query = read_query(web.scope["query_string"])
             body = b"" if web.method in ("GET", "HEAD") else await _read_body(web, headers, client, handlers, unread)
         except Problem as problem:
             return web_response(handlers.error_response(problem, "api"))
         except ClientDisconnect:
             return WebResponse(status_code=400)  # nobody is there to read it
-        request = Request(web.method, headers, web.query_params, web.path_params, body, client)
+        request = Request(web.method, headers, query, web.path_params, body, client)
         handler = methods["GET" if web.method == "HEAD" else web.method]
         return web_response(await handler(request))
 

@@ -79,7 +79,7 @@ class TournamentPage(Document):
 
 
 class Participation(Document):
-    """How a user takes part; `rank` once the tournament has finished."""
+    """How a user takes part, as of now; `rank` null without a score, or while nobody can tell."""
 
     user_id: str
     name: str | None

@@ -6,12 +6,12 @@ comes before its request is whole ends with it: the connection would be closed, 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.security_headers import ALWAYS
-from serve_app.http.cors import CORS_RAW, cross_origin
+from serve_app.api.security_headers import ALWAYS, completed
+from serve_app.http.cors import Cors
 from serve_app.http.problems import Problem, problem_response, unavailable
 from serve_app.metrics import REJECTED
 
@@ -24,8 +24,9 @@ _OURS: Final = ALWAYS[0][0]
 class ApiEdge:
     """See the module."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, cors: Cors) -> None:
         self._app = app
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -66,8 +67,23 @@ class ApiEdge:
             if started or gone:
                 return
             problem = problem_of(status, whole=whole)
-        for message in _messages(scope, problem):
+        for message in self._messages(scope, problem):
             await send_whole(message)
+
+    def _messages(self, scope: Scope, problem: Problem) -> list[Message]:
+        REJECTED.labels("api", problem.code).inc()
+        response = problem_response(problem)
+        length = str(len(response.body))
+        own = response.headers | {"content-type": response.content_type, "content-length": length}
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()]
+        return [
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": completed(scope, headers, self._cors),
+            },
+            {"type": "http.response.body", "body": response.body},
+        ]
 
 
 def problem_of(status: int, *, whole: bool) -> Problem:
@@ -83,19 +99,3 @@ def problem_of(status: int, *, whole: bool) -> Problem:
     if status == 503:
         return unavailable("unavailable", "too many requests wait")
     return unavailable("unavailable", "the api's process has ended; another one is being started")
-
-
-def _messages(scope: Scope, problem: Problem) -> list[Message]:
-    REJECTED.labels("api", problem.code).inc()
-    response = problem_response(problem)
-    length = str(len(response.body))
-    own = response.headers | {"content-type": response.content_type, "content-length": length}
-    more: Any = (*ALWAYS, *CORS_RAW) if cross_origin(scope["path"]) else ALWAYS
-    headers = [
-        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in own.items()),
-        *(header for header in more if header[0].decode() not in own),
-    ]
-    return [
-        {"type": "http.response.start", "status": response.status, "headers": headers},
-        {"type": "http.response.body", "body": response.body},
-    ]

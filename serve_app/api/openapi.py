@@ -81,7 +81,11 @@ _PARAMETERS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
     "user": ("path", "User id, decimal; `me` is the caller.", {"type": "string", "pattern": "^([1-9][0-9]{0,18}|me)$"}),
     "status": ("query", "Only of this status.", {"enum": ["scheduled", "running", "finished", "cancelled"]}),
     "type": ("query", "Only of this type.", {"enum": ["scheduled", "instant"]}),
-    "q": ("query", "Looked for in names, ignoring case.", {"type": "string", "maxLength": 200}),
+    "q": (
+        "query",
+        "Looked for in names, whatever the case, spaces and encoding of accents.",
+        {"type": "string", "maxLength": 200},
+    ),
     "cursor": ("query", "`next_cursor` of the page before.", {"type": "string"}),
     "limit": ("query", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}),
     "rows": ("query", "How many rows at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response as WebResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.http.cors import CORS_RAW, cross_origin, is_preflight, preflight_response
+from serve_app.http.cors import Cors, is_preflight, shared
 from serve_app.http.messages import Response
 from serve_app.http.problems import unexpected_response
 
@@ -24,30 +24,29 @@ ALWAYS: Final = (
 class SecurityHeaders:
     """ASGI middleware; answers preflights itself."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, cors: Cors) -> None:
         self._app = app
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        shared = cross_origin(scope["path"])
-        if shared and is_preflight(scope["method"], Headers(scope=scope)):
-            await web_response(preflight_response())(scope, receive, send)
-            return
-
         started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                present = {name for name, _ in message["headers"]}
-                more = (*ALWAYS, *CORS_RAW) if shared else ALWAYS
-                message["headers"] = [*message["headers"], *(header for header in more if header[0] not in present)]
+                message["headers"] = completed(scope, message["headers"], self._cors)
             await send(message)
 
+        asked = Headers(scope=scope)
+        if is_preflight(scope["method"], asked) and shared(scope["path"]):
+            allowed = self._cors.preflight(asked["origin"], asked.get("host", ""))
+            await web_response(allowed)(scope, receive, send_with_headers)
+            return
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
@@ -55,6 +54,25 @@ class SecurityHeaders:
                 raise
             unexpected = web_response(unexpected_response(error, scope["path"]))
             await unexpected(scope, receive, send_with_headers)
+
+
+def completed(scope: Scope, headers: list[tuple[bytes, bytes]], cors: Cors) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer to a request, and those that all answers have."""
+    asked, own = Headers(scope=scope), Headers(raw=headers)
+    shared_by = cors.headers(
+        scope["path"],
+        scope["method"],
+        asked.get("origin"),
+        asked.get("host", ""),
+        authorized="authorization" in asked,
+        answer=own,
+    )
+    more = [(name.encode(), value.encode("latin-1")) for name, value in shared_by.items()]
+    return [
+        *(header for header in headers if header[0].decode("latin-1") not in shared_by),
+        *(header for header in ALWAYS if header[0].decode() not in own),
+        *more,
+    ]
 
 
 def web_response(response: Response) -> WebResponse:

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -19,9 +19,10 @@ from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import answer_other_method, handler_names
 from serve_app.http.bodies import UnreadBodies
-from serve_app.http.cors import is_preflight, preflight_response
+from serve_app.http.cors import READING, is_preflight, shared
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
+from serve_app.http.query import read_query
 from serve_app.live.connection import CONNECTION, LiveConnection
 from serve_app.live.hub import Hub
 from serve_app.live.protocol import SUBPROTOCOL
@@ -33,7 +34,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
-MAX_QUERY_FIELDS: Final = 20
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _OFFERS: Final = (
     "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
@@ -70,21 +70,39 @@ class GatewayApp:
         """The answer to a request, whatever it is."""
         method = exchange.method.decode("ascii")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()}
-        if is_preflight(method, headers):
-            return preflight_response()
         try:
             url = httptools.parse_url(exchange.target)
-            methods, path = self._route(unquote((url.path or b"").decode("latin-1")))
+            target = _path_of(url)
+            if is_preflight(method, headers) and shared(target):
+                return self.handlers.services.cors.preflight(headers["origin"], headers.get("host", ""))
+            methods, path = self._route(target)
             handler = methods.get("GET" if method == "HEAD" else method)
             if handler is None:
                 return answer_other_method(method, methods)
-            query = (url.query or b"").decode("latin-1")
-            fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+            fields = read_query(url.query or b"")
         except Problem as problem:
             return self.handlers.error_response(problem, "gateway")
         except (ValueError, httptools.HttpParserInvalidURLError) as error:
             return self.handlers.error_response(Problem(400, "malformed", f"target: {error}"), "gateway")
         return await handler(Request(method, headers, fields, path, bytes(exchange.body), client))
+
+    def share(self, exchange: Exchange, response: Response) -> None:
+        """Let other origins read an answer where they may."""
+        method, origin = exchange.method.decode("ascii"), exchange.headers.get(b"origin")
+        if origin is None and method not in READING:
+            return
+        try:
+            path = _path_of(httptools.parse_url(exchange.target))
+        except httptools.HttpParserInvalidURLError:
+            return
+        response.headers |= self.handlers.services.cors.headers(
+            path,
+            method,
+            None if origin is None else origin.decode("latin-1"),
+            exchange.headers.get(b"host", b"").decode("latin-1"),
+            authorized=b"authorization" in exchange.headers,
+            answer=response.headers,
+        )
 
     def _route(self, path: str) -> tuple[dict[str, Handler], dict[str, str]]:
         """The handlers by method, and the path's parameters. Raises Problem 404."""
@@ -136,3 +154,7 @@ class GatewayApp:
         """Refuse a live handshake: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
         response = self.handlers.error_response(problem, "live")
         connection.refuse(STATUS_LINE[response.status] + b"connection: close\r\n" + head_and_body(response))
+
+
+def _path_of(url: Any) -> str:
+    return unquote((url.path or b"").decode("latin-1"))

@@ -9,13 +9,12 @@ from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
 from serve_app.handlers.reads import MAX_AGE_S
 from serve_app.http.caching import NO_STORE, reply_response
-from serve_app.http.cors import ALLOW_ORIGIN, CORS_HEADERS
+from serve_app.http.cors import FOR_ANYBODY
 from serve_app.http.messages import Request, Response
 from serve_app.services.reads import CachedReply
 
-_CORS: Final = b"".join(f"{name}: {value}\r\n".encode() for name, value in CORS_HEADERS.items())
 _JSON: Final = "application/json"
-_ACCEPTED: Final = _CORS + f"cache-control: {NO_STORE['cache-control']}\r\ncontent-type: {_JSON}\r\n".encode()
+_ACCEPTED: Final = f"cache-control: {NO_STORE['cache-control']}\r\ncontent-type: {_JSON}\r\n".encode()
 
 
 class Exchange:
@@ -47,7 +46,7 @@ def head_and_body(response: Response) -> bytes:
     """The response behind its status line."""
     if response.status == 202 and response.headers == NO_STORE and response.content_type == _JSON:  # an accepted score
         return b"%bcontent-length: %d\r\n\r\n%b" % (_ACCEPTED, len(response.body), response.body)
-    parts = [] if ALLOW_ORIGIN in response.headers else [_CORS]  # a preflight's answer has its own
+    parts: list[bytes] = []
     for name, value in response.headers.items():
         raw = value.encode("latin-1", "replace")
         if HEADER_VALUE_RE.search(raw):
@@ -63,6 +62,7 @@ def head_and_body(response: Response) -> bytes:
 
 def wire(entry: CachedReply) -> bytes:
     """The response of a cached view behind its status line, kept with it."""
-    request = Request("GET", {})
-    entry.wire = head_and_body(reply_response(request, entry.reply, max_age_s=MAX_AGE_S))
+    response = reply_response(Request("GET", {}), entry.reply, max_age_s=MAX_AGE_S)
+    response.headers |= FOR_ANYBODY
+    entry.wire = head_and_body(response)
     return entry.wire

@@ -114,6 +114,7 @@ class GatewayHttp(GatewayConnection):
         self.tasks.add(answer)  # type: ignore[arg-type]  # all that the server does with them is to cancel
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
+        self.gateway.share(exchange, response)
         try:
             rest = head_and_body(response)
         except ValueError as error:

@@ -120,9 +120,12 @@ class GatewayServer:
         interval_s = min(EXPIRE_INTERVAL_S, self.app.config.request_timeout_s / 4)
         while True:
             await asyncio.sleep(interval_s)
-            now_s = loop.time()
-            for connection in self._http_connections():
-                connection.expire(now_s)
+            self._expire(loop.time())
+
+    def _expire(self, now_s: float) -> None:
+        # Not in the loop that sleeps, whose variable would keep the last connection in memory.
+        for connection in self._http_connections():
+            connection.expire(now_s)
 
 
 async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:

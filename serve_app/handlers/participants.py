@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
 import msgspec
 
 from actors.domain.messages import Join, Leave
@@ -19,8 +23,9 @@ from serve_app.http.request_schemas import JoinRequest, read_join
 from serve_app.security.auth import Principal
 from serve_app.services.appends import new_command_id
 from serve_app.services.reads import unknown_tournament
-from storage.ports import ParticipantRow
+from storage.ports import ParticipantRow, TournamentRow
 
+ASKED_AT_ONCE: Final = 16  # owners asked for a page of a user's tournaments
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,7 +70,7 @@ class ParticipantHandlers(TournamentHandlers):
         removed = True if principal.role == "service" else msgspec.UNSET
         message = Leave(command_id=command_id, user_id=str(user_id), removed=removed)
         issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
-        return undecided(issued) if issued.outcome is None else Response(204)
+        return undecided(issued) if issued.outcome is None else Response(204, headers=dict(NO_STORE))
 
     @answered
     async def participant(self, request: Request) -> Response:
@@ -87,7 +92,8 @@ class ParticipantHandlers(TournamentHandlers):
             rows, cursor = await self.services.records.user_tournaments(user_id, request.query.get("cursor"), limit)
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
-        items = [{**tournament_item(row), "participation": _participation(part)} for row, part in rows]
+        parts = await self._standings(rows)
+        items = [{**tournament_item(row), "participation": part} for (row, _), part in zip(rows, parts, strict=True)]
         return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(PERSONAL))
 
     @answered
@@ -95,6 +101,25 @@ class ParticipantHandlers(TournamentHandlers):
         """`GET /v1/users/{user}/prizes`: nothing is given out yet."""
         await self._readable_user(request)
         return Response(200, b'{"items":[],"next_cursor":null}', dict(PERSONAL))
+
+    async def _standings(self, rows: Sequence[tuple[TournamentRow, ParticipantRow]]) -> list[dict[str, object]]:
+        """How a user takes part in each: as of now where it goes on; as stored where it is over or its owner is silent."""
+        gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def standing(row: TournamentRow, part: ParticipantRow) -> dict[str, object]:
+            stored = _participation(part)
+            if row.status in ("finished", "cancelled"):
+                return stored
+            known = self.reads.fresh(row.tournament_id, public=row.visibility == "public")
+            try:
+                async with gate:
+                    reply = await self.reads.participant(known, part.user_id)
+            except Problem:  # 503
+                return stored
+            now = msgspec.json.decode(reply.body) if reply.found else {}
+            return {name: now.get(name, value) for name, value in stored.items()}
+
+        return await asyncio.gather(*(standing(row, part) for row, part in rows))
 
     def _own(self, request: Request, principal: Principal) -> int:
         """The user of the path, who must be the caller unless a service calls."""

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from actors.domain.values import parse_id
-from serve_app.handlers.base import HandlersBase, answered, query_int, viewer_of
+from serve_app.handlers.base import HandlersBase, answered, query_int, translated, viewer_of
 from serve_app.handlers.listing import tournament_item
 from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
@@ -49,7 +49,7 @@ class ReadHandlers(HandlersBase):
     def __init__(self, services: Services, door: str = "api") -> None:
         super().__init__(services, door)
         self._view_seconds = VIEW_SECONDS.labels(door=door)
-        self._ready: tuple[float, str] | None = None
+        self._ready: tuple[float, Problem | None] | None = None
 
     @answered
     async def view(self, request: Request) -> Response:
@@ -162,22 +162,23 @@ class ReadHandlers(HandlersBase):
 
     @answered
     async def readyz(self, request: Request) -> Response:
-        """`GET /readyz`: the log and the owners answer, and replies are being received. Asked at most once a second."""
+        """`GET /readyz`: the log can be read and written, the owners answer, and replies are being received. Asked at most once a second."""
         del request
         now_s = time.monotonic()
         if self._ready is None or now_s - self._ready[0] >= READY_CACHED_S:
             self._ready = (now_s, await self._not_ready())
-        if self._ready[1]:
-            raise unavailable("unavailable", self._ready[1])
+        if self._ready[1] is not None:
+            raise self._ready[1]
         return Response(200, b'{"status":"ready"}', dict(NO_STORE))
 
-    async def _not_ready(self) -> str:
-        """Why this process cannot serve, or an empty string."""
+    async def _not_ready(self) -> Problem | None:
+        """Why this process cannot serve, or None."""
         if not self.waiters.healthy:
-            return "replies are not being received"
+            return unavailable("unavailable", "replies are not being received")
         services = self.services
         checks: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
             ("log", services.log.bounds),
+            ("log", services.log.check_writable),
             ("owner", self._ask_owner),
         )
         for name, check in checks:
@@ -185,8 +186,9 @@ class ReadHandlers(HandlersBase):
                 async with asyncio.timeout(READY_WITHIN_S):
                     await check()
             except Exception as error:  # whatever it is: not ready, and why
-                return f"the {name} does not answer ({type(error).__name__})"
-        return ""
+                unanswered = unavailable("unavailable", f"the {name} does not answer ({type(error).__name__})")
+                return translated(error) or unanswered
+        return None
 
     async def _ask_owner(self) -> None:
         """Whether an owner answers, be it that the shard of what it was asked for is away."""

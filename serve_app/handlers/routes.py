@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem
 
@@ -63,5 +64,5 @@ def answer_other_method(method: str, offered: Iterable[str]) -> Response:
     methods = {*offered, "OPTIONS"}
     allow = {"allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
     if method == "OPTIONS":
-        return Response(204, headers=allow)
+        return Response(204, headers={**NO_STORE, **allow})
     raise Problem(405, "method_not_allowed", f"expected one of {allow['allow']}, got {method[:40]}", headers=allow)

@@ -45,8 +45,10 @@ class TournamentHandlers(HandlersBase):
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
         now_ms = self.services.clock_ms()
         spec, digest, problem = read_new_tournament(body, now_ms)
-        if problem is not None and (key is None or not await self._exists(identity)):
-            raise problem
+        known = self.reads.fresh(identity, public=None if spec is None else spec.visibility == "public")
+        refused = problem or await self.services.log_clock.refusal(known.partition)
+        if refused is not None and (key is None or not await self._exists(identity)):
+            raise refused
         if spec is None:  # nor did this body make the tournament that is there
             raise Problem(0, "idempotency_conflict", "another tournament was created with this Idempotency-Key")
         # of what is there already the fold compares the digests alone: so a repeat finds its answer also when it would be refused by now
@@ -60,7 +62,6 @@ class TournamentHandlers(HandlersBase):
             salt=secrets.token_hex(16),
             request_digest=digest,
         )
-        known = self.reads.fresh(identity, public=spec.visibility == "public")
         issued = await self.commands.issue(known, command_id, create, self.wait_s(request, self.config.command_wait_s))
         if issued.outcome is None:
             return undecided(issued, id=known.text)

@@ -6,13 +6,17 @@ An answer depends on its caller when it is about a private tournament, or when `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from serve_app.http.messages import Request, Response
 from storage.ports import Reply
 
-NO_STORE: Final = {"cache-control": "no-store"}  # outcomes of writes, errors, health
-PERSONAL: Final = {"cache-control": "private, no-store", "vary": "authorization"}  # reads that depend on who asks
+NO_STORE: Final = {"cache-control": "no-store"}  # outcomes of writes, what a path offers, health
+PERSONAL: Final = {
+    "cache-control": "private, no-store",
+    "vary": "authorization",
+}  # reads that depend on who asks, and errors
 
 
 def reply_response(request: Request, reply: Reply, *, max_age_s: int = 0) -> Response:
@@ -28,6 +32,11 @@ def reply_response(request: Request, reply: Reply, *, max_age_s: int = 0) -> Res
         if wanted is not None and etag_matches(wanted, reply.etag):
             return Response(304, b"", headers)
     return Response(200, reply.body, headers)
+
+
+def is_public(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these headers is the same for whoever asks."""
+    return "no-store" not in headers.get("cache-control", "no-store")
 
 
 def etag_matches(wanted: str, etag: str) -> bool:

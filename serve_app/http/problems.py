@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from serve_app.http.caching import PERSONAL
 from serve_app.http.messages import Response
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "log_unavailable": (503, "Scores cannot be taken just now"),
     "log_overloaded": (503, "Too many scores are waiting"),
     "disk_full": (503, "The disk is full"),
+    "clock_ahead": (503, "The log's clock is ahead"),
     "keys_unavailable": (503, "Tokens cannot be checked just now"),
     "draining": (503, "This server is stopping"),
     "too_many_sockets": (503, "All live connections are taken"),
@@ -115,7 +117,7 @@ def problem_response(problem: Problem, reference: str = "") -> Response:
         errors=list(problem.errors),
         reference=reference,
     )
-    headers = {"cache-control": "no-store", **problem.headers}
+    headers = {**PERSONAL, **problem.headers}
     return Response(problem.status, msgspec.json.encode(body), headers, PROBLEM_JSON)
 
 

@@ -10,10 +10,12 @@ from typing import Final
 
 from actors.domain.signing import Signer
 from serve_app.config import FrontConfig
+from serve_app.http.cors import Cors
 from serve_app.metrics import PortMetrics
 from serve_app.security.auth import Authenticator
 from serve_app.security.client_address import TrustedProxies
 from serve_app.security.rate_limits import Limiter
+from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
@@ -41,17 +43,18 @@ class Services:
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
+    cors: Cors
     waiters: Waiters
     reads: Reads
     appends: Appends
-    measuring: asyncio.Task[None]
-    watching: asyncio.Task[None]
+    log_clock: LogClock
+    watching: tuple[asyncio.Task[None], ...]
     clock_ms: Callable[[], int] = wall_clock_ms
 
     async def close(self) -> None:
         """Stop receiving, refreshing and measuring. A second call does nothing."""
-        self.measuring.cancel()
-        self.watching.cancel()
+        for task in self.watching:
+            task.cancel()
         await self.waiters.close()
         await self.reads.close()
 
@@ -71,6 +74,7 @@ async def open_services(
     waiters = Waiters(updates, config.replica_id, config.max_waiters)
     await waiters.open()
     appends = Appends(log)
+    log_clock = LogClock(log, clock_ms, round(config.max_clock_ahead_s * 1000))
     return Services(
         config=config,
         log=log,
@@ -82,11 +86,16 @@ async def open_services(
         authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
         limiter=Limiter(config),
         proxies=TrustedProxies(config.trusted_proxies),
+        cors=Cors(config.listen_host, config.listen_ports, config.cors_origins),
         waiters=waiters,
         reads=Reads(config, owners, records, read_model, log.partitions),
         appends=appends,
-        watching=asyncio.create_task(appends.watch(), name="log retention"),
-        measuring=asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
+        log_clock=log_clock,
+        watching=(
+            asyncio.create_task(appends.watch(), name="log retention"),
+            asyncio.create_task(log_clock.watch(), name="log clock"),
+            asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
+        ),
         clock_ms=clock_ms,
     )
 

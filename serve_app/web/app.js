@@ -66,7 +66,7 @@ function showPlayer(why = null) {
   who.replaceChildren();
   if (current) {
     const leave = el("button", { type: "button", class: "link-button", text: "Sign out", on: { click: () => signOut() } });
-    who.append(emblem(current.user_id), el("span", { class: "who-name", text: current.name }), leave);
+    who.append(emblem(current.user_id), el("bdi", { class: "who-name", text: current.name }), leave);
   }
   live.setToken(current?.token ?? null);
   if (why) announce(why);

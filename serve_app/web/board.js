@@ -3,7 +3,7 @@
 import { getRankings } from "./api.js";
 import { announce } from "./announce.js";
 import { el, onScreen, setText } from "./dom.js";
-import { count, score } from "./format.js";
+import { count, isolated, score } from "./format.js";
 import { errorText } from "./notice.js";
 import { Pages, keepDoing } from "./pages.js";
 import { player } from "./player.js";
@@ -102,7 +102,7 @@ export class Board {
 
   #tellLeader(first, status) {
     if (status === "running" && first && this.#leader && first.user_id !== this.#leader)
-      announce(`${first.name || `Player ${first.user_id}`} leads with ${score(first.score)}.`, { kind: "leader", everyS: LEADER_WORDS_S });
+      announce(`${isolated(first.name || `Player ${first.user_id}`)} leads with ${score(first.score)}.`, { kind: "leader", everyS: LEADER_WORDS_S });
     this.#leader = first?.user_id ?? null;
   }
 

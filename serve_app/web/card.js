@@ -3,7 +3,7 @@
 import { clockFace, phase, timeBar } from "./countdown.js";
 import { el, setAttr, setText } from "./dom.js";
 import { banner } from "./emblem.js";
-import { STATUS, count, people, score } from "./format.js";
+import { STATUS, count, isolated, people, score } from "./format.js";
 
 /** A pill that names a status. `show(status)`. */
 export function statusPill() {
@@ -26,7 +26,7 @@ export class Card {
   #bar = timeBar();
 
   constructor(id) {
-    this.title = el("span", { class: "card-title" });
+    this.title = el("bdi", { class: "card-title" });
     this.people = el("span", { class: "card-people" });
     this.leader = el("span", { class: "card-leader" });
     this.element = el(
@@ -56,7 +56,7 @@ export class Card {
     setText(this.title, item.name);
     setText(this.people, item.capacity ? `${count(item.participants ?? 0)} of ${count(item.capacity)} places taken` : people(item.participants ?? 0));
     const first = item.top?.[0];
-    setText(this.leader, first ? `${item.status === "finished" ? "Won by" : "Led by"} ${first.name || `Player ${first.user_id}`} · ${score(first.score)}` : "");
+    setText(this.leader, first ? `${item.status === "finished" ? "Won by" : "Led by"} ${isolated(first.name || `Player ${first.user_id}`)} · ${score(first.score)}` : "");
     this.leader.hidden = !first;
     this.tick();
   }

@@ -5,7 +5,7 @@ import { statusPill } from "./card.js";
 import { clockFace, everyTick, phase, timeBar } from "./countdown.js";
 import { el, setText } from "./dom.js";
 import { banner } from "./emblem.js";
-import { people } from "./format.js";
+import { isolated, people } from "./format.js";
 import { keepDoing } from "./pages.js";
 import { player } from "./player.js";
 import { withRanks } from "./ranks.js";
@@ -28,7 +28,7 @@ export function featured(live, signal) {
   }
 
   function show(item) {
-    const table = rankTable({ caption: `${item.name}: the first ${ROWS}, live`, compact: true });
+    const table = rankTable({ caption: `${isolated(item.name)}: the first ${ROWS}, live`, compact: true });
     const clock = clockFace();
     const bar = timeBar();
     const pill = statusPill();
@@ -41,10 +41,10 @@ export function featured(live, signal) {
         "div",
         { class: "featured-text" },
         el("div", { class: "featured-top" }, pill.element, crowd),
-        el("h2", { text: item.name }),
+        el("h2", {}, el("bdi", { text: item.name })),
         el("p", { class: "featured-clock" }, clock.element),
         bar.element,
-        el("a", { class: "button primary", href: `#/t/${encodeURIComponent(item.id)}`, "aria-label": `Watch ${item.name} live`, text: "Watch live" }),
+        el("a", { class: "button primary", href: `#/t/${encodeURIComponent(item.id)}`, "aria-label": `Watch ${isolated(item.name)} live`, text: "Watch live" }),
       ),
       el("div", { class: "featured-table" }, table.element),
     );

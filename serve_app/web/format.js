@@ -15,6 +15,8 @@ export function score(value) {
 }
 
 export const ordinal = (rank) => `${whole.format(rank)}${SUFFIXES[plurals.select(rank)]}`;
+/** A name within other text, so that its direction of writing ends with it (an element of its own is a `bdi`). */
+export const isolated = (name) => `\u2068${name.replace(/[\u202a-\u202e\u2066-\u2069]/g, "")}\u2069`;
 export const people = (number) => `${whole.format(number)} ${number === 1 ? "participant" : "participants"}`;
 export const timeOfDay = (rfc3339) => clock.format(new Date(rfc3339));
 export const dayAndTime = (rfc3339) => day.format(new Date(rfc3339));

@@ -23,7 +23,7 @@ export function listView(root, parameters, { live, signal, setTitle }) {
 
   const shopWindow = el("div", {}, featured(live, signal));
   const tabs = TABS.map(([status, name]) => el("a", { text: name, data: { status } }));
-  const search = el("input", { type: "search", id: "search", placeholder: "Search by name", autocomplete: "off", value: filter.q, maxlength: 100 });
+  const search = el("input", { type: "search", id: "search", dir: "auto", placeholder: "Search by name", autocomplete: "off", value: filter.q, maxlength: 100 });
   const grid = el("ul", { class: "cards" });
   const message = el("div");
   const stale = el("p", { class: "stale-note" });

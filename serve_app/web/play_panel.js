@@ -3,7 +3,7 @@
 import { getMe, join, leave, makeDemoPlayer, submitScore } from "./api.js";
 import { announce } from "./announce.js";
 import { arrange, el, setText } from "./dom.js";
-import { count, ordinal, outcome, score } from "./format.js";
+import { count, isolated, ordinal, outcome, score } from "./format.js";
 import { errorText } from "./notice.js";
 import { keepDoing } from "./pages.js";
 import { player, playerFromToken, signIn } from "./player.js";
@@ -147,7 +147,7 @@ export class PlayPanel {
 
   #become(found) {
     signIn(found);
-    setText(this.said, `You are ${player()?.name ?? ""}.`);
+    setText(this.said, `You are ${isolated(player()?.name ?? "")}.`);
   }
 
   #join(name, button) {
@@ -225,7 +225,7 @@ function placeCard() {
 }
 
 function joinForm(name, submit) {
-  const input = el("input", { id: "join-name", type: "text", value: name, maxlength: 64, required: true, autocomplete: "nickname" });
+  const input = el("input", { id: "join-name", type: "text", dir: "auto", value: name, maxlength: 64, required: true, autocomplete: "nickname" });
   const button = el("button", { type: "submit", class: "button primary", text: "Join" });
   const onSubmit = (event) => {
     event.preventDefault();

@@ -14,7 +14,7 @@ export function podium(rows) {
         "li",
         { data: { step: index + 1, place: Math.min(row.rank, 3) } },
         emblem(row.user_id, "large"),
-        el("span", { class: "podium-name", text: row.name || `Player ${row.user_id}` }),
+        el("bdi", { class: "podium-name", text: row.name || `Player ${row.user_id}` }),
         el("span", { class: "podium-score", text: score(row.score) }),
         el("span", { class: "podium-step" }, el("span", { class: "quiet-text", text: "Rank " }), el("span", { text: count(row.rank) })),
       ),

@@ -88,7 +88,7 @@ class Row {
     this.rankText = el("span", { class: "medal" });
     this.arrow = el("span", { "aria-hidden": "true" });
     this.arrowText = el("span", { class: "quiet-text" });
-    this.nameText = el("span", { class: "who" });
+    this.nameText = el("bdi", { class: "who" });
     this.you = el("span", { class: "you", text: "you" });
     this.gapCell = el("td", { class: "gap" });
     this.scoreText = el("span", { class: "score-text" });

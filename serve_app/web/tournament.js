@@ -9,7 +9,7 @@ import { connectionChip } from "./connection.js";
 import { clockFace, everyTick, phase, timeBar } from "./countdown.js";
 import { arrange, el, setText } from "./dom.js";
 import { banner } from "./emblem.js";
-import { count, rules, timeRange } from "./format.js";
+import { count, isolated, rules, timeRange } from "./format.js";
 import { errorPanel } from "./notice.js";
 import { keepDoing } from "./pages.js";
 import { PlayPanel } from "./play_panel.js";
@@ -52,7 +52,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     view = { ...view, ...next };
     layOut();
     head.show(view);
-    setTitle(view.name);
+    setTitle(isolated(view.name));
     board.show(view);
     play.show(view);
     jump.hidden = view.status === "finished" || view.status === "cancelled";
@@ -126,7 +126,7 @@ function header(id) {
   const pill = statusPill();
   const clock = clockFace();
   const bar = timeBar();
-  const title = el("h1");
+  const title = el("bdi");
   const crowd = el("span", { class: "fact-number" });
   const capacity = el("span", { class: "fact-more" });
   const phrases = el("ul", { class: "rules" });
@@ -138,7 +138,7 @@ function header(id) {
     el(
       "div",
       { class: "t-main" },
-      el("div", { class: "t-title" }, title, pill.element),
+      el("div", { class: "t-title" }, el("h1", {}, title), pill.element),
       phrases,
       el(
         "div",

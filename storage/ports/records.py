@@ -145,8 +145,8 @@ class Records(Protocol):
         """The projected offset of each scope of a partition, -1 where none was saved."""
         ...
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
-        """Effects not yet released, by (tournament, offset, n)."""
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
+        """Effects not yet released, by (tournament, offset, n): of one tournament, or of all."""
         ...
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:

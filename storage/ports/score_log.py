@@ -148,6 +148,18 @@ class ScoreLog(Protocol):
         """
         ...
 
+    async def stamped_after(self, time_ms: int) -> dict[int, int]:
+        """The partitions whose newest records are stamped later than `time_ms`, each with such a stamp, the latest that is at hand.
+
+        Asked with the wall clock, it tells how far the log's clock, by which tournaments start and end, is ahead of it: a partition's clock
+        never goes back (embedded, the whole log's), so that one that was once ahead stays so. Raises LogUnavailableError.
+        """
+        ...
+
+    async def check_writable(self) -> None:
+        """Raises LogDiskFullError or LogUnavailableError where records would not be taken, as far as that shows without appending one."""
+        ...
+
     async def near_retention(self, headroom_ms: int) -> set[int]:
         """The partitions where a record above the committed offset will be deleted within `headroom_ms`, or was. Raises LogUnavailableError.
 

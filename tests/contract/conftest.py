@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -189,18 +188,6 @@ async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     opened = RedisUpdates(running.config(), max_buffered=1_000)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mounted)]
-    if subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting a tmpfs needs root")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
 
 
 class CopyUnderTest:

@@ -199,6 +199,16 @@ async def test_a_projected_offset_only_grows(records: Records) -> None:
     }
 
 
+async def test_effects_of_one_tournament_or_of_all(records: Records) -> None:
+    for number, offset in ((3, 10), (1, 10), (3, 11), (2, 10)):
+        await records.save(whole(number, offset))
+    numbers = [(effect.tournament_id, effect.offset) for effect in await records.outbox(3)]
+    assert numbers == [(1, 10), (2, 10), (3, 10)]
+    assert [effect.offset for effect in await records.outbox(10, 3)] == [10, 11]
+    assert [effect.offset for effect in await records.outbox(1, 3)] == [10]
+    assert await records.outbox(10, 4) == []
+
+
 async def test_participants_and_effects_need_their_tournament(records: Records) -> None:
     for strangers in (
         checkpoint(tournament(1), participants=[participant(2, 1)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, LargeBinary, Text, create_engine, insert, inspect, text, update
 
-from storage.ports import StorageError, StorageVersionError
-from storage.records.mysql.engine import MysqlOptions, prepare
+from storage.ports import RecordsUnavailableError, StorageError, StorageVersionError
+from storage.records.mysql.engine import MysqlOptions, MysqlServer, check_schema, prepare
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.database import SqlRecords
-from storage.records.sql.migrate import ALEMBIC_TABLE, REVISIONS, migrate
+from storage.records.sql.migrate import ALEMBIC_TABLE, REVISIONS, check_same_version, migrate
 from storage.records.sql.schema import SCHEMA_VERSION, metadata, schema_version, tournament_values, tournaments
 from tests.contract.test_records import everything, tournament, whole
 from tests.support.servers_mysql import RunningMysql
@@ -98,6 +99,32 @@ def test_from_every_earlier_version(database: Engine, version: int) -> None:
         assert version_of(connection) == [SCHEMA_VERSION]
         assert differences(connection) == []
         assert list(connection.execute(text("SELECT tournament_id, name FROM tournaments"))) == [(7, "Tournament 7")]
+
+
+def test_who_only_looks_migrates_nothing(database: Engine) -> None:
+    with database.connect() as connection, pytest.raises(StorageError, match="expected records, found none"):
+        check_same_version(connection, "records")
+    with database.begin() as connection:
+        make(connection, 1)
+    with database.connect() as connection:
+        with pytest.raises(StorageError, match=f"records has schema 1, expected {SCHEMA_VERSION}: a start"):
+            check_same_version(connection, "records")
+        assert version_of(connection) == [1]
+    with database.begin() as connection:
+        migrate(connection, "records")
+        check_same_version(connection, "records")
+
+
+async def test_who_only_looks_at_a_shard_migrates_nothing(mysql_servers: RunningMysql) -> None:
+    fresh(mysql_servers)
+    options = dataclasses.replace(mysql_servers.options(), database=DATABASE)
+    primary = options.shards[0].primary
+    with pytest.raises(StorageError, match=f"{DATABASE} on {primary}: expected records, found none"):
+        await check_schema(options, primary)
+    await prepare(options, primary)
+    await check_schema(options, primary)
+    with pytest.raises(RecordsUnavailableError):
+        await check_schema(options, MysqlServer(primary.host, 1))
 
 
 def test_a_newer_version_is_refused_and_untouched(database: Engine) -> None:

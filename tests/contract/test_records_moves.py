@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-import pymysql
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -20,7 +20,7 @@ from storage.records.mysql.moves import move_partition
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.partitions import Place, even
 from tests.contract.test_records import checkpoint, everything, listed, of_partition, partition, tournament, whole
-from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql
+from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect
 
 DATABASE = "palio_moves"
 NUMBERS = range(1, 21)
@@ -251,20 +251,50 @@ async def test_a_move_that_was_cut_off_is_finished(
     await records.save(whole(of_partition(0)[0], 12))
 
 
-async def test_a_move_that_was_cut_off_may_be_taken_back(
-    two: MysqlOptions, records: ShardedRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = await fill(records)
+def cut_off_closed(patched: pytest.MonkeyPatch) -> None:
+    """A move fails when it copies for the last time."""
     real = moves._copy_partition
 
-    async def cut_off(*arguments: object, closed: bool = False) -> None:
+    async def copy(*arguments: object, closed: bool = False) -> None:
         if closed:
             raise OperationalError("", {}, Exception("cut off"))
         await real(*arguments, closed=closed)  # type: ignore[arg-type]
 
+    patched.setattr(moves, "_copy_partition", copy)
+
+
+async def test_a_move_that_fails_leaves_the_partition_open_to_saves(
+    two: MysqlOptions, records: ShardedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await fill(records)
+    with monkeypatch.context() as patched:
+        cut_off_closed(patched)
+        with pytest.raises(RecordsUnavailableError, match="start it again"):
+            await move(two, [0], 1)
+    assert await read(records) == before
+    number = of_partition(0)[0]
+    await records.save(whole(number, 12))
+    assert await move(two, [0], 1) == 1
+    assert await records.tournament(number) == whole(number, 12).tournaments[0]
+
+
+async def test_a_move_that_was_killed_may_be_taken_back(
+    two: MysqlOptions, records: ShardedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await fill(records)
+    real, changes = moves._change, 0
+
+    async def change(*arguments: object) -> Place:
+        nonlocal changes
+        changes += 1
+        if changes > 1:
+            raise OperationalError("", {}, Exception("killed"))
+        return await real(*arguments)  # type: ignore[arg-type]
+
     number = of_partition(0)[0]
     with monkeypatch.context() as patched:
-        patched.setattr(moves, "_copy_partition", cut_off)
+        cut_off_closed(patched)
+        patched.setattr(moves, "_change", change)
         with pytest.raises(RecordsUnavailableError):
             await move(two, [0], 1)
     with pytest.raises(RecordsUnavailableError, match="is being moved"):
@@ -272,6 +302,43 @@ async def test_a_move_that_was_cut_off_may_be_taken_back(
     await move(two, [0], 0)
     assert await read(records) == before
     await records.save(whole(number, 12))
+
+
+async def test_a_save_that_takes_long_does_not_end_a_move(two: MysqlOptions, records: ShardedRecords) -> None:
+    """It holds the partition for longer than a lock is waited for."""
+    before = await fill(records)
+    opened = await ShardedRecords.open(dataclasses.replace(two, lock_wait_ms=1000), PARTITIONS)
+    told: list[str] = []
+    with connect(two, 0) as saving:
+        saving.begin()
+        saving.cursor().execute("SELECT * FROM shard_partitions WHERE log_partition = 0 LOCK IN SHARE MODE")
+
+        def tell(text: str) -> None:
+            told.append(text)
+            saving.rollback()
+
+        assert await move_partition([shard.primary.engine for shard in opened.shards], 0, 1, tell)
+    await opened.close()
+    assert told[0] == "partition 0: cut off by others' locks, trying again"
+    assert await read(records) == before
+
+
+async def test_what_is_copied_is_of_one_moment_whatever_the_servers_default(
+    mysql_servers: RunningMysql, two: MysqlOptions
+) -> None:
+    primary = "mysql-0-primary"
+    await asyncio.to_thread(mysql_servers.sql, primary, "SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED;")
+    try:
+        records = await ShardedRecords.open(two, PARTITIONS)
+        await fill(records)
+        number = of_partition(0)[0]
+        async with records.shards[0].primary.engine.connect() as reading:
+            before = await moves._positions(reading, [number])
+            await records.save(whole(number, 50))
+            assert await moves._positions(reading, [number]) == before
+        await records.close()
+    finally:
+        await asyncio.to_thread(mysql_servers.sql, primary, "SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ;")
 
 
 async def test_of_two_moves_at_once_one_is_told(
@@ -346,14 +413,6 @@ async def test_what_lay_on_several_shards_by_slots_is_brought_together(
     await again.close()
 
 
-def connect(options: MysqlOptions, shard: int) -> pymysql.Connection:
-    primary = options.shards[shard].primary
-    return pymysql.connect(
-        host=primary.host, port=primary.port, user=options.user, password=options.password,
-        database=options.database, autocommit=True, max_allowed_packet=64 << 20,
-    )  # fmt: skip
-
-
 async def swap(options: MysqlOptions, table: str, on_second: str) -> None:
     """Put a table's rows that meet a condition on the second shard, and all others on the first."""
 
@@ -378,11 +437,11 @@ def leave_older_rows(options: MysqlOptions) -> None:
     with connect(options, 0) as first, connect(options, 1) as second:
         for number, newest, older in ((5, second, first), (14, first, second)):
             cursor = newest.cursor()
-            cursor.execute("SELECT * FROM tournaments WHERE tournament_id = %s", number)
+            cursor.execute("SELECT * FROM tournaments WHERE tournament_id = %s", (number,))
             (row,) = cursor.fetchall()
             cursor = older.cursor()
             cursor.execute(f"INSERT INTO tournaments VALUES ({', '.join(['%s'] * len(row))})", row)
-            cursor.execute("UPDATE tournaments SET log_offset = 10, name = 'old' WHERE tournament_id = %s", number)
+            cursor.execute("UPDATE tournaments SET log_offset = 10, name = 'old' WHERE tournament_id = %s", (number,))
 
 
 # -- the command --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from storage.records.mysql.engine import MysqlOptions, MysqlShard
 from storage.records.mysql.sharded import ShardedRecords, look
 from storage.records.sql.schema import SCHEMA_VERSION
 from tests.contract.test_records import checkpoint, everything, listed, participant, partition, tournament, whole
-from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, on_shard
+from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect, on_shard
 
 
 async def selects(mysql: RunningMysql, name: str) -> int:
@@ -140,6 +140,26 @@ async def saves(records: ShardedRecords, wanted: Checkpoint) -> bool:
     except RecordsUnavailableError:
         return False
     return True
+
+
+async def test_a_shard_that_answers_and_takes_no_saves_is_waited_for_once(
+    mysql: RunningMysql, mysql_options: MysqlOptions
+) -> None:
+    """As while a backup locks its tables: who saves many partitions does not wait for each of them, and other shards take theirs."""
+    records = await ShardedRecords.open(dataclasses.replace(mysql_options, timeout_ms=1000), PARTITIONS)
+    try:
+        stuck, other = on_shard(0, 2), on_shard(1)[0]
+        with connect(mysql_options, 0) as backup:
+            backup.cursor().execute("LOCK TABLES tournaments READ")
+            with pytest.raises(RecordsUnavailableError, match="no answer within 1 s"):
+                await records.save(whole(stuck[0], 10))
+            with pytest.raises(RecordsUnavailableError, match="the last save took too long"):
+                await records.save(whole(stuck[1], 10))
+            await records.save(whole(other, 10))
+        await comes(lambda: saves(records, whole(stuck[1], 10)))
+        assert await records.tournament(stuck[1]) == whole(stuck[1], 10).tournaments[0]
+    finally:
+        await records.close()
 
 
 async def test_a_primary_that_begins_to_hang_in_the_midst_of_a_save_is_found(

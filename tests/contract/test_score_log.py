@@ -348,3 +348,27 @@ async def test_close_finishes_what_was_accepted_and_then_refuses(bench: LogUnder
         await log.append([new(0, 99)])
     if later is not log:
         assert len((await later.read(0, -1, 100)).records) == 20
+
+
+async def test_what_is_stamped_later_than_a_time_is_told_by_partition(bench: LogUnderTest, log: ScoreLog) -> None:
+    now_ms = bench.now_ms()
+    assert await log.stamped_after(now_ms - 60_000) == {}
+    await log.append([NewRecord(1, b"1", b"x")])
+    await bench.pass_ticks(2)
+    await log.append([NewRecord(1, b"1", b"x"), NewRecord(1, b"1", b"y")])
+    found = await log.stamped_after(now_ms - 60_000)
+    newest_ms = (await log.read(1, 0, 10)).records[-1].time_ms
+    assert found[1] == newest_ms
+    assert await log.stamped_after(newest_ms) == {}
+    assert (await log.stamped_after(newest_ms - 1))[1] == newest_ms
+
+
+async def test_a_log_that_takes_records_says_so_and_takes_none_by_it(log: ScoreLog) -> None:
+    await log.append([NewRecord(0, b"1", b"x")])
+    await log.commit({0: 0})
+    await log.check_writable()
+    assert (await log.bounds())[0].last == 0
+    assert (await log.committed())[0] == 0
+    await log.close()
+    with pytest.raises(LogUnavailableError):
+        await log.check_writable()

@@ -22,6 +22,7 @@ from storage.score_log.kafka import log as score_log_kafka
 from storage.score_log.kafka import producer as score_log_kafka_producer
 from storage.score_log.kafka.config import KafkaLogConfig
 from storage.score_log.kafka.log import KafkaScoreLog
+from storage.score_log.kafka.topics import check_made
 from tests.contract.conftest import PARTITIONS, kafka_config
 from tests.support.kafka_topics import administering, delete_topic, make_topic, set_topic
 from tests.support.servers_kafka import PASSWORD, USER, KafkaForTests
@@ -48,6 +49,15 @@ async def test_topics_that_are_missing_are_made_as_configured_and_found_the_next
     again = await KafkaScoreLog.open(config)
     assert again.identity == identity
     await again.close()
+
+
+async def test_who_only_looks_makes_no_topic(config: KafkaLogConfig) -> None:
+    with pytest.raises(LogConfigurationError, match=f"topic {config.topic}: expected one, found none"):
+        await check_made(config)
+    async with administering(config) as admin:
+        assert config.topic not in await admin.list_topics()
+    await (await KafkaScoreLog.open(config)).close()
+    await check_made(config)
 
 
 async def test_a_topic_of_another_number_of_partitions_is_refused(config: KafkaLogConfig) -> None:

@@ -134,15 +134,18 @@ async def test_a_full_disk_appends_nothing_of_the_call_and_recovers(small_disk: 
     reader = log.reader({0: -1})
     await log.append([NewRecord(0, b"1", b"first")])
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1_000_000))
+    ballast.write_bytes(bytes(3_000_000))
     accepted = 1 + await fill(log, [NewRecord(0, b"1", bytes(30_000))])
     with pytest.raises(LogDiskFullError):
         await log.append([NewRecord(0, b"1", bytes(30_000))])
     with pytest.raises(LogDiskFullError):
         await log.dead_letter([DeadLetter(LogRecord(0, 0, 0, b"1", bytes(30_000)), "malformed", "")])
+    with pytest.raises(LogDiskFullError):
+        await log.check_writable()
     assert (await log.bounds())[0].last == accepted - 1
     assert sum(len(part.records) for part in await reader.poll(1_000, 0)) == accepted
     ballast.unlink()
+    await log.check_writable()
     assert await log.append([NewRecord(0, b"1", bytes(30_000))]) == [accepted]
     assert sum(len(part.records) for part in await reader.poll(1_000, 5_000)) == 1
     await log.close()
@@ -154,7 +157,7 @@ async def test_a_full_disk_appends_nothing_of_the_call_and_recovers(small_disk: 
 async def test_a_log_cannot_be_made_on_a_full_disk(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space"):
-        ballast.write_bytes(bytes(3 << 20))
+        ballast.write_bytes(bytes(5 << 20))
     log = SqliteScoreLog(small_disk / "log.db", PARTITIONS)
     with pytest.raises(LogDiskFullError):
         await log.append([NewRecord(0, b"1", b"first")])

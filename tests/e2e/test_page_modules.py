@@ -331,3 +331,26 @@ async def test_a_pasted_token_names_the_player_or_says_what_is_wrong(page: Page)
         "This is not a token: expected three parts with dots between them.",
         "This is not a token: its middle part cannot be read.",
     ]
+
+
+async def test_names_keep_their_direction_of_writing_to_themselves(page: Page) -> None:
+    name = "\u05d0\u05d1 \u202e"  # one that was taken before names were judged
+    shown = await run(
+        page,
+        """
+        document.createElement = (tag) => document.createElementNS('http://www.w3.org/1999/xhtml', tag);  // this one is an image
+        const [{Card}, {podium}, {rankTable}] = await Promise.all(['card', 'podium', 'table'].map((m) => import(`/${m}.js`)));
+        const row = {user_id: '7', name: given, score: 5, rank: 1};
+        const card = new Card('1');
+        card.show({name: given, status: 'running', ends_at: '2099-01-01T00:00:00.000Z', top: [row]});
+        const table = rankTable({caption: 'x'});
+        table.top.update([row]);
+        const texts = (root) => [...root.querySelectorAll('bdi')].map((node) => node.textContent);
+        const first = podium([row]);
+        delete document.createElement;
+        const {isolated} = await import('/format.js');
+        return [isolated('a\\u2069b'), texts(card.element), card.leader.textContent, texts(first), texts(table.element)];
+        """,
+        name,
+    )
+    assert shown == ["\u2068ab\u2069", [name], "Led by \u2068\u05d0\u05d1 \u2069 \u00b7 5.00", [name], [name]]

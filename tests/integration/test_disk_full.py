@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,21 +9,14 @@ import pytest
 
 from tests.integration.conftest import create, eventually, join, submit
 from tests.support.running import RunningPalio
+from tests.support.small_disk import small_disk
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Path]:
+def tiny() -> Iterator[Path]:
     """A directory on a disk of 24 MiB of its own."""
-    mount = tmp_path / "tiny"
-    mount.mkdir()
-    try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"mounting a tiny disk takes root: {error}")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
+    with small_disk(24) as mounted:
+        yield mounted
 
 
 def test_the_disk_fills_up(tiny):

@@ -110,7 +110,7 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
         _copied(world, tournament, entity, when)
     _naive(world, tournament, state, truth, when)
     _rows(world, tournament, state, when)
-    effects = [row for row in await world.records.outbox(10_000) if row.tournament_id == tournament]
+    effects = await world.records.outbox(10_000, tournament)
     kept = [(row.offset, row.kind) for row in effects]
     world.expect(kept == ([(state.offset, state.status)] if state.over else []), f"{when}: {tournament} has {kept}")
 

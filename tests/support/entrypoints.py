@@ -1,4 +1,4 @@
-"""Both entrypoints over one in-process Palio, each on a loopback port: the gateway as replicas run it, the api as Serve's proxy calls it."""
+"""Both entrypoints over one in-process Palio, each on a loopback port: the gateway as replicas run it, the api behind its edge."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import httpx2
 import uvicorn
 
 from serve_app.api.app import create_app
+from serve_app.api.edge import ApiEdge
 from tests.support.gateway import Gateway, running_gateway
 
 
@@ -32,10 +33,12 @@ class Entrypoints:
 async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
     """Both over the same services, with generous rates unless given."""
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(running_gateway(**config))
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(gateway.api.services)
+        port = listener.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        gateway = await stack.enter_async_context(running_gateway(**{"listen_ports": (port, port), **config}))
+        services = gateway.api.services
+        app = ApiEdge(create_app(services), services.cors)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -191,6 +191,10 @@ class InProcessLog(MemoryScoreLog):
         )
         return offsets
 
+    async def check_writable(self) -> None:
+        if self.error is not None:
+            raise self.error
+
 
 class InProcessOwners:
     """`Owners` over the states; `calls` counts what was asked."""

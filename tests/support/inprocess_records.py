@@ -52,7 +52,7 @@ class InProcessRecords:
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(scopes, -1)
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         return []
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:

@@ -135,6 +135,13 @@ class MemoryScoreLog:
             total += count
         return total
 
+    async def stamped_after(self, time_ms: int) -> dict[int, int]:
+        return dict.fromkeys(range(self.partitions), self._last_ms) if self._last_ms > time_ms else {}
+
+    async def check_writable(self) -> None:
+        if self._closed:
+            raise LogUnavailableError("the log is closed")
+
     async def near_retention(self, headroom_ms: int) -> set[int]:
         return set()
 

@@ -83,9 +83,9 @@ class MemoryRecords:
         self._open()
         return {scope: self._projected.get(scope, -1) for scope in scopes}
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()
-        return [row for _, row in sorted(self._outbox.items())][:limit]
+        return [row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id)][:limit]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         self._open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -17,12 +18,14 @@ from typing import Any
 
 import httpx2
 
+from cluster.config.secrets import JWT_SECRET, RAY_TOKEN, RECORD_SECRET
 from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token
 from cluster.startup.ports import metrics_dir
 
 START_S = 300.0  # a start takes 15 s on a quiet machine; on a busy one many times that
 STOP_S = 90.0
+SECRETS = (JWT_SECRET, RAY_TOKEN, RECORD_SECRET)  # files in the data directory
 NO_LIMITS = {"PALIO_ANONYMOUS_RATE": "5000", "PALIO_ANONYMOUS_BURST": "5000"}  # all tests come from one address
 
 
@@ -56,6 +59,20 @@ def run_palio(
     return subprocess.Popen(
         command, cwd=PROJECT_DIR, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+
+
+def palio_command(*arguments: str, env: dict[str, str]) -> str:
+    """What `scripts/palio` prints, with these settings alone. Raises AssertionError with what it said when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "scripts.cli.palio", *arguments],
+        env=environment_of(env),
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 class RunningPalio:
@@ -104,16 +121,16 @@ class RunningPalio:
 
     def redeploy(self, **env: str) -> None:
         """`scripts/palio redeploy`: new replicas of the doors, with these settings. Raises AssertionError with what it said."""
-        command = [sys.executable, "-P", "-m", "scripts.cli.palio", "redeploy", "--data", str(self.data)]
-        done = subprocess.run(
-            command,
-            env=environment_of({**self.env, **env}),
-            capture_output=True,
-            text=True,
-            timeout=START_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        palio_command("redeploy", "--data", str(self.data), env={**self.env, **env})
+
+    def inspect(self, *arguments: str) -> dict[str, Any]:
+        """What `scripts/palio inspect` finds, as JSON. Raises AssertionError with what it said, and if it shows a secret."""
+        said = palio_command("inspect", *arguments, "--json", "--data", str(self.data), env=self.env)
+        for secret in SECRETS:
+            if (self.data / secret).exists():
+                assert (self.data / secret).read_text().strip() not in said
+        found: dict[str, Any] = json.loads(said)
+        return found
 
     def stop(self) -> int:
         """SIGTERM, as a supervisor would; the exit status, 0 also when it was not running."""

@@ -102,6 +102,15 @@ class RunningMysql:
         shutil.rmtree(self.directory / "mysql", ignore_errors=True)  # half a gigabyte; the servers' logs stay
 
 
+def connect(options: MysqlOptions, shard: int) -> pymysql.Connection:
+    """A connection to a shard's primary, which takes large rows."""
+    primary = options.shards[shard].primary
+    return pymysql.connect(
+        host=primary.host, port=primary.port, user=options.user, password=options.password,
+        database=options.database, autocommit=True, max_allowed_packet=64 << 20,
+    )  # fmt: skip
+
+
 def on_shard(shard: int, count: int = 1) -> list[int]:
     """The lowest tournament ids of a shard, of two, while nothing was moved."""
     numbers = (n for n in range(1, 10_000) if even(PARTITIONS, 2)[partition_of(n, PARTITIONS)].shard == shard)

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.ports.errors import RecordsUnavailableError, StorageError
 from storage.records.sql.dialects import WRITES
-from storage.records.sql.migrate import migrate, stored_version
+from storage.records.sql.migrate import check_same_version, migrate, stored_version
 from storage.records.sql.schema import SCHEMA_VERSION, SNAPSHOT_PART_BYTES
 
 logger = logging.getLogger(__name__)
@@ -144,6 +144,7 @@ def mysql_engine(options: MysqlOptions, server: MysqlServer, *, connections: int
     """An engine on a server; it connects when it is first used. Connections are looked at before use, so that a restart is not an error."""
     engine = create_async_engine(
         _url("mysql+aiomysql", options, server),
+        isolation_level="REPEATABLE READ",  # a transaction that reads is of one moment, whatever the server's default is
         pool_size=connections or options.connections,
         max_overflow=0,
         pool_timeout=options.timeout_ms / 1000,
@@ -173,6 +174,19 @@ async def prepare(options: MysqlOptions, server: MysqlServer, answer_ms: int | N
     """
     try:
         await asyncio.to_thread(_prepare, options, server, answer_ms or options.timeout_ms)
+    except (DBAPIError, OSError) as error:
+        raise RecordsUnavailableError(f"{server}: {getattr(error, 'orig', None) or error}") from error
+
+
+async def check_schema(options: MysqlOptions, server: MysqlServer) -> None:
+    """For who only looks: raises StorageError unless the schema is of this version; nothing is made or migrated. RecordsUnavailableError."""
+
+    def check() -> None:
+        with _connected(options, server, max(1, options.timeout_ms // 1000)) as connection:
+            check_same_version(connection, f"{options.database} on {server}")
+
+    try:
+        await asyncio.to_thread(check)
     except (DBAPIError, OSError) as error:
         raise RecordsUnavailableError(f"{server}: {getattr(error, 'orig', None) or error}") from error
 

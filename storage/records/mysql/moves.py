@@ -10,11 +10,13 @@ Each step can run again, so a move that was cut off is finished by starting it a
 5. what the partition left behind is deleted.
 
 Rows of `shard_partitions` change only from what was read of them, under their lock, with a higher version: so of two moves of a partition at
-the same time one is told, and stops. No copy is written once its target holds the partition, and none over something newer.
+the same time one is told, and stops. No copy is written once its target holds the partition, and none over something newer. A move that
+fails while the source is closed opens it again; one that is killed there leaves it closed, until it is started again, or taken back.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,12 +28,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.ports.errors import RecordsUnavailableError
-from storage.records.sql.dialects import WRITES, upsert
+from storage.records.sql.dialects import WRITES, is_lock_conflict, upsert
 from storage.records.sql.partitions import Place, stored_place
 from storage.records.sql.schema import outbox, participants, projected, shard_partitions, snapshots, tournaments
 
 logger = logging.getLogger(__name__)
 
+ATTEMPTS = 5  # of a move that others' locks cut off
 TABLES = (tournaments, participants, snapshots, outbox)
 TOURNAMENTS_A_TRANSACTION = 50
 ROWS_A_STATEMENT = 500
@@ -49,23 +52,35 @@ class MovedMeanwhileError(RecordsUnavailableError):
 async def move_partition(engines: Sequence[AsyncEngine], partition: int, target: int, tell: Tell) -> bool:
     """Move a partition, wherever it lies, to a shard, by the primaries of all shards; whether it lay elsewhere.
 
-    Raises RecordsUnavailableError: start it again.
+    What others' locks cut off (one big save may hold them for long) is tried again, a few times. Raises RecordsUnavailableError: start it
+    again.
     """
     with _cut_off():
-        known = [await _place(engine, partition) for engine in engines]
-        place = max(known, key=lambda place: place.version)
-        if known[place.shard].version < place.version:  # an earlier move was cut off before its target took it
-            await _put(engines[place.shard], partition, place)
-        moved = place.shard != target
-        if moved:
-            place = await _move(engines, partition, place, target, tell)
-        elif place.moving_to is not None:  # back to where it still is
-            place = await _change(engines[target], partition, place, Place(target, place.version + 1))
-        for number, engine in enumerate(engines):
-            if number != target:
-                await _put(engine, partition, place)
-                await _delete_partition(engine, partition, place)
-        return moved
+        known = await _known(engines, partition)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await _bring(engines, partition, target, tell)
+                break
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or not is_lock_conflict(error):
+                    raise
+                tell(f"partition {partition}: cut off by others' locks, trying again")
+    return _newest(known).shard != target
+
+
+async def _bring(engines: Sequence[AsyncEngine], partition: int, target: int, tell: Tell) -> None:
+    known = await _known(engines, partition)
+    place = _newest(known)
+    if known[place.shard].version < place.version:  # an earlier move was cut off before its target took it
+        await _put(engines[place.shard], partition, place)
+    if place.shard != target:
+        place = await _move(engines, partition, place, target, tell)
+    elif place.moving_to is not None:  # back to where it still is
+        place = await _change(engines[target], partition, place, Place(target, place.version + 1))
+    for number, engine in enumerate(engines):
+        if number != target:
+            await _put(engine, partition, place)
+            await _delete_partition(engine, partition, place)
 
 
 async def _move(engines: Sequence[AsyncEngine], partition: int, place: Place, target: int, tell: Tell) -> Place:
@@ -73,8 +88,13 @@ async def _move(engines: Sequence[AsyncEngine], partition: int, place: Place, ta
     await _copy_partition(source, engines[target], partition, tell, target)
     began = time.monotonic()
     closed = await _change(source, partition, place, Place(place.shard, place.version + 1, target))
-    await _put(engines[target], partition, closed)  # nobody deletes here any more what an earlier move left
-    await _copy_partition(source, engines[target], partition, tell, target, closed=True)
+    try:
+        await _put(engines[target], partition, closed)  # nobody deletes here any more what an earlier move left
+        await _copy_partition(source, engines[target], partition, tell, target, closed=True)
+    except BaseException:
+        with contextlib.suppress(DBAPIError, MovedMeanwhileError):  # then what is started again does it
+            await _change(source, partition, closed, Place(place.shard, closed.version + 1))
+        raise
     there = await _change(source, partition, closed, Place(target, closed.version + 1))
     await _put(engines[target], partition, there)
     tell(f"partition {partition} lies on shard {target}; saves to it waited for {time.monotonic() - began:.1f} s")
@@ -95,12 +115,20 @@ async def bring_together(engines: Sequence[AsyncEngine], places: Mapping[int, Pl
 # -- rows that say where a partition lies -------------------------------------------------------------------------------
 
 
-async def _place(engine: AsyncEngine, partition: int) -> Place:
-    async with engine.connect() as connection:
-        place = await stored_place(connection, partition)
-    if place is None:
-        raise ValueError(f"no such partition: {partition}")
-    return place
+async def _known(engines: Sequence[AsyncEngine], partition: int) -> list[Place]:
+    """What each shard knows of a partition."""
+    known = []
+    for engine in engines:
+        async with engine.connect() as connection:
+            place = await stored_place(connection, partition)
+        if place is None:
+            raise ValueError(f"no such partition: {partition}")
+        known.append(place)
+    return known
+
+
+def _newest(known: Sequence[Place]) -> Place:
+    return max(known, key=lambda place: place.version)
 
 
 async def _change(engine: AsyncEngine, partition: int, before: Place, after: Place) -> Place:

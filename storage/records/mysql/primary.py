@@ -69,6 +69,7 @@ class Primary:
         self._server = server
         self._expected: str | None = None  # the installation, of a primary that nobody has looked at yet
         self._checking = asyncio.Lock()
+        self._saves_from_s = float("-inf")  # none before: see `save`
         self._heard = 0  # how often this process learned that something is durable here
         self._noted: tuple[int, str] = (-1, "")  # as of which of these times, the position that has it
         self._asking: asyncio.Task[str] | None = None
@@ -94,9 +95,17 @@ class Primary:
         return await self._watched(answer)
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """One transaction; see `Records.save`."""
+        """One transaction; see `Records.save`. After one that ran out of time (its disk is full, a backup locks it) others fail at once for
+        `probe_interval_ms`: who saves many partitions one after the other waits for it once, and not for each of them."""
         await self._check()
-        await self._watched(lambda: self.records.save(checkpoint))
+        if time.monotonic() < self._saves_from_s:
+            raise RecordsUnavailableError(f"{self.address}: the last save took too long, so others wait for a moment")
+        try:
+            await self._watched(lambda: self.records.save(checkpoint))
+        except RecordsUnavailableError as error:
+            if was_slow(error):
+                self._saves_from_s = time.monotonic() + self._options.probe_interval_ms / 1000
+            raise
         await self.note_position()
 
     async def note_position(self) -> None:
@@ -260,6 +269,11 @@ async def position_of(connection: AsyncConnection) -> str:
 def is_mariadb(connection: AsyncConnection) -> bool:
     """Which of the two dialects of positions a server speaks."""
     return bool(getattr(connection.dialect, "is_mariadb", False))
+
+
+def was_slow(error: RecordsUnavailableError) -> bool:
+    """Whether a statement ran out of time, rather than a server out of reach."""
+    return isinstance(error.__cause__, TimeoutError)
 
 
 def _look_at(done: asyncio.Task[str]) -> None:

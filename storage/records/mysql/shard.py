@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.ports.errors import RecordsUnavailableError
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, mysql_engine
-from storage.records.mysql.primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of
+from storage.records.mysql.primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of, was_slow
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.partitions import Held
 
@@ -92,13 +92,13 @@ class Shard:
             try:
                 return await ask(replica.records)
             except RecordsUnavailableError as error:
-                if _was_slow(error):
+                if was_slow(error):
                     raise  # so it would be elsewhere
                 self._leave_out(replica)
         try:
             return await self.primary.ask(ask)
         except RecordsUnavailableError as error:
-            if _was_slow(error):
+            if was_slow(error):
                 raise
             return await self._of_any_replica(ask, error)
 
@@ -198,11 +198,6 @@ class Shard:
             except RecordsUnavailableError:
                 continue
         replica.probe = None
-
-
-def _was_slow(error: RecordsUnavailableError) -> bool:
-    """Whether a query ran out of time, rather than a server out of reach."""
-    return isinstance(error.__cause__, TimeoutError)
 
 
 async def _reaches(connection: AsyncConnection, position: str, within_s: float) -> bool:

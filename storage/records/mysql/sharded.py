@@ -100,8 +100,12 @@ class ShardedRecords:
 
         return await self._at(partition, ask)
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
+        if tournament_id is not None:
+            return await self._of_primary(
+                self._partition(tournament_id), lambda records: records.outbox(limit, tournament_id)
+            )
         found = await _all(shard.primary.ask(lambda records: records.outbox(limit)) for shard in self.shards)
         return list(heapq.merge(*found))[:limit]
 
@@ -159,7 +163,9 @@ class ShardedRecords:
                 return await ask(self.shards[place.shard])
             except PlacedElsewhereError as error:
                 self._learn({partition: error.place})
-                trouble = RecordsUnavailableError(str(error))
+                trouble = RecordsUnavailableError(
+                    f"{error}; it is being moved here, or its move was cut off and is to be started again"
+                )
             except RecordsUnavailableError as error:
                 await self._look()
                 trouble = error

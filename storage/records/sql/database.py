@@ -154,14 +154,19 @@ class SqlRecords:
                     found[scope] = offset
         return found
 
-    async def outbox(self, limit: int) -> list[OutboxRow]:
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
         o = outbox.c
         statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
-        statement = statement.join(tournaments, tournaments.c.tournament_id == o.tournament_id)
         statement = statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit)
-        async with self._read() as connection:
-            return [OutboxRow(*row) for row in await connection.execute(await self._of_held(connection, statement))]
+        if tournament_id is not None:
+            statement = statement.where(o.tournament_id == tournament_id)
+        else:
+            statement = statement.join(tournaments, tournaments.c.tournament_id == o.tournament_id)
+        async with self._read(tournament_id=tournament_id) as connection:
+            if tournament_id is None:
+                statement = await self._of_held(connection, statement)
+            return [OutboxRow(*row) for row in await connection.execute(statement)]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         """See `Records.tournament`."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.dml import Insert
 
 from storage.ports.errors import RecordsUnavailableError, StorageError
-from storage.records.sql.migrate import check_version, migrate
+from storage.records.sql.migrate import check_same_version, check_version, migrate
 from storage.records.sql.schema import SCHEMA_VERSION
 from storage.sqlite_files import switch_to_wal
 
@@ -109,6 +109,23 @@ def _begin_as_told(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def check_sqlite(path: Path) -> None:
+    """For who only looks: raises StorageError unless the file is there, and of this version; nothing is made or migrated.
+
+    RecordsUnavailableError: it cannot be read.
+    """
+    if not path.exists():
+        raise StorageError(f"{path}: expected records, found none")
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": OPEN_WAIT_S})
+    try:
+        with engine.connect() as connection:
+            check_same_version(connection, path.name)
+    except DBAPIError as error:
+        raise RecordsUnavailableError(f"{path.name}: {error.orig}") from error
+    finally:
+        engine.dispose()
 
 
 def _prepare(path: Path) -> None:

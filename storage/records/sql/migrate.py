@@ -28,6 +28,18 @@ def check_version(name: str, version: int) -> None:
         raise StorageVersionError(f"{name} has schema {version}, this version reads up to {SCHEMA_VERSION}")
 
 
+def check_same_version(connection: Connection, name: str) -> None:
+    """Raise StorageError for a schema that is older than this version, or not there, StorageVersionError for a newer one."""
+    version = stored_version(connection, name)
+    if version is None:
+        raise StorageError(f"{name}: expected records, found none")
+    check_version(name, version)
+    if version < SCHEMA_VERSION:
+        raise StorageError(
+            f"{name} has schema {version}, expected {SCHEMA_VERSION}: a start of this version migrates it"
+        )
+
+
 def migrate(connection: Connection, name: str) -> None:
     """Bring the schema of a connection's database to SCHEMA_VERSION; the caller commits and keeps others out.
 

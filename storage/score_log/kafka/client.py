@@ -190,17 +190,21 @@ class KafkaClient:
 
     async def list_offsets(self, topic: str, times: Mapping[int, int]) -> dict[int, int]:
         """For each partition the first offset of that time (ms) or later, -1 where there is none; or EARLIEST, LATEST."""
+        return {partition: offset for partition, (_, offset) in (await self.find_records(topic, times)).items()}
 
-        async def attempt() -> dict[int, int]:
-            found: dict[int, int] = {}
+    async def find_records(self, topic: str, times: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+        """As `list_offsets`: (time in ms, offset), the time that of the record found."""
+
+        async def attempt() -> dict[int, tuple[int, int]]:
+            found: dict[int, tuple[int, int]] = {}
             replies = await self.to_leaders(
                 topic, times, lambda own: OffsetRequest(-1, 0, [(topic, [(p, times[p]) for p in own])])
             )
             for reply in replies:
                 for _, parts in reply.topics:
-                    for partition, code, _time_ms, offset in parts:
+                    for partition, code, time_ms, offset in parts:
                         await self.check(code, f"the offsets of partition {partition}")
-                        found[partition] = offset
+                        found[partition] = (time_ms, offset)
             return found
 
         return await self.retried(attempt) if times else {}

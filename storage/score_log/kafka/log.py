@@ -203,6 +203,32 @@ class KafkaScoreLog:
         )
         return sum(start - bounds[p].start for p, start in starts.items())
 
+    async def stamped_after(self, time_ms: int) -> dict[int, int]:
+        """See `ScoreLog.stamped_after`: of the first such record of each partition, and of its last one."""
+        await self._open()
+        every = dict.fromkeys(range(self.config.partitions), time_ms + 1)
+        found = await self._client.find_records(self.config.topic, every)
+        later = {partition: stamp for partition, (stamp, offset) in found.items() if offset >= 0}
+        if later:
+            ends = await self._client.list_offsets(self.config.topic, dict.fromkeys(later, LATEST))
+            newest = await asyncio.gather(*(self.read(p, ends[p] - 2, 1) for p in later))
+            for taken in newest:
+                later[taken.partition] = max(later[taken.partition], *(record.time_ms for record in taken.records), 0)
+        return later
+
+    async def check_writable(self) -> None:
+        """See `ScoreLog.check_writable`: enough replicas of each partition are in sync."""
+        await self._open()
+        state = (await topics(self._client, [self.config.topic]))[self.config.topic]
+        lacking = (
+            [] if state is None else [p for p, n in enumerate(state.in_sync) if n < self.config.min_insync_replicas]
+        )
+        if state is None or lacking:
+            expected = self.config.min_insync_replicas
+            raise LogUnavailableError(
+                f"topic {self.config.topic}: partitions {lacking} have under {expected} replicas in sync"
+            )
+
     async def near_retention(self, headroom_ms: int) -> set[int]:
         """The partitions where retention is within `headroom_ms` of deleting a record above the committed offset, or did so already.
 

@@ -114,19 +114,21 @@ class TopicRequest(Request[_TopicRequest]):  # type: ignore[misc]
 
 
 class TopicState(NamedTuple):
-    """A topic as a broker knows it; `error_code` as in Kafka's protocol, 0 for none. `replicas`: of each partition."""
+    """A topic as a broker knows it; `error_code` as in Kafka's protocol, 0 for none. `replicas` and `in_sync`, of these: of each partition."""
 
     error_code: int
     topic_id: uuid.UUID
     partitions: int
     replicas: list[int]
+    in_sync: list[int]
 
 
 def topic_states(response: Any) -> dict[str, TopicState]:
     """What a response says of each topic."""
     states = {}
     for code, name, topic_id, _internal, partitions, _operations, _tags in response.topics:
-        states[name] = TopicState(code, topic_id, len(partitions), [len(p[4]) for p in partitions])
+        replicas, in_sync = [len(p[4]) for p in partitions], [len(p[5]) for p in partitions]
+        states[name] = TopicState(code, topic_id, len(partitions), replicas, in_sync)
     return states
 
 

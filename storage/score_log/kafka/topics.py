@@ -82,6 +82,21 @@ async def open_topics(client: KafkaClient) -> TopicState:
     return state
 
 
+async def check_made(config: KafkaLogConfig) -> None:
+    """For who only looks: raises LogConfigurationError unless the log's topics are there; none is made. LogUnavailableError."""
+    client = KafkaClient(config)
+    try:
+        missing = [
+            name
+            for name, state in (await topics(client, [config.topic, config.letters_topic])).items()
+            if state is None
+        ]
+    finally:
+        await client.close()
+    if missing:
+        raise LogConfigurationError(f"topic {missing[0]}: expected one, found none")
+
+
 async def topics(client: KafkaClient, names: list[str]) -> dict[str, TopicState | None]:
     """Each topic's state, None where there is none."""
 

@@ -189,6 +189,16 @@ class SqliteScoreLog:
                 break
         return total
 
+    async def stamped_after(self, time_ms: int) -> dict[int, int]:
+        """See `ScoreLog.stamped_after`: there is one clock for the whole log."""
+        newest_ms = int(self._query("SELECT time_ms FROM batches ORDER BY seq DESC LIMIT 1")[0][0])
+        return dict.fromkeys(range(self.partitions), newest_ms) if newest_ms > time_ms else {}
+
+    async def check_writable(self) -> None:
+        """See `ScoreLog.check_writable`: there is room, and a transaction takes place."""
+        self._file.check_room()
+        await self._job(lambda connection: connection.execute("UPDATE log SET committed = committed"))
+
     async def near_retention(self, headroom_ms: int) -> set[int]:  # noqa: ARG002 - the port's
         """See `ScoreLog.near_retention`: nothing above the committed offsets is ever deleted."""
         return set()

@@ -117,6 +117,12 @@ class LogFile:
             raise
         return connection
 
+    def check_room(self) -> None:
+        """Raises LogDiskFullError on a disk so full that a write would soon fail, be it that the next one still finds a free page."""
+        free = _free_bytes(self.path)
+        if free < FULL_BELOW_BYTES:
+            raise LogDiskFullError(f"the disk under {self.path.name} is full: {free} bytes are left")
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
         # In one transaction: another process may be creating the schema right now.
         connection.execute("BEGIN")

@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from serve_app.api.security_headers import ALWAYS
 from serve_app.handlers.routes import handler_names
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 
@@ -141,3 +142,78 @@ async def test_rejected_lines_are_named_by_index_and_line(both: Entrypoints) -> 
                 assert answer["rejected"] == rejected, name
         array = await client.post("/v1/scores", json=[{"event_id": "a"}], headers=both.bearer(role="service"))
         assert array.json()["rejected"] == [{"index": 0, "code": "invalid"}], name
+
+
+OF_ITS_OWN: Final = {"date", "server"}  # of an entrypoint
+
+
+async def test_reads_and_refusals_are_the_same_to_the_header(both: Entrypoints) -> None:
+    """Whoever reads what, and whatever is refused: one answer, and each tells caches what it is."""
+    public, private = await both.gateway.tournament(players=3), await both.gateway.tournament(visibility="private")
+    await both.gateway.join(private, 1)
+    for user in (1, 2, 3):
+        await both.gateway.score(public, user, user)
+    callers = {"nobody": {}, "member": both.bearer(1), "stranger": both.bearer(9), "wrong": {"authorization": "x"}}
+    always = {name.decode() for name, _ in ALWAYS} - {"cache-control"}
+    for template, handlers in handler_names(hot_only=True).items():
+        for tournament in (public, private, "77") if "{tournament}" in template else ("",):
+            path = template.replace("{tournament}", tournament).replace("{user}", "1")
+            for caller, headers in callers.items():
+                writes = {"PUT", "POST", "PATCH", "DELETE"} if caller == "wrong" else {"POST"} - set(handlers)
+                for method in {"GET", "HEAD", "OPTIONS"} | writes:
+                    answers = [await client.request(method, path, headers=headers) for client in both.clients.values()]
+                    told = [
+                        {n: v for n, v in answer.headers.items() if n not in OF_ITS_OWN | always} for answer in answers
+                    ]
+                    case = (method, path, caller, told)
+                    api, gateway = answers
+                    assert (api.status_code, api.content, told[0]) == (gateway.status_code, gateway.content, told[1]), (
+                        case
+                    )
+                    caching = api.headers["cache-control"]
+                    if api.status_code >= 400 or (method in ("GET", "HEAD") and tournament == private):
+                        assert (caching, api.headers["vary"]) == ("private, no-store", "authorization"), case
+                        assert "etag" not in api.headers, case
+                    elif method not in ("GET", "HEAD") or path == "/healthz":
+                        assert caching == "no-store", case
+                    else:
+                        assert "no-store" not in caching, case
+
+
+async def test_what_the_client_has_is_304_also_to_head(both: Entrypoints) -> None:
+    tournament = await both.gateway.tournament(players=1)
+    for path in (f"/v1/tournaments/{tournament}", f"/v1/tournaments/{tournament}/rankings"):
+        for client in both.clients.values():
+            shown = await client.get(path)
+            for method in ("GET", "HEAD"):
+                same = await client.request(method, path, headers={"if-none-match": shown.headers["etag"]})
+                assert (same.status_code, same.content) == (304, b"")
+                for name in ("etag", "cache-control", "access-control-allow-origin"):
+                    assert same.headers[name] == shown.headers[name]
+                assert "content-type" not in same.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("limit=1&limit=2", 422, "invalid"),
+        ("users=1&users=2", 422, "invalid"),
+        ("limit=1&%6cimit=2", 422, "invalid"),
+        ("&".join(f"a{n}=1" for n in range(20)), 200, None),
+        ("&".join(f"a{n}=1" for n in range(21)), 400, "malformed"),
+        ("limit=%35&=&other=%FF", 200, None),
+    ],
+)
+async def test_queries(both: Entrypoints, query: str, status: int, code: str | None) -> None:
+    """The api took any number of fields, and both the last of several."""
+    tournament = await both.gateway.tournament(players=1)
+    for suffix in ("/rankings", "/scores"):
+        path = f"/v1/tournaments/{tournament}{suffix}?{query}"
+        body = {"event_id": "a", "score": 1}
+        for name, client in both.clients.items():
+            if suffix == "/rankings":
+                answer = await client.get(path)
+            else:
+                answer = await client.post(path, json=body, headers=both.bearer())
+            expected = 202 if suffix == "/scores" and status == 200 else status
+            assert (answer.status_code, answer.json().get("code")) == (expected, code), (name, suffix)

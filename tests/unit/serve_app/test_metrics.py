@@ -94,7 +94,7 @@ async def test_a_front_measures_its_ports_while_it_is_open(monkeypatch):
         async with asyncio.timeout(5):
             while lost() != before + 3:
                 await asyncio.sleep(0.01)
-        measuring = front.services.measuring
+        watching = front.services.watching
         assert "palio_log_queued_records 0.0" in (await front.call("GET", "/metrics")).text
-    await asyncio.wait({measuring}, timeout=5)
-    assert measuring.cancelled()
+    await asyncio.wait(watching, timeout=5)
+    assert all(task.cancelled() for task in watching)

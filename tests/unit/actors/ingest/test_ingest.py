@@ -139,6 +139,34 @@ async def test_a_partition_whose_records_are_away_at_the_start_waits_alone():
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_partition_that_is_asked_for_twice_is_read_once():
+    """An answer that comes late does not begin anew what is read by then."""
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    late = asyncio.Event()
+
+    class LateDirector(Director):
+        asked = 0
+
+        async def homes(self, partition: int) -> dict[int, str]:
+            self.asked += 1
+            if self.asked <= PARTITIONS:
+                await late.wait()
+            return {}
+
+    director = LateDirector()
+    ingest = ingest_of(log, owner, director=director)
+    first = asyncio.create_task(ingest._ask())
+    while director.asked < PARTITIONS:
+        await asyncio.sleep(0)
+    await ingest.open()
+    await append(log, 0, 3)
+    assert await ingest.read_once(5) == 3
+    late.set()
+    await first
+    await ingest._read_known()
+    assert ingest.windows[0].upto == 2
+
+
 async def test_what_another_process_made_durable_is_not_missed():
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     director = Director()

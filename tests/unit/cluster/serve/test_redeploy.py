@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import fcntl
 from pathlib import Path
 
 import pytest
 
 from cluster.config.settings import Settings
 from cluster.errors import StartError
-from cluster.serve.redeploy import OF_THE_DOORS, doors_settings, embedded_ray
-from cluster.startup.bootstrap import RAY_ADDRESS_FILE
+from cluster.serve.redeploy import OF_THE_DOORS, doors_settings
 
 
 def test_settings_of_the_doors_that_are_given_go_before_those_of_the_start() -> None:
@@ -34,14 +32,3 @@ def test_what_concerns_more_than_the_doors_is_refused(given: dict[str, object]) 
 
 def test_the_settings_of_the_doors_exist() -> None:
     assert set(Settings.model_fields) >= OF_THE_DOORS
-
-
-def test_an_embedded_palio_is_found_while_it_holds_its_directory(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="found none"):
-        embedded_ray(tmp_path)
-    (tmp_path / RAY_ADDRESS_FILE).write_text("127.0.0.1:6379\n")
-    with (tmp_path / "lock").open("a+") as lock:
-        with pytest.raises(StartError, match="found none"):
-            embedded_ray(tmp_path)  # what a killed one left
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert embedded_ray(tmp_path) == "127.0.0.1:6379"

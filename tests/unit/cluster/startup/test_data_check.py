@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from cluster.config.settings import Settings
+from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.errors import StartError
-from cluster.startup.data_check import check_data
+from cluster.startup.data_check import check_data, check_room
 from cluster.startup.ports import open_log, open_records
 from storage.ports import Checkpoint, NewRecord
 from tests.contract.test_records import tournament
@@ -75,3 +79,53 @@ def test_a_log_made_anew_is_told_where_only_a_dedicated_tournament_is_durable(se
     appended(settings, 5)
     with pytest.raises(StartError, match="another log"):
         check_data(settings)
+
+
+def fill(disk: Path) -> Path:
+    """A file that leaves no byte."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_a_full_disk_is_told_before_anything_is_written(small_disk: Path) -> None:
+    filler = fill(small_disk)
+    with pytest.raises(StartError, match=r"^disk full: 0 bytes are left"):
+        check_room(small_disk / "not" / "there")
+    assert list(small_disk.iterdir()) == [filler]
+    filler.unlink()
+    check_room(small_disk)
+
+
+def test_a_disk_that_filled_up_under_the_data_is_told_at_once(small_disk: Path) -> None:
+    """What is there can be read, so only a write shows it."""
+    settings = Settings(data_dir=small_disk / "data")
+    check_data(settings)
+    filler = fill(small_disk)
+    with pytest.raises(StartError, match=r"^disk full: "):
+        check_data(settings)
+    filler.unlink()
+    check_data(settings)
+
+
+KILLED = """
+import os
+from tests.support.small_disk import small_disk
+with small_disk(1) as disk:
+    print(disk, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_small_disk_goes_with_the_process_that_made_it(small_disk: Path) -> None:
+    """Of the tests' own means: a killed run leaves no mount behind."""
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=PROJECT_DIR, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    disk = Path(killed.stdout.strip())
+    deadline = time.monotonic() + 30
+    while disk.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not disk.exists()
+    assert small_disk.is_mount()

@@ -8,8 +8,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from cluster.config.settings import Settings
-from scripts.cli.palio import main
+from cluster.config.settings import TOPICS, Settings, describe
+from scripts.cli.palio import main, settings_document
 from scripts.cli.run import Stop
 
 ROOT = Path(__file__).parents[4]
@@ -129,3 +129,12 @@ def test_the_first_signal_asks_to_stop_and_its_echo_changes_nothing():
     finally:
         for number, handler in held.items():
             signal.signal(number, handler)
+
+
+def test_the_document_of_the_settings_names_all_of_them_and_is_up_to_date():
+    variables = [row.variable for row in describe()]
+    assert [variable for variable in variables if variable in TOPICS] == list(TOPICS)
+    assert variables[0] in TOPICS, "the first topic begins with the first setting"
+    assert all(f"| `{variable}` |" in settings_document() for variable in variables)
+    written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert written == settings_document(), "scripts/palio settings --markdown > docs/settings.md"

@@ -16,6 +16,7 @@ import uvicorn
 from serve_app.api.connection import ApiConnection, ApiLimits
 from serve_app.api.edge import ApiEdge
 from serve_app.http.connection_bounds import MAX_HEAD_BYTES, MAX_HEADERS, MAX_QUEUED
+from serve_app.http.cors import Cors
 from serve_app.metrics import REJECTED
 
 WAIT_S = 20.0  # for what must come; tests fail by it, never pass by it
@@ -71,7 +72,7 @@ async def running(**limits: Any) -> AsyncIterator[Api]:
     upstream, of_the_api = Upstream(), ApiLimits(**limits)
     protocol: Any = functools.partial(ApiConnection, limits=of_the_api)
     config = uvicorn.Config(
-        ApiEdge(upstream),
+        ApiEdge(upstream, Cors("127.0.0.1", (8000, 8001))),
         port=0,
         http=protocol,
         ws="none",

@@ -8,7 +8,11 @@ import httpx2
 import pytest
 
 from serve_app.api.edge import ApiEdge
+from serve_app.http.cors import Cors
 from tests.support.front import open_front
+
+CORS = Cors("palio", (8000, 8001))
+OWN = "http://palio:8000"
 
 
 def serve(status: int, *, ours: bool = False, whole: bool = True) -> ApiEdge:
@@ -23,12 +27,12 @@ def serve(status: int, *, ours: bool = False, whole: bool = True) -> ApiEdge:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b"of Serve"})
 
-    return ApiEdge(app)
+    return ApiEdge(app, CORS)
 
 
 async def asked(app: ApiEdge, path: str = "/v1/tournaments") -> httpx2.Response:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://palio") as client:
-        return await client.post(path, content=b"{}")
+        return await client.post(path, content=b"{}", headers={"origin": OWN})
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,7 @@ async def test_answers_of_serves_own(status: int, whole: bool, expected: tuple[i
     assert (answer.status_code, body["code"]) == (body["status"], body["code"]) == expected
     assert (answer.headers.get("retry-after") is not None) == (expected[0] == 503)
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-origin"] == OWN
 
 
 @pytest.mark.parametrize("status", [200, 404, 408, 500, 503])
@@ -87,7 +91,9 @@ async def test_clients_do_not_set_serves_time_limits() -> None:
         del receive, send
         seen.extend(name for name, _ in scope["headers"])
 
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(ApiEdge(app)), base_url="http://palio") as client:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(ApiEdge(app, CORS)), base_url="http://palio"
+    ) as client:
         await client.get(
             "/v1", headers={"X-Request-Timeout-Seconds": "0", "X-Request-Disconnect-Disabled": "?1", "X-A": ""}
         )

@@ -255,6 +255,23 @@ async def test_a_users_tournaments_are_listed_newest_first(front):
     assert wrong_paths(wrong) == ["cursor"]
 
 
+async def test_a_users_tournaments_show_the_rank_while_they_run(front):
+    tournaments = [await front.create(), await front.create(visibility="private"), await front.create(LATER)]
+    for tournament in tournaments:
+        for user in (42, 43):
+            await front.call("PUT", f"/v1/tournaments/{tournament}/participants/{user}", front.token())
+    for tournament, user, score in ((0, 42, 10), (0, 43, 20), (1, 42, 5)):
+        await front.submit(tournaments[tournament], user, {"event_id": "a", "score": score})
+
+    async def shown() -> list[tuple[int | None, float | None]]:
+        answer = (await front.call("GET", "/v1/users/me/tournaments", front.token("player", 42))).json()
+        return [(item["participation"]["rank"], item["participation"]["score"]) for item in answer["items"]]
+
+    assert sorted(await shown(), key=str) == [(1, 5), (2, 10), (None, None)]
+    front.palio.owners.down = True  # stored are ranks of what has finished alone
+    assert sorted(await shown(), key=str) == [(None, 10), (None, 5), (None, None)]
+
+
 async def test_there_are_no_prizes_yet(front):
     tournament = await front.create()
     assert (await front.call("GET", f"/v1/tournaments/{tournament}/prizes")).json() == {"prizes": []}

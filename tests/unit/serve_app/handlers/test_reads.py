@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.ports import OwnerRecordsError
+from storage.ports import LogDiskFullError, LogUnavailableError, OwnerRecordsError
 from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
 
 
@@ -93,7 +93,7 @@ async def test_lists_and_everything_of_a_private_tournament_are_personal(front):
     for path in ("/v1/tournaments", "/v1/users/me/tournaments", "/v1/users/me/prizes"):
         assert (await front.call("GET", path, front.token())).headers["cache-control"] == "private, no-store"
     hidden = await front.call("GET", f"/v1/tournaments/{tournament}")
-    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "no-store")
+    assert (hidden.status_code, hidden.headers["cache-control"]) == (404, "private, no-store")
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,24 @@ async def test_the_list_is_newest_first_and_can_be_searched(front):
     wanted = (await front.call("GET", "/v1/tournaments?status=running")).json()["items"]
     assert [(item["id"], item["status"]) for item in wanted] == [(running, "running")]
     assert len((await front.call("GET", "/v1/tournaments", front.token("operator", 9))).json()["items"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("ZO%C3%8B", True),
+        ("zoe%CC%88%27s%20%20cup", True),
+        ("%20cup%09final%20", True),
+        ("zoe", False),
+        ("%00", False),
+        ("cup%00", False),
+        ("%ED%A0%80", False),
+    ],
+)
+async def test_names_are_found_however_they_are_written(front, q, found):
+    tournament = await front.create(name="Zoe\u0308's \u00a0 Cup final")
+    answer = await front.call("GET", f"/v1/tournaments?q={q}")
+    assert [item["id"] for item in answer.json()["items"]] == [tournament] * found
 
 
 @pytest.mark.parametrize(
@@ -189,6 +207,23 @@ async def test_ready_while_only_the_records_of_what_is_asked_for_are_away(front,
 
     monkeypatch.setattr(front.palio.owners, "read", read)
     assert (await front.call("GET", "/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (LogDiskFullError("full"), "disk_full", "the disk under the score log is full"),
+        (LogUnavailableError("too few replicas"), "log_unavailable", "the score log does not answer"),
+    ],
+)
+async def test_not_ready_while_the_log_cannot_be_written(front, error, code, reason):
+    """Though it can be read."""
+    front.palio.log.error = error
+    answer = await front.call("GET", "/readyz")
+    assert problem(answer) == (503, code)
+    assert answer.json()["detail"] == reason
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await front.call("GET", "/healthz")).status_code == 200
 
 
 @pytest.mark.parametrize("broken", ["owners", "waiters", "log"])

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 from websockets.exceptions import InvalidStatus
 
+from serve_app.gateway import server
 from serve_app.live import connection as live_connection
 from serve_app.live.connection import SLICE_BYTES
 from serve_app.live.hub import HubLimits
@@ -190,10 +191,46 @@ async def test_no_more_sockets_of_an_address_than_allowed() -> None:
             await third.ask(unsubscribe="1")
 
 
+async def test_sockets_behind_a_trusted_proxy_count_for_whom_it_speaks() -> None:
+    limits = HubLimits(check_interval_s=3600, max_sockets_per_address=1)
+
+    def of(address: str) -> dict[str, str]:
+        return {"X-Forwarded-For": address}
+
+    async with (
+        running_gateway(limits, trusted_proxies="127.0.0.0/8") as gateway,
+        gateway.client(additional_headers=of("192.0.2.1")) as one,
+        gateway.client(additional_headers=of("198.51.100.7, 192.0.2.2")) as two,  # what a client claims does not count
+    ):
+        assert sorted(socket.address for socket in gateway.hub.sockets) == ["192.0.2.1", "192.0.2.2"]
+        for taken in ("192.0.2.1", "203.0.113.9, 192.0.2.2"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with gateway.client(additional_headers=of(taken)):
+                    pass
+            assert json.loads(refused.value.response.body)["code"] == "too_many_sockets_of_address"
+        assert (await one.ask(unsubscribe="1"))["ok"]
+        assert (await two.ask(unsubscribe="1"))["ok"]
+
+
+async def test_whoever_is_no_trusted_proxy_speaks_for_itself() -> None:
+    limits = HubLimits(check_interval_s=3600, max_sockets_per_address=1)
+    async with running_gateway(limits) as gateway, gateway.client(additional_headers={"X-Forwarded-For": "192.0.2.1"}):
+        with pytest.raises(InvalidStatus) as refused:
+            async with gateway.client(additional_headers={"X-Forwarded-For": "192.0.2.2"}):
+                pass
+        assert refused.value.response.status_code == 429
+
+
 @pytest.mark.parametrize(
     "ends", ["client", "client abruptly", "server", "flood", "refused", "no handshake", "no frame"]
 )
-async def test_a_closed_connection_leaves_no_cycle(gateway: Gateway, ends: str) -> None:
+async def test_a_closed_connection_leaves_no_cycle(monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    monkeypatch.setattr(server, "EXPIRE_INTERVAL_S", 0.001)  # what looks at connections must not keep them
+    async with running_gateway() as gateway:
+        await _leaves_no_cycle(gateway, ends)
+
+
+async def _leaves_no_cycle(gateway: Gateway, ends: str) -> None:
     tournament = await gateway.tournament(players=1)
     made: list[weakref.ref[Any]] = []
     connection_made = live_connection.LiveConnection.connection_made

@@ -1,0 +1,117 @@
+"""What `scripts/palio inspect` does: look at a Palio that runs, or at what a stopped one stored, and print it as tables or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actors.domain.values import parse_id
+from cluster.config.settings import Settings, load_settings
+from cluster.errors import StartError
+from cluster.inspection import Actors, Document, Inspection
+from cluster.running import joined_palio, running_ray
+from cluster.startup.data_check import check_made
+from cluster.startup.ports import clock_ms, open_log, open_records, plan_of
+from storage.ports import StorageError
+
+LONGEST: Final = 200  # characters of a value in a table; JSON has all
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Print what is asked for; 1 if a part did not tell. Raises ValueError and StartError: nothing was found, nobody answers."""
+    given = load_settings(data_dir=options.data)
+    if running_ray(given) is None:
+        if options.what == "owners":
+            raise StartError(f"expected a running Palio on the data directory {given.data_dir}, found none")
+        document = asyncio.run(_look(given, None, options))
+    else:
+        with joined_palio(given) as started:
+            from cluster.actors.running_actors import RunningActors  # Ray finds its environment prepared
+
+            settings = started.model_copy(update={"data_dir": given.data_dir})
+            actors = RunningActors(plan_of(settings), settings.owner_call_timeout_s)
+            document = asyncio.run(_look(settings, actors, options))
+    if options.json:
+        print(json.dumps(document, indent=2))
+    else:
+        _print(document)
+    return int(bool(document["troubles"]))
+
+
+async def _look(settings: Settings, actors: Actors | None, options: argparse.Namespace) -> Document:
+    try:
+        await check_made(settings)
+        log = open_log(settings)
+        try:
+            records = await open_records(settings)
+            try:
+                inspection = Inspection(
+                    plan=plan_of(settings), log=log, records=records, actors=actors, clock_ms=clock_ms
+                )
+                return await _asked(inspection, options)
+            finally:
+                await records.close()
+        finally:
+            await log.close()
+    except StorageError as error:
+        raise ValueError(str(error)) from error
+
+
+async def _asked(inspection: Inspection, options: argparse.Namespace) -> Document:
+    match options.what:
+        case "tournament":
+            return await inspection.tournament(parse_id(options.tournament))
+        case "scope":
+            return await inspection.scope(options.scope)
+        case "dead-letters":
+            return await inspection.dead_letters(options.limit)
+        case "owners":
+            return await inspection.owners()
+    if options.partition is not None:
+        return await inspection.records_of(options.partition, options.after, options.limit)
+    if options.after is not None:
+        raise ValueError("expected --partition with --after")
+    return await inspection.log()
+
+
+def _print(document: Document) -> None:
+    """Facts first, a line each; then the tables that have rows."""
+    facts = {name: value for name, value in document.items() if not isinstance(value, list)}
+    _print_rows(["fact", "value"], [[name, _cell(value)] for name, value in facts.items()])
+    for name, rows in document.items():
+        if isinstance(rows, list) and rows:
+            print(f"\n{name}")
+            titles = list(rows[0])
+            _print_rows(titles, [[_cell(row[title]) for title in titles] for row in rows])
+
+
+def _print_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not sys.stdout.isatty():
+        for row in (titles, *rows):  # one line each, for grep
+            print("  ".join(row))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    """One line for a table. What is not printable is escaped: names and records are others' texts, and a terminal obeys some of them."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
