@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
+from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.rows import outbox_rows, participant_rows, tournament_row
 from storage.ports import (
@@ -49,6 +51,19 @@ class _Outcome(NamedTuple):
     unsaved: frozenset[int] | None = frozenset()
 
 
+@dataclass(slots=True)
+class Unsaved:
+    """A tournament that changed, and the slots of the participants whose rows did."""
+
+    entity: Entity
+    slots: set[int] = field(default_factory=set)
+
+    @property
+    def tournament_id(self) -> int:
+        """Its tournament's id."""
+        return self.entity.state.tournament_id
+
+
 class Checkpointer:
     """`on_saved(entity, offset)` is called for each entity whose state as of `offset` became durable, `on_unsaved(entity)` for each that the
     store did not take: it will be tried again."""
@@ -68,9 +83,9 @@ class Checkpointer:
         self._max_interval_ms = max_interval_ms
         self._on_saved = on_saved
         self._on_unsaved = on_unsaved
-        self._dirty: dict[int, Entity] = {}
-        self._urgent: dict[int, Entity] = {}
-        self._again: dict[int, Entity] = {}  # urgent ones that the store did not take, to be tried again together
+        self._dirty: dict[int, Unsaved] = {}
+        self._urgent: dict[int, Unsaved] = {}
+        self._again: dict[int, Unsaved] = {}  # urgent ones that the store did not take, to be tried again together
         self._again_ms = 0
         self._saving = (
             asyncio.Lock()
@@ -81,11 +96,15 @@ class Checkpointer:
         self.saved = 0
         self.last_round_ms = clock_ms()
 
-    def mark(self, entity: Entity, *, urgent: bool = False) -> None:
+    def note(self, change: Change) -> None:
         """This tournament changed; urgent ones are saved at the next call of `round_due`."""
-        self._dirty[entity.state.tournament_id] = entity
-        if urgent:
-            self._urgent[entity.state.tournament_id] = entity
+        tournament_id = change.entity.state.tournament_id
+        unsaved = self._dirty.get(tournament_id)
+        if unsaved is None or unsaved.entity is not change.entity:
+            unsaved = self._dirty[tournament_id] = Unsaved(change.entity)
+        unsaved.slots |= change.slots
+        if change.urgent:
+            self._urgent[tournament_id] = unsaved
 
     def forget(self, tournament_id: int) -> None:
         """An entity is gone (moved)."""
@@ -137,11 +156,11 @@ class Checkpointer:
     async def _full_round(self, scopes: Iterable[Scope]) -> bool:
         began = self._clock_ms()
         targets = [(scope, scope.watermark) for scope in scopes if scope.watermark > scope.durable]
-        entities = list(self._dirty.values())
-        if not entities and not targets:
+        unsaved = list(self._dirty.values())
+        if not unsaved and not targets:
             self.last_round_ms = began
             return True
-        outcome = await self._save(entities, targets)
+        outcome = await self._save(unsaved, targets)
         now = self._clock_ms()
         took = now - began
         if outcome.whole:
@@ -153,44 +172,44 @@ class Checkpointer:
             self._next_ms = now + min(RETRY_MAX_MS, max(RETRY_MS, DUTY * took))
         return outcome.whole
 
-    async def _save(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> _Outcome:
-        """Save entities in bounded transactions; the last one raises the projected offsets of the scopes that lack nothing.
+    async def _save(self, waiting: list[Unsaved], targets: list[tuple[Scope, int]]) -> _Outcome:
+        """Save tournaments in bounded transactions; the last one raises the projected offsets of the scopes that lack nothing.
 
         What the store takes in part does not end the round, so one shard that is away does not keep what lies on the others.
         """
         unsaved: frozenset[int] = frozenset()
         whole = True
         while True:
-            batch, entities = self._batch(entities)
-            outcome = await self._save_batch(batch, [] if entities else targets)
+            batch, waiting = self._batch(waiting)
+            outcome = await self._save_batch(batch, [] if waiting else targets)
             if outcome.unsaved is None:
                 return outcome
             whole = whole and outcome.whole
             unsaved |= outcome.unsaved
-            lacking = {id(entity.scope) for entity in batch if entity.state.tournament_id in outcome.unsaved}
+            lacking = {id(each.entity.scope) for each in batch if each.tournament_id in outcome.unsaved}
             targets = [target for target in targets if id(target[0]) not in lacking]
-            if not entities:
+            if not waiting:
                 break
         left = [(s, upto) for s, upto in targets if s.durable < upto and s.tournament not in unsaved]
         if outcome.unsaved and left:  # the last batch could not raise these, and they lack nothing
             await self._save_batch([], left)
         return _Outcome(whole, unsaved)
 
-    def _batch(self, entities: list[Entity]) -> tuple[list[Entity], list[Entity]]:
+    def _batch(self, waiting: list[Unsaved]) -> tuple[list[Unsaved], list[Unsaved]]:
         size = count = 0
-        for entity in entities[:TRANSACTION_TOURNAMENTS]:
-            size += _about_bytes(entity)
+        for unsaved in waiting[:TRANSACTION_TOURNAMENTS]:
+            size += _about_bytes(unsaved.entity)
             if count and size > TRANSACTION_BYTES:
                 break
             count += 1
-        return entities[:count], entities[count:]
+        return waiting[:count], waiting[count:]
 
-    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> _Outcome:
-        taken: list[tuple[Entity, int, set[int]]] = []
+    async def _save_batch(self, waiting: list[Unsaved], targets: list[tuple[Scope, int]]) -> _Outcome:
+        taken: list[tuple[Unsaved, int]] = []
         raised = list(targets)
         outcome = _Outcome(whole=True)
         try:
-            await self._records.save(await self._read(entities, taken, raised))
+            await self._records.save(await self._read(waiting, taken, raised))
         except (
             BaseException
         ) as error:  # also when this task is cancelled, with the save undecided: nothing taken may be forgotten
@@ -206,26 +225,28 @@ class Checkpointer:
             # of a save that was taken in part only what belongs to one tournament is certain
             if outcome.whole or (scope.tournament and _is_saved(scope.tournament, outcome)):
                 scope.durable = max(scope.durable, upto)
-        for entity, offset, _ in taken:
-            if _is_saved(entity.state.tournament_id, outcome):
+        for unsaved, offset in taken:
+            entity = unsaved.entity
+            if _is_saved(unsaved.tournament_id, outcome):
                 self.saved += 1
-                self._again.pop(entity.state.tournament_id, None)
+                self._again.pop(unsaved.tournament_id, None)
                 entity.durable_offset = max(entity.durable_offset, offset)
                 await self._on_saved(entity, offset)
             else:
                 self._on_unsaved(entity)
         return outcome
 
-    def _put_back(self, taken: list[tuple[Entity, int, set[int]]], unsaved: frozenset[int] | None) -> None:
-        for entity, _, dirty in taken:
-            if unsaved is None or entity.state.tournament_id in unsaved:
-                entity.state.dirty |= dirty
-                self._dirty.setdefault(entity.state.tournament_id, entity)
+    def _put_back(self, taken: list[tuple[Unsaved, int]], lost: frozenset[int] | None) -> None:
+        for unsaved, _ in taken:
+            if lost is None or unsaved.tournament_id in lost:
+                waiting = self._dirty.setdefault(unsaved.tournament_id, unsaved)
+                if waiting.entity is unsaved.entity:  # else it was given up and adopted anew meanwhile
+                    waiting.slots |= unsaved.slots
 
     async def _read(
-        self, entities: list[Entity], taken: list[tuple[Entity, int, set[int]]], raised: list[tuple[Scope, int]]
+        self, waiting: list[Unsaved], taken: list[tuple[Unsaved, int]], raised: list[tuple[Scope, int]]
     ) -> Checkpoint:
-        """The checkpoint of some entities; adds to `taken` what it took from what is dirty, to `raised` the dedicated scopes.
+        """The checkpoint of some tournaments; adds to `taken` what it took from what is dirty, to `raised` the dedicated scopes.
 
         A tournament is read in one go. Between two of them deliveries may come, which only takes the later ones further on.
         """
@@ -234,18 +255,19 @@ class Checkpointer:
         participants: list[ParticipantRow] = []
         outbox: list[OutboxRow] = []
         read_bytes = 0
-        for entity in entities:
-            state = entity.state
-            taken.append((entity, state.offset, state.dirty))
+        for unsaved in waiting:
+            entity, state = unsaved.entity, unsaved.entity.state
+            newest = self._dirty.get(state.tournament_id)
+            if newest is not None and newest.entity is entity:  # else it was given up and adopted anew meanwhile
+                del self._dirty[state.tournament_id]
+                unsaved.slots |= newest.slots
+            taken.append((unsaved, state.offset))
             rows.append(tournament_row(state, entity.scope.epoch))
             snapshots.append(StoredSnapshot(state.tournament_id, state.partition, state.offset, encode_snapshot(state)))
-            participants.extend(participant_rows(entity))
+            participants.extend(participant_rows(entity, unsaved.slots))
             outbox.extend(outbox_rows(entity))
             if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset
                 raised.append((entity.scope, entity.scope.watermark))
-            state.dirty = set()
-            if self._dirty.get(state.tournament_id) is entity:  # else it was given up and adopted anew meanwhile
-                del self._dirty[state.tournament_id]
             read_bytes += _about_bytes(entity)
             if read_bytes >= TURN_BYTES:
                 read_bytes = 0

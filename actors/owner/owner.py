@@ -25,6 +25,7 @@ from actors.domain.delivery import (
 from actors.domain.messages import Claim, encode_message
 from actors.domain.signing import Signer
 from actors.owner.applier import Applier, outcome_reply
+from actors.owner.change import Change
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import Publisher
@@ -94,10 +95,8 @@ class Owner:
             name=name,
             instance=instance,
             holdings=self.holdings,
-            publisher=self.publisher,
-            checkpointer=self.checkpointer,
-            copies=copies,
-            ticker=self._ticker,
+            changed=self._changed,
+            reply=self.publisher.reply,
             drop=self._drop,
         )
 
@@ -164,10 +163,17 @@ class Owner:
     def _drop(self, key: tuple[int, int]) -> None:
         for tournament_id in self.holdings.drop(key):
             self.publisher.forget(tournament_id)
-            self._ticker.passed(tournament_id)
+            self._ticker.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
             if self.copies is not None:
                 self.copies.forget(tournament_id)
+
+    def _changed(self, change: Change) -> None:
+        self.publisher.note(change)
+        self.checkpointer.note(change)
+        self._ticker.note(change)
+        if self.copies is not None:
+            self.copies.note(change)
 
     def _claim(self, partition: int, tournament: int) -> NewRecord:
         name = scope_name(partition, tournament)
@@ -219,10 +225,10 @@ class Owner:
             if entity.scope is scope:
                 self.publisher.start_live(entity)
                 self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
-                self.publisher.mark(entity)
+                self.publisher.note(Change(entity, top=True))
         if self.copies is not None:
             for entity in self.holdings.of_scope(scope):
-                self.copies.mark(entity)
+                self.copies.note(Change(entity, top=True))
 
     # -- loops (the caller decides when) --------------------------------------------------------------------------
 
@@ -250,12 +256,13 @@ class Owner:
         held, entity.held = entity.held, []
         for waiting in held:
             self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
-        if state.over:
-            self.publisher.mark(entity)  # now it shows as finished
+        if state.over and self.holdings.at_hand(state.tournament_id) is entity:
+            shown = Change(entity, top=True)  # now it shows as finished
+            self.publisher.note(shown)
             if self.copies is not None:
-                self.copies.mark(entity)
-            if entity.scope.tournament:
-                entity.scope.closed = True
+                self.copies.note(shown)
+        if state.over and entity.scope.tournament:
+            entity.scope.closed = True
 
     def _unsaved(self, entity: Entity) -> None:
         """The store did not take a tournament: whoever created it is answered all the same, since the log keeps the create, and nothing

@@ -19,6 +19,7 @@ from actors.domain.publications import (
     update_frame,
     updates_channel,
 )
+from actors.owner.change import Change
 from actors.owner.entity import Entity
 from storage.ports import Updates
 
@@ -45,10 +46,14 @@ class Publisher:
         self.wake = asyncio.Event()
         self.published = 0
 
-    def mark(self, entity: Entity, *, top: bool = True) -> None:
-        """Something to tell: the live data may have changed (`top`), or only somebody's standing."""
-        if top:
-            entity.top_dirty = True
+    def note(self, change: Change) -> None:
+        """Something to tell: the live data may have changed, or only somebody's standing."""
+        if not change.shows:
+            return
+        entity = change.entity
+        if change.slots:
+            entity.note_changed(entity.state.members.users.user_ids(list(change.slots)).tolist())
+        entity.top_dirty = entity.top_dirty or change.top or entity.touches_top(change.slots)
         tournament_id = entity.state.tournament_id
         if self._dirty.get(tournament_id) is not entity:
             self._dirty[tournament_id] = entity

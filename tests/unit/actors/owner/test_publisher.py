@@ -17,6 +17,7 @@ from actors.domain.fold import apply
 from actors.domain.messages import Create, Join, Leave, Spec
 from actors.domain.publications import changed_channel, decode_changed, updates_channel
 from actors.domain.tournament import Tournament
+from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
 
@@ -66,12 +67,12 @@ class Stage:
     def score(self, user: int, score: int) -> None:
         self.offset += 1
         apply(self.state, TOURNAMENT, 0, ScoreItem(self.offset, self.now_ms, TOURNAMENT, user, str(self.offset), score))
-        self.entity.note_changed([user])
-        self.publisher.mark(self.entity)
+        slots = {slot for slot in [self.state.members.slot(user)] if slot >= 0}
+        self.publisher.note(Change(self.entity, slots))
 
     def leave(self, user: int) -> None:
         self._control(self.state, Leave(command_id=f"l{self.offset}", user_id=str(user)))
-        self.publisher.mark(self.entity)
+        self.publisher.note(Change(self.entity, top=True))
 
     async def published(self) -> tuple[int | None, list[bytes]]:
         next_due_ms = await self.publisher.publish_due()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from actors.domain.messages import End, Join
+from actors.owner.change import Change
 from actors.owner.entity import Entity
 from actors.owner.read_copies import FAILED_PAUSE_MS, CopiesConfig, ReadCopies
 from storage.ports import (
@@ -30,14 +31,14 @@ class Kept:
             state = fold(items_of([Step(BEGIN_MS, create_of(SPEC)), *joins]))
             state.tournament_id = tournament_id
             entity = self.entities[tournament_id] = Held(state).entity
-            self.copies.mark(entity)
+            self.copies.note(Change(entity, top=True))
 
     def score(self, tournament_id: int, user: int, hundredths: int) -> None:
         entity = self.entities[tournament_id]
         offset = entity.state.offset + 1
         score = Score(user, f"s{offset}", hundredths)
         fold([item_of(offset, Step(BEGIN_MS, score))], entity.state)
-        self.copies.mark(entity, [entity.state.members.slot(user)])
+        self.copies.note(Change(entity, {entity.state.members.slot(user)}))
 
     async def round(self, after_ms: int = FAILED_PAUSE_MS) -> bool:
         self.now_ms += after_ms

@@ -1,0 +1,32 @@
+"""What the applier tells of a tournament that changed; publisher, checkpointer, read model and ticker each keep what they need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actors.owner.entity import Entity
+
+
+@dataclass(slots=True)
+class Change:
+    """What one delivery changed of a tournament, at the least its offset.
+
+    `slots`: members who scored, joined or left. `urgent`: it is to be durable at once. `top`: more may show than the scores of
+    `slots`, such as a status or a name. Whoever is told reads it at once and keeps no reference to `slots`.
+    """
+
+    entity: Entity
+    slots: set[int] = field(default_factory=set)
+    urgent: bool = False
+    top: bool = False
+
+    @property
+    def shows(self) -> bool:
+        """Whether anything that is shown may have changed: an ignored score moves the offset alone."""
+        return self.top or bool(self.slots)
+
+    def add(self, other: Change) -> None:
+        """What changed besides."""
+        self.slots |= other.slots
+        self.urgent |= other.urgent
+        self.top |= other.top
