@@ -116,13 +116,13 @@ class Director:
             row = await self._records.tournament(tournament)
             if row is not None and row.status in ("finished", "cancelled"):
                 await self.closed(row.partition, tournament)
-        await self.homes(range(plan.partitions))
+        await self.placements(range(plan.partitions))
         self._complete = True
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
             await self._launcher.start_ingest(f"ingest-{index}", mine)
 
-    async def homes(self, partitions: Iterable[int]) -> dict[int, tuple[int, str]]:
+    async def placements(self, partitions: Iterable[int]) -> dict[int, tuple[int, str]]:
         """(partition, owner) of every dedicated tournament in some partitions that is stored and not over.
 
         Where the records do not answer, those that are hosted: who has hosted all that was stored at the start knows of every other since.

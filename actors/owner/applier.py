@@ -15,7 +15,7 @@ from actors.domain.messages import Claim, Create
 from actors.domain.publications import OutcomeReply
 from actors.owner.change import Change
 from actors.owner.entity import Entity, Held, Scope
-from actors.owner.tournament_cache import Holdings
+from actors.owner.tournament_cache import TournamentCache
 from storage.ports import OwnerMovedError
 
 logger = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ class Applier:
         *,
         name: str,
         instance: str,
-        holdings: Holdings,
+        tournaments: TournamentCache,
         changed: Callable[[Change], None],
         reply: Callable[[str, OutcomeReply], None],
         drop: Callable[[tuple[int, int]], None],
     ) -> None:
         self._name = name
         self._instance = instance
-        self._holdings = holdings
+        self._tournaments = tournaments
         self._changed = changed
         self._reply = reply
         self._drop = drop
@@ -57,7 +57,7 @@ class Applier:
             if item.tournament_id and item.tournament_id not in first and not is_claim(item):
                 first[item.tournament_id] = item
         for tournament_id, item in first.items():
-            active = self._holdings.active.get(tournament_id)
+            active = self._tournaments.active.get(tournament_id)
             if active is not None and active.scope is not scope:
                 # ingest sends what concerns a dedicated tournament to the shared scope only once it is over and durable, so another owner
                 # claimed it and ended it; that claim may stand further on than this scope has read
@@ -71,7 +71,7 @@ class Applier:
             with contextlib.suppress(OwnerMovedError):
                 message = item.message if isinstance(item, ControlItem) else None
                 created = isinstance(message, Create) and not message.dedicated
-                entity = await self._holdings.find(tournament_id, scope, created=created)
+                entity = await self._tournaments.find(tournament_id, scope, created=created)
                 if entity is not None:
                     present[tournament_id] = entity
         return present
@@ -82,7 +82,7 @@ class Applier:
         """Apply the items of a range in order; False when a later claim of another instance ends the scope here."""
         ranks = _ranks_before(items, present)
         changes: dict[int, Change] = {}
-        at_hand = self._holdings.at_hand
+        at_hand = self._tournaments.at_hand
         try:
             for item in items:
                 tournament_id = item.tournament_id
@@ -104,7 +104,7 @@ class Applier:
     def _loses(self, claim: Claim, item: Item, scope: Scope) -> bool:
         """Whether a claim ends this scope. One of a dedicated tournament ends that scope, should it still be held here."""
         key = (scope.partition, item.tournament_id)
-        held = self._holdings.scopes.get(key)
+        held = self._tournaments.scopes.get(key)
         if held is None or claim.instance == self._instance or item.offset <= held.epoch:
             return False
         logger.warning("%s lost %s to %s", self._name, claim.scope, claim.owner)
@@ -159,7 +159,7 @@ class Applier:
             return
         if entity is None:
             entity = Entity(state, scope)
-            self._holdings.place(entity)
+            self._tournaments.place(entity)
         told = Change(entity)
         for event in events:
             if isinstance(event, StatusChanged):
@@ -182,7 +182,7 @@ class Applier:
         logger.info("tournament %d: %s -> %s (%s)", state.tournament_id, event.before, event.after, event.reason)
         change.urgent = change.top = True
         if state.over:
-            self._holdings.place(change.entity)
+            self._tournaments.place(change.entity)
 
     def _answer(self, entity: Entity, event: Outcome, reply_to: str, before: int | None) -> bool:
         """Reply now, or, for a create and what ended the tournament, once that is durable: then it is urgent (True)."""

@@ -31,7 +31,7 @@ from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import Publisher
 from actors.owner.read_copies import ReadCopies
 from actors.owner.ticker import Ticker
-from actors.owner.tournament_cache import Holdings
+from actors.owner.tournament_cache import TournamentCache
 from storage.ports import (
     LogTruncatedError,
     NewRecord,
@@ -77,7 +77,7 @@ class Owner:
         self._records = records
         self._signer = signer
         self._clock_ms = clock_ms
-        self.holdings = Holdings(records, clock_ms, config.over_kept)
+        self.tournaments = TournamentCache(records, clock_ms, config.over_kept)
         self._delivering = asyncio.Lock()
         self._ahead: set[tuple[int, int]] = set()  # scopes whose tournaments are ahead of the log
         self.publisher = Publisher(updates, clock_ms, config.publish_interval_ms)
@@ -90,11 +90,11 @@ class Owner:
             self._unsaved,
         )
         self.copies = copies
-        self._ticker = Ticker(log, self.holdings.active, clock_ms)
+        self._ticker = Ticker(log, self.tournaments.active, clock_ms)
         self._applier = Applier(
             name=name,
             instance=instance,
-            holdings=self.holdings,
+            tournaments=self.tournaments,
             changed=self._changed,
             reply=self.publisher.reply,
             drop=self._drop,
@@ -114,7 +114,7 @@ class Owner:
         RecordsUnavailableError, with none of the scopes taken; LogTruncatedError, with all others taken, for those whose tournaments are
         ahead of the log.
         """
-        wanted = [s for s in scopes if s[:2] not in self.holdings.scopes and s[:2] not in self._ahead]
+        wanted = [s for s in scopes if s[:2] not in self.tournaments.scopes and s[:2] not in self._ahead]
         if wanted:
             await self._adopt(wanted)
         if refused := self._ahead & {scope[:2] for scope in scopes}:
@@ -130,7 +130,7 @@ class Owner:
             at = max(projected.get(scope_name(partition, tournament), -1), after)
             scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
             ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
-            entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
+            entities = [entity for i in ids if (entity := await self.tournaments.load(i, scope)) is not None]
             furthest = max((entity.state.offset for entity in entities), default=-1)
             # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
             if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):
@@ -145,23 +145,23 @@ class Owner:
             scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
             loaded.append((scope, entities))
         for scope, entities in loaded:
-            self.holdings.scopes[scope.partition, scope.tournament] = scope
+            self.tournaments.scopes[scope.partition, scope.tournament] = scope
             for entity in entities:
-                self.holdings.place(entity)
+                self.tournaments.place(entity)
 
     async def release(self, partition: int, tournament: int) -> None:
         """Give a scope up after a last checkpoint of all; deliveries to it are answered `moved` from now on. One not held is fine."""
-        if (partition, tournament) not in self.holdings.scopes:
+        if (partition, tournament) not in self.tournaments.scopes:
             return
-        await self.checkpointer.full_round(self.holdings.scopes.values())
+        await self.checkpointer.full_round(self.tournaments.scopes.values())
         self._drop((partition, tournament))
 
     def scopes(self) -> list[Scope]:
         """The scopes held now."""
-        return list(self.holdings.scopes.values())
+        return list(self.tournaments.scopes.values())
 
     def _drop(self, key: tuple[int, int]) -> None:
-        for tournament_id in self.holdings.drop(key):
+        for tournament_id in self.tournaments.drop(key):
             self.publisher.forget(tournament_id)
             self._ticker.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
@@ -196,7 +196,7 @@ class Owner:
 
     async def _apply_range(self, delivered: Range, rejected: list[Rejected]) -> ScopePosition:
         key = (delivered.partition, delivered.tournament)
-        scope = self.holdings.scopes.get(key)
+        scope = self.tournaments.scopes.get(key)
         if scope is None:
             return ScopePosition(*key, held=False)
         if delivered.after == GONE and delivered.upto == scope.watermark:
@@ -208,7 +208,7 @@ class Owner:
             except RecordsUnavailableError as error:  # the other ranges may need nothing from there
                 logger.warning("%s waits for the records: %s", scope_name(*key), error)
                 return ScopePosition(*key, scope.watermark, scope.durable)
-            if self.holdings.scopes.get(key) is not scope:
+            if self.tournaments.scopes.get(key) is not scope:
                 return ScopePosition(*key, held=False)
             was_ready = scope.ready
             if not self._applier.apply_all(delivered.items, scope, present, rejected):
@@ -221,13 +221,13 @@ class Owner:
 
     def _became_ready(self, scope: Scope) -> None:
         logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)
-        for entity in self.holdings.active.values():
+        for entity in self.tournaments.active.values():
             if entity.scope is scope:
                 self.publisher.start_live(entity)
                 self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
                 self.publisher.note(Change(entity, top=True))
         if self.copies is not None:
-            for entity in self.holdings.of_scope(scope):
+            for entity in self.tournaments.of_scope(scope):
                 self.copies.note(Change(entity, top=True))
 
     # -- loops (the caller decides when) --------------------------------------------------------------------------
@@ -238,7 +238,7 @@ class Owner:
 
     async def checkpoint_due(self) -> bool:
         """See Checkpointer.round_due."""
-        return await self.checkpointer.round_due(self.holdings.scopes.values())
+        return await self.checkpointer.round_due(self.tournaments.scopes.values())
 
     async def copies_due(self) -> bool:
         """See ReadCopies.round_due; without read copies there is nothing to do."""
@@ -256,7 +256,7 @@ class Owner:
         held, entity.held = entity.held, []
         for waiting in held:
             self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
-        if state.over and self.holdings.at_hand(state.tournament_id) is entity:
+        if state.over and self.tournaments.at_hand(state.tournament_id) is entity:
             shown = Change(entity, top=True)  # now it shows as finished
             self.publisher.note(shown)
             if self.copies is not None:
@@ -274,7 +274,7 @@ class Owner:
 
     async def close(self) -> None:
         """A last checkpoint and publication."""
-        if not await self.checkpointer.full_round(self.holdings.scopes.values()):
+        if not await self.checkpointer.full_round(self.tournaments.scopes.values()):
             logger.warning("last checkpoint not written; the log has it all")
         await self.publisher.publish_due()
         if self.copies is not None:

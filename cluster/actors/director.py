@@ -151,10 +151,10 @@ class DirectorActor:
         await self._made.wait()
         return await self._director.host(partition, tournament, after)
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
-        """See Director.homes. As `host`."""
+    async def placements(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        """See Director.placements. As `host`."""
         await self._made.wait()
-        return await self._director.homes(partitions)
+        return await self._director.placements(partitions)
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""

@@ -29,10 +29,10 @@ class NamedDirector:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+    async def placements(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
         """See `actors.ingest.placement.Director`."""
-        homes: dict[int, tuple[int, str]] = await self._handles.call(DIRECTOR, "homes", partitions)
-        return homes
+        placements: dict[int, tuple[int, str]] = await self._handles.call(DIRECTOR, "placements", partitions)
+        return placements
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """See `actors.ingest.placement.Director`."""

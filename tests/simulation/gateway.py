@@ -41,7 +41,7 @@ class Gateway:
         last_epoch, last_seq, data = self._seen.get(tournament, (-1, 0, None))
         if epoch < last_epoch:
             return
-        entity = process.part.holdings.at_hand(tournament)
+        entity = process.part.tournaments.at_hand(tournament)
         shown = None if entity is None or entity.seq != seq else copy.deepcopy(entity.published)
         if epoch > last_epoch:
             data = shown

@@ -39,8 +39,8 @@ class DirectorPart:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self.director.host(partition, tournament, after)
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return await self.director.homes(partitions)
+    async def placements(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        return await self.director.placements(partitions)
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._started.wait()
@@ -177,8 +177,8 @@ class CalledDirector:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self._call("host", partition, tournament, after)  # type: ignore[no-any-return]
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return await self._call("homes", partitions)  # type: ignore[no-any-return]
+    async def placements(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+        return await self._call("placements", partitions)  # type: ignore[no-any-return]
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._call("closed", partition, tournament)

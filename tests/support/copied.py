@@ -42,8 +42,8 @@ class Held:
         )
         scope = Scope(PARTITION, 0, epoch, watermark=10**9, durable=-1)
         self.entity = Entity(state, scope, durable_offset=state.offset if state.over else -1)
-        self.owner.holdings.scopes[PARTITION, 0] = scope
-        self.owner.holdings.place(self.entity)
+        self.owner.tournaments.scopes[PARTITION, 0] = scope
+        self.owner.tournaments.place(self.entity)
         self.reads = OwnerReads(self.owner, self.owner.publisher)
 
     @classmethod

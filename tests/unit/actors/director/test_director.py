@@ -68,8 +68,8 @@ async def test_it_starts_the_dedicated_tournaments_that_are_not_over():
     director = Director(PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished")))
     await director.start()
     assert launched.of("dedicated") == [("dedicated", "tournament-11", 3, 11, -1)]
-    assert await director.homes([1, 3]) == {11: (3, "tournament-11")}
-    assert await director.homes([0, 2]) == {}
+    assert await director.placements([1, 3]) == {11: (3, "tournament-11")}
+    assert await director.placements([0, 2]) == {}
 
 
 async def test_a_restarted_director_knows_what_lives():
@@ -80,7 +80,7 @@ async def test_a_restarted_director_knows_what_lives():
     )
     await director.start()
     assert launched.of("stop") == [("stop", "tournament-12")]
-    assert await director.homes([3]) == {11: (3, "tournament-11"), 13: (3, "shard-1")}
+    assert await director.placements([3]) == {11: (3, "tournament-11"), 13: (3, "shard-1")}
 
 
 async def test_beyond_the_maximum_a_shard_hosts():
@@ -131,7 +131,7 @@ def test_placement_is_a_pure_function_of_the_create(placement, capacity, wanted)
     assert PLAN.wants_dedicated(placement, capacity) is wanted
 
 
-async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
+async def test_while_the_records_are_away_it_knows_the_owners_that_it_named():
     """So an ingest actor that starts anew can feed everyone; a director that never read them all must not guess."""
     records = await store(row(11, 3, "running"))
     away = False
@@ -147,11 +147,11 @@ async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
     await director.host(1, 12, 9)
     await director.host(1, 13, 9)
     away = True
-    assert await director.homes([1, 3]) == {11: (3, "tournament-11"), 12: (1, "shard-1"), 13: (1, "shard-1")}
+    assert await director.placements([1, 3]) == {11: (3, "tournament-11"), 12: (1, "shard-1"), 13: (1, "shard-1")}
     await director.closed(1, 12)
-    assert await director.homes([1]) == {13: (1, "shard-1")}
+    assert await director.placements([1]) == {13: (1, "shard-1")}
     with pytest.raises(RecordsUnavailableError):
-        await new.homes([1])
+        await new.placements([1])
 
 
 async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other():

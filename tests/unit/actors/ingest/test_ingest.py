@@ -46,7 +46,7 @@ class Director:
     def __init__(self) -> None:
         self.stored: dict[int, tuple[int, str]] = {}
 
-    async def homes(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
+    async def placements(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
         return self.stored
 
     async def host(self, *_: int) -> str:
@@ -87,13 +87,13 @@ async def test_lag_grows_while_an_owner_is_away_and_goes_when_it_is_back():
     running = asyncio.create_task(ingest.run())
     await append(log, 0, 500)
     await asyncio.sleep(0.1)
-    assert ingest.lag_records() == {0: 500, 1: 0}
-    assert ingest.oldest_unapplied_ms() == {0: BEGIN_MS}
-    assert ingest.lag_records({0: 599, 1: -1})[0] == 600, "also what is not read yet"
+    assert ingest.progress.lag_records() == {0: 500, 1: 0}
+    assert ingest.progress.oldest_unapplied_ms() == {0: BEGIN_MS}
+    assert ingest.progress.lag_records({0: 599, 1: -1})[0] == 600, "also what is not read yet"
     owner.there = True
     await asyncio.sleep(0.3)
-    assert ingest.lag_records() == {0: 0, 1: 0}
-    assert ingest.oldest_unapplied_ms() == {}
+    assert ingest.progress.lag_records() == {0: 0, 1: 0}
+    assert ingest.progress.oldest_unapplied_ms() == {}
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -188,10 +188,10 @@ async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more(
     director.stored = {77: (0, "tournament-77")}
     ingest = ingest_of(log, owner, director=director)
     await ingest.open()
-    running = asyncio.create_task(ingest.homes.run())
-    ingest.homes.moved("tournament-77", 0, 77)
+    running = asyncio.create_task(ingest.placement.run())
+    ingest.placement.moved("tournament-77", 0, 77)
     await asked.wait()
-    ingest.homes.closed("tournament-77", 0, 77)
+    ingest.placement.closed("tournament-77", 0, 77)
     answered.set()
     await asyncio.sleep(0.05)
     assert ingest.feeds["tournament-77"].positions == {}

@@ -288,7 +288,7 @@ async def test_an_owner_keeps_copies_from_its_claim_to_the_end():
         await owner.copies_due()
 
     await owner.adopt([(PARTITION, 0, -1)])
-    owner.holdings.scopes[PARTITION, 0].epoch = 15  # its claim lies ahead of the create
+    owner.tournaments.scopes[PARTITION, 0].epoch = 15  # its claim lies ahead of the create
     begin = items(create(dedicated=False), step(Join(command_id="j", user_id="5")), first=10)
     await deliver(owner, 0, -1, 12, begin)
     await round_due()

@@ -32,7 +32,7 @@ class Counted:
 
     def __init__(self, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        records = held.owner.holdings._records
+        records = held.owner.tournaments._records
 
         async def look_up(tournament_id: int) -> None:
             self.count += 1
