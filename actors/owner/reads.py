@@ -97,15 +97,15 @@ class OwnerReads:
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""
         self._publisher.watch(entity)
-        if entity.published is None:
+        if entity.live.data is None:
             self._publisher.start_live(entity)
         return LiveSnapshot(
             found=True,
             public=entity.state.spec.visibility == "public",
             epoch=entity.scope.epoch,
-            seq=entity.seq,
-            data=views.encode(entity.published),
-            recent=tuple(entity.recent),
+            seq=entity.live.seq,
+            data=views.encode(entity.live.data),
+            recent=tuple(entity.live.recent),
         )
 
 

@@ -42,7 +42,7 @@ class Gateway:
         if epoch < last_epoch:
             return
         entity = process.part.tournaments.at_hand(tournament)
-        shown = None if entity is None or entity.seq != seq else copy.deepcopy(entity.published)
+        shown = None if entity is None or entity.live.seq != seq else copy.deepcopy(entity.live.data)
         if epoch > last_epoch:
             data = shown
         else:

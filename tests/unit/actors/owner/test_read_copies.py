@@ -269,7 +269,7 @@ async def test_new_keys_in_the_ranking_mean_the_whole():
 async def test_what_is_shown_follows_without_a_record():
     kept = Kept()
     await kept.round()
-    kept.entities[1].seq += 1
+    kept.entities[1].live.seq += 1
     for _ in range(3):
         await kept.round()
     last = kept.store.writes[-1][0]
