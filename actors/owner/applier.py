@@ -140,8 +140,9 @@ class Applier:
                 entity.previous_ranks[slot] = rank_before
         if state.offset != item.offset and not urgent:
             return  # it is over, and left as it is
-        change = _change_of(entity, changes)
-        change.urgent |= urgent
+        change = changes.get(item.tournament_id) or _change_of(entity, changes)
+        if urgent:
+            change.urgent = True
         if not reason:
             change.slots.add(slot)
         for event in events:

@@ -169,9 +169,12 @@ class Owner:
                 self.copies.forget(tournament_id)
 
     def _changed(self, change: Change) -> None:
-        self.publisher.note(change)
         self.checkpointer.note(change)
         self._ticker.note(change)
+        self._shown(change)
+
+    def _shown(self, change: Change) -> None:
+        self.publisher.note(change)
         if self.copies is not None:
             self.copies.note(change)
 
@@ -257,10 +260,7 @@ class Owner:
         for waiting in held:
             self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
         if state.over and self.tournaments.at_hand(state.tournament_id) is entity:
-            shown = Change(entity, top=True)  # now it shows as finished
-            self.publisher.note(shown)
-            if self.copies is not None:
-                self.copies.note(shown)
+            self._shown(Change(entity, top=True))  # as finished now
         if state.over and entity.scope.tournament:
             entity.scope.closed = True
 

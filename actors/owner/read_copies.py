@@ -89,7 +89,7 @@ class ReadCopies:
     def note(self, change: Change) -> None:
         """A tournament changed. Before its scope is ready nothing of it is shown."""
         entity = change.entity
-        if not (change.shows and entity.scope.ready):
+        if not (change.slots or change.top) or not entity.scope.ready:
             return
         tournament_id = entity.state.tournament_id
         copy = self._copies.get(tournament_id)

@@ -37,7 +37,9 @@ class Ticker:
         self._next_due_ms = 0  # no tournament is due before this
 
     def note(self, change: Change) -> None:
-        """The due time of this tournament may have changed."""
+        """A tournament changed, and so its due time may have: scores alone move none."""
+        if not change.top:
+            return
         state = change.entity.state
         due_ms = state.due_ms
         if due_ms is None:
