@@ -140,11 +140,13 @@ class Applier:
                 entity.previous_ranks[slot] = rank_before
         if state.offset != item.offset and not urgent:
             return  # it is over, and left as it is
-        change = changes.get(item.tournament_id) or _change_of(entity, changes)
+        change = changes.get(item.tournament_id)
+        if change is None:
+            change = changes[item.tournament_id] = Change(entity)
         if urgent:
             change.urgent = True
         if not reason:
-            change.slots.add(slot)
+            change.slots[slot] = item.user_id
         for event in events:
             self._status_changed(event, change)
 
@@ -171,11 +173,13 @@ class Applier:
                 told.top = True
                 told.urgent |= event.kind == "create" and event.first
                 if event.kind in ("join", "leave") and (slot := state.members.users.slot(event.user_id)) >= 0:
-                    told.slots.add(slot)
+                    told.slots[slot] = event.user_id
             if item.reply_to:
                 told.urgent |= self._answer(entity, event, item.reply_to, None)
         if state.offset == item.offset or told.urgent:  # also a tick that moved nothing moved the offset
-            _change_of(entity, changes).add(told)
+            change = changes.setdefault(item.tournament_id, told)
+            if change is not told:
+                change.add(told)
 
     def _status_changed(self, event: Event, change: Change) -> None:
         assert isinstance(event, StatusChanged), "time moves nothing but the status"
@@ -192,13 +196,6 @@ class Applier:
             return True
         self._reply(reply_to, outcome_reply(entity, event, before))
         return False
-
-
-def _change_of(entity: Entity, changes: dict[int, Change]) -> Change:
-    change = changes.get(entity.state.tournament_id)
-    if change is None:
-        change = changes[entity.state.tournament_id] = Change(entity)
-    return change
 
 
 def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> OutcomeReply:

@@ -11,13 +11,13 @@ from actors.owner.entity import Entity
 class Change:
     """What one delivery changed of a tournament, at the least its offset.
 
-    `slots`: members who scored, joined or left. `urgent`: it is to be durable at once. `top`: more may show than the scores of `slots`, such
-    as a status or a name. Without `slots` and `top` nothing of it shows: an ignored score moves the offset alone. Whoever is told reads it at
-    once and keeps no reference to `slots`.
+    `slots`: who scored, joined or left, slot -> user. `urgent`: it is to be durable at once. `top`: more may show than the scores of
+    `slots`, such as a status or a name. Without `slots` and `top` nothing of it shows: an ignored score moves the offset alone.
+    Whoever is told reads it at once and keeps no reference to `slots`.
     """
 
     entity: Entity
-    slots: set[int] = field(default_factory=set)
+    slots: dict[int, int] = field(default_factory=dict)
     urgent: bool = False
     top: bool = False
 

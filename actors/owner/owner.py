@@ -171,9 +171,9 @@ class Owner:
     def _changed(self, change: Change) -> None:
         self.checkpointer.note(change)
         self._ticker.note(change)
-        self._shown(change)
+        self._show(change)
 
-    def _shown(self, change: Change) -> None:
+    def _show(self, change: Change) -> None:
         self.publisher.note(change)
         if self.copies is not None:
             self.copies.note(change)
@@ -260,7 +260,7 @@ class Owner:
         for waiting in held:
             self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
         if state.over and self.tournaments.at_hand(state.tournament_id) is entity:
-            self._shown(Change(entity, top=True))  # as finished now
+            self._show(Change(entity, top=True))  # as finished now
         if state.over and entity.scope.tournament:
             entity.scope.closed = True
 

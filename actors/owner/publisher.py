@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -34,19 +34,19 @@ READ_WAIT_S: Final = 0.25  # for the next update, which comes within an interval
 
 @dataclass(slots=True)
 class _Waiting:
-    """A tournament with something to tell. `slots`: whose standing changed by their own doing, None: anyone's may have. `readers`: reads to be
+    """A tournament with something to tell. `users`: whose standing changed by their own doing, None: anyone's may have. `readers`: reads to be
     made with the next update, before anything else changes. Of its entries in the heap the one with `due_ms` counts."""
 
     entity: Entity
     due_ms: int = 0
-    slots: set[int] | None = field(default_factory=set)
+    users: set[int] | None = field(default_factory=set)
     readers: list[Callable[[], None]] = field(default_factory=list)
 
-    def add(self, slots: set[int]) -> None:
-        if self.slots is not None:
-            self.slots |= slots
-            if len(self.slots) > MAX_CHANGED_USERS:
-                self.slots = None
+    def add(self, user_ids: Iterable[int]) -> None:
+        if self.users is not None:
+            self.users.update(user_ids)
+            if len(self.users) > MAX_CHANGED_USERS:
+                self.users = None
 
     def read(self) -> None:
         readers, self.readers = self.readers, []
@@ -81,7 +81,7 @@ class Publisher:
         if waiting is None or waiting.entity is not entity:
             waiting = self._dirty[state.tournament_id] = _Waiting(entity)
             self._plan(waiting)
-        waiting.add(change.slots)
+        waiting.add(change.slots.values())
 
     def watch(self, entity: Entity) -> None:
         """Somebody watches it: for a while, its changes are told as they come."""
@@ -198,10 +198,9 @@ class Publisher:
 
     def _tell_changed(self, waiting: _Waiting) -> None:
         """Whose standing changed; who subscribes to `me` asks for the standing first."""
-        if waiting.slots is None or waiting.slots:
-            state = waiting.entity.state
-            changed = encode_changed(state.members.users.user_ids(list(waiting.slots or ())).tolist())
-            self._messages.append((changed_channel(state.tournament_id), changed))
+        if waiting.users is None or waiting.users:
+            changed = encode_changed(waiting.users or ())
+            self._messages.append((changed_channel(waiting.entity.state.tournament_id), changed))
 
 
 def _settle(answer: asyncio.Future[R], read: Callable[[], R]) -> None:

@@ -133,7 +133,7 @@ class Keeper:
         self._n += 1
         user = 1 + self._n % 30
         held.apply([item_of(held.entity.state.offset + 1, score(user, self._n * 10, 1000 + self._n))])
-        self.copies.mark(held.entity, [held.entity.state.members.slot(user)])
+        self.copies.note(Change(held.entity, {held.entity.state.members.slot(user): user}))
 
     async def right_within(self, within_s: float, since_s: float | None = None) -> float:
         """How long until every copy says what its owner says; scores come meanwhile. Counted from now, or from an earlier moment."""

@@ -76,7 +76,7 @@ class Bench:
             state, _ = apply(state, number, 0, ControlItem(offset, BEGIN_MS, number, message))
         assert state is not None
         entity = Entity(state, scope or self.scope)
-        self.checkpointer.note(Change(entity, {0}, urgent=urgent))
+        self.checkpointer.note(Change(entity, {0: 5}, urgent=urgent))
         return entity
 
     async def projected(self, scope: str = SHARED) -> int:

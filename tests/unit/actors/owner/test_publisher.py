@@ -67,7 +67,7 @@ class Stage:
     def score(self, user: int, score: int) -> None:
         self.offset += 1
         apply(self.state, TOURNAMENT, 0, ScoreItem(self.offset, self.now_ms, TOURNAMENT, user, str(self.offset), score))
-        slots = {slot for slot in [self.state.members.slot(user)] if slot >= 0}
+        slots = {slot: user for slot in [self.state.members.slot(user)] if slot >= 0}
         self.publisher.note(Change(self.entity, slots))
 
     def leave(self, user: int) -> None:

@@ -38,7 +38,7 @@ class Kept:
         offset = entity.state.offset + 1
         score = Score(user, f"s{offset}", hundredths)
         fold([item_of(offset, Step(BEGIN_MS, score))], entity.state)
-        self.copies.note(Change(entity, {entity.state.members.slot(user)}))
+        self.copies.note(Change(entity, {entity.state.members.slot(user): user}))
 
     async def round(self, after_ms: int = FAILED_PAUSE_MS) -> bool:
         self.now_ms += after_ms
