@@ -53,10 +53,10 @@ class _Outcome(NamedTuple):
 
 @dataclass(slots=True)
 class Unsaved:
-    """A tournament that changed, and the slots of the participants whose rows did."""
+    """A tournament that changed, and the participants whose rows did, slot -> user."""
 
     entity: Entity
-    slots: set[int] = field(default_factory=set)
+    slots: dict[int, int] = field(default_factory=dict)
 
     @property
     def tournament_id(self) -> int:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from actors.domain.tournament import Tournament
+from actors.owner.change import Change
 from actors.owner.copy_delta import delta_of
 from actors.owner.entity import Entity
 from actors.owner.read_copies import CopiesConfig, ReadCopies
