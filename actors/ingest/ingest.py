@@ -250,9 +250,8 @@ class Ingest:
                 if self._known:
                     await self._read_known()
                 came = await self.read_once(self.config.poll_wait_ms)
-                if (
-                    0 < came < self.config.prompt or self.windows.buffered() >= self.config.buffer
-                ):  # full: the feeds make room
+                full = self.windows.buffered() >= self.config.buffer  # the feeds make room
+                if full or 0 < came < self.config.prompt:
                     await self.sleep(self.config.read_interval_ms / 1000)
             except LogTruncatedError as error:
                 truncated = error

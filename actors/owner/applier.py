@@ -142,7 +142,7 @@ class Applier:
             return  # it is over, and left as it is
         change = changes.get(item.tournament_id)
         if change is None:
-            change = changes[item.tournament_id] = Change(entity)
+            change = changes[item.tournament_id] = Change(entity, {})
         if urgent:
             change.urgent = True
         if not reason:

@@ -192,7 +192,8 @@ class Owner:
 
     def _changed(self, change: Change) -> None:
         self.checkpointer.note(change)
-        self._ticker.note(change)
+        if change.top:  # scores alone move no due time
+            self._ticker.note(change)
         self._show(change)
 
     def _show(self, change: Change) -> None:

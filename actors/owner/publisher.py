@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -40,16 +40,10 @@ class _Waiting:
     entity: Entity
     due_ms: int = 0
     users: set[int] | None = field(default_factory=set)
-    readers: list[Callable[[], None]] = field(default_factory=list)
-
-    def add(self, user_ids: Iterable[int]) -> None:
-        if self.users is not None:
-            self.users.update(user_ids)
-            if len(self.users) > MAX_CHANGED_USERS:
-                self.users = None
+    readers: tuple[Callable[[], None], ...] = ()
 
     def read(self) -> None:
-        readers, self.readers = self.readers, []
+        readers, self.readers = self.readers, ()
         for read in readers:
             read()
 
@@ -76,12 +70,16 @@ class Publisher:
             return
         entity, state = change.entity, change.entity.state
         live = entity.live
-        live.stale = live.stale or change.top or live.may_show(state, change.slots)
+        if not live.stale and (change.top or live.may_show(state, change.slots)):
+            live.stale = True
         waiting = self._dirty.get(state.tournament_id)
         if waiting is None or waiting.entity is not entity:
             waiting = self._dirty[state.tournament_id] = _Waiting(entity)
             self._plan(waiting)
-        waiting.add(change.slots.values())
+        if (users := waiting.users) is not None:
+            users.update(change.slots.values())
+            if len(users) > MAX_CHANGED_USERS:
+                waiting.users = None
 
     def watch(self, entity: Entity) -> None:
         """Somebody watches it: for a while, its changes are told as they come."""
@@ -131,7 +129,7 @@ class Publisher:
             self.wake.set()
             return read()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        waiting.readers.append(lambda: _settle(answer, read))
+        waiting.readers += (lambda: _settle(answer, read),)
         self._plan(waiting, self._interval_ms)
         await asyncio.wait({answer}, timeout=READ_WAIT_S)
         return answer.result() if answer.done() else read()

@@ -37,9 +37,7 @@ class Ticker:
         self._next_due_ms = 0  # no tournament is due before this
 
     def note(self, change: Change) -> None:
-        """A tournament changed, and so its due time may have: scores alone move none."""
-        if not change.top:
-            return
+        """A tournament changed by more than scores, and so its due time may have."""
         state = change.entity.state
         due_ms = state.due_ms
         if due_ms is None:

@@ -147,7 +147,7 @@ async def test_a_partition_that_is_asked_for_twice_is_read_once():
     class LateDirector(Director):
         asked = 0
 
-        async def homes(self, partition: int) -> dict[int, str]:
+        async def placements(self, partition: int) -> dict[int, str]:
             self.asked += 1
             if self.asked <= PARTITIONS:
                 await late.wait()
