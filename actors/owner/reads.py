@@ -48,10 +48,11 @@ class OwnerReads:
         if not scope.ready:
             raise OwnerUnavailableError(f"{self._owner.name} is catching up with partition {partition}")
         entity = await self._owner.tournaments.find(tournament_id, scope)
-        answer: A = await self._answer(entity, query)
+        answer: A = await self.answer(entity, query)
         return answer
 
-    async def _answer(self, entity: Entity | None, query: Query[Any]) -> Any:
+    async def answer(self, entity: Entity | None, query: Query[Any]) -> Any:
+        """What a tournament that is held, None for an unknown one, answers to a query."""
         match query:
             case AccessQuery():
                 return await self._access(entity, query)

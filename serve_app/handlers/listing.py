@@ -11,6 +11,7 @@ from actors.domain.values import rfc3339
 from actors.domain.views import spec_fields
 from storage.ports import TournamentRow
 
+ASKED_AT_ONCE: Final = 16  # owners, for one page of a list
 _spec: Final = msgspec.json.Decoder(Spec)
 
 

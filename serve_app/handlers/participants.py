@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
@@ -12,7 +11,7 @@ from actors.domain.messages import Join, Leave
 from actors.domain.texts import normal_name
 from actors.domain.values import decimal_score, rfc3339
 from serve_app.handlers.base import answered, query_int
-from serve_app.handlers.listing import tournament_item
+from serve_app.handlers.listing import ASKED_AT_ONCE, tournament_item
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import TournamentHandlers, undecided
 from serve_app.http.bodies import require_json
@@ -25,7 +24,6 @@ from serve_app.services.appends import new_command_id
 from serve_app.services.reads import unknown_tournament
 from storage.ports import ParticipantRow, TournamentRow
 
-ASKED_AT_ONCE: Final = 16  # owners asked for a page of a user's tournaments
 _encode = msgspec.json.Encoder().encode
 
 
@@ -93,7 +91,11 @@ class ParticipantHandlers(TournamentHandlers):
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
         parts = await self._standings(rows)
-        items = [{**tournament_item(row), "participation": part} for (row, _), part in zip(rows, parts, strict=True)]
+        items = [
+            {**tournament_item(row), "participation": part}
+            for (row, _), part in zip(rows, parts, strict=True)
+            if part is not None
+        ]
         return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(PERSONAL))
 
     @answered
@@ -102,11 +104,11 @@ class ParticipantHandlers(TournamentHandlers):
         await self._readable_user(request)
         return Response(200, b'{"items":[],"next_cursor":null}', dict(PERSONAL))
 
-    async def _standings(self, rows: Sequence[tuple[TournamentRow, ParticipantRow]]) -> list[dict[str, object]]:
-        """How a user takes part in each: as of now where it goes on; as stored where it is over or its owner is silent."""
+    async def _standings(self, rows: Sequence[tuple[TournamentRow, ParticipantRow]]) -> list[dict[str, object] | None]:
+        """How a user takes part in each: as of now where it goes on (None: no more), as stored where it is over or its owner is silent."""
         gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
-        async def standing(row: TournamentRow, part: ParticipantRow) -> dict[str, object]:
+        async def standing(row: TournamentRow, part: ParticipantRow) -> dict[str, object] | None:
             stored = _participation(part)
             if row.status in ("finished", "cancelled"):
                 return stored
@@ -116,7 +118,9 @@ class ParticipantHandlers(TournamentHandlers):
                     reply = await self.reads.participant(known, part.user_id)
             except Problem:  # 503
                 return stored
-            now = msgspec.json.decode(reply.body) if reply.found else {}
+            if not reply.found:
+                return None
+            now = msgspec.json.decode(reply.body)
             return {name: now.get(name, value) for name, value in stored.items()}
 
         return await asyncio.gather(*(standing(row, part) for row, part in rows))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from actors.domain.values import parse_id
 from serve_app.handlers.base import HandlersBase, answered, query_int, translated, viewer_of
-from serve_app.handlers.listing import tournament_item
+from serve_app.handlers.listing import ASKED_AT_ONCE, tournament_item
 from serve_app.http.caching import NO_STORE, PERSONAL, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
@@ -28,6 +28,7 @@ from storage.ports import (
     OwnerUnavailableError,
     PrizesQuery,
     RankingsQuery,
+    TournamentRow,
 )
 
 MAX_AGE_S: Final = 1
@@ -137,8 +138,27 @@ class ReadHandlers(HandlersBase):
             page = await self.services.records.list_tournaments(query)
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
-        body = _encode({"items": [tournament_item(row) for row in page.rows], "next_cursor": page.next_cursor})
-        return Response(200, body, dict(PERSONAL))
+        hidden = await self._hidden(page.rows, query)
+        items = [tournament_item(row) for row in page.rows if row.tournament_id not in hidden]
+        return Response(200, _encode({"items": items, "next_cursor": page.next_cursor}), dict(PERSONAL))
+
+    async def _hidden(self, rows: Sequence[TournamentRow], query: ListQuery) -> set[int]:
+        """The private tournaments that the viewer may not see any more: the records learn of a removal later than owners do.
+
+        Where nobody can tell now, the records' word counts.
+        """
+        gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def hidden(row: TournamentRow) -> bool:
+            async with gate:
+                try:
+                    return not (await self.reads.access(str(row.tournament_id), query.viewer))[1]
+                except Problem as problem:
+                    return problem.status == 404
+
+        private = [row for row in rows if row.visibility == "private" and not query.see_all]
+        answers = await asyncio.gather(*map(hidden, private))
+        return {row.tournament_id for row, answer in zip(private, answers, strict=True) if answer}
 
     @answered
     async def root(self, request: Request) -> Response:

@@ -3,6 +3,9 @@
 All of it runs on one loop, and whatever changes who is live at which position happens between two awaits: a subscriber is
 sent its start and made live in one step, so it misses nothing and gets nothing twice.
 
+What it is made of, each with what it needs and no more: `topics`, `subscriptions`, `members` of private tournaments, `standings` for `me`,
+`sync`, which brings topics in step, and `slow` sockets. The hub itself has the sockets, the updates and the regular check.
+
 Bounds: sockets, subscriptions a socket (the session counts), topics; a socket with more unsent bytes than its buffer may hold gets no
 updates until it has taken them, then the newest snapshots; if it does not take them in time it is closed.
 """
@@ -19,24 +22,19 @@ from typing import Final
 
 import msgspec
 
-from actors.domain.publications import changed_channel, decode_changed, frame_position, updates_channel
+from actors.domain.publications import decode_changed, frame_position
 from serve_app.live.backpressure import SlowSockets
 from serve_app.live.limits import HubLimits
-from serve_app.live.protocol import (
-    CLOSE_DRAINING,
-    NOT_ALLOWED,
-    NOT_FOUND,
-    MessageId,
-    Position,
-    come_back,
-    error_frame,
-    unsubscribed_frame,
-)
+from serve_app.live.members import Members
+from serve_app.live.owner_calls import OwnerCalls
+from serve_app.live.protocol import CLOSE_DRAINING, come_back
 from serve_app.live.resync import Copies, Sync
 from serve_app.live.standings import Standings
-from serve_app.live.topic import CATCH_UP_FRAMES, RING_FRAMES, Socket, Subscription, Taken, Topic
+from serve_app.live.subscriptions import Subscriptions
+from serve_app.live.topic import RING_FRAMES, Socket, Subscription, Taken, Topic
+from serve_app.live.topics import Topics
 from serve_app.live.updates_feed import UpdatesFeed
-from serve_app.metrics import DELIVERED, PUSH_SECONDS, RESYNCS, SOCKETS, SUBSCRIPTIONS, TOPICS
+from serve_app.metrics import DELIVERED, PUSH_SECONDS, SOCKETS
 from storage.ports import LiveSnapshot, Owners, Publication, Updates
 
 logger = logging.getLogger(__name__)
@@ -45,13 +43,7 @@ DRAIN_STEPS_A_SECOND: Final = 50
 DRAIN_LEAST_A_SECOND: Final = 100  # sockets
 RETRY_AFTER_LEAST_MS: Final = 500
 RETRY_AFTER_JITTER_MS: Final = 1000
-
-
 STATUS: Final = b'"/status"'  # in a patch that changes it
-
-
-class HubFullError(Exception):
-    """This replica watches as many tournaments as it may."""
 
 
 class Hub:
@@ -69,25 +61,32 @@ class Hub:
         on_status: Callable[[int], None] | None = None,
     ) -> None:
         self.limits = limits
-        self.topics: dict[int, Topic] = {}
         self.sockets: set[Socket] = set()
         self._by_address: Counter[str] = Counter()
         self.draining = False
         self._on_status = on_status
+        calls = OwnerCalls(owners, limits.owner_calls)
         self.feed = UpdatesFeed(updates, self._deliver)
-        self.sync = Sync(self, owners, copies)
-        self.standings = Standings(self, owners)
-        self._channels: dict[str, Topic] = {}
-        self.slow = SlowSockets(self)
+        self.topics = Topics(self.feed, limits.max_topics)
+        self.standings = Standings(calls, self.topics.watch_changes)
+        self.subscriptions = Subscriptions(self.topics, self.standings, self._fetch)
+        self.members = Members(calls, self.subscriptions)
+        self.sync = Sync(self.topics, calls, self.subscriptions, self._adopt, self.members.admit, copies)
+        self.slow = SlowSockets(self.subscriptions.serve, limits.slow_timeout_s)
+        self._checks: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to receive updates and to check positions, on the running loop."""
         self.feed.start()
-        self.sync.start()
+        self._checks = asyncio.create_task(self._check_regularly(), name="hub-checks")
 
     async def stop(self) -> None:
         """End all background work. Sockets are the server's to close; see `drain`."""
+        if self._checks is not None:
+            self._checks.cancel()
+            await asyncio.wait([self._checks])
         await self.sync.stop()
+        await self.members.stop()
         await self.standings.stop()
         await self.feed.stop()
         self.slow.stop()
@@ -113,9 +112,7 @@ class Hub:
         """A socket is gone; a second call does nothing."""
         if socket not in self.sockets:
             return
-        for subscription in socket.subscriptions.values():
-            self._detach(subscription)
-        socket.subscriptions.clear()
+        self.subscriptions.remove_all(socket)
         self.sockets.remove(socket)
         self._by_address[socket.address] -= 1
         if not self._by_address[socket.address]:
@@ -137,97 +134,35 @@ class Hub:
             if step < steps - 1:
                 await asyncio.sleep(spread_s / steps)
 
-    # Subscriptions
+    # The regular check
 
-    def subscribe(
-        self, socket: Socket, request_id: MessageId, tournament_id: int, since: Position | None, me: bool
-    ) -> None:
-        """Subscribe; the answer and the start follow, at once where everything is at hand. A second time starts over.
+    async def check(self) -> None:
+        """One round: drop idle topics, compare positions with the owners', check who may still see private ones, refresh `me`."""
+        self.topics.drop_idle(self.limits.keep_s)
+        watched = self.topics.watched
+        await self.sync.check_positions(watched, self.limits.check_grace_s)
+        await asyncio.gather(*(self.members.check(topic) for topic in watched if topic.public is False))
+        await self.standings.refresh([topic for topic in watched if topic.me])
 
-        Raises HubFullError.
-        """
-        topic = self.topics.get(tournament_id) or self._new_topic(tournament_id)
-        before = socket.subscriptions.get(tournament_id)
-        if before is not None:
-            self._detach(before)
-        subscription = Subscription(socket, topic, request_id, since, me)
-        socket.subscriptions[tournament_id] = subscription
-        topic.waiting[subscription] = None
-        topic.idle_since = None
-        SUBSCRIPTIONS.inc()
-        self.serve(subscription)
-
-    def unsubscribe(self, socket: Socket, tournament_id: int) -> None:
-        """Unsubscribe; what is not subscribed is fine."""
-        subscription = socket.subscriptions.pop(tournament_id, None)
-        if subscription is not None:
-            self._detach(subscription)
-
-    def end(self, subscription: Subscription, code: str, message: str) -> None:
-        """Refuse a subscription that was not answered yet, or tell the client that it ended."""
-        socket, tournament_id = subscription.socket, subscription.topic.tournament_id
-        if socket.subscriptions.get(tournament_id) is subscription:
-            del socket.subscriptions[tournament_id]
-        self._detach(subscription)
-        if subscription.answered:
-            socket.send(unsubscribed_frame(tournament_id, code))
-        else:
-            socket.send(error_frame(subscription.request_id, code, message))
-
-    def refuse(self, subscription: Subscription) -> None:
-        """There is no such tournament, or it is hidden from this user: the same answer."""
-        self.end(subscription, NOT_FOUND, f"there is no tournament {subscription.topic.tournament_id}")
-
-    def sign_out(self, socket: Socket, reason: str) -> None:
-        """The socket's user is no longer known: private subscriptions and `me` end."""
-        for subscription in list(socket.subscriptions.values()):
-            if subscription.topic.public is False:
-                self.end(subscription, reason, "the token is no longer valid")
-            elif subscription.me:
-                subscription.me = False
-                self.standings.leave(subscription)
-
-    def lose_rights(self, socket: Socket) -> None:
-        """The socket's user sees all no more: private subscriptions that rest on that end, answered ones at once."""
-        for subscription in list(socket.subscriptions.values()):
-            if subscription.answered and subscription.topic.public is False and not self.permitted(subscription):
-                self.end(subscription, NOT_ALLOWED, "this tournament is no longer visible to you")
-
-    def permitted(self, subscription: Subscription) -> bool:
-        """Whether it is known that this subscriber may see the tournament."""
-        topic, socket = subscription.topic, subscription.socket
-        return topic.public is True or (topic.public is False and (socket.sees_all or subscription.admitted))
-
-    def serve(self, subscription: Subscription, longest: int = CATCH_UP_FRAMES) -> None:
-        """Send a waiting subscription its start and make it live, or have what is missing fetched."""
-        topic, socket = subscription.topic, subscription.socket
-        if socket.paused:
-            return  # `resume` serves it
-        if not self.permitted(subscription):
-            self.sync.request(topic)
-            return
-        subscription.answer()
-        frames = topic.start(subscription.since, longest) if topic.synced else None
-        if frames is None:
-            self.sync.request(topic)
-            return
-        for frame in frames:
-            socket.send(frame)
-        DELIVERED.inc(len(frames))
-        subscription.since = None
-        del topic.waiting[subscription]
-        topic.live[subscription] = socket.write
-        if subscription.me:
-            self.standings.join(subscription)
+    async def _check_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.check_interval_s)
+            try:
+                await self.check()
+            except Exception:
+                # The next round is a few seconds away; a defect in one must not end the checks.
+                logger.exception("the check of watched tournaments failed")
 
     # Updates and snapshots
 
-    def adopt(self, topic: Topic, snapshot: LiveSnapshot) -> bool:
-        """Take what an owner answered; False when it was no use (older than what is known)."""
+    def _fetch(self, topic: Topic) -> None:
+        self.sync.request(topic)  # which is made after what asks for it
+
+    def _adopt(self, topic: Topic, snapshot: LiveSnapshot) -> bool:
         if not snapshot.found:
             for subscription in [*topic.waiting, *topic.live]:
-                self.refuse(subscription)
-            self.drop(topic)
+                self.subscriptions.refuse(subscription)
+            self.topics.drop(topic)
             return True
         frames = topic.adopt(snapshot)
         if frames is None:
@@ -235,68 +170,20 @@ class Hub:
         if frames and self._on_status is not None:
             self._on_status(topic.tournament_id)
         self._fan_out(topic, frames)
-        self.watch_changes(topic)
+        self.topics.watch_changes(topic)
         for epoch, seq, payload in topic.take_pending():
             self._take(topic, epoch, seq, payload)
-        for subscription in [s for s in topic.waiting if self.permitted(s)]:
-            self.serve(subscription, RING_FRAMES)
+        for subscription in [s for s in topic.waiting if s.permitted]:
+            self.subscriptions.serve(subscription, RING_FRAMES)
         return True
 
-    def resync(self, topic: Topic, reason: str) -> None:
-        """Something may be missing: fetch a snapshot. Nobody is told anything until it is here."""
-        RESYNCS.labels(reason).inc()
-        topic.forget_position()
-        if topic.watched:
-            self.sync.request(topic)
-
-    def drop(self, topic: Topic) -> None:
-        """Forget a topic that nobody watches."""
-        self.topics.pop(topic.tournament_id, None)
-        self._channels.pop(updates_channel(topic.tournament_id), None)
-        self._channels.pop(changed_channel(topic.tournament_id), None)
-        self.feed.unwatch(updates_channel(topic.tournament_id))
-        self.feed.unwatch(changed_channel(topic.tournament_id))
-        self.sync.forget(topic)
-        TOPICS.set(len(self.topics))
-
-    def watch_changes(self, topic: Topic) -> None:
-        """Hear who changed where that matters: for `me`, and for who may see a private tournament."""
-        channel = changed_channel(topic.tournament_id)
-        if topic.me or topic.public is False:
-            self._channels[channel] = topic
-            self.feed.watch(channel)
-        else:
-            self._channels.pop(channel, None)
-            self.feed.unwatch(channel)
-
-    def _new_topic(self, tournament_id: int) -> Topic:
-        if len(self.topics) >= self.limits.max_topics:
-            idle = next((topic for topic in self.topics.values() if not topic.watched), None)
-            if idle is None:
-                raise HubFullError(f"this server watches {self.limits.max_topics} tournaments, the most it may")
-            self.drop(idle)
-        topic = self.topics[tournament_id] = Topic(tournament_id)
-        self._channels[updates_channel(tournament_id)] = topic
-        TOPICS.set(len(self.topics))
-        return topic
-
-    def _detach(self, subscription: Subscription) -> None:
-        topic = subscription.topic
-        topic.live.pop(subscription, None)
-        topic.waiting.pop(subscription, None)
-        SUBSCRIPTIONS.dec()
-        self.standings.leave(subscription)
-        if not topic.watched:
-            topic.idle_since = time.monotonic()
-
     def _deliver(self, publication: Publication) -> None:
+        topic = self.topics.by_channel.get(publication.channel)
         if publication.lost:
-            lost: Sequence[Topic] = list(self.topics.values()) if not publication.channel else []
-            topic = self._channels.get(publication.channel)
-            for missed in lost or ([topic] if topic is not None else []):
-                self.resync(missed, "lost")
+            lost = list(self.topics.by_id.values()) if not publication.channel else [topic] if topic is not None else []
+            for missed in lost:
+                self.sync.resync(missed, "lost")
                 self._changed(missed, None)
-        topic = self._channels.get(publication.channel)
         if topic is None or (publication.lost and not publication.payload):
             return
         if publication.channel.endswith(":changed"):
@@ -314,7 +201,7 @@ class Hub:
     def _changed(self, topic: Topic, users: set[int] | None) -> None:
         """These users scored, joined, left or were removed (None: anyone may have)."""
         self.standings.changed(topic, users)
-        self.sync.members_changed(topic, users)
+        self.members.changed(topic, users)
 
     def _take(self, topic: Topic, epoch: int, seq: int, payload: bytes) -> None:
         taken, frame = topic.offer(epoch, seq, payload)
@@ -323,7 +210,7 @@ class Hub:
                 self._on_status(topic.tournament_id)
             self._fan_out(topic, [frame])
         elif taken is Taken.GAP and topic.synced:
-            self.resync(topic, "epoch" if epoch > topic.epoch else "gap")
+            self.sync.resync(topic, "epoch" if epoch > topic.epoch else "gap")
 
     def _fan_out(self, topic: Topic, frames: Sequence[bytes]) -> None:
         closed: list[Subscription] = []
@@ -337,6 +224,3 @@ class Hub:
             topic.live.pop(subscription, None)
         DELIVERED.inc(len(topic.live) * len(frames))
         self.slow.settle()
-
-
-__all__ = ["Hub", "HubFullError", "HubLimits"]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from serve_app.http.problems import Problem
 from serve_app.live.connection import FRAMES_A_SECOND, LiveConnection
-from serve_app.live.hub import Hub, HubFullError
+from serve_app.live.hub import Hub
 from serve_app.live.protocol import (
     BINARY_FRAME,
     OVERLOADED,
@@ -31,6 +31,7 @@ from serve_app.live.protocol import (
     signed_out_frame,
 )
 from serve_app.live.topic import Subscription, Write
+from serve_app.live.topics import TopicsFullError
 from serve_app.security.auth import Authenticator, Principal
 
 LONGEST_TIMER_S: Final = 3600.0
@@ -134,7 +135,7 @@ class LiveSession:
             elif isinstance(message, Subscribe):
                 self._subscribe(message)
             else:
-                self._hub.unsubscribe(self, message.tournament_id)
+                self._hub.subscriptions.remove(self, message.tournament_id)
                 self.send(ok_frame(message.id))
         except MessageError as error:
             self._refuse(error.id, error.code, str(error))
@@ -148,8 +149,8 @@ class LiveSession:
         if message.me and self.user is None:
             raise MessageError(UNAUTHORIZED, "me: send auth first", message.id)
         try:
-            self._hub.subscribe(self, message.id, message.tournament_id, message.since, message.me)
-        except HubFullError as error:
+            self._hub.subscriptions.add(self, message.id, message.tournament_id, message.since, message.me)
+        except TopicsFullError as error:
             raise MessageError(OVERLOADED, str(error), message.id) from None
 
     async def _authenticate(self, message: Auth) -> None:
@@ -161,12 +162,12 @@ class LiveSession:
         if self._gone:
             return
         if self.user is not None and self.user != principal.user_id:
-            self._hub.sign_out(self, "other_user")
+            self._hub.subscriptions.sign_out(self, "other_user")
         self.principal = principal
         self.user = principal.user_id
         self.sees_all, saw_all = principal.privileged, self.sees_all
         if saw_all and not self.sees_all:
-            self._hub.lose_rights(self)
+            self._hub.subscriptions.lose_rights(self)
         self._arm_expiry()
         self.send(ok_frame(message.id))
 
@@ -184,7 +185,7 @@ class LiveSession:
             return
         self._expiry = self.principal = self.user = None
         self.sees_all = False
-        self._hub.sign_out(self, "token_expired")
+        self._hub.subscriptions.sign_out(self, "token_expired")
         self.send(signed_out_frame("token_expired"))
 
     def _refuse(self, message_id: MessageId, code: str, message: str) -> None:

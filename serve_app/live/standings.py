@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
+from serve_app.live.owner_calls import AWAY, OwnerCalls
 from serve_app.live.protocol import me_frame
 from serve_app.live.topic import Subscription, Topic
 from serve_app.metrics import DELIVERED
-from storage.ports import OwnerMovedError, Owners, OwnerUnavailableError, Standing, StandingsQuery
-
-if TYPE_CHECKING:
-    from serve_app.live.hub import Hub
+from storage.ports import Standing, StandingsQuery
 
 logger = logging.getLogger(__name__)
 
 
 class Standings:
-    """See the module. One question a tournament is under way; who changes meanwhile is asked for next."""
+    """See the module. One question a tournament is under way; who changes meanwhile is asked for next.
 
-    def __init__(self, hub: Hub, owners: Owners) -> None:
-        self._hub = hub
-        self._owners = owners
+    `me_changed(topic)` is called when the users whose standings are sent have become others.
+    """
+
+    def __init__(self, calls: OwnerCalls, me_changed: Callable[[Topic], None]) -> None:
+        self._calls = calls
+        self._me_changed = me_changed
         self._dirty: dict[int, set[int]] = {}
         self._asking: dict[int, asyncio.Task[None]] = {}
 
@@ -42,7 +41,7 @@ class Standings:
             return
         subscription.me_user = user
         topic.me.setdefault(user, set()).add(subscription)
-        self._hub.watch_changes(topic)
+        self._me_changed(topic)
         self.changed(topic, {user})
 
     def leave(self, subscription: Subscription) -> None:
@@ -55,7 +54,7 @@ class Standings:
         subscriptions.remove(subscription)
         if not subscriptions:
             del topic.me[user]
-            self._hub.watch_changes(topic)
+            self._me_changed(topic)
 
     def changed(self, topic: Topic, users: set[int] | None) -> None:
         """These users' standings changed (None: anyone's may have)."""
@@ -77,13 +76,12 @@ class Standings:
         try:
             while users := self._dirty.pop(tournament_id, None):
                 wanted = sorted(users)
-                query = StandingsQuery(tuple(wanted))
-                found = await self._hub.sync.call(partial(self._owners.read, tournament_id, query))
+                found = await self._calls.read(tournament_id, StandingsQuery(tuple(wanted)))
                 standings = {standing.user_id: standing for standing in found}
                 for user in wanted:
                     for subscription in list(topic.me.get(user, ())):
                         self._send(subscription, standings.get(user))
-        except (OwnerUnavailableError, OwnerMovedError):
+        except AWAY:
             pass  # the regular look asks again
         except Exception:
             logger.exception("standings of tournament %d failed", tournament_id)

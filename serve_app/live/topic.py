@@ -6,6 +6,7 @@ the ring covers is brought up to date with its tail.
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -78,6 +79,12 @@ class Subscription:
         self.me_sent: Standing | bool | None = False  # False: nothing yet
         self.previous_rank: int | None = None
 
+    @property
+    def permitted(self) -> bool:
+        """Whether it is known that this subscriber may see the tournament."""
+        public = self.topic.public
+        return public is True or (public is False and (self.socket.sees_all or self.admitted))
+
     def answer(self) -> None:
         """Tell the client that its subscription stands, once."""
         if not self.answered:
@@ -98,6 +105,7 @@ class Topic:
 
     __slots__ = (
         "epoch",
+        "flight",
         "idle_since",
         "live",
         "me",
@@ -126,6 +134,7 @@ class Topic:
         self.waiting: dict[Subscription, None] = {}  # for a snapshot, in the order they came
         self.me: dict[int, set[Subscription]] = {}
         self.idle_since: float | None = None
+        self.flight: Task[None] | None = None  # brings it in step
 
     @property
     def position(self) -> Position:

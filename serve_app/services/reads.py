@@ -1,5 +1,4 @@
-"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model
-(or older bytes, where that is even further behind).
+"""Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model.
 
 So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
 """
@@ -261,10 +260,6 @@ class Reads:
             copied = await self._copied(tournament_id, query)
             if copied is None:
                 return None
-            shown = self._cache.get(key)
-            if shown is not None and (copied.epoch, copied.offset) < (shown.reply.epoch, shown.reply.offset):
-                _from_stale.inc()  # the read model is further behind: nobody is taken back
-                return shown.reply._replace(age_s=self._monotonic_s() - shown.asked_s)
             _from_read_model.inc()
             reply = copied
         finally:

@@ -162,7 +162,7 @@ async def run_case(bench: Bench, opening: str, steps: list[str | bytes], cuts: l
     assert case.transport.lost
     hub = bench.gateway.hub
     assert not hub.sockets
-    assert not any(topic.watched for topic in hub.topics.values())
+    assert not any(topic.watched for topic in hub.topics.by_id.values())
     assert not bench.inner.state.connections
     assert not bench.inner.state.tasks
     assert HANDSHAKES._value.get() == 0

@@ -16,7 +16,8 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.server import GatewayServer, start
 from serve_app.handlers.handlers import Handlers
 from serve_app.http.messages import Request, Response
-from serve_app.live.hub import Hub, HubLimits
+from serve_app.live.hub import Hub
+from serve_app.live.limits import HubLimits
 from serve_app.security.auth import Role, make_token
 from serve_app.services.container import open_services, wall_clock_ms
 from tests.support.inprocess import InProcessPalio
@@ -101,6 +102,12 @@ class Gateway:
             yield LiveClient(socket)
 
 
+def live_of(view: dict[str, Any]) -> dict[str, Any]:
+    """The live data that a view or a snapshot of the same moment shows."""
+    data = {key: view[key] for key in ("status", "participants", "starts_at", "ends_at", "ties")}
+    return {**data, "top": [{key: row[key] for key in ("user_id", "name", "score")} for row in view["top"]]}
+
+
 class LiveClient:
     """Reads frames on request, applies them, and fails on what the contract forbids: gaps, and updates before a snapshot."""
 
@@ -158,10 +165,10 @@ class LiveClient:
 
 @asynccontextmanager
 async def opened_app(
-    limits: HubLimits | None = None, *, updates: Any = None, **config: Any
+    limits: HubLimits | None = None, *, palio: InProcessPalio | None = None, updates: Any = None, **config: Any
 ) -> AsyncIterator[tuple[InProcessPalio, GatewayApp]]:
-    """A gateway's app without a server, with generous rates, and checks that tests call themselves (`hub.sync.check`)."""
-    palio = InProcessPalio(now_ms=wall_clock_ms())
+    """A gateway's app without a server, with generous rates, and checks that tests call themselves (`hub.check`)."""
+    palio = palio or InProcessPalio(now_ms=wall_clock_ms())
     if updates is not None:
         palio.updates = updates
     front = FrontConfig(
@@ -193,11 +200,9 @@ async def opened_app(
 
 
 @asynccontextmanager
-async def running_gateway(
-    limits: HubLimits | None = None, *, updates: Any = None, **config: Any
-) -> AsyncIterator[Gateway]:
+async def running_gateway(limits: HubLimits | None = None, **more: Any) -> AsyncIterator[Gateway]:
     """`opened_app` on a port."""
-    async with opened_app(limits, updates=updates, **config) as (palio, app):
+    async with opened_app(limits, **more) as (palio, app):
         server = await start(app, "127.0.0.1", 0)
         try:
             yield Gateway(palio, app.handlers, app.hub, server)

@@ -48,7 +48,7 @@ def websockets_broadcast(pipe: Connection, core: int, progress: Synchronized[int
 
 
 async def _gateway(pipe: Connection, progress: Progress) -> None:
-    from serve_app.live.hub import HubLimits
+    from serve_app.live.limits import HubLimits
     from tests.support.gateway import running_gateway
 
     async with running_gateway(HubLimits(max_sockets=10_000), socket_idle_timeout_s=PING_INTERVAL_S) as running:
@@ -63,7 +63,7 @@ async def _gateway(pipe: Connection, progress: Progress) -> None:
             await palio.updates.publish([(channel, payload)])
 
         def watchers() -> int:
-            topic = running.hub.topics.get(tournament)
+            topic = running.hub.topics.by_id.get(tournament)
             return 0 if topic is None else len(topic.live)
 
         await _obey(pipe, progress, running.server.port, tournament, send, watchers)

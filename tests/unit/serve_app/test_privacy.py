@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from serve_app.handlers.routes import ROUTES, Route
+from storage.ports import ListQuery
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 
 MEMBER, REMOVED, STRANGER, SERVICE, OPERATOR = 1, 2, 3, 4, 5
@@ -163,3 +164,28 @@ async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) ->
             assert answer.status_code == (401 if role in ("nobody", "wrong token") else 403), (name, role)
         answer = await client.post("/v1/scores", headers=headers_of(both, "service"), json=items)
         assert answer.json() == {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_unknown"}]}, name
+
+
+async def test_whoever_is_removed_is_out_of_lists_before_the_records_know(
+    both: Entrypoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tournament, other = await private(both), await private(both)
+    records, client = both.palio.records, both.clients["api"]
+    viewer = ListQuery(viewer=MEMBER)
+    before, mine = await records.list_tournaments(viewer), await records.user_tournaments(MEMBER, None, 50)
+
+    async def list_before(query: ListQuery) -> Any:
+        return before
+
+    async def mine_before(user_id: int, cursor: str | None, limit: int) -> Any:
+        return mine
+
+    monkeypatch.setattr(records, "list_tournaments", list_before)
+    monkeypatch.setattr(records, "user_tournaments", mine_before)
+    await both.gateway.leave(tournament, MEMBER)
+    for path in ("/v1/tournaments", "/v1/users/me/tournaments"):
+        for down, expected in ((False, {other}), (True, {tournament, other})):  # nobody can tell: the records' word
+            both.palio.owners.down = down
+            listed = await client.get(path, headers=both.bearer(MEMBER))
+            assert {item["id"] for item in listed.json()["items"]} == expected, path
+        both.palio.owners.down = False

@@ -20,6 +20,7 @@ from actors.domain.tournament import Tournament
 from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
+from tests.support.gateway import live_of
 
 NOW_MS = 1_800_000_000_000
 INTERVAL_MS = 50
@@ -233,12 +234,6 @@ async def test_a_row_that_rises_or_falls_is_one_move() -> None:
             {"op": "move", "from": f"/top/{source}", "path": f"/top/{target}"},
             {"op": "replace", "path": f"/top/{target}/score", "value": score / 100},
         ]
-
-
-def live_of(view: dict[str, Any]) -> dict[str, Any]:
-    """The live data that a view or a snapshot of the same moment shows."""
-    data = {key: view[key] for key in ("status", "participants", "starts_at", "ends_at", "ties")}
-    return {**data, "top": [{key: row[key] for key in ("user_id", "name", "score")} for row in view["top"]]}
 
 
 async def read(stage: Stage) -> dict[str, Any]:

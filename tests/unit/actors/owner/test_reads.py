@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
+import msgspec
 import pytest
 
-from actors.domain.messages import Join, Spec
+from actors.domain.delivery import Item
+from actors.domain.messages import Join, Leave, Spec
 from storage.ports import (
     Access,
     AccessQuery,
     OwnerMovedError,
     OwnerUnavailableError,
     Query,
+    RankingsQuery,
     RecordsUnavailableError,
     Reply,
     ViewQuery,
 )
 from tests.support.copied import Held
-from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, create_of
+from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, Step, create_of, fold, items_of
 
 UNKNOWN = TOURNAMENT + 1
 
@@ -73,6 +79,43 @@ async def test_hidden_and_unknown_are_looked_up_alike(user: int | None, monkeypa
         with pytest.raises(RecordsUnavailableError):
             await held.reads.read(PARTITION, tournament_id, AccessQuery(user))
     assert (await held.reads.read(PARTITION, TOURNAMENT, AccessQuery(5))).member
+
+
+def moving_table(seed: int) -> list[Item]:
+    """A running tournament: joins, then scores, leaves and joins again."""
+    rng = random.Random(seed)
+    spec = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS - 1, ends_ms=BEGIN_MS + 10**9, score_policy="last")
+    steps = [Step(BEGIN_MS, create_of(spec))]
+    for number in range(150):
+        user = str(rng.randint(1, 10))
+        if number < 10 or rng.random() < 0.2:
+            steps.append(Step(BEGIN_MS, Join(command_id=str(number), user_id=user)))
+        elif rng.random() < 0.1:
+            steps.append(Step(BEGIN_MS, Leave(command_id=str(number), user_id=user)))
+        else:
+            steps.append(Step(BEGIN_MS, Score(int(user), str(number), rng.randint(1, 9))))
+    return items_of(steps)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_pages_with_one_position_are_of_one_table(seed: int) -> None:
+    """The table moves while somebody pages: where it did, the positions differ; so no user is on two pages of one position."""
+    items = moving_table(seed)
+    held = Held(fold(items[:1]))
+    tables: dict[bytes, dict[int, Any]] = {}
+    for item in items[1:]:
+        for start in (0, 3, 6, 9):
+            reply = await held.reads.read(PARTITION, TOURNAMENT, RankingsQuery(start=start, limit=3))
+            page = msgspec.json.decode(reply.body)
+            assert page["status"] == held.entity.status
+            table = tables.setdefault(msgspec.json.encode(page.pop("position")), {})
+            assert table.setdefault(start, page) == page
+            if start == 3:  # half of the pages are of the table after it
+                held.apply([item])
+    for table in tables.values():
+        users = [row["user_id"] for page in table.values() for row in page["rows"]]
+        assert len(users) == len(set(users))
+    assert len({msgspec.json.encode(table) for table in tables.values()}) > 50
 
 
 async def test_what_is_not_held_or_not_caught_up_is_not_answered() -> None:

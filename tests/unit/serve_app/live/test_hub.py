@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from actors.domain.publications import changed_channel, update_frame, updates_channel
-from serve_app.live.hub import HubLimits
+from serve_app.live.limits import HubLimits
 from storage.ports import AccessQuery, Publication
 from storage.updates.broker import Broker
 from storage.updates.embedded import BrokerUpdates
@@ -132,10 +132,10 @@ async def test_a_lost_last_update_is_found_by_the_check() -> None:
         lose(gateway)
         await gateway.score(tournament, 1, 5)
         find(gateway)
-        await gateway.hub.sync.check()
+        await gateway.hub.check()
         await a.until_data(tournament, gateway.data(tournament))
         calls = gateway.palio.owners.calls["live"]
-        await gateway.hub.sync.check()
+        await gateway.hub.check()
         assert gateway.palio.owners.calls["live"] == calls  # in step: nothing to fetch
 
 
@@ -191,7 +191,7 @@ async def test_since_is_answered_with_what_was_missed() -> None:
                 assert (await b.ask(subscribe=tournament, since={"epoch": epoch, "seq": seq}))["ok"]
                 await b.until_data(tournament, gateway.data(tournament))
                 assert {m["type"] for m in b.seen if "type" in m} == {"update"}
-            gateway.hub.drop(gateway.hub.topics[int(tournament)])
+            gateway.hub.topics.drop(gateway.hub.topics.by_id[int(tournament)])
 
 
 @pytest.mark.parametrize("since", [{"epoch": 1, "seq": 10_000}, {"epoch": 0, "seq": 3}, {"epoch": 1, "seq": -5}])
@@ -242,7 +242,7 @@ async def test_a_client_that_stays_slow_is_closed() -> None:
         tournament = await gateway.tournament(players=20)
         slow = await raw_client(gateway, tournament)
         await eventually(lambda: gateway.server.sockets == 1)
-        topic = gateway.hub.topics[int(tournament)]
+        topic = gateway.hub.topics.by_id[int(tournament)]
         for score in range(1, 5_000):
             await gateway.scores(tournament, {user: score * 20 + user * 7 % 20 for user in range(1, 21)})
             await eventually(lambda: topic.position == gateway.palio.position(int(tournament)) or not topic.watched)
@@ -307,11 +307,11 @@ async def test_me_at_once_and_by_the_regular_look() -> None:
         assert (mine["rank"], mine["previous_rank"], mine["score"]) == (1, None, 10.5)
         await gateway.score(tournament, 2, 20)
         assert (await other.until(lambda m: m["type"] == "me"))["rank"] == 1
-        await gateway.hub.sync.check()
+        await gateway.hub.check()
         mine = await a.until(lambda m: m["type"] == "me")
         assert (mine["rank"], mine["previous_rank"]) == (2, 1)
-        await gateway.hub.sync.check()
-        await gateway.hub.sync.check()
+        await gateway.hub.check()
+        await gateway.hub.check()
         assert (await a.ask(unsubscribe=tournament))["ok"]
         assert [m.get("type") for m in a.seen[a.seen.index(mine) :]].count("me") == 1  # unchanged: not sent again
         assert [m["rank"] for m in other.seen if m.get("type") == "me"] == [None, 1]
@@ -351,7 +351,7 @@ async def test_private_tournaments_are_for_members() -> None:
         await operator.watch(tournament)
         await gateway.score(tournament, 5, 3)
         await member.until_data(tournament, gateway.data(tournament))
-        await gateway.hub.sync.check()
+        await gateway.hub.check()
         await gateway.leave(tournament, 5)
         ended = await member.until(lambda m: m.get("type") == "unsubscribed")
         assert ended == {"tournament": tournament, "type": "unsubscribed", "reason": "not_allowed"}
@@ -364,11 +364,11 @@ async def test_a_private_tournament_asks_the_owner_for_each_subscription() -> No
         tournament = await gateway.tournament(visibility="private", players=5)
         await first.ask(auth=gateway.token(5))
         await first.watch(tournament)
-        gateway.hub.sync.members_changed = lambda topic, users: None  # type: ignore[method-assign]
+        gateway.hub.members.changed = lambda topic, users: None  # type: ignore[method-assign]
         await gateway.leave(tournament, 5)
         await second.ask(auth=gateway.token(5))
         assert (await second.ask(subscribe=tournament))["error"]["code"] == "tournament_unknown"
-        await gateway.hub.sync.check()  # which finds what was not heard of
+        await gateway.hub.check()  # which finds what was not heard of
         assert (await first.until(lambda m: m.get("type") == "unsubscribed"))["reason"] == "not_allowed"
 
 
@@ -436,8 +436,8 @@ async def test_idle_topics_are_dropped_and_the_number_is_bounded() -> None:
         await a.ask(unsubscribe=first)
         await a.watch(third)  # in the place of the one that nobody watches
         await a.ask(unsubscribe=third)
-        await gateway.hub.sync.check()
-        assert list(gateway.hub.topics) == [int(second)]
+        await gateway.hub.check()
+        assert list(gateway.hub.topics.by_id) == [int(second)]
         [subscription] = [
             s for s in gateway.palio.updates._subscriptions if not any(c.startswith("replies") for c in s._channels)
         ]
@@ -501,7 +501,9 @@ async def raw_client(gateway: Gateway, tournament: str) -> socket.socket:
     assert head.startswith(b"HTTP/1.1 101")
     payload = json.dumps({"id": 1, "subscribe": tournament}).encode()
     await loop.sock_sendall(raw, bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
-    await eventually(lambda: int(tournament) in gateway.hub.topics and gateway.hub.topics[int(tournament)].synced)
+    await eventually(
+        lambda: int(tournament) in gateway.hub.topics.by_id and gateway.hub.topics.by_id[int(tournament)].synced
+    )
     return raw
 
 

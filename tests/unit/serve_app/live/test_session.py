@@ -8,7 +8,7 @@ import pytest
 import uvloop
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from serve_app.live.hub import HubLimits
+from serve_app.live.limits import HubLimits
 from serve_app.security.auth import make_token
 from tests.support.gateway import HANDSHAKE, SECRET, WAIT_S, LiveClient, running_gateway
 
@@ -95,7 +95,7 @@ async def test_an_expired_token_ends_private_and_me_and_nothing_else() -> None:
         await client.watch(private)
         await client.until(lambda m: m.get("type") == "signed_out")
         assert {"tournament": private, "type": "unsubscribed", "reason": "token_expired"} in client.seen
-        assert not gateway.hub.topics[int(public)].me
+        assert not gateway.hub.topics.by_id[int(public)].me
         await gateway.score(public, 1, 5)
         await gateway.score(private, 1, 5)
         await client.until_data(public, gateway.data(public))
@@ -228,7 +228,7 @@ async def test_who_leaves_is_forgotten() -> None:
             async with asyncio.timeout(WAIT_S):
                 while gateway.server.sockets:
                     await asyncio.sleep(0)
-        topic = gateway.hub.topics[int(tournament)]
+        topic = gateway.hub.topics.by_id[int(tournament)]
         assert not topic.watched
         assert not topic.me
         await gateway.score(tournament, 1, 5)

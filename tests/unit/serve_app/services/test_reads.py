@@ -106,6 +106,27 @@ async def test_old_bytes_of_a_bounded_age_while_the_owner_is_down_and_the_first_
     assert (b'"participants":2' in after.body, after.age_s) == (True, 0)
 
 
+async def test_bytes_beyond_their_age_are_not_shown_though_the_read_model_be_further_behind(
+    front, reads, clock, monkeypatch
+):
+    tournament = await front.create()
+    known = await reads.find(tournament)
+    older = await reads.view(known)
+    await front.join(tournament, 42)
+    clock.now += 1
+    assert b'"participants":1' in (await reads.view(known)).body
+
+    async def read(tournament_id, query):
+        return older
+
+    monkeypatch.setattr(front.palio.read_model, "read", read)
+    front.palio.owners.down = True
+    clock.now += 1.9
+    assert b'"participants":1' in (await reads.view(known)).body
+    clock.now += 0.1
+    assert (await reads.view(known)).body == older.body
+
+
 async def test_a_slow_owner_does_not_make_old_bytes_any_older(front, reads, clock, monkeypatch):
     monkeypatch.setattr("serve_app.services.reads.STALE_AFTER_S", 0.01)
     tournament = await front.create()
