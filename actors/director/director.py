@@ -122,14 +122,14 @@ class Director:
                     await self.closed(row.partition, tournament)
         for partition in range(plan.partitions):
             try:
-                await self.homes(partition)
+                await self.placements(partition)
             except RecordsUnavailableError as error:  # ingest asks for them again before it reads the partition
                 logger.warning("partition %d waits for its records: %s", partition, error)
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
             await self._launcher.start_ingest(f"ingest-{index}", mine)
 
-    async def homes(self, partition: int) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         """The owner of every dedicated tournament in a partition that is stored and not over.
 
         Where the records do not answer, those that are hosted: who has hosted all that was stored knows of every other since.

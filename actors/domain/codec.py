@@ -72,7 +72,7 @@ _header_decoder = msgspec.json.Decoder(SnapshotHeader)
 
 
 def encode_snapshot(state: Tournament) -> bytes:
-    """A tournament as bytes: about 48 bytes a member and 8 a digest, and the names. Pure; `dirty` is no part of it."""
+    """A tournament as bytes: about 48 bytes a member and 8 a digest, and the names. Pure."""
     members, ranking = state.members, state.ranking
     scored = ranking.ordered()
     unscored = np.ones(len(members), np.bool_)
@@ -108,7 +108,7 @@ def encode_snapshot(state: Tournament) -> bytes:
 
 
 def decode_snapshot(data: bytes) -> Tournament:
-    """The inverse of `encode_snapshot`; slots are the rows' numbers, and nothing is dirty.
+    """The inverse of `encode_snapshot`; slots are the rows' numbers.
 
     Raises SnapshotDamagedError (not a snapshot, cut off, or changed) and SnapshotVersionError (written by a newer Palio).
     """

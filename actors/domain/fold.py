@@ -238,7 +238,6 @@ def _take_in(state: Tournament, offset: int, join: Join, user_id: int) -> Outcom
             if state.over:
                 return outcome("already_over", f"cannot change a name in a tournament that is {state.status}")
             members.names[slot] = join.name
-            state.dirty.add(slot)
         return outcome()
     if state.over or (state.status == "running" and state.spec.join_until == "start"):
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
@@ -258,7 +257,6 @@ def _take_in(state: Tournament, offset: int, join: Join, user_id: int) -> Outcom
         if join.name is not None:
             members.names[slot] = join.name
         state.ranking.show(slot)
-    state.dirty.add(slot)
     return outcome(first=True)
 
 
@@ -274,7 +272,6 @@ def _leave(state: Tournament, offset: int, leave: Leave, user_id: int) -> list[E
         members.active[slot] = 0
         members.joined -= 1
         state.ranking.hide(slot)
-        state.dirty.add(slot)
     return [Outcome(offset, "leave", APPLIED, "", "", user_id, leave.command_id, first=slot >= 0)]
 
 

@@ -42,7 +42,6 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
         return Scored("out_of_range")
     state.seen.add(digest)
     members.attempts[slot] += 1
-    state.dirty.add(slot)
     if new == old:
         return Scored("")
     rank = ranking.rank(slot) if known_rank is None else (known_rank or None)

@@ -52,8 +52,7 @@ class Members:
 class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
 
-    `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over. `dirty` are the
-    slots changed since the owner last took them for its checkpoint; it is no part of the state proper.
+    `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over.
     """
 
     tournament_id: int
@@ -74,7 +73,6 @@ class Tournament:
     revision: int = 0
     finished_ms: int | None = None
     seen: set[int] = field(default_factory=set)
-    dirty: set[int] = field(default_factory=set)
 
     @property
     def over(self) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Range, decode_answer, encode_ranges
+from actors.ingest.dead_letters import DeadLetters
+from actors.ingest.parse import Parsed
+from actors.ingest.partition_windows import PartitionWindows
+from actors.ingest.placement import Placement
 from storage.ports import LogTruncatedError, LogUnavailableError
-
-if TYPE_CHECKING:
-    from actors.ingest.ingest import Ingest
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +36,31 @@ class Position:
 
 
 class Feed:
-    """Feeds `owner` from the ingest's windows, or from the log where a watermark lies behind them.
+    """Feeds `owner` from the windows, or from the log where a watermark lies behind them.
 
+    `send(owner, data)` delivers encoded ranges; `read_log(partition, after, limit)` reads behind a window: (upto, records). At most `batch`
+    records a delivery. What an owner does not hold, or has closed, `placement` is told; what it rejected becomes one of `letters`.
     `healthy`: the last delivery was answered. An unhealthy feed holds nothing in the windows.
     """
 
-    def __init__(self, owner: str, ingest: Ingest) -> None:
+    def __init__(
+        self,
+        owner: str,
+        *,
+        windows: PartitionWindows,
+        read_log: Callable[[int, int, int], Awaitable[tuple[int, list[Parsed]]]],
+        send: Callable[[str, bytes], Awaitable[bytes]],
+        placement: Placement,
+        letters: DeadLetters,
+        batch: int,
+    ) -> None:
         self.owner = owner
-        self._ingest = ingest
+        self._windows = windows
+        self._read_log = read_log
+        self._send = send
+        self._placement = placement
+        self._letters = letters
+        self._batch = batch
         self.positions: dict[tuple[int, int], Position] = {}
         self.wake = asyncio.Event()
         self.healthy = False
@@ -62,9 +80,8 @@ class Feed:
 
     def waiting(self) -> int:
         """How many offsets are read and not delivered yet, about."""
-        windows = self._ingest.windows
         return sum(
-            windows[partition].upto - position.watermark
+            self._windows[partition].upto - position.watermark
             for (partition, _), position in self.positions.items()
             if position.watermark is not None
         )
@@ -76,7 +93,7 @@ class Feed:
         if not ranges:
             return False
         try:
-            answer = decode_answer(await self._ingest.send(self.owner, encode_ranges(ranges)))
+            answer = decode_answer(await self._send(self.owner, encode_ranges(ranges)))
         except BaseException:
             self.healthy = False
             raise
@@ -102,8 +119,8 @@ class Feed:
     async def _collect(self) -> list[Range]:
         """The next ranges of all scopes, within the batch; who got records is last in the next one, so that none waits behind a busy one."""
         ranges: list[Range] = []
-        room = self._ingest.config.batch
-        belongs = self._ingest.homes.belongs
+        room = self._batch
+        belongs = self._placement.belongs
         for (partition, tournament), position in list(self.positions.items()):
             after = position.watermark
             if after is None or (partition, tournament) in self._probing:
@@ -112,14 +129,14 @@ class Feed:
                 continue
             if self.stopped.get((partition, tournament)) == after:
                 continue
-            window = self._ingest.windows[partition]
+            window = self._windows[partition]
             if after >= window.upto or room <= 0:
                 continue
             if after >= window.after:
                 upto, records = window.slice(after, room)
             else:
                 try:
-                    upto, records = await self._ingest.read_log(partition, after, room)
+                    upto, records = await self._read_log(partition, after, room)
                 except LogUnavailableError as error:  # the other partitions may do better
                     logger.warning("partition %d cannot be read behind its window: %s", partition, error)
                     continue
@@ -149,13 +166,13 @@ class Feed:
             if position is None:
                 continue
             if not reached.held:
-                self._ingest.homes.moved(self.owner, *key)
+                self._placement.moved(self.owner, *key)
                 continue
             if self.stopped.get(key, reached.watermark) != reached.watermark:
                 del self.stopped[key]
             position.watermark = position.known = reached.watermark
             position.durable = reached.durable
             if reached.closed:
-                self._ingest.homes.closed(self.owner, *key)
+                self._placement.closed(self.owner, *key)
         for rejected in answer.rejected:
-            await self._ingest.letters.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)
+            await self._letters.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)

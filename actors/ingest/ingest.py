@@ -1,6 +1,6 @@
 """Ingest: reads its partitions of the score log once, and feeds every owner the ranges of its scopes, each from its own watermark.
 
-A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.window`). Each owner has a feed with
+A record is read, checked and decoded once, into a bounded window a partition (`actors.ingest.partition_windows`). Each owner has a feed with
 one delivery in flight. An owner that is down holds nothing up: the window moves on without it, and when it is back its feed reads the
 log from the owner's watermark until it is inside the window again.
 """
@@ -18,8 +18,9 @@ from actors.domain.delivery import ControlItem
 from actors.ingest.dead_letters import DeadLetters
 from actors.ingest.feed import Feed
 from actors.ingest.parse import Parsed, Parser
-from actors.ingest.placement import Director, Homes
-from actors.ingest.window import Window
+from actors.ingest.partition_windows import PartitionWindows
+from actors.ingest.placement import Director, Placement
+from actors.ingest.progress import Progress
 from storage.ports import DeadLetter, LogError, LogRange, LogReader, LogTruncatedError, LogUnavailableError, ScoreLog
 
 logger = logging.getLogger(__name__)
@@ -71,13 +72,14 @@ class Ingest:
         self.config = config
         self._deliver = deliver
         self.sleep = sleep
-        self.windows = {partition: Window(partition) for partition in partitions}
+        self.windows = PartitionWindows(partitions)
         self.feeds: dict[str, Feed] = {}
         self.grown = asyncio.Event()  # a feed was added
-        self.homes = Homes(
+        self.placement = Placement(
             director, self, timeout_ms=config.director_timeout_ms, retry_ms=config.director_retry_ms, sleep=sleep
         )
         self.letters = DeadLetters(log, config.buffer)
+        self.progress = Progress(self.windows, self.feeds, self.placement)
         self._reader: LogReader | None = None
         self.unread = set(partitions)  # partitions of which it is not known yet who holds their dedicated tournaments
         self._known: dict[int, int] = {}  # partitions to read from now on, after these offsets
@@ -104,7 +106,7 @@ class Ingest:
             logger.warning("the log does not tell what is committed yet: %s", error)
             return
         asked = sorted(self.unread)
-        answers = await asyncio.gather(*map(self.homes.load, asked), return_exceptions=True)
+        answers = await asyncio.gather(*map(self.placement.load, asked), return_exceptions=True)
         for partition, answer in zip(asked, answers, strict=True):
             if answer is None:
                 if partition in self.unread:
@@ -132,8 +134,8 @@ class Ingest:
 
     async def read_once(self, wait_ms: int) -> int:
         """Read and decode what is new, within the buffer's bound; how many offsets came."""
-        self.trim()
-        if self.buffered() >= self.config.buffer:
+        self.progress.trim()
+        if self.windows.buffered() >= self.config.buffer:
             return 0
         if self._reader is None:
             await self.sleep(wait_ms / 1000)
@@ -149,7 +151,7 @@ class Ingest:
         parsed = self.parse(log_range)
         for record in parsed:
             if isinstance(record.item, ControlItem):
-                self.homes.meet(record.partition, record.item)
+                self.placement.meet(record.partition, record.item)
         window.extend(log_range.upto, parsed)
         urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():
@@ -188,7 +190,15 @@ class Ingest:
     def feed_scope(self, owner: str, partition: int, tournament: int, after: int = -1) -> None:
         """See `actors.ingest.placement.Feeding`."""
         if owner not in self.feeds:
-            self.feeds[owner] = Feed(owner, self)
+            self.feeds[owner] = Feed(
+                owner,
+                windows=self.windows,
+                read_log=self.read_log,
+                send=self.send,
+                placement=self.placement,
+                letters=self.letters,
+                batch=self.config.batch,
+            )
             self.grown.set()
         self.feeds[owner].add(partition, tournament, after)
 
@@ -197,63 +207,12 @@ class Ingest:
         if owner in self.feeds:
             self.feeds[owner].remove(partition, tournament)
 
-    # -- bounds and progress --------------------------------------------------------------------------------------
-
-    def buffered(self) -> int:
-        """Decoded records in the windows."""
-        return sum(len(window) for window in self.windows.values())
-
-    def trim(self) -> None:
-        """Drop from the windows what every owner that is well has taken."""
-        low = {partition: window.upto for partition, window in self.windows.items()}
-        for feed in self.feeds.values():
-            if feed.healthy:
-                for (partition, _), position in feed.positions.items():
-                    # one that catches up from the log is outside the window, and holds nothing up
-                    if position.watermark is not None and position.watermark >= self.windows[partition].after:
-                        low[partition] = min(low[partition], position.watermark)
-        for feed in self.feeds.values():
-            for (partition, _), position in feed.positions.items():
-                if position.at >= low[partition]:
-                    position.behind_since_ms = None
-                elif position.behind_since_ms is None:
-                    position.behind_since_ms = self.windows[partition].next_time_ms(position.at)
-        for partition, window in self.windows.items():
-            window.trim(low[partition])
-
     async def commit(self) -> dict[int, int]:
         """Commit in the log what is durable in every scope; returns it."""
-        durable: dict[int, int] = {}
-        for feed in self.feeds.values():
-            for (partition, _), position in feed.positions.items():
-                durable[partition] = min(durable.get(partition, position.durable), position.durable)
-        for partition, after in self.homes.homeless:
-            durable[partition] = min(durable.get(partition, after), after)
-        # beyond the windows there may be creates of dedicated tournaments, whose scopes nobody knows yet
-        read = {partition: window.upto for partition, window in self.windows.items()}
-        offsets = {p: min(offset, read[p]) for p, offset in durable.items() if min(offset, read[p]) >= 0}
+        offsets = self.progress.durable()
         if offsets:
             await self._log.commit(offsets)
         return offsets
-
-    def lag_records(self, ends: Mapping[int, int] | None = None) -> dict[int, int]:
-        """For each partition, how many offsets its slowest scope is behind `ends` (the log's last offsets) or, without them, what was read."""
-        lag: dict[int, int] = {}
-        for feed in self.feeds.values():
-            for (partition, _), position in feed.positions.items():
-                upto = max(self.windows[partition].upto, (ends or {}).get(partition, -1))
-                lag[partition] = max(lag.get(partition, 0), upto - position.at)
-        return lag
-
-    def oldest_unapplied_ms(self) -> dict[int, int]:
-        """For each partition with records that some scope has not taken, as far as they were read, the append time of the oldest."""
-        oldest: dict[int, int] = {}
-        for feed in self.feeds.values():
-            for (partition, _), position in feed.positions.items():
-                time_ms = position.behind_since_ms or self.windows[partition].next_time_ms(position.at)
-                if time_ms is not None:
-                    oldest[partition] = min(oldest.get(partition, time_ms), time_ms)
-        return oldest
 
     # -- running --------------------------------------------------------------------------------------------------
 
@@ -264,7 +223,7 @@ class Ingest:
             tasks.create_task(self._read_loop())
             tasks.create_task(self._ask_loop())
             tasks.create_task(self._commit_loop())
-            tasks.create_task(self.homes.run())
+            tasks.create_task(self.placement.run())
             fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
             while True:
                 fed = {owner: feed for owner, feed in fed.items() if owner in self.feeds}
@@ -291,7 +250,8 @@ class Ingest:
                 if self._known:
                     await self._read_known()
                 came = await self.read_once(self.config.poll_wait_ms)
-                if 0 < came < self.config.prompt or self.buffered() >= self.config.buffer:  # full: the feeds make room
+                full = self.windows.buffered() >= self.config.buffer  # the feeds make room
+                if full or 0 < came < self.config.prompt:
                     await self.sleep(self.config.read_interval_ms / 1000)
             except LogTruncatedError as error:
                 truncated = error

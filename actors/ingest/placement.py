@@ -30,7 +30,7 @@ class Feeding(Protocol):
 class Director(Protocol):
     """The director as ingest asks it; every call may raise anything."""
 
-    async def homes(self, partition: int) -> Mapping[int, str]:
+    async def placements(self, partition: int) -> Mapping[int, str]:
         """The owner of each dedicated tournament of a partition that is stored and not over."""
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
@@ -40,7 +40,7 @@ class Director(Protocol):
         """A dedicated tournament is over and durable."""
 
 
-class Homes:
+class Placement:
     """See the module. `timeout_ms` for each call, `retry_ms` between rounds while something failed; `sleep(seconds)` is the clock's wait."""
 
     def __init__(
@@ -58,14 +58,14 @@ class Homes:
         self._retry_s = retry_ms / 1000
         self._sleep = sleep
         self._dedicated: dict[int, tuple[int, int]] = {}  # tournament -> (partition, fed from after this offset)
-        self._homeless: set[int] = set()  # dedicated tournaments whose owner is still being asked for
+        self._unplaced: set[int] = set()  # dedicated tournaments whose owner is still being asked for
         self._closing: dict[int, int] = {}  # tournament -> partition: closed, and the director does not know yet
         self._moved: dict[tuple[int, int], str] = {}  # (partition, tournament) -> the owner that does not hold it
         self._to_tell = asyncio.Event()  # there is something to ask or to tell the director
 
     async def load(self, partition: int) -> None:
         """Feed the stored dedicated tournaments of a partition, too. Raises what the director raises."""
-        for tournament, owner in (await self._director.homes(partition)).items():
+        for tournament, owner in (await self._director.placements(partition)).items():
             if tournament not in self._dedicated:
                 self._dedicated[tournament] = (partition, -1)
                 self._feeding.feed_scope(owner, partition, tournament)
@@ -77,7 +77,7 @@ class Homes:
         tournament = item.tournament_id
         if tournament not in self._dedicated:
             self._dedicated[tournament] = (partition, item.offset - 1)
-            self._homeless.add(tournament)
+            self._unplaced.add(tournament)
             self._to_tell.set()
 
     def belongs(self, item: Item, tournament: int) -> bool:
@@ -95,34 +95,34 @@ class Homes:
         """A dedicated tournament is over and durable: its later records belong to the partition's shared scope."""
         self._feeding.leave_scope(owner, partition, tournament)
         self._dedicated.pop(tournament, None)
-        self._homeless.discard(tournament)
+        self._unplaced.discard(tournament)
         self._moved.pop((partition, tournament), None)
         self._closing[tournament] = partition
         self._to_tell.set()
 
     @property
-    def homeless(self) -> list[tuple[int, int]]:
+    def unplaced(self) -> list[tuple[int, int]]:
         """(partition, offset) after which a dedicated tournament waits for its owner: nothing beyond may be committed."""
-        return [self._dedicated[tournament] for tournament in self._homeless]
+        return [self._dedicated[tournament] for tournament in self._unplaced]
 
     async def run(self) -> None:
         """Ask and tell, until cancelled."""
         while True:
             await self._to_tell.wait()
             self._to_tell.clear()
-            await self._house()
+            await self._place()
             await self._find_moved()
             await self._tell_closed()
-            if self._homeless or self._moved or self._closing:
+            if self._unplaced or self._moved or self._closing:
                 await self._sleep(self._retry_s)
                 self._to_tell.set()
 
-    async def _house(self) -> None:
-        for tournament in list(self._homeless):
+    async def _place(self) -> None:
+        for tournament in list(self._unplaced):
             partition, after = self._dedicated[tournament]
             owner = await self._owner_of(partition, tournament, after)
-            if owner is not None and tournament in self._homeless:
-                self._homeless.discard(tournament)
+            if owner is not None and tournament in self._unplaced:
+                self._unplaced.discard(tournament)
                 self._feeding.feed_scope(owner, partition, tournament, after)
 
     async def _find_moved(self) -> None:

@@ -1,4 +1,4 @@
-"""Applies the items of a delivered range to the tournaments of its scope, and tells publication, checkpoint and copies what changed."""
+"""Applies the items of a delivered range to the tournaments of its scope, and tells what changed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import APPLIED, IGNORED, Event, Outcome, StatusChanged, apply, apply_score, score_outcome
 from actors.domain.messages import Claim, Create
 from actors.domain.publications import OutcomeReply
-from actors.owner.checkpointer import Checkpointer
+from actors.owner.change import Change
 from actors.owner.entity import Entity, Held, Scope
-from actors.owner.publisher import Publisher
-from actors.owner.read_copies import ReadCopies
-from actors.owner.ticker import Ticker
-from actors.owner.tournament_cache import Holdings
+from actors.owner.tournament_cache import TournamentCache
 from storage.ports import OwnerMovedError
 
 logger = logging.getLogger(__name__)
@@ -27,27 +24,24 @@ RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their
 
 
 class Applier:
-    """See the module. `instance` names the owner's incarnation; `drop(scope's key)` gives a scope up with all it holds."""
+    """See the module. `instance` names the owner's incarnation; `changed` is told once a range of each tournament that changed, `reply` of what
+    somebody waits for; `drop(scope's key)` gives a scope up with all it holds."""
 
     def __init__(
         self,
         *,
         name: str,
         instance: str,
-        holdings: Holdings,
-        publisher: Publisher,
-        checkpointer: Checkpointer,
-        copies: ReadCopies | None,
-        ticker: Ticker,
+        tournaments: TournamentCache,
+        changed: Callable[[Change], None],
+        reply: Callable[[str, OutcomeReply], None],
         drop: Callable[[tuple[int, int]], None],
     ) -> None:
         self._name = name
         self._instance = instance
-        self._holdings = holdings
-        self._publisher = publisher
-        self._checkpointer = checkpointer
-        self._copies = copies
-        self._ticker = ticker
+        self._tournaments = tournaments
+        self._changed = changed
+        self._reply = reply
         self._drop = drop
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (outcome, reason) since the start
 
@@ -63,7 +57,7 @@ class Applier:
             if item.tournament_id and item.tournament_id not in first and not is_claim(item):
                 first[item.tournament_id] = item
         for tournament_id, item in first.items():
-            active = self._holdings.active.get(tournament_id)
+            active = self._tournaments.active.get(tournament_id)
             if active is not None and active.scope is not scope:
                 # ingest sends what concerns a dedicated tournament to the shared scope only once it is over and durable, so another owner
                 # claimed it and ended it; that claim may stand further on than this scope has read
@@ -77,7 +71,7 @@ class Applier:
             with contextlib.suppress(OwnerMovedError):
                 message = item.message if isinstance(item, ControlItem) else None
                 created = isinstance(message, Create) and not message.dedicated
-                entity = await self._holdings.find(tournament_id, scope, created=created)
+                entity = await self._tournaments.find(tournament_id, scope, created=created)
                 if entity is not None:
                     present[tournament_id] = entity
         return present
@@ -87,8 +81,8 @@ class Applier:
     ) -> bool:
         """Apply the items of a range in order; False when a later claim of another instance ends the scope here."""
         ranks = _ranks_before(items, present)
-        scored: dict[int, tuple[Entity, dict[int, int]]] = {}  # tournament -> (entity, {slot: user})
-        at_hand = self._holdings.at_hand
+        changes: dict[int, Change] = {}
+        at_hand = self._tournaments.at_hand
         try:
             for item in items:
                 tournament_id = item.tournament_id
@@ -97,24 +91,20 @@ class Applier:
                         return False
                     continue
                 entity = at_hand(tournament_id) or present.get(tournament_id)
-                if entity is None or not isinstance(item, ScoreItem):
-                    self._apply_control(item, entity, scope, rejected)
-                    continue
-                slot = self._apply_score(item, entity, ranks.get(tournament_id))
-                if slot >= 0:
-                    if tournament_id not in scored:
-                        scored[tournament_id] = entity, {}
-                    scored[tournament_id][1][slot] = item.user_id
+                if entity is not None and isinstance(item, ScoreItem):
+                    self._apply_score(item, entity, ranks.get(tournament_id), changes)
+                else:
+                    self._apply_control(item, entity, scope, changes, rejected)
         finally:  # also when a later item shows an error of our own: what is applied is not applied again
-            for entity, users in scored.values():
-                if at_hand(entity.state.tournament_id) is entity:
-                    self._note_scores(entity, users)
+            for tournament_id, change in changes.items():
+                if at_hand(tournament_id) is change.entity:
+                    self._changed(change)
         return True
 
     def _loses(self, claim: Claim, item: Item, scope: Scope) -> bool:
         """Whether a claim ends this scope. One of a dedicated tournament ends that scope, should it still be held here."""
         key = (scope.partition, item.tournament_id)
-        held = self._holdings.scopes.get(key)
+        held = self._tournaments.scopes.get(key)
         if held is None or claim.instance == self._instance or item.offset <= held.epoch:
             return False
         logger.warning("%s lost %s to %s", self._name, claim.scope, claim.owner)
@@ -122,52 +112,48 @@ class Applier:
             self._drop(key)
         return held is scope
 
-    def _apply_score(self, item: ScoreItem, entity: Entity, ranks: dict[int, tuple[int, int]] | None) -> int:
-        """The member's slot if the score was applied, else -1."""
+    def _apply_score(
+        self,
+        item: ScoreItem,
+        entity: Entity,
+        ranks: dict[int, tuple[int, int]] | None,
+        changes: dict[int, Change],
+    ) -> None:
         state = entity.state
-        slot, known_rank = -1, None
         if ranks is not None and (known := ranks.get(item.user_id)) is not None and state.members.active[known[0]]:
             slot, known_rank = known
         else:
-            slot = state.members.slot(item.user_id)
+            slot, known_rank = state.members.slot(item.user_id), None
         applied = apply_score(state, item, slot, known_rank)
         if applied is None:
-            return -1
+            return
         (reason, changed, rank_before), events = applied
-        for event in events:
-            self._status_changed(entity, event)
+        urgent = False
+        if item.reply_to:
+            before = rank_before if changed or slot < 0 else state.ranking.rank(slot)
+            urgent = self._answer(entity, score_outcome(item, reason), item.reply_to, before)
         if reason:
             self.outcomes[IGNORED, reason] += 1
-            if not state.over:
-                self._checkpointer.mark(entity)
         else:
             self.outcomes[APPLIED, ""] += 1
             if rank_before is not None:
                 entity.previous_ranks[slot] = rank_before
-        if item.reply_to:
-            before = rank_before if changed or slot < 0 else state.ranking.rank(slot)
-            self._answer(entity, score_outcome(item, reason), item.reply_to, before)
-        return -1 if reason else slot
-
-    def _note_scores(self, entity: Entity, users: dict[int, int]) -> None:
-        """What applied scores, by slot, mean for publication and checkpoint."""
-        entity.note_changed(users.values())
-        # watchers of their own rank are told, whatever the top
-        self._publisher.mark(entity, top=entity.top_dirty or entity.touches_top(users))
-        if not entity.state.over:
-            self._checkpointer.mark(entity)
-        if self._copies is not None:
-            self._copies.mark(entity, users)
+        if state.offset != item.offset and not urgent:
+            return  # it is over, and left as it is
+        change = changes.get(item.tournament_id)
+        if change is None:
+            change = changes[item.tournament_id] = Change(entity, {})
+        if urgent:
+            change.urgent = True
+        if not reason:
+            change.slots[slot] = item.user_id
+        for event in events:
+            self._status_changed(event, change)
 
     def _apply_control(
-        self,
-        item: Item,
-        entity: Entity | None,
-        scope: Scope,
-        rejected: list[Rejected],
+        self, item: Item, entity: Entity | None, scope: Scope, changes: dict[int, Change], rejected: list[Rejected]
     ) -> None:
         """Any record but a score that finds its tournament."""
-        events: list[Event]
         try:
             state, events = apply(None if entity is None else entity.state, item.tournament_id, scope.partition, item)
         except InvalidRecordError as error:
@@ -176,52 +162,40 @@ class Applier:
             return
         if entity is None:
             entity = Entity(state, scope)
-            self._holdings.place(entity)
+            self._tournaments.place(entity)
+        told = Change(entity)
         for event in events:
             if isinstance(event, StatusChanged):
-                self._status_changed(entity, event)
+                self._status_changed(event, told)
                 continue
             self.outcomes[event.outcome, event.reason] += 1
             if event.outcome == APPLIED:
-                self._note_command(entity, event)
+                told.top = True
+                told.urgent |= event.kind == "create" and event.first
+                if event.kind in ("join", "leave") and (slot := state.members.users.slot(event.user_id)) >= 0:
+                    told.slots[slot] = event.user_id
             if item.reply_to:
-                self._answer(entity, event, item.reply_to, None)
-        if state.offset == item.offset and not state.over:  # a tick that moved nothing moved the offset
-            self._checkpointer.mark(entity)
-            self._ticker.note(state)
+                told.urgent |= self._answer(entity, event, item.reply_to, None)
+        if state.offset == item.offset or told.urgent:  # also a tick that moved nothing moved the offset
+            change = changes.setdefault(item.tournament_id, told)
+            if change is not told:
+                change.add(told)
 
-    def _status_changed(self, entity: Entity, event: Event) -> None:
+    def _status_changed(self, event: Event, change: Change) -> None:
         assert isinstance(event, StatusChanged), "time moves nothing but the status"
-        state = entity.state
+        state = change.entity.state
         logger.info("tournament %d: %s -> %s (%s)", state.tournament_id, event.before, event.after, event.reason)
-        self._ticker.passed(state.tournament_id)
-        self._ticker.note(state)
-        self._checkpointer.mark(entity, urgent=True)
-        self._publisher.mark(entity)
-        if self._copies is not None:
-            self._copies.mark(entity)
+        change.urgent = change.top = True
         if state.over:
-            self._holdings.place(entity)
+            self._tournaments.place(change.entity)
 
-    def _note_command(self, entity: Entity, event: Outcome) -> None:
-        """What an applied command means for publication and checkpoint."""
-        slots = []
-        if event.kind in ("join", "leave"):
-            entity.note_changed([event.user_id])
-            slots = [slot for slot in [entity.state.members.users.slot(event.user_id)] if slot >= 0]
-        self._publisher.mark(entity)
-        if event.kind == "create" and event.first:
-            self._checkpointer.mark(entity, urgent=True)
-        if self._copies is not None:
-            self._copies.mark(entity, slots)
-
-    def _answer(self, entity: Entity, event: Outcome, reply_to: str, before: int | None) -> None:
-        """Reply now, or, for a create and what ended the tournament, once that is durable."""
+    def _answer(self, entity: Entity, event: Outcome, reply_to: str, before: int | None) -> bool:
+        """Reply now, or, for a create and what ended the tournament, once that is durable: then it is urgent (True)."""
         if (event.kind == "create" or entity.state.over) and entity.durable_offset < entity.state.offset:
             entity.held.append(Held(reply_to, event))
-            self._checkpointer.mark(entity, urgent=True)
-        else:
-            self._publisher.reply(reply_to, outcome_reply(entity, event, before))
+            return True
+        self._reply(reply_to, outcome_reply(entity, event, before))
+        return False
 
 
 def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> OutcomeReply:

@@ -16,6 +16,7 @@ from typing import Final
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
+from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.rows import outbox_rows, participant_rows, tournament_row
 from storage.ports import (
@@ -57,8 +58,8 @@ class Checkpointer:
         self._max_interval_ms = max_interval_ms
         self._on_saved = on_saved
         self._on_unsaved = on_unsaved
-        self._dirty: dict[int, Entity] = {}
-        self._urgent: dict[int, Entity] = {}
+        self._dirty: dict[int, Change] = {}  # all that changed of each tournament since its last save
+        self._urgent: set[int] = set()  # those of them to be saved at once
         # beside a round that then fails, another would raise projected offsets past what is saved
         self._saving = asyncio.Lock()
         self._next_ms = 0
@@ -67,16 +68,21 @@ class Checkpointer:
         self.saved = 0
         self.last_round_ms = clock_ms()
 
-    def mark(self, entity: Entity, *, urgent: bool = False) -> None:
-        """This tournament changed; urgent ones are saved at the next call of `round_due`."""
-        self._dirty[entity.state.tournament_id] = entity
-        if urgent:
-            self._urgent[entity.state.tournament_id] = entity
+    def note(self, change: Change) -> None:
+        """A tournament changed; urgent ones are saved at the next call of `round_due`."""
+        tournament_id = change.entity.state.tournament_id
+        waiting = self._dirty.get(tournament_id)
+        if waiting is None or waiting.entity is not change.entity:
+            waiting = self._dirty[tournament_id] = Change(change.entity)
+        waiting.slots |= change.slots
+        if change.urgent:
+            waiting.urgent = True
+            self._urgent.add(tournament_id)
 
     def forget(self, tournament_id: int) -> None:
         """An entity is gone (moved)."""
         self._dirty.pop(tournament_id, None)
-        self._urgent.pop(tournament_id, None)
+        self._urgent.discard(tournament_id)
 
     @property
     def dirty(self) -> int:
@@ -93,7 +99,7 @@ class Checkpointer:
         whole = True
         if self._urgent:
             async with self._saving:
-                whole = await self._save_all(list(self._urgent.values()), [], only_due=True)
+                whole = await self._save_all([self._dirty[number] for number in self._urgent], [], only_due=True)
         if 0 < self._next_ms - self._clock_ms() <= max(self._interval_ms, self._max_interval_ms, RETRY_MAX_MS):
             return False  # a clock that was set back does not stop us
         return await self.full_round(scopes, only_due=True) and whole
@@ -103,11 +109,11 @@ class Checkpointer:
         but of partitions that it did not take a moment ago."""
         async with self._saving:
             began = self._clock_ms()
-            entities, behind = list(self._dirty.values()), [s for s in scopes if s.watermark > s.durable]
-            if not entities and not behind:
+            changes, behind = list(self._dirty.values()), [s for s in scopes if s.watermark > s.durable]
+            if not changes and not behind:
                 self.last_round_ms = began
                 return True
-            whole = await self._save_all(entities, behind, only_due=only_due)
+            whole = await self._save_all(changes, behind, only_due=only_due)
             now = self._clock_ms()
             took = now - began
             if whole:
@@ -119,11 +125,11 @@ class Checkpointer:
                 self._next_ms = now + min(RETRY_MAX_MS, max(RETRY_MS, DUTY * took))
             return whole
 
-    async def _save_all(self, entities: Iterable[Entity], scopes: Iterable[Scope], *, only_due: bool) -> bool:
-        """Save entities and raise the projected offsets of scopes, each partition by itself; False when one was not taken or is left alone."""
-        work: dict[int, tuple[list[Entity], list[tuple[Scope, int]]]] = {}
-        for entity in entities:
-            work.setdefault(entity.scope.partition, ([], []))[0].append(entity)
+    async def _save_all(self, changes: Iterable[Change], scopes: Iterable[Scope], *, only_due: bool) -> bool:
+        """Save tournaments and raise the projected offsets of scopes, each partition by itself; False when one was not taken or not tried."""
+        work: dict[int, tuple[list[Change], list[tuple[Scope, int]]]] = {}
+        for change in changes:
+            work.setdefault(change.entity.scope.partition, ([], []))[0].append(change)
         for scope in scopes:
             work.setdefault(scope.partition, ([], []))[1].append((scope, scope.watermark))
         whole = True
@@ -134,59 +140,69 @@ class Checkpointer:
             whole = is_due and await self._save_partition(theirs, targets) and whole
         return whole
 
-    async def _save_partition(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
-        """Save entities of one partition in bounded transactions, of which the last raises projected offsets; False once one fails."""
+    async def _save_partition(self, changes: list[Change], targets: list[tuple[Scope, int]]) -> bool:
+        """Save tournaments of one partition in bounded transactions, of which the last raises projected offsets; False once one fails."""
         while True:
-            batch, entities = self._batch(entities)
-            if not await self._save_batch(batch, [] if entities else targets):
+            batch, changes = self._batch(changes)
+            if not await self._save_batch(batch, [] if changes else targets):
                 return False
-            if not entities:
+            if not changes:
                 return True
 
-    def _batch(self, entities: list[Entity]) -> tuple[list[Entity], list[Entity]]:
+    def _batch(self, changes: list[Change]) -> tuple[list[Change], list[Change]]:
         size = count = 0
-        for entity in entities[:TRANSACTION_TOURNAMENTS]:
-            size += _about_bytes(entity)
+        for change in changes[:TRANSACTION_TOURNAMENTS]:
+            size += _about_bytes(change.entity)
             if count and size > TRANSACTION_BYTES:
                 break
             count += 1
-        return entities[:count], entities[count:]
+        return changes[:count], changes[count:]
 
-    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
-        taken: list[tuple[Entity, int, set[int]]] = []
+    async def _save_batch(self, changes: list[Change], targets: list[tuple[Scope, int]]) -> bool:
+        taken: list[tuple[Change, int]] = []
         raised = list(targets)
-        urgent = [e for e in entities if self._urgent.pop(e.state.tournament_id, None) is not None]
         try:
-            await self._records.save(await self._read(entities, taken, raised))
+            await self._records.save(await self._read(changes, taken, raised))
         except (
             BaseException
         ) as error:  # also when this task is cancelled, with the save undecided: nothing may be forgotten
-            for entity, _, dirty in taken:
-                entity.state.dirty |= dirty
-                self._dirty.setdefault(entity.state.tournament_id, entity)
-            for entity in urgent:
-                self._urgent.setdefault(entity.state.tournament_id, entity)
+            for change, _ in taken:
+                self._put_back(change)
             if not isinstance(error, RecordsUnavailableError):
                 raise
             self.failures += 1
-            for entity, _, _ in taken:
-                self._on_unsaved(entity)
-            partition = entities[0].scope.partition if entities else targets[0][0].partition
+            for change, _ in taken:
+                self._on_unsaved(change.entity)
+            partition = changes[0].entity.scope.partition if changes else targets[0][0].partition
             self._again_ms[partition] = self._clock_ms() + RETRY_MS
             logger.warning("checkpoint of partition %d not written, it will be tried again: %s", partition, error)
             return False
         for scope, upto in raised:
             scope.durable = max(scope.durable, upto)
-        for entity, offset, _ in taken:
+        for change, offset in taken:
             self.saved += 1
-            entity.durable_offset = max(entity.durable_offset, offset)
-            await self._on_saved(entity, offset)
+            change.entity.durable_offset = max(change.entity.durable_offset, offset)
+            await self._on_saved(change.entity, offset)
         return True
 
+    def _take(self, change: Change) -> None:
+        """What changed of this tournament by now, later changes included, waits no more."""
+        tournament_id = change.entity.state.tournament_id
+        waiting = self._dirty.get(tournament_id)
+        if waiting is not None and waiting.entity is change.entity:  # else it was given up, or adopted anew meanwhile
+            del self._dirty[tournament_id]
+            self._urgent.discard(tournament_id)
+            change.add(waiting)
+
+    def _put_back(self, change: Change) -> None:
+        tournament_id = change.entity.state.tournament_id
+        if self._dirty.setdefault(tournament_id, change).entity is change.entity:
+            self.note(change)
+
     async def _read(
-        self, entities: list[Entity], taken: list[tuple[Entity, int, set[int]]], raised: list[tuple[Scope, int]]
+        self, changes: list[Change], taken: list[tuple[Change, int]], raised: list[tuple[Scope, int]]
     ) -> Checkpoint:
-        """The checkpoint of some entities; adds to `taken` what it took from what is dirty, to `raised` the dedicated scopes.
+        """The checkpoint of some tournaments; adds to `taken` what it took from what is dirty, to `raised` the dedicated scopes.
 
         A tournament is read in one go. Between two of them deliveries may come, which only takes the later ones further on.
         """
@@ -195,18 +211,16 @@ class Checkpointer:
         participants: list[ParticipantRow] = []
         outbox: list[OutboxRow] = []
         read_bytes = 0
-        for entity in entities:
-            state = entity.state
-            taken.append((entity, state.offset, state.dirty))
+        for change in changes:
+            entity, state = change.entity, change.entity.state
+            self._take(change)
+            taken.append((change, state.offset))
             rows.append(tournament_row(state, entity.scope.epoch))
             snapshots.append(StoredSnapshot(state.tournament_id, state.partition, state.offset, encode_snapshot(state)))
-            participants.extend(participant_rows(entity))
+            participants.extend(participant_rows(entity, change.slots))
             outbox.extend(outbox_rows(entity))
             if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset
                 raised.append((entity.scope, entity.scope.watermark))
-            state.dirty = set()
-            if self._dirty.get(state.tournament_id) is entity:  # else it was given up and adopted anew meanwhile
-                del self._dirty[state.tournament_id]
             read_bytes += _about_bytes(entity)
             if read_bytes >= TURN_BYTES:
                 read_bytes = 0

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
 
 from actors.domain import views
 from actors.domain.fold import Outcome
 from actors.domain.tournament import Tournament
-
-RECENT_UPDATES: Final = 64  # patches kept for `since`: 3 s at 20 a second
-MAX_CHANGED_USERS: Final = 8192  # beyond, gateways are told that anyone may have changed
-NEVER_MS: Final = -(2**62)
+from actors.owner.live import Live
 
 
 @dataclass(slots=True)
@@ -46,27 +40,14 @@ class Held:
 
 @dataclass(slots=True)
 class Entity:
-    """See the module. `seq` counts published updates within the epoch, that of the scope or `least_epoch` (see `loaded`).
-
-    `top_dirty`: the live data may have changed since it was published. `readers`: reads to be made with the next update, before anything
-    else changes. `top_rows`: the live table's rows by slot, in order, with the score and the name that each shows. `due_ms` is the publisher's.
+    """See the module. `live` is the publisher's, and counts updates within the epoch, that of the scope or `least_epoch` (see `loaded`);
+    `held` waits for the next checkpoint.
     """
 
     state: Tournament
     scope: Scope
-    seq: int = 0
     least_epoch: int = -1
-    published: dict[str, Any] | None = None
-    recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RECENT_UPDATES))
-    published_ms: int = 0
-    due_ms: int = 0
-    watched_ms: int = NEVER_MS
-    top_dirty: bool = False
-    readers: list[Callable[[], None]] = field(default_factory=list)
-    top_rows: dict[int, tuple[int, str | None, dict[str, Any]]] = field(default_factory=dict)
-    top_worst: int | None = None
-    changed_users: set[int] = field(default_factory=set)
-    changed_many: bool = False
+    live: Live = field(default_factory=Live)
     durable_offset: int = -1
     rewound: bool = False
     over_since_ms: int | None = None
@@ -84,7 +65,7 @@ class Entity:
         """
         entity = cls(state, scope, durable_offset=state.offset, rewound=rewound)
         if state.over:
-            entity.least_epoch, entity.seq = state.offset + 1, state.offset + 2
+            entity.least_epoch, entity.live.seq = state.offset + 1, state.offset + 2
         return entity
 
     @property
@@ -102,12 +83,12 @@ class Entity:
 
     def position(self) -> tuple[int, int]:
         """(epoch, seq) of the newest published update."""
-        return self.epoch, self.seq
+        return self.epoch, self.live.seq
 
     @property
     def shown_seq(self) -> int:
         """The update that shows what a read shows now; UNPUBLISHED while the live data may have changed since the newest one."""
-        return views.UNPUBLISHED if self.top_dirty else self.seq
+        return views.UNPUBLISHED if self.live.stale else self.live.seq
 
     def etag(self) -> str:
         """Names the content of the view and the rankings: it changes with every record that does."""
@@ -120,38 +101,3 @@ class Entity:
             self.view_body = views.encode(views.view(self.state, self.epoch, self.shown_seq, self.status))
             self.view_key = key
         return self.view_body
-
-    def live_data(self) -> dict[str, Any]:
-        """The live data as of now. Rows that are as they were the last time are the same objects, and never changed."""
-        state, kept = self.state, self.top_rows
-        names = state.members.names
-        slots = state.ranking.slots(0, views.TOP_ROWS)
-        scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
-        rows: dict[int, tuple[int, str | None, dict[str, Any]]] = {}
-        for slot, score in zip(slots.tolist(), scores, strict=True):
-            known = kept.get(slot)
-            if known is None or known[0] != score or known[1] != names[slot]:
-                known = score, names[slot], views.top_row(state, slot, score)
-            rows[slot] = known
-        self.top_rows = rows
-        self.top_worst = scores[-1] if len(scores) >= views.TOP_ROWS else None
-        return views.live_fields(state, self.status, [row for _, _, row in rows.values()])
-
-    def touches_top(self, slots: Iterable[int]) -> bool:
-        """Whether the new scores of these may show in the live table: a cheap test that errs on the side of yes."""
-        worst, rows, score_of = self.top_worst, self.top_rows, self.state.ranking.score
-        if worst is None:
-            return True
-        sign = 1 if self.state.spec.order == "desc" else -1
-        return any(
-            slot in rows or ((score := score_of(slot)) is not None and score * sign >= worst * sign) for slot in slots
-        )
-
-    def note_changed(self, user_ids: Iterable[int]) -> None:
-        """Remember whose standing changed by their own doing, within a bound."""
-        if self.changed_many:
-            return
-        self.changed_users.update(user_ids)
-        if len(self.changed_users) > MAX_CHANGED_USERS:
-            self.changed_many = True
-            self.changed_users.clear()

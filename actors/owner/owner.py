@@ -25,12 +25,13 @@ from actors.domain.delivery import (
 from actors.domain.messages import Claim, encode_message
 from actors.domain.signing import Signer
 from actors.owner.applier import Applier, outcome_reply
+from actors.owner.change import Change
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import Publisher
 from actors.owner.read_copies import ReadCopies
 from actors.owner.ticker import Ticker
-from actors.owner.tournament_cache import Holdings
+from actors.owner.tournament_cache import TournamentCache
 from storage.ports import (
     LogTruncatedError,
     NewRecord,
@@ -76,7 +77,7 @@ class Owner:
         self._records = records
         self._signer = signer
         self._clock_ms = clock_ms
-        self.holdings = Holdings(records, clock_ms, config.over_kept)
+        self.tournaments = TournamentCache(records, clock_ms, config.over_kept)
         self._adopting = asyncio.Lock()
         self._delivering = asyncio.Lock()
         self._ahead: set[tuple[int, int]] = set()  # scopes whose tournaments are ahead of the log
@@ -90,15 +91,13 @@ class Owner:
             self._unsaved,
         )
         self.copies = copies
-        self._ticker = Ticker(log, self.holdings.active, clock_ms)
+        self._ticker = Ticker(log, self.tournaments.active, clock_ms)
         self._applier = Applier(
             name=name,
             instance=instance,
-            holdings=self.holdings,
-            publisher=self.publisher,
-            checkpointer=self.checkpointer,
-            copies=copies,
-            ticker=self._ticker,
+            tournaments=self.tournaments,
+            changed=self._changed,
+            reply=self.publisher.reply,
             drop=self._drop,
         )
 
@@ -117,7 +116,7 @@ class Owner:
         those whose tournaments are ahead of the log.
         """
         async with self._adopting:
-            wanted = [s for s in scopes if s[:2] not in self.holdings.scopes and s[:2] not in self._ahead]
+            wanted = [s for s in scopes if s[:2] not in self.tournaments.scopes and s[:2] not in self._ahead]
             away = await self._adopt(wanted) if wanted else None
         if refused := self._ahead & {scope[:2] for scope in scopes}:
             raise LogTruncatedError(
@@ -155,7 +154,7 @@ class Owner:
         at = max(await self._projected(partition, tournament), after)
         scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
         ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
-        entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
+        entities = [entity for i in ids if (entity := await self.tournaments.load(i, scope)) is not None]
         furthest = max((entity.state.offset for entity in entities), default=-1)
         # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
         if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):
@@ -168,28 +167,39 @@ class Owner:
             return
         scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
         scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
-        self.holdings.scopes[partition, tournament] = scope
+        self.tournaments.scopes[partition, tournament] = scope
         for entity in entities:
-            self.holdings.place(entity)
+            self.tournaments.place(entity)
 
     async def release(self, partition: int, tournament: int) -> None:
         """Give a scope up after a last checkpoint of all; deliveries to it are answered `moved` from now on. One not held is fine."""
-        if (partition, tournament) not in self.holdings.scopes:
+        if (partition, tournament) not in self.tournaments.scopes:
             return
-        await self.checkpointer.full_round(self.holdings.scopes.values())
+        await self.checkpointer.full_round(self.tournaments.scopes.values())
         self._drop((partition, tournament))
 
     def scopes(self) -> list[Scope]:
         """The scopes held now."""
-        return list(self.holdings.scopes.values())
+        return list(self.tournaments.scopes.values())
 
     def _drop(self, key: tuple[int, int]) -> None:
-        for tournament_id in self.holdings.drop(key):
+        for tournament_id in self.tournaments.drop(key):
             self.publisher.forget(tournament_id)
-            self._ticker.passed(tournament_id)
+            self._ticker.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
             if self.copies is not None:
                 self.copies.forget(tournament_id)
+
+    def _changed(self, change: Change) -> None:
+        self.checkpointer.note(change)
+        if change.top:  # scores alone move no due time
+            self._ticker.note(change)
+        self._show(change)
+
+    def _show(self, change: Change) -> None:
+        self.publisher.note(change)
+        if self.copies is not None:
+            self.copies.note(change)
 
     def _claim(self, partition: int, tournament: int) -> NewRecord:
         name = scope_name(partition, tournament)
@@ -212,7 +222,7 @@ class Owner:
 
     async def _apply_range(self, delivered: Range, rejected: list[Rejected]) -> ScopePosition:
         key = (delivered.partition, delivered.tournament)
-        scope = self.holdings.scopes.get(key)
+        scope = self.tournaments.scopes.get(key)
         if scope is None:
             return ScopePosition(*key, held=False)
         if delivered.after == GONE and delivered.upto == scope.watermark:
@@ -224,7 +234,7 @@ class Owner:
             except RecordsUnavailableError as error:  # the other ranges may need nothing from there
                 logger.warning("%s waits for the records: %s", scope_name(*key), error)
                 return ScopePosition(*key, scope.watermark, scope.durable)
-            if self.holdings.scopes.get(key) is not scope:
+            if self.tournaments.scopes.get(key) is not scope:
                 return ScopePosition(*key, held=False)
             was_ready = scope.ready
             if not self._applier.apply_all(delivered.items, scope, present, rejected):
@@ -237,14 +247,14 @@ class Owner:
 
     def _became_ready(self, scope: Scope) -> None:
         logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)
-        for entity in self.holdings.active.values():
+        for entity in self.tournaments.active.values():
             if entity.scope is scope:
                 self.publisher.start_live(entity)
                 self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
-                self.publisher.mark(entity)
+                self.publisher.note(Change(entity, top=True))
         if self.copies is not None:
-            for entity in self.holdings.of_scope(scope):
-                self.copies.mark(entity)
+            for entity in self.tournaments.of_scope(scope):
+                self.copies.note(Change(entity, top=True))
 
     # -- loops (the caller decides when) --------------------------------------------------------------------------
 
@@ -254,7 +264,7 @@ class Owner:
 
     async def checkpoint_due(self) -> bool:
         """See Checkpointer.round_due."""
-        return await self.checkpointer.round_due(self.holdings.scopes.values())
+        return await self.checkpointer.round_due(self.tournaments.scopes.values())
 
     async def copies_due(self) -> bool:
         """See ReadCopies.round_due; without read copies there is nothing to do."""
@@ -272,12 +282,10 @@ class Owner:
         held, entity.held = entity.held, []
         for waiting in held:
             self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
-        if state.over:
-            self.publisher.mark(entity)  # now it shows as finished
-            if self.copies is not None:
-                self.copies.mark(entity)
-            if entity.scope.tournament:
-                entity.scope.closed = True
+        if state.over and self.tournaments.at_hand(state.tournament_id) is entity:
+            self._show(Change(entity, top=True))  # as finished now
+        if state.over and entity.scope.tournament:
+            entity.scope.closed = True
 
     def _unsaved(self, entity: Entity) -> None:
         """The store did not take a tournament: whoever created it is answered all the same, since the log keeps the create, and nothing
@@ -289,7 +297,7 @@ class Owner:
 
     async def close(self) -> None:
         """A last checkpoint and publication."""
-        if not await self.checkpointer.full_round(self.holdings.scopes.values()):
+        if not await self.checkpointer.full_round(self.tournaments.scopes.values()):
             logger.warning("last checkpoint not written; the log has it all")
         await self.publisher.publish_due()
         if self.copies is not None:

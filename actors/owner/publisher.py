@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from actors.domain import views
@@ -19,6 +20,7 @@ from actors.domain.publications import (
     update_frame,
     updates_channel,
 )
+from actors.owner.change import Change
 from actors.owner.entity import Entity
 from storage.ports import Updates
 
@@ -26,11 +28,28 @@ R = TypeVar("R")
 
 WATCHED_MS: Final = 30_000  # gateways ask for snapshots and then, every 5 s, for the positions of what they watch
 UNWATCHED_INTERVAL_MS: Final = 5000
+MAX_CHANGED_USERS: Final = 8192  # beyond, gateways are told that anyone may have changed
 READ_WAIT_S: Final = 0.25  # for the next update, which comes within an interval unless the process is too busy
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A tournament with something to tell. `users`: whose standing changed by their own doing, None: anyone's may have. `readers`: reads to be
+    made with the next update, before anything else changes. Of its entries in the heap the one with `due_ms` counts."""
+
+    entity: Entity
+    due_ms: int = 0
+    users: set[int] | None = field(default_factory=set)
+    readers: tuple[Callable[[], None], ...] = ()
+
+    def read(self) -> None:
+        readers, self.readers = self.readers, ()
+        for read in readers:
+            read()
+
+
 class Publisher:
-    """Collects dirty entities and replies; `publish_due` sends what is due. `clock_ms` only paces, it decides nothing."""
+    """Collects what changed, and replies; `publish_due` sends what is due. `clock_ms` only paces, it decides nothing."""
 
     def __init__(self, updates: Updates, clock_ms: Callable[[], int], interval_ms: int) -> None:
         self._updates = updates
@@ -38,28 +57,37 @@ class Publisher:
         self._interval_ms = interval_ms
         self._idle_interval_ms = max(interval_ms, UNWATCHED_INTERVAL_MS)
         self._now_ms = clock_ms()
-        self._dirty: dict[int, Entity] = {}
-        self._due: list[tuple[int, int]] = []  # a heap of (ms, tournament); that of the entity's `due_ms` counts
+        self._dirty: dict[int, _Waiting] = {}
+        self._due: list[tuple[int, int]] = []  # a heap of (ms, tournament); see `_Waiting.due_ms`
         self._replies: dict[str, list[OutcomeReply]] = {}
         self._messages: list[tuple[str, bytes]] = []  # made, and to be sent
         self.wake = asyncio.Event()
         self.published = 0
 
-    def mark(self, entity: Entity, *, top: bool = True) -> None:
-        """Something to tell: the live data may have changed (`top`), or only somebody's standing."""
-        if top:
-            entity.top_dirty = True
-        tournament_id = entity.state.tournament_id
-        if self._dirty.get(tournament_id) is not entity:
-            self._dirty[tournament_id] = entity
-            self._plan(entity)
+    def note(self, change: Change) -> None:
+        """Something to tell: the live data may have changed, or only somebody's standing."""
+        if not (change.slots or change.top):
+            return
+        entity, state = change.entity, change.entity.state
+        live = entity.live
+        if not live.stale and (change.top or live.may_show(state, change.slots)):
+            live.stale = True
+        waiting = self._dirty.get(state.tournament_id)
+        if waiting is None or waiting.entity is not entity:
+            waiting = self._dirty[state.tournament_id] = _Waiting(entity)
+            self._plan(waiting)
+        if (users := waiting.users) is not None:
+            users.update(change.slots.values())
+            if len(users) > MAX_CHANGED_USERS:
+                waiting.users = None
 
     def watch(self, entity: Entity) -> None:
         """Somebody watches it: for a while, its changes are told as they come."""
-        now, before = self._time(), entity.watched_ms
-        entity.watched_ms = now
-        if now - before >= WATCHED_MS and entity.state.tournament_id in self._dirty:
-            self._plan(entity)
+        now, before = self._time(), entity.live.watched_ms
+        entity.live.watched_ms = now
+        waiting = self._dirty.get(entity.state.tournament_id)
+        if now - before >= WATCHED_MS and waiting is not None:
+            self._plan(waiting)
 
     def reply(self, reply_to: str, outcome: OutcomeReply) -> None:
         """Answer a waiting door with the next publication."""
@@ -68,13 +96,13 @@ class Publisher:
 
     def forget(self, tournament_id: int) -> None:
         """An entity is gone (moved or dropped)."""
-        entity = self._dirty.pop(tournament_id, None)
-        if entity is not None:
-            _read(entity)  # as it was
+        waiting = self._dirty.pop(tournament_id, None)
+        if waiting is not None:
+            waiting.read()  # as it was
 
     def start_live(self, entity: Entity) -> None:
         """Take the present data as published, with nothing to tell: subscribers start from a snapshot."""
-        entity.published = entity.live_data()
+        entity.live.data = entity.live.data_now(entity.state, entity.status)
 
     def _time(self) -> int:
         """The clock; one that went back takes all that is planned with it, so that nothing falls silent."""
@@ -82,8 +110,8 @@ class Publisher:
         if now < self._now_ms:
             back = self._now_ms - now
             self._due = [(due - back, tournament_id) for due, tournament_id in self._due]
-            for entity in self._dirty.values():
-                entity.due_ms -= back
+            for waiting in self._dirty.values():
+                waiting.due_ms -= back
         self._now_ms = now
         return now
 
@@ -92,29 +120,31 @@ class Publisher:
 
         That is now, if an update may be sent now, else with the next one. Who has waited for READ_WAIT_S reads without a position.
         """
-        now = self._time()
-        if entity.top_dirty and not 0 <= now - entity.published_ms < self._interval_ms:
-            self._update(entity, now)
-            self._plan(entity)  # what else is to be told of it
+        now, waiting = self._time(), self._dirty.get(entity.state.tournament_id)
+        if not entity.live.stale or waiting is None or waiting.entity is not entity:
+            return read()  # also when it was given up meanwhile: nothing more is published of it here
+        if not 0 <= now - entity.live.published_ms < self._interval_ms:
+            self._update(waiting, now)
+            self._plan(waiting)  # what else is to be told of it
             self.wake.set()
-        if not entity.top_dirty:
             return read()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        entity.readers.append(lambda: _settle(answer, read))
-        self._plan(entity, self._interval_ms)
+        waiting.readers += (lambda: _settle(answer, read),)
+        self._plan(waiting, self._interval_ms)
         await asyncio.wait({answer}, timeout=READ_WAIT_S)
         return answer.result() if answer.done() else read()
 
-    def _plan(self, entity: Entity, interval_ms: int | None = None) -> None:
-        now = self._time()
-        entity.due_ms = due = min(entity.published_ms, now) + (interval_ms or self._interval_of(entity, now))
+    def _plan(self, waiting: _Waiting, interval_ms: int | None = None) -> None:
+        now, entity = self._time(), waiting.entity
+        due = min(entity.live.published_ms, now) + (interval_ms or self._interval_of(entity, now))
+        waiting.due_ms = due
         heapq.heappush(self._due, (due, entity.state.tournament_id))
         if self._due[0][0] == due:
             self.wake.set()  # sooner than anything planned before
 
     def _interval_of(self, entity: Entity, now: int) -> int:
         # a watcher seen in the future, before the clock went back, is none
-        return self._interval_ms if 0 <= now - entity.watched_ms < WATCHED_MS else self._idle_interval_ms
+        return self._interval_ms if 0 <= now - entity.live.watched_ms < WATCHED_MS else self._idle_interval_ms
 
     async def publish_due(self) -> int | None:
         """Publish what is due; returns how many ms until the next entity is due, None when nothing waits."""
@@ -124,52 +154,51 @@ class Publisher:
         self._replies = {}
         while self._due and self._due[0][0] <= now:
             due, tournament_id = heapq.heappop(self._due)
-            entity = self._dirty.get(tournament_id)
-            if entity is None or entity.due_ms != due:
+            waiting = self._dirty.get(tournament_id)
+            if waiting is None or waiting.due_ms != due:
                 continue  # gone, or planned anew since
-            if not entity.scope.ready:
-                entity.due_ms = now + self._interval_ms
-                heapq.heappush(self._due, (entity.due_ms, tournament_id))
+            if not waiting.entity.scope.ready:
+                waiting.due_ms = now + self._interval_ms
+                heapq.heappush(self._due, (waiting.due_ms, tournament_id))
                 continue
             del self._dirty[tournament_id]
-            watched = self._interval_of(entity, now) == self._interval_ms
-            entity.published_ms = now
-            self._update(entity, now)
-            self._tell_changed(entity, watched=watched)
+            watched = self._interval_of(waiting.entity, now) == self._interval_ms
+            waiting.entity.live.published_ms = now
+            self._update(waiting, now)
+            if watched:
+                self._tell_changed(waiting)
         next_due = self._due[0][0] - now if self._due else None
         if self._messages:
             messages, self._messages = self._messages, []
             await self._updates.publish(messages)
         return next_due
 
-    def _update(self, entity: Entity, now: int) -> None:
+    def _update(self, waiting: _Waiting, now: int) -> None:
         """The next update, if the live data changed; then whoever waited for that reads."""
-        if entity.published is None:
+        entity, live = waiting.entity, waiting.entity.live
+        if live.data is None:
             self.start_live(entity)
         operations = []
-        if entity.top_dirty:
-            entity.top_dirty = False
-            before, entity.published = entity.published or {}, entity.live_data()
-            operations = views.patch(before, entity.published)
+        if live.stale:
+            live.stale = False
+            before, live.data = live.data or {}, live.data_now(entity.state, entity.status)
+            operations = views.patch(before, live.data)
         if operations:
-            entity.published_ms = now
-            entity.seq += 1
+            live.published_ms = now
+            live.seq += 1
             patch = encode_patch(operations)
-            entity.recent.append((entity.seq, patch))
+            live.recent.append((live.seq, patch))
             tournament_id = entity.state.tournament_id
-            frame = update_frame(tournament_id, entity.epoch, entity.seq, patch)
+            frame = update_frame(tournament_id, entity.epoch, live.seq, patch)
             self._messages.append((updates_channel(tournament_id), frame))
             self.published += 1
-        _read(entity)
+        waiting.read()
 
-    def _tell_changed(self, entity: Entity, *, watched: bool) -> None:
+    def _tell_changed(self, waiting: _Waiting) -> None:
         """Whose standing changed; who subscribes to `me` asks for the standing first."""
-        if entity.changed_users or entity.changed_many:
-            if watched:
-                changed = b"" if entity.changed_many else encode_changed(entity.changed_users)
-                self._messages.append((changed_channel(entity.state.tournament_id), changed))
-            entity.changed_users.clear()
-            entity.changed_many = False
+        if waiting.users is None or waiting.users:
+            changed = encode_changed(waiting.users or ())
+            self._messages.append((changed_channel(waiting.entity.state.tournament_id), changed))
 
 
 def _settle(answer: asyncio.Future[R], read: Callable[[], R]) -> None:
@@ -179,9 +208,3 @@ def _settle(answer: asyncio.Future[R], read: Callable[[], R]) -> None:
         answer.set_result(read())
     except Exception as error:
         answer.set_exception(error)
-
-
-def _read(entity: Entity) -> None:
-    readers, entity.readers = entity.readers, []
-    for read in readers:
-        read()

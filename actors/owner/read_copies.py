@@ -12,13 +12,13 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from actors.owner.change import Change
 from actors.owner.copy_checks import CopyChecks
 from actors.owner.copy_delta import Copy, delta_of
-from actors.owner.entity import Entity
 from storage.ports import (
     CopyPosition,
     ReadModel,
@@ -61,7 +61,7 @@ class _Sending(NamedTuple):
 
 
 class ReadCopies:
-    """`mark` is called with each change; `round_due`, by one task, as often as it likes. `clock_ms` and `draw` (0 to 1) only pace."""
+    """`note` is called with each change; `round_due`, by one task, as often as it likes. `clock_ms` and `draw` (0 to 1) only pace."""
 
     def __init__(
         self,
@@ -86,17 +86,18 @@ class ReadCopies:
         self.failures = 0
         self.repaired = 0
 
-    def mark(self, entity: Entity, slots: Collection[int] = ()) -> None:
-        """This tournament changed, and with it the rows of `slots`. Before its scope is ready nothing of it is shown."""
-        if not entity.scope.ready:
+    def note(self, change: Change) -> None:
+        """A tournament changed. Before its scope is ready nothing of it is shown."""
+        entity = change.entity
+        if not (change.slots or change.top) or not entity.scope.ready:
             return
         tournament_id = entity.state.tournament_id
         copy = self._copies.get(tournament_id)
         if copy is None or copy.entity is not entity:
             copy = self._copies[tournament_id] = Copy(entity)
-        elif slots:
+        elif change.slots:
             before = len(copy.changed)
-            copy.changed.update(slots)
+            copy.changed.update(change.slots)
             if before < self._eager_rows <= len(copy.changed):
                 self._next_ms = 0  # at once, while it still fits into one batch
         self._waiting[tournament_id] = copy

@@ -42,12 +42,12 @@ class OwnerReads:
 
         Raises OwnerMovedError (not held here), OwnerUnavailableError (not caught up yet) and RecordsUnavailableError.
         """
-        scope = self._owner.holdings.scope_of(partition, tournament_id)
+        scope = self._owner.tournaments.scope_of(partition, tournament_id)
         if scope is None:
             raise OwnerMovedError(f"partition {partition} is not held by {self._owner.name}")
         if not scope.ready:
             raise OwnerUnavailableError(f"{self._owner.name} is catching up with partition {partition}")
-        entity = await self._owner.holdings.find(tournament_id, scope)
+        entity = await self._owner.tournaments.find(tournament_id, scope)
         answer: A = await self.answer(entity, query)
         return answer
 
@@ -77,8 +77,8 @@ class OwnerReads:
         """(epoch, seq) of each (partition, tournament) that is at hand here and caught up."""
         found: dict[int, tuple[int, int]] = {}
         for partition, tournament_id in wanted:
-            scope = self._owner.holdings.scope_of(partition, tournament_id)
-            entity = self._owner.holdings.at_hand(tournament_id)
+            scope = self._owner.tournaments.scope_of(partition, tournament_id)
+            entity = self._owner.tournaments.at_hand(tournament_id)
             if scope is not None and scope.ready and entity is not None:
                 self._publisher.watch(entity)  # who asks this watches it
                 found[tournament_id] = entity.position()
@@ -92,21 +92,21 @@ class OwnerReads:
         access = Access(True, entity.state.spec.visibility == "public", member)
         if not access.allowed:
             # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
-            await self._owner.holdings.look_up(entity.state.tournament_id)
+            await self._owner.tournaments.look_up(entity.state.tournament_id)
         return access
 
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""
         self._publisher.watch(entity)
-        if entity.published is None:
+        if entity.live.data is None:
             self._publisher.start_live(entity)
         return LiveSnapshot(
             found=True,
             public=entity.state.spec.visibility == "public",
             epoch=entity.epoch,
-            seq=entity.seq,
-            data=views.encode(entity.published),
-            recent=tuple(entity.recent),
+            seq=entity.live.seq,
+            data=views.encode(entity.live.data),
+            recent=tuple(entity.live.recent),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 
@@ -11,12 +13,12 @@ from actors.owner.entity import Entity
 from storage.ports import OutboxRow, ParticipantRow, TournamentRow
 
 
-def participant_rows(entity: Entity) -> list[ParticipantRow]:
-    """The changed rows; all of them, with ranks, once the tournament has finished: then the table is complete and exact."""
+def participant_rows(entity: Entity, changed: Iterable[int]) -> list[ParticipantRow]:
+    """The rows of changed slots; all of them, with ranks, once the tournament has finished: then the table is complete and exact."""
     state = entity.state
     members, ranking = state.members, state.ranking
     finished = state.status == "finished"
-    slots = range(len(members)) if finished else sorted(state.dirty)
+    slots = range(len(members)) if finished else sorted(changed)
     ranks = ranking.ranks(np.arange(len(members), dtype=np.int32)).tolist() if finished else []
     return [
         ParticipantRow(

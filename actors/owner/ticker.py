@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from actors.domain.messages import Tick, encode_message
-from actors.domain.tournament import Tournament
+from actors.owner.change import Change
 from actors.owner.entity import Entity
 from storage.ports import LogUnavailableError, NewRecord, ScoreLog
 
@@ -18,6 +18,14 @@ REPEAT_MS: Final = 250  # a tick that did not move the fold on is appended again
 REPEAT_MAX_MS: Final = 4000  # an owner that is cut off never hears that its ticks were read
 
 
+class _Ticked(NamedTuple):
+    """For which due time the last tick was appended, when, and how long it is waited for."""
+
+    due_ms: int
+    ticked_ms: int
+    pause_ms: int
+
+
 class Ticker:
     """`active` are the tournaments that are looked after; `clock_ms` only says when to append."""
 
@@ -25,16 +33,20 @@ class Ticker:
         self._log = log
         self._active = active
         self._clock_ms = clock_ms
-        self._ticked: dict[int, tuple[int, int]] = {}  # tournament -> (when a tick was appended, ms until the next one)
+        self._ticked: dict[int, _Ticked] = {}  # by tournament
         self._next_due_ms = 0  # no tournament is due before this
 
-    def note(self, state: Tournament) -> None:
-        """The due time of this tournament may have changed."""
-        if state.due_ms is not None:
-            self._next_due_ms = min(self._next_due_ms, state.due_ms)
+    def note(self, change: Change) -> None:
+        """A tournament changed by more than scores, and so its due time may have."""
+        state = change.entity.state
+        due_ms = state.due_ms
+        if due_ms is None:
+            self._ticked.pop(state.tournament_id, None)
+        else:
+            self._next_due_ms = min(self._next_due_ms, due_ms)
 
-    def passed(self, tournament_id: int) -> None:
-        """The fold moved this tournament's status on, or it is gone."""
+    def forget(self, tournament_id: int) -> None:
+        """An entity is gone (moved)."""
         self._ticked.pop(tournament_id, None)
 
     async def tick_due(self) -> int:
@@ -52,12 +64,13 @@ class Ticker:
             if at > now:
                 self._next_due_ms = min(self._next_due_ms, at)
                 continue
-            ticked_ms, pause_ms = self._ticked.get(tournament_id, (now - REPEAT_MS, REPEAT_MS // 2))
-            if 0 <= now - ticked_ms < pause_ms:
-                self._next_due_ms = min(self._next_due_ms, ticked_ms + pause_ms)
-                continue
-            pause_ms = min(2 * pause_ms, REPEAT_MAX_MS)
-            self._ticked[tournament_id] = now, pause_ms
+            ticked, pause_ms = self._ticked.get(tournament_id), REPEAT_MS
+            if ticked is not None and ticked.due_ms == at:  # else the fold has moved on from that one
+                if 0 <= now - ticked.ticked_ms < ticked.pause_ms:
+                    self._next_due_ms = min(self._next_due_ms, ticked.ticked_ms + ticked.pause_ms)
+                    continue
+                pause_ms = min(2 * ticked.pause_ms, REPEAT_MAX_MS)
+            self._ticked[tournament_id] = _Ticked(at, now, pause_ms)
             self._next_due_ms = min(self._next_due_ms, now + pause_ms)
             due.append(NewRecord(entity.state.partition, str(tournament_id).encode(), value))
         if due:

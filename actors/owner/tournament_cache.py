@@ -17,7 +17,7 @@ OVER_LINGER_MS: Final = 60_000  # how long a finished tournament stays at hand f
 LINGER_FACTOR: Final = 4  # lingering ones may be this many times `over_kept`
 
 
-class Holdings:
+class TournamentCache:
     """`over_kept` tournaments that are over stay in memory, least recently used going first; the store has them all."""
 
     def __init__(self, records: Records, clock_ms: Callable[[], int], over_kept: int) -> None:

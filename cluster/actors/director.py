@@ -151,10 +151,10 @@ class DirectorActor:
         await self._made.wait()
         return await self._director.host(partition, tournament, after)
 
-    async def homes(self, partition: int) -> dict[int, str]:
-        """See Director.homes. As `host`."""
+    async def placements(self, partition: int) -> dict[int, str]:
+        """See Director.placements. As `host`."""
         await self._made.wait()
-        return await self._director.homes(partition)
+        return await self._director.placements(partition)
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""

@@ -29,10 +29,10 @@ class NamedDirector:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
 
-    async def homes(self, partition: int) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         """See `actors.ingest.placement.Director`."""
-        homes: dict[int, str] = await self._handles.call(DIRECTOR, "homes", partition)
-        return homes
+        placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition)
+        return placements
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """See `actors.ingest.placement.Director`."""

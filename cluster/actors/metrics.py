@@ -97,7 +97,7 @@ class OwnerMetrics:
             self._grow.to(COPY_FAILURES, "copy failures", owner.copies.failures)
             self._grow.to(COPIES_REPAIRED, "repaired", owner.copies.repaired)
             self._grow.to(COPY_REFUSALS, "refused", refused_for_memory)
-        ACTIVE.labels(self._name).set(len(owner.holdings.active))
+        ACTIVE.labels(self._name).set(len(owner.tournaments.active))
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
         CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)
 
@@ -111,17 +111,17 @@ class IngestMetrics:
 
     def update(self, ingest: Ingest, ends: Mapping[int, int], now_ms: int) -> None:
         """To be called every second or so; `ends` are the log's last offsets, as last seen."""
-        oldest = ingest.oldest_unapplied_ms()
-        for partition, lag in ingest.lag_records(ends).items():
+        oldest = ingest.progress.oldest_unapplied_ms()
+        for partition, lag in ingest.progress.lag_records(ends).items():
             LAG.labels(self._name, partition).set(lag)
             LAG_SECONDS.labels(self._name, partition).set(max(0, now_ms - oldest.get(partition, now_ms)) / 1000)
-        BUFFERED.labels(self._name).set(ingest.buffered())
+        BUFFERED.labels(self._name).set(ingest.windows.buffered())
         self._grow.to(DEAD_LETTERS, "letters", ingest.letters.total)
 
 
 def owner_points(owner: Owner, now_ms: int) -> list[Point]:
     """The owner's load as a point of the metric series, for dashboards over a longer time than Prometheus keeps."""
-    active = list(owner.holdings.active.values())
+    active = list(owner.tournaments.active.values())
     fields = {
         "active": float(len(active)),
         "running": float(sum(entity.state.status == "running" for entity in active)),

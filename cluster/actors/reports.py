@@ -69,7 +69,7 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def owner_report(owner: Owner, now_ms: int) -> OwnerReport:
     """What an owner tells."""
-    active = Counter(id(entity.scope) for entity in owner.holdings.active.values())
+    active = Counter(id(entity.scope) for entity in owner.tournaments.active.values())
     return OwnerReport(
         name=owner.name,
         node=socket.gethostname(),
@@ -86,7 +86,7 @@ def owner_report(owner: Owner, now_ms: int) -> OwnerReport:
             )
             for scope in owner.scopes()
         ),
-        active_tournaments=len(owner.holdings.active),
+        active_tournaments=len(owner.tournaments.active),
         unsaved_tournaments=owner.checkpointer.dirty,
         checkpoint_age_s=max(0, now_ms - owner.checkpointer.last_round_ms) / 1000,
         checkpoint_failures=owner.checkpointer.failures,
@@ -101,12 +101,12 @@ def starting_report(name: str) -> OwnerReport:
 
 def ingest_report(name: str, ingest: Ingest, ends: Mapping[int, int]) -> IngestReport:
     """What an ingest actor tells; `ends` are the log's last offsets."""
-    lag, oldest = ingest.lag_records(ends), ingest.oldest_unapplied_ms()
+    lag, oldest = ingest.progress.lag_records(ends), ingest.progress.oldest_unapplied_ms()
     return IngestReport(
         name=name,
         node=socket.gethostname(),
         process=os.getpid(),
-        buffered_records=ingest.buffered(),
+        buffered_records=ingest.windows.buffered(),
         dead_letters=ingest.letters.total,
         partitions=tuple(
             PartitionReport(

@@ -106,7 +106,7 @@ async def test_a_copy_kept_by_deltas_says_what_the_owner_says(copy: ReadModel, s
         after = held.entity.state.offset
         slots = held.apply(items[first:last])
         held.entity.previous_ranks.update({slot: r.randint(1, 9) for slot in slots})
-        held.entity.seq += r.randint(0, 1)
+        held.entity.live.seq += r.randint(0, 1)
         assert await copy.write([delta_of(held.entity, slots, after)]) == []
         await held.compare(copy, USERS)
 
@@ -200,7 +200,7 @@ async def test_a_lower_epoch_or_an_older_whole_never_replaces(copy: ReadModel) -
 async def test_what_is_shown_may_change_without_a_record(copy: ReadModel) -> None:
     held = held_of(3)
     assert await copy.write([whole(held)]) == []
-    held.entity.seq += 1
+    held.entity.live.seq += 1
     assert await copy.write([delta_of(held.entity, [], held.entity.state.offset)]) == []
     await held.compare(copy, [1, 2, 3])
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from actors.domain.tournament import Tournament
+from actors.owner.change import Change
 from actors.owner.copy_delta import delta_of
 from actors.owner.entity import Entity
 from actors.owner.read_copies import CopiesConfig, ReadCopies
@@ -120,7 +121,7 @@ class Keeper:
         self._n = 0
         self._running = asyncio.create_task(self._run())
         for held in self.held:
-            self.copies.mark(held.entity)
+            self.copies.note(Change(held.entity, top=True))
 
     async def _run(self) -> None:
         while True:
@@ -133,7 +134,7 @@ class Keeper:
         self._n += 1
         user = 1 + self._n % 30
         held.apply([item_of(held.entity.state.offset + 1, score(user, self._n * 10, 1000 + self._n))])
-        self.copies.mark(held.entity, [held.entity.state.members.slot(user)])
+        self.copies.note(Change(held.entity, {held.entity.state.members.slot(user): user}))
 
     async def right_within(self, within_s: float, since_s: float | None = None) -> float:
         """How long until every copy says what its owner says; scores come meanwhile. Counted from now, or from an earlier moment."""
@@ -152,7 +153,7 @@ class Keeper:
         except ReadModelUnavailableError:
             return False
         # what changes all along is compared once it holds still; here it must be of this owner and a moment behind at most
-        if found is None or found.epoch != entity.scope.epoch:
+        if found is None or found.epoch != entity.epoch:
             return False
         expected = await held.reads.read(3, tournament_id, RankingsQuery())
         recent = abs(int(found.etag.split("-")[1], 16) - entity.state.offset) < 100

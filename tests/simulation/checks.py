@@ -43,14 +43,14 @@ def at_rest(world: World) -> bool:
     if any((partition, 0) not in feeds for partition in range(world.plan.partitions)):
         return False
     for key, owner in feeds.items():
-        scope = owner.holdings.scopes.get(key)
+        scope = owner.tournaments.scopes.get(key)
         if scope is None or scope.watermark < ends[scope.partition]:
             return False
-        entities = [entity for entity in owner.holdings.active.values() if entity.scope is scope]
+        entities = [entity for entity in owner.tournaments.active.values() if entity.scope is scope]
         if any(due <= world.clock_ms() + 500 for entity in entities if (due := entity.state.due_ms) is not None):
             return False
     ingests = [slot.process.part for slot in world.slots.values() if isinstance(slot.process.part, Ingest)]
-    if any(ingest.homes.homeless for ingest in ingests):  # dedicated tournaments that have no owner yet
+    if any(ingest.placement.unplaced for ingest in ingests):  # dedicated tournaments that have no owner yet
         return False
     return not any(owner.checkpointer.urgent for owner in owners(world))
 
@@ -62,11 +62,11 @@ def copies_settled(world: World) -> bool:
     for key, owner in fed(world).items():
         if owner.copies is None or owner.copies.waiting:
             return False
-        for entity in owner.holdings.active.values():
-            if entity.scope is not owner.holdings.scopes.get(key):
+        for entity in owner.tournaments.active.values():
+            if entity.scope is not owner.tournaments.scopes.get(key):
                 continue
             held = world.copies.held.get(entity.state.tournament_id)
-            if held != (entity.scope.epoch, entity.state.offset):
+            if held != (entity.epoch, entity.state.offset):
                 return False
     return True
 
@@ -96,13 +96,13 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
     wanted = encode_snapshot(state)
     feeds = fed(world)
     owner = feeds.get((state.partition, tournament)) or feeds.get((state.partition, 0))
-    entity = None if owner is None else owner.holdings.active.get(tournament)
+    entity = None if owner is None else owner.tournaments.active.get(tournament)
     world.expect(state.over or entity is not None, f"{when}: nobody holds {tournament}")
     if owner is not None and entity is not None:
         same = encode_snapshot(entity.state) == wanted
         world.expect(same, f"{when}: {tournament} at {owner.instance} differs: {differences(entity.state, state)}")
         shown = msgspec.json.decode(entity.view())
-        told = msgspec.json.decode(views.encode(views.view(state, entity.scope.epoch, entity.shown_seq, state.status)))
+        told = msgspec.json.decode(views.encode(views.view(state, entity.epoch, entity.shown_seq, state.status)))
         world.expect(shown == told, f"{when}: {tournament} is shown as {shown}, expected {told}")
     stored = await world.records.snapshot(tournament)
     world.expect(stored is not None and stored.data == wanted, f"{when}: the stored snapshot of {tournament} differs")

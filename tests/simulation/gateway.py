@@ -41,8 +41,8 @@ class Gateway:
         last_epoch, last_seq, data = self._seen.get(tournament, (-1, 0, None))
         if epoch < last_epoch:
             return
-        entity = process.part.holdings.at_hand(tournament)
-        shown = None if entity is None or entity.seq != seq else copy.deepcopy(entity.published)
+        entity = process.part.tournaments.at_hand(tournament)
+        shown = None if entity is None or entity.live.seq != seq else copy.deepcopy(entity.live.data)
         if epoch > last_epoch:
             data = shown
         else:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.domain.delivery import Item
+from actors.domain.fold import APPLIED, Outcome, apply
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.owner.entity import Entity, Scope
@@ -41,8 +42,8 @@ class Held:
         )
         scope = Scope(PARTITION, 0, epoch, watermark=10**9, durable=-1)
         self.entity = Entity(state, scope, durable_offset=state.offset if state.over else -1)
-        self.owner.holdings.scopes[PARTITION, 0] = scope
-        self.owner.holdings.place(self.entity)
+        self.owner.tournaments.scopes[PARTITION, 0] = scope
+        self.owner.tournaments.place(self.entity)
         self.reads = OwnerReads(self.owner, self.owner.publisher)
 
     @classmethod
@@ -51,11 +52,14 @@ class Held:
 
     def apply(self, items: Sequence[Item]) -> list[int]:
         """Fold more records; returns the slots that changed."""
-        self.entity.state.dirty = set()
-        fold(items, self.entity.state)
-        if self.entity.state.over:
-            self.entity.durable_offset = self.entity.state.offset
-        return sorted(self.entity.state.dirty)
+        state = self.entity.state
+        users: set[int] = set()
+        for item in items:
+            _, events = apply(state, TOURNAMENT, PARTITION, item)
+            users |= {event.user_id for event in events if isinstance(event, Outcome) and event.outcome == APPLIED}
+        if state.over:
+            self.entity.durable_offset = state.offset
+        return sorted(slot for user in users if (slot := state.members.users.slot(user)) >= 0)
 
     async def compare(self, copy: ReadModel, users: Sequence[int], tournament_id: int = TOURNAMENT) -> None:
         """Every kind of read says the same, to the byte."""

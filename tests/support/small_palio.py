@@ -36,7 +36,7 @@ class OneHost:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
 
-    async def homes(self, _partitions: list[int]) -> dict[int, tuple[int, str]]:
+    async def placements(self, _partition: int) -> dict[int, str]:
         """None yet."""
         return {}
 
@@ -95,7 +95,7 @@ class SmallPalio:
     async def applied(self) -> None:
         """Once the owner has applied, and saved, all that is in the log, and what was refused is stored."""
         ends = {partition: bound.last for partition, bound in (await self.log.bounds()).items()}
-        while self.ingest.homes.homeless or any(
+        while self.ingest.placement.unplaced or any(
             scope.watermark < ends[scope.partition] for scope in self.owner.scopes()
         ):
             await asyncio.sleep(0.005)

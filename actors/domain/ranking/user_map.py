@@ -139,9 +139,9 @@ class UserMap:
         while len(slots):
             free = self._table[at] < 0
             self._table[at[free]] = slots[free]  # where several want one cell, the last gets it and the others go on
-            homeless = self._table[at] != slots
-            at = at[homeless] + 1 & self._mask
-            slots = slots[homeless]
+            misplaced = self._table[at] != slots
+            at = at[misplaced] + 1 & self._mask
+            slots = slots[misplaced]
 
     def _set_ids(self, ids: NDArray[np.int64]) -> None:
         self._ids = ids

@@ -69,8 +69,8 @@ async def test_it_starts_the_dedicated_tournaments_that_are_not_over():
     director = Director(PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished")))
     await director.start()
     assert launched.of("dedicated") == [("dedicated", "tournament-11", 3, 11, -1)]
-    assert await director.homes(3) == {11: "tournament-11"}
-    assert await director.homes(1) == {}
+    assert await director.placements(3) == {11: "tournament-11"}
+    assert await director.placements(1) == {}
 
 
 async def test_a_restarted_director_knows_what_lives():
@@ -81,7 +81,7 @@ async def test_a_restarted_director_knows_what_lives():
     )
     await director.start()
     assert launched.of("stop") == [("stop", "tournament-12")]
-    assert await director.homes(3) == {11: "tournament-11", 13: "shard-1"}
+    assert await director.placements(3) == {11: "tournament-11", 13: "shard-1"}
 
 
 async def test_beyond_the_maximum_a_shard_hosts():
@@ -132,7 +132,7 @@ def test_placement_is_a_pure_function_of_the_create(placement, capacity, wanted)
     assert PLAN.wants_dedicated(placement, capacity) is wanted
 
 
-async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
+async def test_while_the_records_are_away_it_knows_the_owners_that_it_named():
     """So an ingest actor that starts anew can feed everyone; a director that never read them all must not guess."""
     records = await store(row(11, 3, "running"))
     away = False
@@ -148,12 +148,12 @@ async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
     await director.host(1, 12, 9)
     await director.host(1, 13, 9)
     away = True
-    assert await director.homes(3) == {11: "tournament-11"}
-    assert await director.homes(1) == {12: "shard-1", 13: "shard-1"}
+    assert await director.placements(3) == {11: "tournament-11"}
+    assert await director.placements(1) == {12: "shard-1", 13: "shard-1"}
     await director.closed(1, 12)
-    assert await director.homes(1) == {13: "shard-1"}
+    assert await director.placements(1) == {13: "shard-1"}
     with pytest.raises(RecordsUnavailableError):
-        await new.homes(1)
+        await new.placements(1)
 
 
 async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starting():
@@ -173,9 +173,9 @@ async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starti
     assert (len(launched.of("shard")), len(launched.of("ingest"))) == (2, 2)
     assert director.routes.dedicated == {12: "tournament-12"}
     with pytest.raises(RecordsUnavailableError):
-        await director.homes(3)
+        await director.placements(3)
     away.clear()
-    assert await director.homes(3) == {11: "shard-1"}
+    assert await director.placements(3) == {11: "shard-1"}
 
 
 async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other():

@@ -49,7 +49,7 @@ class Director:
         self.stored: dict[int, tuple[int, str]] = {}
         self.away: set[int] = set()  # partitions whose records do not answer
 
-    async def homes(self, partition: int) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         if partition in self.away:
             raise ConnectionError("away")
         return {tournament: owner for tournament, (at, owner) in self.stored.items() if at == partition}
@@ -92,13 +92,13 @@ async def test_lag_grows_while_an_owner_is_away_and_goes_when_it_is_back():
     running = asyncio.create_task(ingest.run())
     await append(log, 0, 500)
     await asyncio.sleep(0.1)
-    assert ingest.lag_records() == {0: 500, 1: 0}
-    assert ingest.oldest_unapplied_ms() == {0: BEGIN_MS}
-    assert ingest.lag_records({0: 599, 1: -1})[0] == 600, "also what is not read yet"
+    assert ingest.progress.lag_records() == {0: 500, 1: 0}
+    assert ingest.progress.oldest_unapplied_ms() == {0: BEGIN_MS}
+    assert ingest.progress.lag_records({0: 599, 1: -1})[0] == 600, "also what is not read yet"
     owner.there = True
     await asyncio.sleep(0.3)
-    assert ingest.lag_records() == {0: 0, 1: 0}
-    assert ingest.oldest_unapplied_ms() == {}
+    assert ingest.progress.lag_records() == {0: 0, 1: 0}
+    assert ingest.progress.oldest_unapplied_ms() == {}
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -148,7 +148,7 @@ async def test_a_partition_that_is_asked_for_twice_is_read_once():
     class LateDirector(Director):
         asked = 0
 
-        async def homes(self, partition: int) -> dict[int, str]:
+        async def placements(self, partition: int) -> dict[int, str]:
             self.asked += 1
             if self.asked <= PARTITIONS:
                 await late.wait()
@@ -244,10 +244,10 @@ async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more(
     director.stored = {77: (0, "tournament-77")}
     ingest = ingest_of(log, owner, director=director)
     await ingest.open()
-    running = asyncio.create_task(ingest.homes.run())
-    ingest.homes.moved("tournament-77", 0, 77)
+    running = asyncio.create_task(ingest.placement.run())
+    ingest.placement.moved("tournament-77", 0, 77)
     await asked.wait()
-    ingest.homes.closed("tournament-77", 0, 77)
+    ingest.placement.closed("tournament-77", 0, 77)
     answered.set()
     await asyncio.sleep(0.05)
     assert ingest.feeds["tournament-77"].positions == {}

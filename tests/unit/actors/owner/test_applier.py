@@ -47,7 +47,7 @@ async def test_it_comes_to_the_fold_s_state_and_outcomes(seed: int) -> None:
         part, rest = rest[:count], rest[count:]
         await deliver(owner, 0, at, part[-1].offset, part)
         at = part[-1].offset
-        entity = owner.holdings.at_hand(TOURNAMENT)
+        entity = owner.tournaments.at_hand(TOURNAMENT)
     assert entity is not None
     assert encode_snapshot(entity.state) == encode_snapshot(folded)
     await owner.checkpointer.full_round(owner.scopes())
@@ -79,7 +79,7 @@ async def test_what_comes_ahead_of_its_create_is_rejected_and_nothing_else() -> 
         (6, "unknown_tournament"),
     ]
     assert answer.positions[0].watermark == 9
-    assert TOURNAMENT in owner.holdings.active
+    assert TOURNAMENT in owner.tournaments.active
 
 
 async def test_a_later_claim_of_another_ends_the_scope_and_what_follows_is_not_applied() -> None:
@@ -90,7 +90,7 @@ async def test_a_later_claim_of_another_ends_the_scope_and_what_follows_is_not_a
     late = items(step(End(command_id="e")), first=32)
     assert not (await deliver(owner, 0, 20, 40, [other, *late])).held
     assert owner.scopes() == []
-    assert owner.holdings.at_hand(TOURNAMENT) is None
+    assert owner.tournaments.at_hand(TOURNAMENT) is None
     assert owner.outcomes["applied", ""] == 1, "the create alone"
 
 

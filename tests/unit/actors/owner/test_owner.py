@@ -146,7 +146,7 @@ async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_
 
     late = ScoreItem(30, BEGIN_MS, TOURNAMENT, 5, "s", 100)
     await deliver(shard, 0, -1, 30, [late])
-    assert (PARTITION, TOURNAMENT) not in shard.holdings.scopes
+    assert (PARTITION, TOURNAMENT) not in shard.tournaments.scopes
     await shard.checkpointer.full_round(shard.scopes())
     stored = await records.snapshot(TOURNAMENT)
     assert stored is not None
@@ -174,7 +174,7 @@ async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew():
     let_log_reach(left, 31)
     await left.adopt([(PARTITION, 0, -1)])
     assert (await deliver(left, 0, ASK, ASK, [])).watermark == 30
-    assert left.holdings.active[TOURNAMENT].state.members.joined == 2
+    assert left.tournaments.active[TOURNAMENT].state.members.joined == 2
 
 
 async def test_a_failed_save_beside_another_round_leaves_nothing_out():
@@ -251,7 +251,7 @@ async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog):
     assert "passed over" in caplog.text
     assert (await deliver(again, 0, ASK, ASK, [])).watermark == older.offset
     await deliver(again, 0, older.offset, 30, more)
-    assert encode_snapshot(again.holdings.active[TOURNAMENT].state) == newest.data
+    assert encode_snapshot(again.tournaments.active[TOURNAMENT].state) == newest.data
 
 
 async def test_a_clock_that_is_set_back_stops_neither_checkpoints_nor_ticks():
@@ -288,14 +288,14 @@ async def test_a_scope_that_is_ahead_of_its_log_is_not_taken(caplog):
     for _ in range(3):  # however often it is asked for: each claim would bring the log nearer to where it is
         with pytest.raises(LogTruncatedError):
             await again.adopt(wanted)
-        assert (PARTITION, 0) not in again.holdings.scopes
-        assert (PARTITION - 1, 0) in again.holdings.scopes, "the others go on"
+        assert (PARTITION, 0) not in again.tournaments.scopes
+        assert (PARTITION - 1, 0) in again.tournaments.scopes, "the others go on"
     assert (await again._log.bounds())[PARTITION].last == 10
     assert "the log ends at 10, a tournament is at 11" in caplog.text
     well = owner_of(records, "well")
     let_log_reach(well, 12)
     await well.adopt(wanted)
-    assert (PARTITION, 0) in well.holdings.scopes
+    assert (PARTITION, 0) in well.tournaments.scopes
 
 
 async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them():
@@ -338,7 +338,7 @@ async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not():
     await owner.publish_due()
     told = [(r.kind, r.outcome, r.first, r.status) for r in updates.replies[1:]]
     assert told == [("join", "applied", True, "running"), ("create", "applied", False, "running")]
-    assert owner.holdings.at_hand(TOURNAMENT).status == "running"
+    assert owner.tournaments.at_hand(TOURNAMENT).status == "running"
     records.away = False
     clock[0] += 1000
     await owner.checkpoint_due()
@@ -356,8 +356,8 @@ async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bo
     await deliver(owner, 0, -1, 20, items(create(dedicated=False), step(End(command_id="e")), first=10))
     await owner.checkpoint_due()
     clock[0] += 10**6
-    owner.holdings._trim()
-    assert owner.holdings.at_hand(TOURNAMENT) is None
+    owner.tournaments._trim()
+    assert owner.tournaments.at_hand(TOURNAMENT) is None
     before = await records.snapshot(TOURNAMENT)
     records.away = True
     late = [*items(create(dedicated=False), first=21), ScoreItem(22, BEGIN_MS, TOURNAMENT, 5, "s", 100)]
@@ -382,4 +382,4 @@ async def test_only_the_create_of_a_shared_tournament_is_taken_for_the_first():
         await owner.adopt([(PARTITION, 0, -1)])
         records.away = True
         assert (await deliver(owner, 0, -1, 20, items(record, first=10))).watermark == -1
-        assert owner.holdings.at_hand(TOURNAMENT) is None
+        assert owner.tournaments.at_hand(TOURNAMENT) is None

@@ -17,6 +17,7 @@ from actors.domain.fold import apply
 from actors.domain.messages import Create, Join, Leave, Spec
 from actors.domain.publications import changed_channel, decode_changed, updates_channel
 from actors.domain.tournament import Tournament
+from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
 from tests.support.gateway import live_of
@@ -67,12 +68,12 @@ class Stage:
     def score(self, user: int, score: int) -> None:
         self.offset += 1
         apply(self.state, TOURNAMENT, 0, ScoreItem(self.offset, self.now_ms, TOURNAMENT, user, str(self.offset), score))
-        self.entity.note_changed([user])
-        self.publisher.mark(self.entity)
+        slots = {slot: user for slot in [self.state.members.slot(user)] if slot >= 0}
+        self.publisher.note(Change(self.entity, slots))
 
     def leave(self, user: int) -> None:
         self._control(self.state, Leave(command_id=f"l{self.offset}", user_id=str(user)))
-        self.publisher.mark(self.entity)
+        self.publisher.note(Change(self.entity, top=True))
 
     async def published(self) -> tuple[int | None, list[bytes]]:
         next_due_ms = await self.publisher.publish_due()
@@ -94,7 +95,7 @@ async def test_a_watched_one_is_told_at_once_and_then_once_an_interval() -> None
     next_due_ms, frames = await stage.published()
     assert len(frames) == 1
     assert next_due_ms is None
-    assert stage.entity.seq == 2
+    assert stage.entity.live.seq == 2
 
 
 async def test_one_nobody_watches_waits_until_somebody_does() -> None:
@@ -206,7 +207,7 @@ async def test_each_patch_leads_from_one_table_to_the_next() -> None:
     for _ in range(20):
         stage = Stage(members=rng.choice([3, 25, 40]))
         stage.publisher.watch(stage.entity)
-        shown = copy.deepcopy(stage.entity.published)
+        shown = copy.deepcopy(stage.entity.live.data)
         for _ in range(40):
             for _ in range(rng.choice([1, 1, 2, 8])):
                 stage.score(rng.randint(1, 40), rng.randint(0, 30) * 100)
@@ -215,7 +216,7 @@ async def test_each_patch_leads_from_one_table_to_the_next() -> None:
             stage.now_ms += INTERVAL_MS
             for frame in (await stage.published())[1]:
                 shown = patched(shown or {}, msgspec.json.decode(frame)["patch"])
-            assert shown == stage.entity.published == stage.entity.live_data()
+            assert shown == stage.entity.live.data == views.live_data(stage.state, stage.entity.status)
 
 
 async def test_a_row_that_rises_or_falls_is_one_move() -> None:
@@ -245,7 +246,7 @@ async def test_a_read_of_what_is_not_published_yet_publishes_it() -> None:
     stage.score(1, 100)
     shown = await read(stage)
     assert shown["position"] == {"epoch": 0, "seq": 1, "offset": stage.offset}
-    assert live_of(shown) == stage.entity.published
+    assert live_of(shown) == stage.entity.live.data
     assert stage.publisher.wake.is_set()
     frames = (await stage.published())[1]
     assert [msgspec.json.decode(frame)["seq"] for frame in frames] == [1]
@@ -262,7 +263,7 @@ async def test_a_read_between_two_updates_waits_for_the_next_one() -> None:
     assert await stage.published() == (INTERVAL_MS - 10, [])
     stage.now_ms += INTERVAL_MS - 10
     assert len((await stage.published())[1]) == 1
-    published = copy.deepcopy(stage.entity.published)
+    published = copy.deepcopy(stage.entity.live.data)
     stage.score(3, 300)  # before the reader has its turn
     shown = await waiting
     assert (shown["position"]["seq"], live_of(shown)) == (2, published)
@@ -276,7 +277,7 @@ async def test_a_read_that_waited_in_vain_has_no_position(monkeypatch: pytest.Mo
     stage.score(2, 200)
     shown = await read(stage)
     assert (shown["position"]["seq"], len(shown["top"])) == (views.UNPUBLISHED, 2)
-    assert live_of(shown) != stage.entity.published
+    assert live_of(shown) != stage.entity.live.data
 
 
 async def test_a_read_of_a_tournament_that_moves_meanwhile_is_answered() -> None:
@@ -316,4 +317,4 @@ async def test_updates_after_a_position_apply_to_what_it_came_with(monkeypatch: 
         for frame in frames:
             if frame["seq"] > position["seq"]:
                 data = patched(data, frame["patch"])
-        assert data == stage.entity.published == stage.entity.live_data()
+        assert data == stage.entity.live.data == views.live_data(stage.state, stage.entity.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from actors.domain.messages import End, Join
+from actors.owner.change import Change
 from actors.owner.entity import Entity
 from actors.owner.read_copies import FAILED_PAUSE_MS, CopiesConfig, ReadCopies
 from storage.ports import (
@@ -30,14 +31,14 @@ class Kept:
             state = fold(items_of([Step(BEGIN_MS, create_of(SPEC)), *joins]))
             state.tournament_id = tournament_id
             entity = self.entities[tournament_id] = Held(state).entity
-            self.copies.mark(entity)
+            self.copies.note(Change(entity, top=True))
 
     def score(self, tournament_id: int, user: int, hundredths: int) -> None:
         entity = self.entities[tournament_id]
         offset = entity.state.offset + 1
         score = Score(user, f"s{offset}", hundredths)
         fold([item_of(offset, Step(BEGIN_MS, score))], entity.state)
-        self.copies.mark(entity, [entity.state.members.slot(user)])
+        self.copies.note(Change(entity, {entity.state.members.slot(user): user}))
 
     async def round(self, after_ms: int = FAILED_PAUSE_MS) -> bool:
         self.now_ms += after_ms
@@ -47,7 +48,7 @@ class Kept:
         """Whether the copy holds exactly what the entity says."""
         entity = self.entities[tournament_id]
         held = self.store.held.get(tournament_id)
-        return held == (entity.scope.epoch, entity.state.offset) and all(
+        return held == (entity.epoch, entity.state.offset) and all(
             (b'"score":%d,' % (score // 100) in (self.store.rows[tournament_id][user] or b""))
             for user in range(1, len(entity.state.members) + 1)
             if (score := entity.state.ranking.score(entity.state.members.slot(user))) is not None
@@ -268,7 +269,7 @@ async def test_new_keys_in_the_ranking_mean_the_whole():
 async def test_what_is_shown_follows_without_a_record():
     kept = Kept()
     await kept.round()
-    kept.entities[1].seq += 1
+    kept.entities[1].live.seq += 1
     for _ in range(3):
         await kept.round()
     last = kept.store.writes[-1][0]
@@ -287,7 +288,7 @@ async def test_an_owner_keeps_copies_from_its_claim_to_the_end():
         await owner.copies_due()
 
     await owner.adopt([(PARTITION, 0, -1)])
-    owner.holdings.scopes[PARTITION, 0].epoch = 15  # its claim lies ahead of the create
+    owner.tournaments.scopes[PARTITION, 0].epoch = 15  # its claim lies ahead of the create
     begin = items(create(dedicated=False), step(Join(command_id="j", user_id="5")), first=10)
     await deliver(owner, 0, -1, 12, begin)
     await round_due()

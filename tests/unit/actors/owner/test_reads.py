@@ -40,7 +40,7 @@ class Counted:
 
     def __init__(self, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        records = held.owner.holdings._records
+        records = held.owner.tournaments._records
 
         async def look_up(tournament_id: int) -> None:
             self.count += 1
@@ -144,15 +144,15 @@ async def test_what_is_loaded_when_it_is_over_stands_beyond_all_that_was_publish
     """It began at 0 again: who subscribed since that was sent updates that it had; and gateways took it for older than what they knew."""
     items = moving_table(1)
     before = Held(fold(items[:-1]))
-    before.entity.seq = len(items)  # an update a record, at most
+    before.entity.live.seq = len(items)  # an update a record, at most
     published = before.entity.position()
     end = items_of([Step(BEGIN_MS, End(command_id="end"))], items[-1].offset + 1)
     before.apply([*items[-1:], *end])
     assert before.entity.status == "finished"
     scope = Scope(PARTITION, 0, epoch, watermark=10**9, durable=-1)
     entity = Entity.loaded(before.entity.state, scope, rewound=False)
-    before.owner.holdings.scopes[PARTITION, 0] = scope
-    before.owner.holdings.place(entity)
+    before.owner.tournaments.scopes[PARTITION, 0] = scope
+    before.owner.tournaments.place(entity)
     assert entity.position() > published
     shown = msgspec.json.decode((await before.reads.read(PARTITION, TOURNAMENT, ViewQuery())).body)
     live = await before.reads.read(PARTITION, TOURNAMENT, LiveQuery())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.domain.delivery import ScoreItem
 from actors.ingest.parse import Parsed
-from actors.ingest.window import Window
+from actors.ingest.partition_windows import Window
 
 
 def record(offset: int, time_ms: int = 0) -> Parsed:

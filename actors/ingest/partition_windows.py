@@ -1,9 +1,9 @@
-"""A window: the newest decoded records of one partition, from which feeds take their ranges."""
+"""The windows: the newest decoded records of each partition, from which feeds take their ranges."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from actors.ingest.parse import Parsed
@@ -50,3 +50,14 @@ class Window:
         """The append time of the first record after an offset, None when there is none."""
         at = bisect_right(self._records, after, key=_offset)
         return self._records[at].item.time_ms if at < len(self._records) else None
+
+
+class PartitionWindows(dict[int, Window]):
+    """One window a partition, empty at first."""
+
+    def __init__(self, partitions: Iterable[int]) -> None:
+        super().__init__((partition, Window(partition)) for partition in partitions)
+
+    def buffered(self) -> int:
+        """Decoded records in all of them."""
+        return sum(len(window) for window in self.values())
