@@ -149,7 +149,7 @@ class Inspection:
                     "start": bound.start,
                     "last": bound.last,
                     "committed": committed.get(partition, -1),
-                    "stored": await self._stored(name),
+                    "stored": await self._stored(partition, name),
                     "applied": max(applied, default=None),
                     "lag_records": None if reported is None else reported.lag_records,
                     "oldest_s": None if reported is None else self._age_s(reported.oldest_ms),
@@ -224,8 +224,8 @@ class Inspection:
         view = await self._told("owner", self._actors.read(tournament_id, ViewQuery()))
         return view if view is not None and view.found else None
 
-    async def _stored(self, scope: str) -> int | None:
-        stored = await self._told(f"records of {scope}", self._records.projected([scope])) or {}
+    async def _stored(self, partition: int, scope: str) -> int | None:
+        stored = await self._told(f"records of {scope}", self._records.projected(partition, [scope])) or {}
         return stored.get(scope)
 
     async def _progress(self, partition: int, scope: str) -> Document:
@@ -241,7 +241,7 @@ class Inspection:
             "log_start": bounds[partition].start if partition in bounds else None,
             "log_last": last,
             "committed_offset": committed.get(partition),
-            "scope_stored_offset": await self._stored(scope),
+            "scope_stored_offset": await self._stored(partition, scope),
             "scope_applied_offset": applied,
             "lag_records": None if applied is None or last is None else max(0, last - applied),
             "held_by": [

@@ -8,8 +8,8 @@ tournaments and from ingest, which asks again for what nobody holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -101,7 +101,8 @@ class Director:
         self._after: dict[
             int, int
         ] = {}  # the same: the offset before its create, as far as it was told; the log may start there
-        self._complete = False  # every dedicated tournament that is stored and not over is in `routes`
+        # partitions of which every dedicated tournament that is stored and not over is in `routes`
+        self._known: set[int] = set()
         self.routes = Routes()
 
     async def start(self) -> None:
@@ -113,31 +114,35 @@ class Director:
         self._alone.update(living)
         await asyncio.gather(*(self._launcher.start_shard(name, partitions) for name, partitions in shards))
         for tournament in living:
-            row = await self._records.tournament(tournament)
-            if row is not None and row.status in ("finished", "cancelled"):
-                await self.closed(row.partition, tournament)
-        await self.homes(range(plan.partitions))
-        self._complete = True
+            with contextlib.suppress(
+                RecordsUnavailableError
+            ):  # then its actor stays until ingest tells that it is over
+                row = await self._records.tournament(tournament)
+                if row is not None and row.status in ("finished", "cancelled"):
+                    await self.closed(row.partition, tournament)
+        for partition in range(plan.partitions):
+            try:
+                await self.homes(partition)
+            except RecordsUnavailableError as error:  # ingest asks for them again before it reads the partition
+                logger.warning("partition %d waits for its records: %s", partition, error)
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
             await self._launcher.start_ingest(f"ingest-{index}", mine)
 
-    async def homes(self, partitions: Iterable[int]) -> dict[int, tuple[int, str]]:
-        """(partition, owner) of every dedicated tournament in some partitions that is stored and not over.
+    async def homes(self, partition: int) -> dict[int, str]:
+        """The owner of every dedicated tournament in a partition that is stored and not over.
 
-        Where the records do not answer, those that are hosted: who has hosted all that was stored at the start knows of every other since.
+        Where the records do not answer, those that are hosted: who has hosted all that was stored knows of every other since.
         """
-        return {
-            tournament: (partition, await self.host(partition, tournament, -1))
-            for partition in partitions
-            for tournament in await self._active(partition)
-        }
+        found = {tournament: await self.host(partition, tournament, -1) for tournament in await self._active(partition)}
+        self._known.add(partition)
+        return found
 
     async def _active(self, partition: int) -> list[int]:
         try:
             return await self._records.active(partition, dedicated=True)
         except RecordsUnavailableError as error:
-            if not self._complete:
+            if partition not in self._known:
                 raise
             logger.warning("dedicated tournaments of partition %d as they are hosted: %s", partition, error)
             return [tournament for tournament in self.routes.dedicated if self._partitions[tournament] == partition]
@@ -157,7 +162,7 @@ class Director:
             hosted = tournament in self.routes.dedicated
             if not hosted and tournament not in self._alone:
                 # who is to own it reads this first: if it cannot, that is told now, and not after a wait that holds up all others
-                await self._records.projected([scope_name(partition, tournament)])
+                await self._records.projected(partition, [scope_name(partition, tournament)])
             alone = tournament in self._alone or not (hosted or over or len(self._alone) >= self.plan.max_dedicated)
             name = f"tournament-{tournament}" if alone else shard
             if alone:

@@ -43,6 +43,7 @@ class IngestConfig:
     read_interval_ms: int = 5
     delivery_timeout_ms: int = 5000
     director_timeout_ms: int = 30_000
+    director_retry_ms: int = 1000
     delivery_interval_ms: int = 20
     prompt: int = 500
     retry_ms: int = 100
@@ -74,10 +75,12 @@ class Ingest:
         self.feeds: dict[str, Feed] = {}
         self.grown = asyncio.Event()  # a feed was added
         self.homes = Homes(
-            director, self, timeout_ms=config.director_timeout_ms, retry_ms=config.retry_max_ms, sleep=sleep
+            director, self, timeout_ms=config.director_timeout_ms, retry_ms=config.director_retry_ms, sleep=sleep
         )
         self.letters = DeadLetters(log, config.buffer)
-        self._reader: LogReader | None = None  # once it is open
+        self._reader: LogReader | None = None
+        self.unread = set(partitions)  # partitions of which it is not known yet who holds their dedicated tournaments
+        self._known: dict[int, int] = {}  # partitions to read from now on, after these offsets
         self.stopped: set[int] = set()  # partitions that lost records which nobody has applied
         for partition, owner in partitions.items():
             self.feed_scope(owner, partition, 0)
@@ -85,35 +88,56 @@ class Ingest:
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Place the windows at the committed offsets. Waits for a director that does not answer."""
-        committed = await self._committed()
-        for partition, window in self.windows.items():
-            window.start(committed.get(partition, -1))
-        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items()})
+        """Begin to read the partitions of which the director knows the dedicated tournaments' owners; `run` asks for the others again."""
+        await self._ask()
+        await self._read_known()
 
-    async def _committed(self) -> dict[int, int]:
-        """Where windows may be placed: from there on every create is seen, and what was created before is stored.
+    async def _ask(self) -> None:
+        """Make known what is not read yet, each partition by itself: the records of one may be away.
 
-        So the offsets are read first, and then the stored dedicated tournaments, which are fed from now on.
+        From the committed offset on every create is seen, and what was created before is stored. So the offsets are read first, and then the
+        stored dedicated tournaments, which are fed from now on.
         """
-        while True:
-            try:
-                committed = await self._log.committed()
-                await self.homes.load(list(self.windows))
-                break
-            except LogUnavailableError as error:
-                logger.warning("the log does not tell what is committed yet: %s", error)
-            except Exception as error:  # whatever the director's trouble is, nothing can be fed right without it
-                logger.warning("the director does not tell the dedicated tournaments' owners yet: %s", error)
-            await self.sleep(self.config.retry_max_ms / 1000)
-        return committed
+        try:
+            committed = await self._log.committed()
+        except LogError as error:
+            logger.warning("the log does not tell what is committed yet: %s", error)
+            return
+        asked = sorted(self.unread)
+        answers = await asyncio.gather(*map(self.homes.load, asked), return_exceptions=True)
+        for partition, answer in zip(asked, answers, strict=True):
+            if answer is None:
+                if partition in self.unread:
+                    self.unread.discard(partition)
+                    self._known[partition] = committed.get(partition, -1)
+                # else it became known, and may be read by now, while this was asked
+            elif not isinstance(answer, Exception):
+                raise answer
+        if self.unread:
+            logger.warning("the director does not tell the dedicated tournaments' owners yet: %r", answers)
+
+    async def _read_known(self) -> None:
+        """Place the windows of what has become known, and read on with them."""
+        for partition, committed in self._known.items():
+            self.windows[partition].start(committed)
+        self._known.clear()
+        await self._read_anew()
+
+    async def _read_anew(self) -> None:
+        if self._reader is not None:
+            await self._reader.close()
+        left_out = self.stopped | self.unread | self._known.keys()
+        positions = {p: window.upto for p, window in self.windows.items() if p not in left_out}
+        self._reader = self._log.reader(positions) if positions else None
 
     async def read_once(self, wait_ms: int) -> int:
         """Read and decode what is new, within the buffer's bound; how many offsets came."""
         self.trim()
         if self.buffered() >= self.config.buffer:
             return 0
-        assert self._reader is not None
+        if self._reader is None:
+            await self.sleep(wait_ms / 1000)
+            return 0
         ranges = await self._reader.poll(self.config.batch, wait_ms)
         for log_range in ranges:  # all of them, whatever comes then: the reader has gone on behind them
             self._take(log_range)
@@ -238,6 +262,7 @@ class Ingest:
         await self.open()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read_loop())
+            tasks.create_task(self._ask_loop())
             tasks.create_task(self._commit_loop())
             tasks.create_task(self.homes.run())
             fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
@@ -250,6 +275,12 @@ class Ingest:
                 self.grown.clear()
                 await self.grown.wait()
 
+    async def _ask_loop(self) -> None:
+        while True:
+            await self.sleep(self.config.director_retry_ms / 1000)
+            if self.unread:
+                await self._ask()
+
     async def _read_loop(self) -> None:
         truncated: LogTruncatedError | None = None
         while True:
@@ -257,6 +288,8 @@ class Ingest:
                 if truncated is not None:
                     await self._resume(truncated)
                     truncated = None
+                if self._known:
+                    await self._read_known()
                 came = await self.read_once(self.config.poll_wait_ms)
                 if 0 < came < self.config.prompt or self.buffered() >= self.config.buffer:  # full: the feeds make room
                     await self.sleep(self.config.read_interval_ms / 1000)
@@ -275,22 +308,21 @@ class Ingest:
         Records that are gone may all be durable: another process that read these partitions committed further than this one has read.
         """
         logger.warning("records were gone before they were read: %s", error)
-        committed, bounds = await self._committed(), await self._log.bounds()
+        committed, bounds = await self._log.committed(), await self._log.bounds()
         for partition, window in self.windows.items():
             start = bounds[partition].start
-            if partition in self.stopped or window.upto >= start - 1:
+            if partition in self.stopped | self.unread | self._known.keys() or window.upto >= start - 1:
                 continue
             if committed[partition] >= start - 1:
-                window.start(committed[partition])
+                self.unread.add(partition)  # what was created where it did not read is asked for again
             else:
                 self.stopped.add(partition)
                 logger.critical(
                     "partition %d is stopped: its log starts at %d, read up to %d, durable up to %d",
                     partition, start, window.upto, committed[partition],
                 )  # fmt: skip
-        if self._reader is not None:
-            await self._reader.close()
-        self._reader = self._log.reader({p: w.upto for p, w in self.windows.items() if p not in self.stopped})
+        await self._read_anew()
+        await self._ask()
 
     async def _feed_loop(self, feed: Feed) -> None:
         delay_ms = self.config.retry_ms

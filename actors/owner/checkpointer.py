@@ -1,11 +1,10 @@
 """Writes checkpoints: snapshots, changed rows and projected offsets, whole, seldom, and never ahead of the log.
 
-A full round saves every dirty tournament, in transactions of bounded size, and only then raises the scopes' projected offsets
-to the watermarks at its begin. An urgent round saves a few tournaments at once (created, over). The pause between rounds grows
-with their cost, up to a bound.
+A full round saves every dirty tournament, partition by partition, each in transactions of bounded size; the last of them raises the
+projected offsets of the partition's scopes to the watermarks at the round's begin. An urgent round saves a few tournaments at once (created,
+over). The pause between rounds grows with their cost, up to a bound.
 
-Where the store says that it took all but some tournaments (a shard of it is away), those wait, and the others go on: they are saved, round
-after round. But a scope's projected offset stands for all its tournaments, so it stays where it is until a round has saved every one.
+A partition that the store does not take (its shard is away) is left alone for a second and tried again; the others go on.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
@@ -34,19 +33,9 @@ logger = logging.getLogger(__name__)
 TRANSACTION_TOURNAMENTS: Final = 256
 TRANSACTION_BYTES: Final = 8 * 1024 * 1024
 TURN_BYTES: Final = 16 * 1024  # encoded in one go, about 1 ms; then deliveries and reads have a turn
-RETRY_MS: Final = 1000  # from a save that the store did not take to the next
-RETRY_MAX_MS: Final = (
-    5000  # the same of a full round that it took in part: most of what is read for it is read for nothing
-)
+RETRY_MS: Final = 1000  # from a save of a partition that the store did not take to its next one
+RETRY_MAX_MS: Final = 5000  # the same of full rounds: most of what is read for them may be read for nothing
 DUTY: Final = 10  # a round may take a tenth of the time: the pause is ten times its length
-
-
-class _Outcome(NamedTuple):
-    """What came of saving some entities: `whole` when all is durable, with the offsets that were to be raised; else `unsaved` are the
-    tournaments that may not be, None when nothing is known."""
-
-    whole: bool
-    unsaved: frozenset[int] | None = frozenset()
 
 
 class Checkpointer:
@@ -70,13 +59,10 @@ class Checkpointer:
         self._on_unsaved = on_unsaved
         self._dirty: dict[int, Entity] = {}
         self._urgent: dict[int, Entity] = {}
-        self._again: dict[int, Entity] = {}  # urgent ones that the store did not take, to be tried again together
-        self._again_ms = 0
-        self._saving = (
-            asyncio.Lock()
-        )  # beside a round that then fails, another would raise projected offsets past what is saved
+        # beside a round that then fails, another would raise projected offsets past what is saved
+        self._saving = asyncio.Lock()
         self._next_ms = 0
-        self._failed_until_ms = 0
+        self._again_ms: dict[int, int] = {}  # when a partition that the store did not take is tried again
         self.failures = 0
         self.saved = 0
         self.last_round_ms = clock_ms()
@@ -91,7 +77,6 @@ class Checkpointer:
         """An entity is gone (moved)."""
         self._dirty.pop(tournament_id, None)
         self._urgent.pop(tournament_id, None)
-        self._again.pop(tournament_id, None)
 
     @property
     def dirty(self) -> int:
@@ -101,80 +86,62 @@ class Checkpointer:
     @property
     def urgent(self) -> bool:
         """Whether an urgent save waits."""
-        return bool(self._urgent or self._again)
+        return bool(self._urgent)
 
     async def round_due(self, scopes: Iterable[Scope]) -> bool:
-        """An urgent round if one is asked for, a full round if it is time; returns whether anything was written."""
-        now = self._clock_ms()
-        if 0 < self._failed_until_ms - now <= RETRY_MS:  # a clock that was set back does not stop us
-            return False
-        if self._again and not 0 < self._again_ms - now <= RETRY_MS:
-            self._urgent, self._again = {**self._again, **self._urgent}, {}
-        if self._urgent and not await self._urgent_round():
-            return False
-        if 0 < self._next_ms - self._clock_ms() <= max(self._interval_ms, self._max_interval_ms, RETRY_MAX_MS):
-            return False
-        return await self.full_round(scopes)
-
-    async def _urgent_round(self) -> bool:
-        """Save what is urgent; False when the store may have taken nothing."""
-        async with self._saving:
-            urgent, self._urgent = self._urgent, {}
-            outcome = await self._save(list(urgent.values()), [])
-            if outcome.unsaved is None:
-                self._urgent = {**urgent, **self._urgent}
-                return False
-            if not self._again:  # else others wait already, and are not to wait longer for these
-                self._again_ms = self._clock_ms() + RETRY_MS
-            self._again.update((number, urgent[number]) for number in outcome.unsaved if number in urgent)
-            return True
-
-    async def full_round(self, scopes: Iterable[Scope]) -> bool:
-        """Save all that is dirty and raise the projected offsets; False when the store did not take all of it."""
-        async with self._saving:
-            return await self._full_round(scopes)
-
-    async def _full_round(self, scopes: Iterable[Scope]) -> bool:
-        began = self._clock_ms()
-        targets = [(scope, scope.watermark) for scope in scopes if scope.watermark > scope.durable]
-        entities = list(self._dirty.values())
-        if not entities and not targets:
-            self.last_round_ms = began
-            return True
-        outcome = await self._save(entities, targets)
-        now = self._clock_ms()
-        took = now - began
-        if outcome.whole:
-            self.last_round_ms = began
-            # the bound counts from one round's begin to the next one's
-            most = max(self._interval_ms, self._max_interval_ms - took)
-            self._next_ms = now + min(most, max(self._interval_ms, DUTY * took))
-        elif outcome.unsaved is not None:
-            self._next_ms = now + min(RETRY_MAX_MS, max(RETRY_MS, DUTY * took))
-        return outcome.whole
-
-    async def _save(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> _Outcome:
-        """Save entities in bounded transactions; the last one raises the projected offsets of the scopes that lack nothing.
-
-        What the store takes in part does not end the round, so one shard that is away does not keep what lies on the others.
-        """
-        unsaved: frozenset[int] = frozenset()
+        """An urgent round if one is asked for, a full round if it is time; returns whether all that it was about was written."""
         whole = True
+        if self._urgent:
+            async with self._saving:
+                whole = await self._save_all(list(self._urgent.values()), [], only_due=True)
+        if 0 < self._next_ms - self._clock_ms() <= max(self._interval_ms, self._max_interval_ms, RETRY_MAX_MS):
+            return False  # a clock that was set back does not stop us
+        return await self.full_round(scopes, only_due=True) and whole
+
+    async def full_round(self, scopes: Iterable[Scope], *, only_due: bool = False) -> bool:
+        """Save all that is dirty and raise the projected offsets of `scopes`; False when the store did not take all of it. `only_due`:
+        but of partitions that it did not take a moment ago."""
+        async with self._saving:
+            began = self._clock_ms()
+            entities, behind = list(self._dirty.values()), [s for s in scopes if s.watermark > s.durable]
+            if not entities and not behind:
+                self.last_round_ms = began
+                return True
+            whole = await self._save_all(entities, behind, only_due=only_due)
+            now = self._clock_ms()
+            took = now - began
+            if whole:
+                self.last_round_ms = began
+                # the bound counts from one round's begin to the next one's
+                most = max(self._interval_ms, self._max_interval_ms - took)
+                self._next_ms = now + min(most, max(self._interval_ms, DUTY * took))
+            else:
+                self._next_ms = now + min(RETRY_MAX_MS, max(RETRY_MS, DUTY * took))
+            return whole
+
+    async def _save_all(self, entities: Iterable[Entity], scopes: Iterable[Scope], *, only_due: bool) -> bool:
+        """Save entities and raise the projected offsets of scopes, each partition by itself; False when one was not taken or is left alone."""
+        work: dict[int, tuple[list[Entity], list[tuple[Scope, int]]]] = {}
+        for entity in entities:
+            work.setdefault(entity.scope.partition, ([], []))[0].append(entity)
+        for scope in scopes:
+            work.setdefault(scope.partition, ([], []))[1].append((scope, scope.watermark))
+        whole = True
+        for partition, (theirs, targets) in work.items():
+            # a clock that was set back does not stop us
+            wait_ms = self._again_ms.get(partition, 0) - self._clock_ms()
+            is_due = not (only_due and 0 < wait_ms <= RETRY_MS)
+            whole = is_due and await self._save_partition(theirs, targets) and whole
+        return whole
+
+    async def _save_partition(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
+        """Save entities of one partition in bounded transactions, of which the last raises projected offsets; False once one fails."""
         while True:
             batch, entities = self._batch(entities)
-            outcome = await self._save_batch(batch, [] if entities else targets)
-            if outcome.unsaved is None:
-                return outcome
-            whole = whole and outcome.whole
-            unsaved |= outcome.unsaved
-            lacking = {id(entity.scope) for entity in batch if entity.state.tournament_id in outcome.unsaved}
-            targets = [target for target in targets if id(target[0]) not in lacking]
+            if not await self._save_batch(batch, [] if entities else targets):
+                return False
             if not entities:
-                break
-        left = [(s, upto) for s, upto in targets if s.durable < upto and s.tournament not in unsaved]
-        if outcome.unsaved and left:  # the last batch could not raise these, and they lack nothing
-            await self._save_batch([], left)
-        return _Outcome(whole, unsaved)
+                return True
 
     def _batch(self, entities: list[Entity]) -> tuple[list[Entity], list[Entity]]:
         size = count = 0
@@ -185,42 +152,36 @@ class Checkpointer:
             count += 1
         return entities[:count], entities[count:]
 
-    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> _Outcome:
+    async def _save_batch(self, entities: list[Entity], targets: list[tuple[Scope, int]]) -> bool:
         taken: list[tuple[Entity, int, set[int]]] = []
         raised = list(targets)
-        outcome = _Outcome(whole=True)
+        urgent = [e for e in entities if self._urgent.pop(e.state.tournament_id, None) is not None]
         try:
             await self._records.save(await self._read(entities, taken, raised))
         except (
             BaseException
-        ) as error:  # also when this task is cancelled, with the save undecided: nothing taken may be forgotten
-            outcome = _Outcome(False, error.unsaved if isinstance(error, RecordsUnavailableError) else None)
-            self._put_back(taken, outcome.unsaved)
+        ) as error:  # also when this task is cancelled, with the save undecided: nothing may be forgotten
+            for entity, _, dirty in taken:
+                entity.state.dirty |= dirty
+                self._dirty.setdefault(entity.state.tournament_id, entity)
+            for entity in urgent:
+                self._urgent.setdefault(entity.state.tournament_id, entity)
             if not isinstance(error, RecordsUnavailableError):
                 raise
             self.failures += 1
-            if outcome.unsaved is None:
-                self._failed_until_ms = self._next_ms = self._clock_ms() + RETRY_MS
-            logger.warning("checkpoint not written, it will be tried again: %s", error)
-        for scope, upto in raised:
-            # of a save that was taken in part only what belongs to one tournament is certain
-            if outcome.whole or (scope.tournament and _is_saved(scope.tournament, outcome)):
-                scope.durable = max(scope.durable, upto)
-        for entity, offset, _ in taken:
-            if _is_saved(entity.state.tournament_id, outcome):
-                self.saved += 1
-                self._again.pop(entity.state.tournament_id, None)
-                entity.durable_offset = max(entity.durable_offset, offset)
-                await self._on_saved(entity, offset)
-            else:
+            for entity, _, _ in taken:
                 self._on_unsaved(entity)
-        return outcome
-
-    def _put_back(self, taken: list[tuple[Entity, int, set[int]]], unsaved: frozenset[int] | None) -> None:
-        for entity, _, dirty in taken:
-            if unsaved is None or entity.state.tournament_id in unsaved:
-                entity.state.dirty |= dirty
-                self._dirty.setdefault(entity.state.tournament_id, entity)
+            partition = entities[0].scope.partition if entities else targets[0][0].partition
+            self._again_ms[partition] = self._clock_ms() + RETRY_MS
+            logger.warning("checkpoint of partition %d not written, it will be tried again: %s", partition, error)
+            return False
+        for scope, upto in raised:
+            scope.durable = max(scope.durable, upto)
+        for entity, offset, _ in taken:
+            self.saved += 1
+            entity.durable_offset = max(entity.durable_offset, offset)
+            await self._on_saved(entity, offset)
+        return True
 
     async def _read(
         self, entities: list[Entity], taken: list[tuple[Entity, int, set[int]]], raised: list[tuple[Scope, int]]
@@ -252,10 +213,6 @@ class Checkpointer:
                 await asyncio.sleep(0)
         projected = [(scope_name(s.partition, s.tournament), s.partition, upto) for s, upto in raised]
         return Checkpoint(rows, snapshots, participants, outbox, projected)
-
-
-def _is_saved(tournament_id: int, outcome: _Outcome) -> bool:
-    return outcome.unsaved is not None and tournament_id not in outcome.unsaved
 
 
 def _about_bytes(entity: Entity) -> int:

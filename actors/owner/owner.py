@@ -77,6 +77,7 @@ class Owner:
         self._signer = signer
         self._clock_ms = clock_ms
         self.holdings = Holdings(records, clock_ms, config.over_kept)
+        self._adopting = asyncio.Lock()
         self._delivering = asyncio.Lock()
         self._ahead: set[tuple[int, int]] = set()  # scopes whose tournaments are ahead of the log
         self.publisher = Publisher(updates, clock_ms, config.publish_interval_ms)
@@ -111,44 +112,65 @@ class Owner:
     async def adopt(self, scopes: Sequence[tuple[int, int, int]]) -> None:
         """Take scopes over: (partition, tournament or 0, offset from which it is fed at the latest).
 
-        Claims them in the log, then loads what is durable; a scope already held is left alone. Raises LogUnavailableError and
-        RecordsUnavailableError, with none of the scopes taken; LogTruncatedError, with all others taken, for those whose tournaments are
-        ahead of the log.
+        Claims them in the log, then loads what is durable; a scope already held is left alone. Raises LogUnavailableError, with none of the
+        scopes taken; with all others taken RecordsUnavailableError, for those whose records do not answer, and LogTruncatedError, for
+        those whose tournaments are ahead of the log.
         """
-        wanted = [s for s in scopes if s[:2] not in self.holdings.scopes and s[:2] not in self._ahead]
-        if wanted:
-            await self._adopt(wanted)
+        async with self._adopting:
+            wanted = [s for s in scopes if s[:2] not in self.holdings.scopes and s[:2] not in self._ahead]
+            away = await self._adopt(wanted) if wanted else None
         if refused := self._ahead & {scope[:2] for scope in scopes}:
             raise LogTruncatedError(
                 f"{self.name} does not take {sorted(refused)}: the log lost what their tournaments have applied"
             )
+        if away is not None:
+            raise away
 
-    async def _adopt(self, wanted: Sequence[tuple[int, int, int]]) -> None:
-        epochs = await self._log.append([self._claim(partition, tournament) for partition, tournament, _ in wanted])
-        projected = await self._records.projected([scope_name(p, t) for p, t, _ in wanted])
-        loaded: list[tuple[Scope, list[Entity]]] = []
-        for (partition, tournament, after), epoch in zip(wanted, epochs, strict=True):
-            at = max(projected.get(scope_name(partition, tournament), -1), after)
-            scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
-            ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
-            entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
-            furthest = max((entity.state.offset for entity in entities), default=-1)
-            # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
-            if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):
-                # rule 10: what comes under these offsets would be taken for what was applied; to try again would only add claims
-                logger.critical(
-                    "%s is stopped: the log ends at %d, a tournament is at %d",
-                    scope_name(partition, tournament), end, furthest,
-                )  # fmt: skip
-                self._ahead.add((partition, tournament))
-                continue
-            scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
-            scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
-            loaded.append((scope, entities))
-        for scope, entities in loaded:
-            self.holdings.scopes[scope.partition, scope.tournament] = scope
-            for entity in entities:
-                self.holdings.place(entity)
+    async def _adopt(self, wanted: Sequence[tuple[int, int, int]]) -> RecordsUnavailableError | None:
+        """Take scopes; what kept it from taking all of them, if anything did."""
+        away: RecordsUnavailableError | None = None
+        answered: list[tuple[int, int, int]] = []
+        for scope in wanted:
+            try:  # before it is claimed: to try again would only add claims
+                await self._projected(*scope[:2])
+                answered.append(scope)
+            except RecordsUnavailableError as error:
+                away = error
+        if not answered:
+            return away
+        epochs = await self._log.append([self._claim(partition, tournament) for partition, tournament, _ in answered])
+        for (partition, tournament, after), epoch in zip(answered, epochs, strict=True):
+            try:
+                await self._take(partition, tournament, after, epoch)
+            except RecordsUnavailableError as error:
+                away = error
+        return away
+
+    async def _projected(self, partition: int, tournament: int) -> int:
+        name = scope_name(partition, tournament)
+        return (await self._records.projected(partition, [name]))[name]
+
+    async def _take(self, partition: int, tournament: int, after: int, epoch: int) -> None:
+        """Load a scope that was claimed. Raises RecordsUnavailableError."""
+        at = max(await self._projected(partition, tournament), after)
+        scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
+        ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
+        entities = [entity for i in ids if (entity := await self.holdings.load(i, scope)) is not None]
+        furthest = max((entity.state.offset for entity in entities), default=-1)
+        # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
+        if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):
+            # rule 10: what comes under these offsets would be taken for what was applied; to try again would only add claims
+            logger.critical(
+                "%s is stopped: the log ends at %d, a tournament is at %d",
+                scope_name(partition, tournament), end, furthest,
+            )  # fmt: skip
+            self._ahead.add((partition, tournament))
+            return
+        scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
+        scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
+        self.holdings.scopes[partition, tournament] = scope
+        for entity in entities:
+            self.holdings.place(entity)
 
     async def release(self, partition: int, tournament: int) -> None:
         """Give a scope up after a last checkpoint of all; deliveries to it are answered `moved` from now on. One not held is fine."""

@@ -151,10 +151,10 @@ class DirectorActor:
         await self._made.wait()
         return await self._director.host(partition, tournament, after)
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+    async def homes(self, partition: int) -> dict[int, str]:
         """See Director.homes. As `host`."""
         await self._made.wait()
-        return await self._director.homes(partitions)
+        return await self._director.homes(partition)
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""

@@ -29,9 +29,9 @@ class NamedDirector:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
+    async def homes(self, partition: int) -> dict[int, str]:
         """See `actors.ingest.placement.Director`."""
-        homes: dict[int, tuple[int, str]] = await self._handles.call(DIRECTOR, "homes", partitions)
+        homes: dict[int, str] = await self._handles.call(DIRECTOR, "homes", partition)
         return homes
 
     async def host(self, partition: int, tournament: int, after: int) -> str:

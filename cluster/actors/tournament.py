@@ -83,10 +83,11 @@ class TournamentActor:
             try:
                 await self._owner.adopt(scopes)
                 break
-            except LogTruncatedError as error:
+            except (LogTruncatedError, RecordsUnavailableError) as error:
+                # what the records kept from it, ingest has the director tell it to take, again and again
                 logger.critical("%s goes on without some scopes: %s", self._name, error)
                 break
-            except (LogUnavailableError, RecordsUnavailableError) as error:
+            except LogUnavailableError as error:
                 logger.warning("%s cannot take its scopes yet: %s", self._name, error)
                 await asyncio.sleep(1)
         settle()

@@ -89,7 +89,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     lock = _lock_data_dir(settings.data_dir)
     try:
         tell("checking the data directory")
-        identity = check_data(settings)
+        identity = check_data(settings, tell)
         settings = _whole(settings, identity)
         _prepare_environment(settings)
         tell("joining Ray" if settings.ray_address else "starting Ray")

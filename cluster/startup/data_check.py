@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,10 @@ from cluster.startup.ports import open_log, open_records, open_series
 from storage.ports import Checkpoint, Records, RecordsUnavailableError, ScoreLog, StorageError, StorageVersionError
 from storage.records.sql.dialects import check_sqlite
 
+logger = logging.getLogger(__name__)
+
 LEAST_FREE_BYTES: Final = 1 << 20  # with less a start would get stuck half way
+NOTED_AT: Final = 0  # the partition whose records tell which log is followed
 
 
 def check_room(data_dir: Path) -> None:
@@ -28,14 +32,14 @@ def check_room(data_dir: Path) -> None:
         raise StartError(f"disk full: {free} bytes are left for the data directory {data_dir}")
 
 
-def check_data(settings: Settings) -> str:
-    """Open log and records once; returns the log's identity.
+def check_data(settings: Settings, tell: Callable[[str], None] | None = None) -> str:
+    """Open log and records once; returns the log's identity. `tell` hears how far a migration is.
 
     Raises StartError; nothing but missing tables and topics is made before all is well.
     """
     where = settings.data_dir
     try:
-        return asyncio.run(_check(settings))
+        return asyncio.run(_check(settings, tell))
     except StorageVersionError as error:
         raise StartError(f"the data was made by a newer Palio ({where}, or the database): {error}") from error
     except (StorageError, LogMismatchError, OSError, ValueError) as error:
@@ -63,10 +67,9 @@ async def check_made(settings: Settings) -> None:
             await check_schema(mysql, shard.primary)
 
 
-async def _check(settings: Settings) -> str:
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # what keeps us from starting is told once, by our own error
+async def _check(settings: Settings, tell: Callable[[str], None] | None) -> str:
+    # what keeps us from starting is told once, by our own error
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     open_series(settings)  # connects to nothing: what is wrong with its settings is told here
     redis = settings.redis()
     if redis is not None:
@@ -75,8 +78,7 @@ async def _check(settings: Settings) -> str:
         await check_redis(redis)
     log = open_log(settings)
     try:
-        # owners recover from every shard, so without one of them nothing would come up, and nobody could say why
-        records = await open_records(settings, every_primary=True)
+        records = await open_records(settings, tell)
         try:
             await _belong_together(log, records)
             await log.check_writable()
@@ -88,17 +90,25 @@ async def _check(settings: Settings) -> str:
 
 
 async def _belong_together(log: ScoreLog, records: Records) -> None:
-    """Raises LogMismatchError; notes in the records which log they follow from now on."""
+    """Raises LogMismatchError; notes in the records which log they follow from now on. A partition whose records are away is not looked at."""
     bounds = await log.bounds()
-    noted = identity_scope(log.identity)
-    scopes = {scope_name(partition, 0): partition for partition in bounds}
-    # a dedicated tournament that is not over is read on from an offset of its own; the shared one may be far behind it, or not there yet
+    identity = identity_scope(log.identity)
+    noted: int | None = None
+    projected: dict[str, tuple[int, int]] = {}
     for partition in bounds:
-        for tournament in await records.active(partition, dedicated=True):
-            scopes[scope_name(partition, tournament)] = partition
-    found = await records.projected([*scopes, noted])
-    projected = {scope: (partition, found[scope]) for scope, partition in scopes.items()}
+        try:
+            # a dedicated tournament that is not over is read on from an offset of its own; the shared one may be far behind it, or not there yet
+            dedicated = await records.active(partition, dedicated=True)
+            scopes = [scope_name(partition, tournament) for tournament in (0, *dedicated)]
+            found = await records.projected(partition, [*scopes, identity])
+        except RecordsUnavailableError as error:
+            logger.warning("partition %d waits for its records: %s", partition, error)
+            continue
+        projected.update((scope, (partition, found[scope])) for scope in scopes)
+        if partition == NOTED_AT:
+            noted = found[identity]
     check_log(bounds, projected)
-    check_identity(found[noted], projected)
-    if found[noted] < 0:
-        await records.save(Checkpoint([], [], [], [], [(noted, 0, 0)]))
+    if noted is not None:
+        check_identity(noted, projected)
+        if noted < 0:
+            await records.save(Checkpoint([], [], [], [], [(identity, NOTED_AT, 0)]))

@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -73,16 +74,16 @@ def open_log(settings: Settings) -> ScoreLog:
     )
 
 
-async def open_records(settings: Settings, *, every_primary: bool = False) -> Records:
-    """The durable store: MySQL if it is configured, else SQLite. `every_primary`: of MySQL none may be away, else see `ShardedRecords.open`.
+async def open_records(settings: Settings, tell: Callable[[str], None] | None = None) -> Records:
+    """The durable store: MySQL if it is configured, else SQLite. `tell` hears how far a migration is.
 
-    Raises StorageError (StorageVersionError, RecordsUnavailableError).
+    Raises StorageError (StorageVersionError, RecordsUnavailableError); of MySQL primaries may be away, see `ShardedRecords.open`.
     """
     mysql = settings.mysql()
     if mysql is not None:
         from storage.records.mysql.sharded import ShardedRecords
 
-        return await ShardedRecords.open(mysql, every_primary=every_primary)
+        return await ShardedRecords.open(mysql, settings.partitions, tell)
     return await SqlRecords.open(settings.data_dir / "records.db")
 
 

@@ -109,7 +109,7 @@ async def unsaved_records(arena: Arena) -> int:
     scope = scope_name(arena.partition, int(arena.tournament))
     try:
         last = (await log.bounds())[arena.partition].last
-        return last - (await records.projected([scope])).get(scope, -1)
+        return last - (await records.projected(arena.partition, [scope]))[scope]
     finally:
         await records.close()
         await log.close()

@@ -71,9 +71,14 @@ def parser() -> argparse.ArgumentParser:
 
     shards = commands.add_parser(
         "shards",
-        help="show the durable store's shards, or move slots between them",
-        description="Show which shard holds which slots and how its servers answer. With --move: move slots; Palio must be stopped.",
+        help="show the durable store's shards, or move partitions between them",
+        description="show (the default): which shard holds which partitions, and how its servers answer. move: bring partitions to the "
+        "shard --to, one after the other, while Palio runs or not; what was cut off is finished by the same command. "
+        "migrate: make the tables, and bring up what an earlier version left, as a start would.",
     )
+    shards.add_argument("action", nargs="?", choices=("show", "move", "migrate"), default="show", help="see above")
+    shards.add_argument("partitions", nargs="?", default=None, help="what `move` moves, such as 0-9,12")
+    shards.add_argument("--to", type=int, default=None, metavar="SHARD", help="where `move` moves them to")
     shards.add_argument(
         "--servers",
         type=Path,
@@ -81,8 +86,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help='JSON with "shards" (each with "primary" and "replicas"), "user", "password", "database"',
     )
-    shards.add_argument("--move", default=None, metavar="SLOTS", help="move these slots, such as 0-99,512, to --to")
-    shards.add_argument("--to", type=int, default=None, metavar="SHARD", help="where --move moves slots to")
     shards.set_defaults(command=_shards)
     return whole
 
@@ -211,14 +214,15 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _shards(options: argparse.Namespace) -> int:
-    from scripts.cli.shards import move, options_of, show_shards, slots_of
+    from scripts.cli.shards import migrate, move, options_of, partitions_of, show_shards
 
     servers = options_of(options.servers)
-    if (options.move is None) != (options.to is None):
-        raise ValueError("expected --move and --to together")
-    if options.move is None:
-        return show_shards(servers)
-    return move(servers, slots_of(options.move), options.to)
+    moving = options.action == "move"
+    if moving != (options.partitions is not None) or moving != (options.to is not None):
+        raise ValueError("expected partitions and --to with `move`, and with nothing else")
+    if moving:
+        return move(servers, partitions_of(options.partitions), options.to)
+    return migrate(servers, load_settings().partitions) if options.action == "migrate" else show_shards(servers)
 
 
 def _data_option(command: argparse.ArgumentParser) -> None:

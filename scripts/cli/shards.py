@@ -1,11 +1,11 @@
-"""What `scripts/palio shards` does: show which shard holds how many slots and how its servers answer, and move slots."""
+"""What `scripts/palio shards` does: show which shard holds which partitions and how its servers answer, and move partitions."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -14,20 +14,21 @@ from rich.table import Table
 
 from storage.ports import StorageError
 from storage.records.mysql.engine import MysqlOptions
-from storage.records.mysql.moves import move_slots
+from storage.records.mysql.moves import move_partition
 from storage.records.mysql.shard import ServerHealth
-from storage.records.mysql.sharded import look
-from storage.records.mysql.slots import SLOTS
+from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.sql.partitions import Place
 
 T = TypeVar("T")
-TITLES = ("shard", "slots", "which", "server", "role", "state")
+MAX_PARTITION = 99_999
+TITLES = ("shard", "partitions", "which", "server", "role", "state")
 
 
 class Line(NamedTuple):
-    """One server: the shard's slots are told at its primary."""
+    """One server: the shard's partitions are told at its primary."""
 
     shard: str
-    slots: str
+    partitions: str
     which: str
     server: str
     role: str
@@ -44,59 +45,91 @@ def options_of(file: Path) -> MysqlOptions:
     return MysqlOptions.of(values.get("mysql", values) if isinstance(values, dict) else values)
 
 
-def slots_of(text: str) -> frozenset[int]:
-    """Slots as told on a command line: `0-99,512`. Raises ValueError."""
+def partitions_of(text: str) -> list[int]:
+    """Partitions as told on a command line: `0-9,12`. Raises ValueError."""
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"expected slots such as 0-99,512, got {text!r}")
-        found.update(range(int(first), int(last or first) + 1 if dash else int(first) + 1))
-        if max(found, default=SLOTS) >= SLOTS:
-            raise ValueError(f"expected slots from 0 to {SLOTS - 1}, got {part!r}")
-    return frozenset(found)
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 20:
+            raise ValueError(f"expected partitions such as 0-9,12, got {text!r}")
+        if int(last or first) > MAX_PARTITION:
+            raise ValueError(f"expected partitions up to {MAX_PARTITION}, got {part!r}")
+        found.update(range(int(first), int(last or first) + 1))
+    return sorted(found)
 
 
 def show_shards(options: MysqlOptions) -> int:
-    """Print a line for each server; changes nothing. 1 if a server does not answer, or nobody knows where slots lie."""
-    slots, health = _run(look(options))
-    lines = [_line(() if slots is None else slots.shards, server) for server in health]
+    """Print a line for each server; changes nothing. 1 if a server does not answer, or nobody knows where partitions lie."""
+    places, health = _run(look(options))
+    lines = [_line(places, server) for server in health]
     if sys.stdout.isatty():
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for title in TITLES:
-            table.add_column(title, justify="right" if title == "slots" else "left", overflow="fold")
+            table.add_column(title, justify="right" if title == "partitions" else "left", overflow="fold")
         for line in lines:
             table.add_row(*line)
         Console().print(table)
     else:
         for line in (Line(*TITLES), *lines):  # one line each, for grep
             print("  ".join(value or "-" for value in line))
-    if slots is None:
-        print("nobody can say where slots lie: nothing was made yet, or no server of shard 0 answers")
-    return int(slots is None or any(server.answer_ms is None for server in health))
+    for partition, place in places.items():
+        if place.moving_to is not None:
+            print(f"partition {partition} is being moved from shard {place.shard} to {place.moving_to}")
+    if not places:
+        print("nobody can say where partitions lie: nothing was made yet, or no server answers")
+    return int(not places or any(server.answer_ms is None for server in health))
 
 
-def move(options: MysqlOptions, slots: Iterable[int], target: int) -> int:
-    """Move slots to a shard and say so. Raises ValueError."""
-    wanted = frozenset(slots)
-    copied = _run(move_slots(options, wanted, target))
-    print(f"{len(wanted)} slots lie on shard {target}; {copied} tournaments were moved")
+def move(options: MysqlOptions, partitions: Collection[int], target: int) -> int:
+    """Move partitions to a shard, one after the other, while Palio runs or not. Raises ValueError."""
+    if not 0 <= target < len(options.shards):
+        raise ValueError(f"expected a shard from 0 to {len(options.shards) - 1}, got {target}")
+    moved = _run(_move(options, partitions, target))
+    print(f"{len(partitions)} partitions lie on shard {target}; {moved} were moved")
     return 0
 
 
-def ranges(slots: Sequence[int]) -> str:
-    """Ascending slots as `slots_of` reads them."""
+async def _move(options: MysqlOptions, partitions: Collection[int], target: int) -> int:
+    places, _ = await look(options)
+    if strangers := sorted(set(partitions) - places.keys()):
+        raise ValueError(f"expected partitions from 0 to {len(places) - 1}, got {ranges(strangers)}")
+    records = await ShardedRecords.open(options, len(places))
+    try:
+        engines = [shard.primary.engine for shard in records.shards]
+        return sum([await move_partition(engines, partition, target, tell) for partition in partitions])
+    finally:
+        await records.close()
+
+
+def migrate(options: MysqlOptions, partitions: int) -> int:
+    """Make what a start would make, or bring up what an earlier version left, and say so. Raises ValueError."""
+
+    async def open_once() -> None:
+        await (await ShardedRecords.open(options, partitions, tell)).close()
+
+    _run(open_once())
+    print(f"the tables of {len(options.shards)} shards are of this version")
+    return 0
+
+
+def tell(text: str) -> None:
+    """How far it is, at once."""
+    print(text, flush=True)
+
+
+def ranges(partitions: Sequence[int]) -> str:
+    """Ascending partitions as `partitions_of` reads them."""
     parts: list[list[int]] = []
-    for slot in slots:
-        if parts and parts[-1][1] == slot - 1:
-            parts[-1][1] = slot
+    for partition in partitions:
+        if parts and parts[-1][1] == partition - 1:
+            parts[-1][1] = partition
         else:
-            parts.append([slot, slot])
+            parts.append([partition, partition])
     return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in parts)
 
 
-def _line(slots: Sequence[int], server: ServerHealth) -> Line:
-    held = [slot for slot, shard in enumerate(slots) if shard == server.shard]
+def _line(places: Mapping[int, Place], server: ServerHealth) -> Line:
+    held = [partition for partition, place in places.items() if place.shard == server.shard]
     primary = server.role == "primary"
     if server.answer_ms is None:
         state = f"does not answer: {server.error}"

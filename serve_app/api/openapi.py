@@ -16,7 +16,7 @@ _REF: Final = "#/components/schemas/{name}"
 
 
 class _Call(NamedTuple):
-    """What the table of routes does not say of a call."""
+    """What the table of routes does not say of a call. `problems` are those beyond what `_problems` has for all."""
 
     answers: dict[int, type | None]
     problems: tuple[int, ...] = ()
@@ -26,26 +26,22 @@ class _Call(NamedTuple):
     batch: bool = False
 
 
-_READ: Final = (401, 404, 429, 503)
-_WRITE: Final = (400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
-_COMMAND: Final = (401, 403, 404, 409, 429, 503)
+_COMMAND: Final = (403, 404, 409)
 _WAITED: Final = ("Prefer",)
 
 _CALLS: Final[dict[str, _Call]] = {
-    "root": _Call({200: doc.Gateway}, (401, 429)),
+    "root": _Call({200: doc.Gateway}),
     "create_tournament": _Call(
         {201: doc.Tournament, 202: doc.Accepted},
-        (400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+        (403, 409, 415),
         schemas.NewTournament,
         headers=("Idempotency-Key", "Prefer"),
     ),
-    "list_tournaments": _Call(
-        {200: doc.TournamentPage}, (401, 422, 429, 503), query=("status", "type", "q", "cursor", "limit")
-    ),
-    "view": _Call({200: doc.Tournament, 304: None}, _READ, headers=("If-None-Match",)),
+    "list_tournaments": _Call({200: doc.TournamentPage}, query=("status", "type", "q", "cursor", "limit")),
+    "view": _Call({200: doc.Tournament, 304: None}, (404,), headers=("If-None-Match",)),
     "edit_tournament": _Call(
         {200: doc.Tournament, 202: doc.Accepted},
-        (*_WRITE, 409, 412),
+        (*_COMMAND, 412, 415),
         schemas.TournamentEdit,
         headers=("If-Match", "Prefer"),
     ),
@@ -54,30 +50,32 @@ _CALLS: Final[dict[str, _Call]] = {
     "cancel_tournament": _Call({200: doc.CommandOutcome, 202: doc.Accepted}, _COMMAND, headers=_WAITED),
     "join": _Call(
         {200: doc.JoinOutcome, 201: doc.JoinOutcome, 202: doc.Accepted},
-        (*_WRITE, 409),
+        (*_COMMAND, 415),
         schemas.JoinRequest,
         headers=_WAITED,
     ),
     "leave": _Call({204: None, 202: doc.Accepted}, _COMMAND, headers=_WAITED),
-    "participant": _Call({200: doc.Participant}, _READ),
-    "submit_score": _Call({200: doc.ScoreOutcome, 202: doc.Accepted}, _WRITE, schemas.Submission, headers=_WAITED),
-    "submit_batch": _Call({202: doc.BatchAnswer}, _WRITE, schemas.BatchSubmission, batch=True),
+    "participant": _Call({200: doc.Participant}, (404,)),
+    "submit_score": _Call(
+        {200: doc.ScoreOutcome, 202: doc.Accepted}, (403, 404, 415), schemas.Submission, headers=_WAITED
+    ),
+    "submit_batch": _Call({202: doc.BatchAnswer}, (403, 415), schemas.BatchSubmission, batch=True),
     "rankings": _Call(
         {200: doc.Rankings, 304: None},
-        (*_READ, 422),
+        (404,),
         query=("rows", "start", "around", "users"),
         headers=("If-None-Match",),
     ),
-    "prizes": _Call({200: doc.PrizeTable}, _READ),
-    "user_tournaments": _Call({200: doc.UserTournamentPage}, (*_READ, 403, 422), query=("cursor", "limit")),
-    "user_prizes": _Call({200: doc.PrizePage}, (401, 403, 404, 429)),
-    "demo_player": _Call({201: doc.DemoPlayer}, (404, 429)),
+    "prizes": _Call({200: doc.PrizeTable}, (404,)),
+    "user_tournaments": _Call({200: doc.UserTournamentPage}, (403, 404), query=("cursor", "limit")),
+    "user_prizes": _Call({200: doc.PrizePage}, (403, 404)),
+    "demo_player": _Call({201: doc.DemoPlayer}, (404,)),
     "healthz": _Call({200: doc.Health}),
-    "readyz": _Call({200: doc.Health}, (503,)),
+    "readyz": _Call({200: doc.Health}),
 }
 
 _PARAMETERS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
-    "tournament": ("path", "Tournament id, decimal.", {"type": "string", "pattern": "^[1-9][0-9]{0,18}$"}),
+    "tournament": ("path", "Tournament id, decimal.", {"type": "string", "pattern": schemas.ID_PATTERN}),
     "user": ("path", "User id, decimal; `me` is the caller.", {"type": "string", "pattern": "^([1-9][0-9]{0,18}|me)$"}),
     "status": ("query", "Only of this status.", {"enum": ["scheduled", "running", "finished", "cancelled"]}),
     "type": ("query", "Only of this type.", {"enum": ["scheduled", "instant"]}),
@@ -156,9 +154,19 @@ def _operation(route: Route, call: _Call) -> dict[str, Any]:
         operation["parameters"] = parameters
     if call.body is not None:
         operation["requestBody"] = _request_body(call, required=route.handler != "join")
-    for status in sorted({*call.problems, *((405,) if not call.problems else ())}):
+    for status in _problems(route, call):
         operation["responses"][str(status)] = _problem(status)
     return operation
+
+
+def _problems(route: Route, call: _Call) -> list[int]:
+    """What heads, queries, bodies and a server that starts or stops may bring about in any call, and the call's own."""
+    statuses = {400, 422, 503, *call.problems}
+    if route.handler not in ("healthz", "readyz"):
+        statuses |= {401, 429}
+    if route.method != "GET":  # a body is read, be it only to be ignored
+        statuses |= {408, 413}
+    return sorted(statuses)
 
 
 def _parameter(name: str) -> dict[str, Any]:

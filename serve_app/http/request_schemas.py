@@ -25,6 +25,7 @@ MAX_TOURNAMENT_NAME: Final = 200
 MAX_PLAYER_NAME: Final = 64
 MAX_CAPACITY: Final = 100_000_000
 MAX_DURATION_S: Final = 366 * 24 * 3600
+ID_PATTERN: Final = "^[1-9][0-9]{0,18}$"
 
 # Names are counted as they are kept, composed; so their lengths are documented here and judged by `check_name`.
 TournamentName = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_TOURNAMENT_NAME})]
@@ -32,6 +33,10 @@ PlayerName = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength":
 Capacity = Annotated[int, Meta(ge=1, le=MAX_CAPACITY)]
 Duration = Annotated[float, Meta(ge=0.001, le=MAX_DURATION_S)]
 EventId = Annotated[str, Meta(min_length=1, max_length=64)]
+# These are judged by `parse_time`, `parse_id` and `hundredths`, whose errors say more.
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Id = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
+Score = Annotated[float, Meta(extra_json_schema={"minimum": -99_999_999.99, "maximum": 99_999_999.99})]
 
 
 class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -40,8 +45,8 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     name: TournamentName
     type: Literal["scheduled", "instant"]
     visibility: Literal["public", "private"] = "public"
-    starts_at: str | None = None
-    ends_at: str | None = None
+    starts_at: Time | None = None
+    ends_at: Time | None = None
     duration_s: Duration | None = None
     capacity: Capacity | None = None
     min_participants: Annotated[int, Meta(ge=0, le=MAX_CAPACITY)] = 0
@@ -58,8 +63,8 @@ class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     """`PATCH /v1/tournaments/{id}`: absent fields stay as they are."""
 
     name: TournamentName | UnsetType = UNSET
-    starts_at: str | UnsetType = UNSET
-    ends_at: str | UnsetType = UNSET
+    starts_at: Time | UnsetType = UNSET
+    ends_at: Time | UnsetType = UNSET
     duration_s: Duration | UnsetType = UNSET
     capacity: Capacity | UnsetType = UNSET
     min_participants: Annotated[int, Meta(ge=0, le=MAX_CAPACITY)] | UnsetType = UNSET
@@ -77,17 +82,17 @@ class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, froze
     """`POST /v1/tournaments/{id}/scores`. `user_id` defaults to the caller for a player."""
 
     event_id: EventId
-    score: float
-    user_id: str | None = None
+    score: Score
+    user_id: Id | None = None
 
 
 class BatchSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """One item of `POST /v1/scores`."""
 
-    tournament_id: str
+    tournament_id: Id
     event_id: EventId
-    user_id: str
-    score: float
+    user_id: Id
+    score: Score
 
 
 def _duration_ms(seconds: float) -> int:

@@ -44,15 +44,7 @@ class LogConfigurationError(LogError):
 
 
 class RecordsUnavailableError(StorageError):
-    """The durable store did not answer, or its disk is full; the transaction was not made.
-
-    Of a `save`, `unsaved` names the tournaments of which that holds: what it does not name is durable, see `Records.save`. None: nothing
-    is known, so nothing of it may be taken for durable.
-    """
-
-    def __init__(self, message: str = "", unsaved: frozenset[int] | None = None) -> None:
-        super().__init__(message)
-        self.unsaved = unsaved
+    """The durable store, or the part of it that was asked for, did not answer, or its disk is full; the transaction was not made."""
 
 
 class ReadModelUnavailableError(StorageError):

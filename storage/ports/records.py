@@ -1,13 +1,10 @@
 """The durable store: snapshots, and the records that people query (tournaments, participants, outbox).
 
 Guarantees
-- Atomicity: one `save` is one transaction for each shard of the database: snapshots, rows, outbox and projected offsets, whole or not at
-  all. What belongs to one tournament, the projected offset of its own scope `tournament-<id>` included, is always in one transaction.
-- Order between shards: the projected offset of any other scope stands for tournaments on all of them, and is written last: never
-  before everything else in its checkpoint is durable.
-- Partial saves: where some shards took their part and others did not, `save` raises RecordsUnavailableError with `unsaved`. Every
-  tournament of the checkpoint that is not in there is then as durable as if `save` had returned, with its own scope's offset. Those in
-  there, and the offsets of other scopes, may or may not be. To save again, in whatever parts, is always right.
+- Atomicity: a `Checkpoint` is of one partition of the log, and a `save` is one transaction: snapshots, rows, outbox and projected offsets,
+  whole or not at all.
+- Isolation: partitions may lie on different servers (shards), and be moved between them. One that is away, or being moved, is missed by
+  the calls that are about its partitions, and by lists over all; every other call goes on.
 - Order and fencing: a tournament's row and snapshot are replaced only by those of a higher or equal `offset`; its `epoch` and a projected
   offset only grow. So a stale owner can write nothing but what the log already made true.
 - Duplicates: saving the same checkpoint again changes nothing. Outbox rows are keyed (tournament, offset, n), and one at or below
@@ -80,7 +77,7 @@ class StoredSnapshot(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """One transaction. `projected` maps a scope (`partition-<p>` or `tournament-<id>`) to (partition, offset)."""
+    """One transaction, about one partition. `projected` holds (scope, partition, offset), the scope `partition-<p>` or `tournament-<id>`."""
 
     tournaments: Sequence[TournamentRow]
     snapshots: Sequence[StoredSnapshot]
@@ -115,9 +112,9 @@ class Records(Protocol):
     """See the module's guarantees. Every method raises RecordsUnavailableError when the store does not answer."""
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """Write one checkpoint. Raises ValueError, with nothing written, for participants or outbox rows of a tournament whose row
-        is not in it: that row's offset is what fences them; RecordsUnavailableError, whose `unsaved` tells what was written all the
-        same (see the module)."""
+        """Write one checkpoint. Raises ValueError, with nothing written, for one of several partitions or of none, and for participants or
+        outbox rows of a tournament whose row is not in it: that row's offset is what fences them. RecordsUnavailableError: it may have been
+        written all the same; to save it again is always right."""
         ...
 
     async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
@@ -144,8 +141,8 @@ class Records(Protocol):
         """Ids of the tournaments of a partition that are neither finished nor cancelled."""
         ...
 
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
-        """The projected offset of each scope, -1 where none was saved."""
+    async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
+        """The projected offset of each scope of a partition, -1 where none was saved."""
         ...
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:

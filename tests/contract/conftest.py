@@ -153,7 +153,7 @@ async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             await prepare(options, primary)
             opened = SqlRecords(mysql_engine(options, primary), timeout_ms=options.timeout_ms)
         else:
-            opened = await ShardedRecords.open(options)
+            opened = await ShardedRecords.open(options, PARTITIONS)
     yield opened
     await opened.close()
 
@@ -173,7 +173,7 @@ def mysql_options(mysql: RunningMysql) -> MysqlOptions:
 
 @pytest.fixture
 async def sharded(mysql_options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
-    records = await ShardedRecords.open(mysql_options)
+    records = await ShardedRecords.open(mysql_options, PARTITIONS)
     yield records
     await records.close()
 

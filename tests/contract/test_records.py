@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from actors.domain.values import partition_of
 from storage.ports import (
     Checkpoint,
     ListQuery,
@@ -19,10 +20,29 @@ from storage.ports import (
 BIG = 2**63 - 1  # the largest id there is
 
 
+def partition(number: int) -> int:
+    """Of 5, where a tournament's records are."""
+    return partition_of(number, 5)
+
+
+def of_partition(wanted: int, count: int = 1) -> list[int]:
+    """The lowest tournament ids of a partition."""
+    return [number for number in range(1, 1_000) if partition(number) == wanted][:count]
+
+
+async def save(records: Records, checkpoint: Checkpoint) -> None:
+    """Save tournaments of whatever partitions, those of each by themselves; others' projected offsets, too."""
+    partitions = {row.partition for row in checkpoint.tournaments} | {p for _, p, _ in checkpoint.projected}
+    numbers = {row.tournament_id: row.partition for row in checkpoint.tournaments}
+    for at in sorted(partitions):
+        rows = [[row for row in rows if numbers[row.tournament_id] == at] for rows in checkpoint[:4]]  # type: ignore[attr-defined]
+        await records.save(Checkpoint(*rows, [each for each in checkpoint.projected if each[1] == at]))  # type: ignore[arg-type]
+
+
 def tournament(number: int, offset: int = 10, **changes: object) -> TournamentRow:
     row = TournamentRow(
         tournament_id=number,
-        partition=number % 5,
+        partition=partition(number),
         offset=offset,
         epoch=3,
         name=f"Tournament {number}",
@@ -63,10 +83,10 @@ def whole(number: int, offset: int, mark: bytes = b"") -> Checkpoint:
     """A checkpoint with one of everything, all marked."""
     return checkpoint(
         tournament(number, offset, name=f"at {offset} {mark.decode()}"),
-        snapshots=[StoredSnapshot(number, number % 5, offset, b"snapshot %d %s" % (offset, mark))],
+        snapshots=[StoredSnapshot(number, partition(number), offset, b"snapshot %d %s" % (offset, mark))],
         participants=[participant(number, 1, score=offset, name=mark.decode())],
         outbox=[OutboxRow(number, offset, 0, "finished", b"effect " + mark)],
-        projected=[(f"partition-{number % 5}", number % 5, offset)],
+        projected=[(f"partition-{partition(number)}", partition(number), offset)],
     )
 
 
@@ -77,7 +97,7 @@ async def everything(records: Records, number: int) -> list[object]:
         await records.snapshots(number),
         page,
         await records.outbox(100),
-        await records.projected([f"partition-{number % 5}"]),
+        await records.projected(partition(number), [f"partition-{partition(number)}"]),
     ]
 
 
@@ -86,8 +106,8 @@ async def test_an_empty_store_has_nothing(records: Records) -> None:
     assert await records.snapshot(1) is None
     assert await records.snapshots(1) == []
     assert await records.active(0, dedicated=False) == []
-    assert await records.projected(["partition-0", "tournament-1"]) == {"partition-0": -1, "tournament-1": -1}
-    assert await records.projected([]) == {}
+    assert await records.projected(0, ["partition-0", "tournament-1"]) == {"partition-0": -1, "tournament-1": -1}
+    assert await records.projected(0, []) == {}
     assert await records.outbox(10) == []
     assert await records.list_tournaments(ListQuery()) == ([], None)
     assert await records.user_tournaments(1, None, 10) == ([], None)
@@ -102,7 +122,7 @@ async def test_rows_come_back_as_they_were_saved(records: Records) -> None:
     scores = [None, 0, -1, 1, 9_999_999_999, -9_999_999_999, 91_250, 1_999, 2_049, 115]
     people = [participant(BIG, BIG - i, score=score, name=None) for i, score in enumerate(scores)]
     people.append(participant(2, 5, rank=1, scored_ms=None, attempts=10_000, name="ß" * 64))
-    await records.save(checkpoint(*rows, participants=people))
+    await save(records, checkpoint(*rows, participants=people))
     for row in rows:
         assert await records.tournament(row.tournament_id) == row
     for person in people:
@@ -127,7 +147,7 @@ async def test_a_higher_offset_replaces(records: Records) -> None:
     assert kept == [*whole(1, 11, b"new").snapshots, *whole(1, 10, b"old").snapshots]
     assert page == [(row, whole(1, 11, b"new").participants[0])]
     assert effects == [*whole(1, 10, b"old").outbox, *whole(1, 11, b"new").outbox]
-    assert projected == {"partition-1": 11}
+    assert projected == {f"partition-{partition(1)}": 11}
 
 
 async def test_an_equal_offset_replaces_rows_and_snapshot(records: Records) -> None:
@@ -160,19 +180,20 @@ async def test_a_lower_offset_never_replaces_anything(records: Records) -> None:
 
 
 async def test_fencing_is_by_tournament(records: Records) -> None:
-    await records.save(checkpoint(tournament(1, 10), tournament(6, 10)))
-    stale, fresh = tournament(1, 9, name="stale"), tournament(6, 11, name="fresh")
-    await records.save(checkpoint(stale, fresh, participants=[participant(1, 5), participant(6, 5)]))
+    one, other = of_partition(1, 2)
+    await records.save(checkpoint(tournament(one, 10), tournament(other, 10)))
+    stale, fresh = tournament(one, 9, name="stale"), tournament(other, 11, name="fresh")
+    await records.save(checkpoint(stale, fresh, participants=[participant(one, 5), participant(other, 5)]))
     page, _ = await records.user_tournaments(5, None, 10)
-    assert page == [(fresh, participant(6, 5))]
-    assert await records.tournament(1) == tournament(1, 10)
+    assert page == [(fresh, participant(other, 5))]
+    assert await records.tournament(one) == tournament(one, 10)
 
 
 async def test_a_projected_offset_only_grows(records: Records) -> None:
-    await records.save(checkpoint(projected=[("partition-0", 0, 5), ("tournament-9", 4, 100)]))
-    await records.save(checkpoint(projected=[("partition-0", 0, 4), ("tournament-9", 4, 101)]))
-    assert await records.projected(["partition-0", "tournament-9", "x"]) == {
-        "partition-0": 5,
+    await records.save(checkpoint(projected=[("partition-4", 4, 5), ("tournament-9", 4, 100)]))
+    await records.save(checkpoint(projected=[("partition-4", 4, 4), ("tournament-9", 4, 101)]))
+    assert await records.projected(4, ["partition-4", "tournament-9", "x"]) == {
+        "partition-4": 5,
         "tournament-9": 101,
         "x": -1,
     }
@@ -198,11 +219,25 @@ async def test_participants_and_effects_need_their_tournament(records: Records) 
     assert await records.tournament(1) is None
 
 
+async def test_a_checkpoint_is_of_one_partition(records: Records) -> None:
+    """So that it lies on one server; nothing of another one is written."""
+    one, other = of_partition(1)[0], of_partition(2)[0]
+    for wrong in (
+        checkpoint(tournament(one), tournament(other)),
+        checkpoint(tournament(one), snapshots=[StoredSnapshot(other, 2, 10, b"")]),
+        checkpoint(tournament(one), projected=[("partition-2", 2, 10)]),
+        checkpoint(),
+    ):
+        with pytest.raises(ValueError, match="one partition"):
+            await records.save(wrong)
+    assert await records.tournament(one) is None
+
+
 async def test_snapshots_of_any_size_and_the_newest_two_are_kept(records: Records) -> None:
     rng = random.Random(3)
     part = 4 << 20
     sizes = [0, 1, part, part + 1, 2 * part + 12_345]
-    saved = [StoredSnapshot(1, 1, 10 + i, rng.randbytes(size)) for i, size in enumerate(sizes)]
+    saved = [StoredSnapshot(1, partition(1), 10 + i, rng.randbytes(size)) for i, size in enumerate(sizes)]
     for i, snapshot in enumerate(saved):
         await records.save(checkpoint(tournament(1, snapshot.offset), snapshots=[snapshot]))
         assert await records.snapshot(1) == snapshot
@@ -215,23 +250,24 @@ async def test_snapshots_of_any_size_and_the_newest_two_are_kept(records: Record
 async def test_many_tournaments_in_one_checkpoint(records: Records) -> None:
     numbers = range(1, 1_301)
     rows = [tournament(number) for number in numbers]
-    snapshots = [StoredSnapshot(number, number % 5, 10, b"s%d" % number) for number in numbers]
-    scopes = [(f"tournament-{number}", number % 5, number) for number in numbers]
+    snapshots = [StoredSnapshot(number, partition(number), 10, b"s%d" % number) for number in numbers]
+    scopes = [(f"tournament-{number}", partition(number), number) for number in numbers]
     for _ in range(2):
-        await records.save(checkpoint(*rows, snapshots=snapshots, projected=scopes))
-    assert await records.active(3, dedicated=False) == [number for number in numbers if number % 5 == 3]
-    assert await records.projected([scope for scope, _, _ in scopes]) == {s: o for s, _, o in scopes}
+        await save(records, checkpoint(*rows, snapshots=snapshots, projected=scopes))
+    assert await records.active(3, dedicated=False) == [number for number in numbers if partition(number) == 3]
+    wanted = {scope: offset for scope, at, offset in scopes if at == 3}
+    assert await records.projected(3, [*wanted]) == wanted
     assert (await records.snapshots(777)) == [snapshots[776]]
 
 
 async def test_active_are_those_not_over_of_their_kind(records: Records) -> None:
     states = ["scheduled", "running", "finished", "cancelled"]
-    rows = [
-        tournament(5 * i + 5, status=s, dedicated=d) for i, (s, d) in enumerate((s, d) for s in states for d in (0, 1))
-    ]
-    await records.save(checkpoint(*[row._replace(dedicated=bool(row.dedicated)) for row in rows], tournament(6)))
-    assert await records.active(0, dedicated=False) == [5, 15]
-    assert await records.active(0, dedicated=True) == [10, 20]
+    numbers = of_partition(0, 8)
+    kinds = [(status, dedicated) for status in states for dedicated in (False, True)]
+    rows = [tournament(n, status=s, dedicated=d) for n, (s, d) in zip(numbers, kinds, strict=True)]
+    await save(records, checkpoint(*rows, tournament(of_partition(1)[0])))
+    assert await records.active(0, dedicated=False) == [numbers[0], numbers[2]]
+    assert await records.active(0, dedicated=True) == [numbers[1], numbers[3]]
 
 
 async def listed(records: Records, query: ListQuery) -> list[int]:
@@ -251,15 +287,15 @@ async def listed(records: Records, query: ListQuery) -> list[int]:
 async def test_tournaments_are_listed_newest_first_across_pages(records: Records, limit: int) -> None:
     created = [5, 3, 3, 3, 9, 1, 1, 3]
     rows = [tournament(i + 1, created_ms=1_790_000_000_000 + c) for i, c in enumerate(created)]
-    await records.save(checkpoint(*rows))
+    await save(records, checkpoint(*rows))
     expected = [r.tournament_id for r in sorted(rows, key=lambda r: (r.created_ms, r.tournament_id), reverse=True)]
     assert await listed(records, ListQuery(limit=limit)) == expected
 
 
 async def test_a_page_stays_where_it_was_when_newer_ones_come(records: Records) -> None:
-    await records.save(checkpoint(*(tournament(i) for i in range(1, 7))))
+    await save(records, checkpoint(*(tournament(i) for i in range(1, 7))))
     page = await records.list_tournaments(ListQuery(limit=3))
-    await records.save(checkpoint(tournament(7), tournament(8)))
+    await save(records, checkpoint(tournament(7), tournament(8)))
     rest = await records.list_tournaments(ListQuery(limit=3, cursor=page.next_cursor))
     assert [r.tournament_id for r in [*page.rows, *rest.rows]] == [6, 5, 4, 3, 2, 1]
     assert rest.next_cursor is None
@@ -274,7 +310,8 @@ async def test_a_foreign_cursor_is_refused(records: Records, cursor: str) -> Non
 
 
 async def test_filters(records: Records) -> None:
-    await records.save(
+    await save(
+        records,
         checkpoint(
             tournament(1, name="Spring Exam 100%", status="finished"),
             tournament(2, name="spring_race", type="instant"),
@@ -282,7 +319,7 @@ async def test_filters(records: Records) -> None:
             tournament(4, name="back\\slash /x"),
             tournament(5, name="Zoe\u0308's \u00a0 cup"),
             tournament(6, name="an \x00 of old", status="cancelled"),
-        )
+        ),
     )
     for query, expected in (
         (ListQuery(status="running"), [5, 4, 3, 2]),
@@ -311,7 +348,7 @@ async def test_filters(records: Records) -> None:
 async def test_private_tournaments_are_seen_by_those_who_take_part(records: Records) -> None:
     hidden = tournament(2, visibility="private")
     people = [participant(2, 5), participant(2, 6, active=False), participant(1, 7)]
-    await records.save(checkpoint(tournament(1), hidden, participants=people))
+    await save(records, checkpoint(tournament(1), hidden, participants=people))
     assert await listed(records, ListQuery()) == [1]
     assert await listed(records, ListQuery(viewer=5)) == [2, 1]
     assert await listed(records, ListQuery(viewer=6)) == [1]
@@ -323,7 +360,7 @@ async def test_private_tournaments_are_seen_by_those_who_take_part(records: Reco
 async def test_a_users_tournaments_newest_joined_first(records: Records, limit: int) -> None:
     joined = {1: 50, 2: 40, 3: 60, 4: 50, 5: 99}
     people = [participant(n, 1, joined_ms=ms, active=n != 5) for n, ms in joined.items()]
-    await records.save(checkpoint(*(tournament(n) for n in joined), participants=[*people, participant(1, 2)]))
+    await save(records, checkpoint(*(tournament(n) for n in joined), participants=[*people, participant(1, 2)]))
     found: list[int] = []
     cursor = None
     while True:

@@ -165,7 +165,7 @@ def test_a_migration_that_was_cut_off_goes_on(mysql_servers: RunningMysql) -> No
         for sql in (
             f"DELETE FROM {ALEMBIC_TABLE}",
             "DELETE FROM schema_version",
-            "DROP TABLE shard_slots",
+            "DROP TABLE shard_partitions",
             "DROP TABLE outbox",
             "DROP INDEX idx_tournaments_active ON tournaments",
             "DROP INDEX idx_tournament_participants_tournament ON tournament_participants",
@@ -185,15 +185,15 @@ async def test_a_file_of_an_earlier_version_opens(tmp_path: Path, version: int) 
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript((GOLDEN / f"records_schema_{version}.sql").read_text(encoding="utf-8"))
     records = await SqlRecords.open(path)
-    row, kept, page, effects, projected = await everything(records, 1)
+    row, kept, page, effects, _ = await everything(records, 1)
     newest, before = whole(1, 11, b"second"), whole(1, 10, b"first")
-    assert row == newest.tournaments[0]
-    assert kept == [*newest.snapshots, *before.snapshots]
+    assert row == newest.tournaments[0]._replace(partition=1)
+    assert kept == [each._replace(partition=1) for each in (*newest.snapshots, *before.snapshots)]
     assert isinstance(page, list)
     assert (row, newest.participants[0]) in page
     assert [p.score for _, p in page] == [-1_999, 11]
     assert effects == [*before.outbox, *newest.outbox]
-    assert projected == {"partition-1": 11}
+    assert await records.projected(1, ["partition-1"]) == {"partition-1": 11}
     await records.save(whole(1, 12, b"third"))
     await records.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -210,4 +210,4 @@ async def test_a_newer_shard_is_refused(mysql_servers: RunningMysql) -> None:
         connection.execute(update(schema_version).values(version=99))
     engine.dispose()
     with pytest.raises(StorageVersionError, match=f"{DATABASE} on 127.0.0.1:[0-9]+ has schema 99"):
-        await ShardedRecords.open(alone)
+        await ShardedRecords.open(alone, 5)

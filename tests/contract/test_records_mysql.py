@@ -20,9 +20,18 @@ from storage.ports import (
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, MysqlShard, mysql_engine, prepare
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.database import SqlRecords
-from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
+from tests.contract.test_records import (
+    checkpoint,
+    everything,
+    listed,
+    participant,
+    partition,
+    save,
+    tournament,
+    whole,
+)
 from tests.support.certificates import Authority
-from tests.support.servers_mysql import RunningMysql, on_shard
+from tests.support.servers_mysql import PARTITIONS, RunningMysql, on_shard
 
 # -- the schema -------------------------------------------------------------------------------------------------
 
@@ -66,7 +75,7 @@ async def test_the_seeds_indexes_serve_their_queries(mysql: RunningMysql, sharde
 
 async def test_participants_are_partitioned_in_eight(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     numbers = [number for number in range(1, 30) if number in set(on_shard(0, 20))]
-    await sharded.save(checkpoint(*(tournament(n) for n in numbers), participants=[participant(n, 1) for n in numbers]))
+    await save(sharded, checkpoint(*map(tournament, numbers), participants=[participant(n, 1) for n in numbers]))
     count = (
         "SELECT COUNT(*), COUNT(DISTINCT partition_method) FROM information_schema.partitions"
         " WHERE table_schema = 'palio' AND table_name = 'tournament_participants' AND partition_method = 'HASH'"
@@ -82,7 +91,7 @@ async def test_participants_are_partitioned_in_eight(mysql: RunningMysql, sharde
     assert "(`tournament_id`,`score` DESC)" in shown
 
 
-async def test_a_tournament_lies_on_the_shard_of_its_slot(mysql: RunningMysql, sharded: ShardedRecords) -> None:
+async def test_a_tournament_lies_on_the_shard_of_its_partition(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     for shard in (0, 1):
         number = on_shard(shard)[0]
         await sharded.save(whole(number, 10))
@@ -98,7 +107,7 @@ async def test_a_tournament_lies_on_the_shard_of_its_slot(mysql: RunningMysql, s
 
 async def test_a_stale_owner_writes_nothing(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
     """Its rows, effects, snapshot and offset are older than what is there, on every shard."""
-    stale = await ShardedRecords.open(mysql_options)
+    stale = await ShardedRecords.open(mysql_options, PARTITIONS)
     numbers = [on_shard(0)[0], on_shard(1)[0]]
     for number in numbers:
         await sharded.save(whole(number, 10, b"before"))
@@ -112,7 +121,7 @@ async def test_a_stale_owner_writes_nothing(mysql_options: MysqlOptions, sharded
 
 async def test_owners_that_race_leave_the_highest_offset(mysql: RunningMysql, sharded: ShardedRecords) -> None:
     """Also for a tournament that is new to the database, whose row cannot be locked before it is there."""
-    stores = [await ShardedRecords.open(mysql.options()) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql.options(), PARTITIONS) for _ in range(4)]
     for number in (1, 2, 3):
         saves = [store.save(whole(number, 10 * i + j)) for i in range(1, 6) for j, store in enumerate(stores)]
         await asyncio.gather(*saves)
@@ -125,25 +134,26 @@ async def test_owners_that_race_leave_the_highest_offset(mysql: RunningMysql, sh
         assert (row, expected.participants[0]) in page
         assert isinstance(effects, list)
         assert expected.outbox[0] in effects
-        assert projected == {f"partition-{number % 5}": 53}
+        assert projected == {f"partition-{partition(number)}": 53}
     for store in stores:
         await store.close()
 
 
 async def test_owners_of_different_tournaments_do_not_fail_each_other(mysql: RunningMysql) -> None:
     """New rows between each other's rows, many in a transaction: what deadlocks where gaps are locked."""
-    stores = [await ShardedRecords.open(mysql.options()) for _ in range(4)]
+    stores = [await ShardedRecords.open(mysql.options(), PARTITIONS) for _ in range(4)]
 
     async def work(index: int) -> None:
         for turn in range(5):
             numbers = [1 + index + 4 * (20 * turn + i) for i in range(20)]
-            await stores[index].save(
+            await save(
+                stores[index],
                 checkpoint(
                     *(tournament(n, 10 + turn) for n in numbers),
                     participants=[participant(n, user) for n in numbers for user in range(1, 6)],
                     outbox=[OutboxRow(n, 10 + turn, 0, "finished", b"x") for n in numbers],
                     projected=[(f"partition-{index}", index, 10 + turn)],
-                )
+                ),
             )
 
     await asyncio.gather(*(work(index) for index in range(4)))
@@ -167,7 +177,8 @@ async def test_a_lock_that_stays_taken_is_unavailable_in_bounded_time(
     assert time.monotonic() - start < 4
     await holder
     await sharded.save(whole(number, 11))
-    assert (await sharded.projected([f"partition-{number % 5}"])) == {f"partition-{number % 5}": 11}
+    scope = f"partition-{partition(number)}"
+    assert await sharded.projected(partition(number), [scope]) == {scope: 11}
 
 
 async def test_a_save_of_many_rows_has_time_for_them(mysql_options: MysqlOptions) -> None:
@@ -201,7 +212,7 @@ async def test_wrong_settings_are_told_without_the_password(
     ):
         start = time.monotonic()
         with pytest.raises(RecordsUnavailableError, match=message) as told:
-            await ShardedRecords.open(wrong)
+            await ShardedRecords.open(wrong, PARTITIONS)
         assert time.monotonic() - start < 5
         address = wrong.shards[0].primary
         direct: Records = SqlRecords(mysql_engine(wrong, address), timeout_ms=3_000)
@@ -237,7 +248,7 @@ async def test_tls_is_verified_and_used_and_a_client_may_have_to_show_a_certific
     running = RunningMysql(tmp_path / "servers", shards=1, certificates=(own.certificate, own.key, own.certificate))
     try:
         offered = MysqlOptions.of(running.connect_values, tls=True, tls_ca_file=str(own.certificate))
-        records = await ShardedRecords.open(offered)
+        records = await ShardedRecords.open(offered, PARTITIONS)
         await records.save(whole(1, 10))
         assert await records.tournament(1) == whole(1, 10).tournaments[0]
         assert await listed(records, ListQuery()) == [1]
@@ -246,14 +257,14 @@ async def test_tls_is_verified_and_used_and_a_client_may_have_to_show_a_certific
             assert status.one()[1].startswith("TLSv1.")
         await records.close()
         with pytest.raises(RecordsUnavailableError, match=r"(?i)certificate verify failed"):
-            await ShardedRecords.open(dataclasses.replace(offered, tls_ca_file=None))
+            await ShardedRecords.open(dataclasses.replace(offered, tls_ca_file=None), PARTITIONS)
 
         running.sql("mysql-0-primary", f"ALTER USER '{offered.user}'@'%' REQUIRE X509;")
         with pytest.raises(RecordsUnavailableError, match="Access denied"):
-            await ShardedRecords.open(offered)
+            await ShardedRecords.open(offered, PARTITIONS)
         palio = authority.issue("palio")
         files = {"tls_cert_file": str(palio.certificate), "tls_key_file": str(palio.key)}
-        records = await ShardedRecords.open(dataclasses.replace(offered, **files))
+        records = await ShardedRecords.open(dataclasses.replace(offered, **files), PARTITIONS)
         assert await records.tournament(1) == whole(1, 10).tournaments[0]
         await records.close()
     finally:
@@ -264,9 +275,9 @@ async def test_shards_in_another_order_are_refused(mysql_options: MysqlOptions, 
     await sharded.save(whole(1, 10))
     swapped = dataclasses.replace(mysql_options, shards=mysql_options.shards[::-1])
     with pytest.raises(StorageError, match=r"expected shard 0 at .* found shard 1"):
-        await ShardedRecords.open(swapped)
-    with pytest.raises(StorageError, match="slots lie on shards"):
-        await ShardedRecords.open(dataclasses.replace(mysql_options, shards=mysql_options.shards[:1]))
+        await ShardedRecords.open(swapped, PARTITIONS)
+    with pytest.raises(StorageError, match="partitions lie on shards"):
+        await ShardedRecords.open(dataclasses.replace(mysql_options, shards=mysql_options.shards[:1]), PARTITIONS)
 
 
 async def test_a_wrong_row_is_told_as_such_and_names_no_values(mysql_options: MysqlOptions) -> None:

@@ -13,8 +13,8 @@ from storage.ports import Checkpoint, ListQuery, RecordsUnavailableError, Storag
 from storage.records.mysql.engine import MysqlOptions, MysqlShard
 from storage.records.mysql.sharded import ShardedRecords, look
 from storage.records.sql.schema import SCHEMA_VERSION
-from tests.contract.test_records import checkpoint, everything, listed, participant, tournament, whole
-from tests.support.servers_mysql import SHARD_TABLES, TABLES, RunningMysql, on_shard
+from tests.contract.test_records import checkpoint, everything, listed, participant, partition, tournament, whole
+from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect, on_shard
 
 
 async def selects(mysql: RunningMysql, name: str) -> int:
@@ -32,25 +32,6 @@ async def comes(condition: object, within_s: float = 10.0) -> None:
             return
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
-
-
-async def test_the_offset_of_a_scope_waits_for_every_shard(mysql: RunningMysql, sharded: ShardedRecords) -> None:
-    """It stands for tournaments on all shards: as long as one shard lacks them it must not rise."""
-    both = [on_shard(0)[0], on_shard(1)[0]]
-
-    def at(offset: int) -> Checkpoint:
-        return checkpoint(*(tournament(n, offset) for n in both), projected=[("partition-3", 3, offset)])
-
-    await sharded.save(at(10))
-    mysql.kill("mysql-1-primary")
-    with pytest.raises(RecordsUnavailableError):
-        await sharded.save(at(11))
-    assert await sharded.projected(["partition-3"]) == {"partition-3": 10}
-    mysql.start("mysql-1-primary")
-    await sharded.save(at(11))
-    assert await sharded.projected(["partition-3"]) == {"partition-3": 11}
-    for number in both:
-        assert await sharded.tournament(number) == tournament(number, 11)
 
 
 async def test_lists_come_from_replicas_and_see_every_save(mysql: RunningMysql, sharded: ShardedRecords) -> None:
@@ -144,7 +125,7 @@ async def test_a_primary_that_hangs_refuses_in_bounded_time(
     start = time.monotonic()
     assert await listed(sharded, ListQuery()) == [number]
     assert await sharded.shown_snapshots(number) == whole(number, 10).snapshots
-    for refused in (sharded.save(whole(number, 11)), sharded.snapshots(number), sharded.projected(["partition-1"])):
+    for refused in (sharded.save(whole(number, 11)), sharded.snapshots(number), sharded.projected(0, ["x"])):
         with pytest.raises(RecordsUnavailableError, match="no answer within 1 s"):
             await refused
     assert time.monotonic() - start < 0.5
@@ -161,6 +142,26 @@ async def saves(records: ShardedRecords, wanted: Checkpoint) -> bool:
     return True
 
 
+async def test_a_shard_that_answers_and_takes_no_saves_is_waited_for_once(
+    mysql: RunningMysql, mysql_options: MysqlOptions
+) -> None:
+    """As while a backup locks its tables: who saves many partitions does not wait for each of them, and other shards take theirs."""
+    records = await ShardedRecords.open(dataclasses.replace(mysql_options, timeout_ms=1000), PARTITIONS)
+    try:
+        stuck, other = on_shard(0, 2), on_shard(1)[0]
+        with connect(mysql_options, 0) as backup:
+            backup.cursor().execute("LOCK TABLES tournaments READ")
+            with pytest.raises(RecordsUnavailableError, match="no answer within 1 s"):
+                await records.save(whole(stuck[0], 10))
+            with pytest.raises(RecordsUnavailableError, match="the last save took too long"):
+                await records.save(whole(stuck[1], 10))
+            await records.save(whole(other, 10))
+        await comes(lambda: saves(records, whole(stuck[1], 10)))
+        assert await records.tournament(stuck[1]) == whole(stuck[1], 10).tournaments[0]
+    finally:
+        await records.close()
+
+
 async def test_a_primary_that_begins_to_hang_in_the_midst_of_a_save_is_found(
     mysql: RunningMysql, sharded: ShardedRecords
 ) -> None:
@@ -172,9 +173,8 @@ async def test_a_primary_that_begins_to_hang_in_the_midst_of_a_save_is_found(
     assert not big.done()
     mysql.signal("mysql-0-primary", signal.SIGSTOP)
     start = time.monotonic()
-    with pytest.raises(RecordsUnavailableError) as told:
+    with pytest.raises(RecordsUnavailableError):
         await big
-    assert told.value.unsaved == {number}
     assert time.monotonic() - start < 4
     mysql.signal("mysql-0-primary", signal.SIGCONT)
     await comes(lambda: saves(sharded, whole(number, 11)))
@@ -182,42 +182,32 @@ async def test_a_primary_that_begins_to_hang_in_the_midst_of_a_save_is_found(
 
 @pytest.mark.parametrize("away", [0, 1])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_save_tells_what_is_durable_without_a_shard(
+async def test_a_shard_that_is_away_is_missed_by_its_partitions_alone(
     mysql: RunningMysql, sharded: ShardedRecords, away: int, how: signal.Signals
 ) -> None:
-    """Tournaments of the other shard are, with the offset of their own scope; the offset of what lies on both is not raised."""
+    """Those of the other shard are saved, recovered and read as ever, and wait for nobody."""
     lost, kept = on_shard(away)[0], on_shard(1 - away)[0]
-
-    def at(offset: int) -> Checkpoint:
-        own = [(f"tournament-{number}", 1, offset) for number in (lost, kept)]
-        parts = [whole(number, offset) for number in (lost, kept)]
-        rows = [[row for part in parts for row in part[i]] for i in range(4)]
-        return Checkpoint(*rows, [("partition-3", 3, offset), *own])  # type: ignore[arg-type]
-
-    await sharded.save(at(10))
+    for number in (lost, kept):
+        await sharded.save(whole(number, 10))
     if how == signal.SIGKILL:
         mysql.kill(f"mysql-{away}-primary")
     else:
         mysql.signal(f"mysql-{away}-primary", how)
-    for offset in (11, 12):
+    for turn, offset in enumerate((11, 12)):
         start = time.monotonic()
-        with pytest.raises(RecordsUnavailableError) as told:
-            await sharded.save(at(offset))
-        assert told.value.unsaved == {lost}
-        assert time.monotonic() - start < (3 if offset == 11 else 0.5), "the other shard waits for one attempt at most"
+        with pytest.raises(RecordsUnavailableError):
+            await sharded.save(whole(lost, offset))
+        assert turn == 0 or time.monotonic() - start < 0.5, "it is waited for once"
+        start = time.monotonic()
+        await sharded.save(whole(kept, offset))
         assert await sharded.snapshot(kept) == whole(kept, offset).snapshots[0]
         assert await sharded.tournament(kept) == whole(kept, offset).tournaments[0]
-        assert await sharded.projected([f"tournament-{kept}"]) == {f"tournament-{kept}": offset}
-    with pytest.raises(RecordsUnavailableError) as told:
-        await sharded.save(Checkpoint([], [], [], [], [("partition-3", 3, 12), (f"tournament-{lost}", 1, 12)]))
-    assert told.value.unsaved == {lost}
+        scope = f"partition-{partition(kept)}"
+        assert await sharded.projected(partition(kept), [scope]) == {scope: offset}
+        assert kept in await sharded.active(partition(kept), dedicated=False)
+        assert time.monotonic() - start < 0.5
     mysql.up()
-    await comes(lambda: saves(sharded, Checkpoint([], [], [], [], [])))
-    await comes(lambda: not any(shard.primary.silent for shard in sharded.shards))
-    assert await sharded.projected(["partition-3"]) == {"partition-3": 10}
-    assert await sharded.snapshot(lost) == whole(lost, 10).snapshots[0]
-    await sharded.save(at(12))
-    assert await sharded.projected(["partition-3"]) == {"partition-3": 12}
+    await comes(lambda: saves(sharded, whole(lost, 12)))
     assert await sharded.snapshot(lost) == whole(lost, 12).snapshots[0]
 
 
@@ -227,7 +217,7 @@ async def test_what_is_settled_is_told_without_the_primary_by_a_replica_that_has
     there, missing = on_shard(0, 2)
     with pytest.raises(RecordsUnavailableError, match="no replica"):
         await sharded.settled_snapshots(there)  # this process knows nothing of it yet
-    await sharded.projected(["partition-1"])
+    await sharded.projected(partition(there), ["x"])
     await comes(lambda: settles(sharded, there, []))
     for offset in (10, 11):
         await sharded.save(whole(there, offset))
@@ -271,44 +261,47 @@ async def test_a_prepared_store_opens_without_a_primary(
     else:
         mysql.signal(f"mysql-{away}-primary", how)
     start = time.monotonic()
-    with pytest.raises(RecordsUnavailableError, match=str(mysql_options.shards[away].primary)):
-        await ShardedRecords.open(mysql_options, every_primary=True)
-    assert time.monotonic() - start < 5
-    start = time.monotonic()
-    opened = await ShardedRecords.open(mysql_options)
+    opened = await ShardedRecords.open(mysql_options, PARTITIONS)
     assert time.monotonic() - start < 3
     assert sorted(await listed(opened, ListQuery())) == sorted([lost, kept])
     assert await opened.shown_snapshots(lost) == whole(lost, 10).snapshots
-    await opened.save(whole(kept, 11)._replace(projected=[]))
+    await opened.save(whole(kept, 11))
     with pytest.raises(RecordsUnavailableError):
         await opened.save(whole(lost, 11))
     with pytest.raises(RecordsUnavailableError):
         await opened.snapshots(lost)
     with pytest.raises(RecordsUnavailableError):
-        await opened.active(1, dedicated=False)
+        await opened.active(partition(lost), dedicated=False)
+    assert await opened.active(partition(kept), dedicated=False) == [kept]
     mysql.up()
     await comes(lambda: saves(opened, whole(lost, 11)))
     assert await opened.snapshot(lost) == whole(lost, 11).snapshots[0]
     await opened.close()
 
 
-async def test_a_primary_without_replicas_may_be_away_while_slots_lie_on_it(
-    mysql: RunningMysql, mysql_options: MysqlOptions, sharded: ShardedRecords
+@pytest.mark.parametrize("away", [0, 1])
+async def test_a_shard_may_be_away_with_all_its_servers(
+    mysql: RunningMysql, mysql_options: MysqlOptions, sharded: ShardedRecords, away: int
 ) -> None:
-    number = on_shard(0)[0]
-    await sharded.save(whole(number, 10))
+    """Any other one says where partitions lie."""
+    lost, kept = on_shard(away)[0], on_shard(1 - away)[0]
+    for number in (lost, kept):
+        await sharded.save(whole(number, 10))
     alone = dataclasses.replace(mysql_options, shards=tuple(MysqlShard(s.primary) for s in mysql_options.shards))
-    mysql.kill("mysql-1-primary")
-    opened = await ShardedRecords.open(alone)
-    assert await opened.snapshot(number) == whole(number, 10).snapshots[0]
-    with pytest.raises(RecordsUnavailableError):
-        await listed(opened, ListQuery())
-    mysql.start("mysql-1-primary")
-    assert await listed(opened, ListQuery()) == [number]
+    mysql.kill(f"mysql-{away}-primary")
+    opened = await ShardedRecords.open(alone, PARTITIONS)
+    assert await opened.snapshot(kept) == whole(kept, 10).snapshots[0]
+    for refused in (opened.snapshot(lost), opened.tournament(lost), listed(opened, ListQuery())):
+        with pytest.raises(RecordsUnavailableError):
+            await refused
+    mysql.start(f"mysql-{away}-primary")
+    assert await opened.snapshot(lost) == whole(lost, 10).snapshots[0]
+    assert sorted(await listed(opened, ListQuery())) == sorted([lost, kept])
     await opened.close()
-    mysql.kill("mysql-0-primary")  # nobody says where slots lie
-    with pytest.raises(RecordsUnavailableError, match=str(mysql_options.shards[0].primary)):
-        await ShardedRecords.open(alone)
+    for shard in (0, 1):
+        mysql.kill(f"mysql-{shard}-primary")  # nobody says where anything lies
+    with pytest.raises(RecordsUnavailableError):
+        await ShardedRecords.open(alone, PARTITIONS)
 
 
 async def test_the_first_start_needs_every_primary(mysql: RunningMysql, mysql_options: MysqlOptions) -> None:
@@ -319,12 +312,12 @@ async def test_the_first_start_needs_every_primary(mysql: RunningMysql, mysql_op
     for away in (1, 0):
         mysql.kill(f"mysql-{away}-primary")
         with pytest.raises(RecordsUnavailableError, match=str(new.shards[away].primary)):
-            await ShardedRecords.open(new)
+            await ShardedRecords.open(new, PARTITIONS)
         mysql.start(f"mysql-{away}-primary")
-    await (await ShardedRecords.open(new)).close()
+    await (await ShardedRecords.open(new, PARTITIONS)).close()
     await comes(lambda: _caught_up(new))
     mysql.kill("mysql-1-primary")
-    await (await ShardedRecords.open(new)).close()
+    await (await ShardedRecords.open(new, PARTITIONS)).close()
 
 
 WRONG = {
@@ -339,7 +332,6 @@ WRONG = {
         "found no tables",
     ),
     "other tables": ("RENAME TABLE palio.schema_version TO palio.something_else;", "not those of Palio's records"),
-    "slots moved away": ("UPDATE palio.shard_identity SET slots_version = 7;", "slots have moved"),
 }  # fmt: skip
 
 
@@ -355,7 +347,7 @@ async def test_a_primary_that_is_another_one_when_it_is_back_is_refused(
         mysql_options, shards=(mysql_options.shards[0], MysqlShard(mysql_options.shards[1].primary))
     )
     mysql.kill("mysql-1-primary")
-    opened = await ShardedRecords.open(alone)
+    opened = await ShardedRecords.open(alone, PARTITIONS)
     mysql.start("mysql-1-primary")
     before = await asyncio.to_thread(mysql.sql, "mysql-1-primary", "SET SESSION sql_log_bin = 0; " + DUMP)
     bring_about, message = WRONG[what]
@@ -367,7 +359,7 @@ async def test_a_primary_that_is_another_one_when_it_is_back_is_refused(
             lambda: opened.snapshots(number),
             lambda: opened.tournament(number),
             lambda: listed(opened, ListQuery()),
-            lambda: opened.active(1, dedicated=False),
+            lambda: opened.active(partition(number), dedicated=False),
         ):
             with pytest.raises(StorageError, match=message) as told:
                 await refused()
@@ -387,34 +379,25 @@ def undo(what: str, installation: str) -> str:
         return "".join(f"RENAME TABLE palio_aside.{t} TO palio.{t};" for t in tables) + "DROP DATABASE palio_aside;"
     if what == "other tables":
         return "RENAME TABLE palio.something_else TO palio.schema_version;"
-    same = f"UPDATE palio.shard_identity SET shard = 1, installation = '{installation}', slots_version = 0;"
+    same = f"UPDATE palio.shard_identity SET shard = 1, installation = '{installation}';"
     return f"{same} UPDATE palio.schema_version SET version = {SCHEMA_VERSION};"
 
 
-async def test_slots_of_a_replica_that_lacks_a_move_are_refused(
-    mysql: RunningMysql, mysql_options: MysqlOptions, sharded: ShardedRecords
-) -> None:
-    """Whoever believed them would look for tournaments where they are no more."""
-    await comes(lambda: _caught_up(mysql_options))
-    moved = "UPDATE palio.shard_slots SET version = 7 WHERE slot = 1000;"
-    left = "UPDATE palio.shard_identity SET slots_version = {};"
-    mysql.sql("mysql-0-primary", f"SET SESSION sql_log_bin = 0; {moved}")  # a move that no replica knows of yet
-    mysql.kill("mysql-0-primary")
-    try:
-        opened = await ShardedRecords.open(mysql_options)
-        mysql.start("mysql-0-primary")
-        with pytest.raises(StorageError, match="slots have moved"):
-            await opened.projected(["partition-1"])
-        await opened.close()
-        mysql.kill("mysql-0-primary")
-        mysql.sql("mysql-1-primary", f"SET SESSION sql_log_bin = 0; {left.format(7)}")
-        with pytest.raises(RecordsUnavailableError, match=str(mysql_options.shards[0].primary)):
-            await ShardedRecords.open(mysql_options)  # the other shard knows that they are old
-    finally:
-        mysql.up()
-        mysql.sql("mysql-1-primary", f"SET SESSION sql_log_bin = 0; {left.format(0)}")
-        mysql.sql("mysql-0-primary", "SET SESSION sql_log_bin = 0; UPDATE palio.shard_slots SET version = 0;")
-    await (await ShardedRecords.open(mysql_options)).close()
+async def test_a_new_database_in_place_of_a_shard_is_refused(mysql: RunningMysql, mysql_options: MysqlOptions) -> None:
+    """What should lie there would be taken for never made."""
+    new = dataclasses.replace(mysql_options, database="palio_lost")
+    anew = "DROP DATABASE IF EXISTS palio_lost; CREATE DATABASE palio_lost;"
+    for shard in (0, 1):
+        mysql.sql(f"mysql-{shard}-primary", anew)
+    await (await ShardedRecords.open(new, PARTITIONS)).close()
+    mysql.sql("mysql-1-primary", anew)
+    with pytest.raises(StorageError, match=r"expected shard 1 of installation .* found a new database"):
+        await ShardedRecords.open(new, PARTITIONS)
+
+
+async def test_another_number_of_partitions_is_refused(mysql_options: MysqlOptions, sharded: ShardedRecords) -> None:
+    with pytest.raises(StorageError, match=r"expected 6 partitions .* found 5"):
+        await ShardedRecords.open(mysql_options, PARTITIONS + 1)
 
 
 async def test_what_a_save_returned_from_survives_the_primary(mysql: RunningMysql, sharded: ShardedRecords) -> None:

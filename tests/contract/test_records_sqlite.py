@@ -20,7 +20,7 @@ from storage.ports import (
     StoredSnapshot,
 )
 from storage.records.sql.database import SqlRecords
-from tests.contract.test_records import checkpoint, everything, participant, tournament, whole
+from tests.contract.test_records import checkpoint, everything, participant, partition, tournament, whole
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_a_failure_in_the_middle_leaves_nothing(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TRIGGER fails")
     await records.save(whole(1, 11, b"there"))
-    assert (await records.projected(["partition-1"])) == {"partition-1": 11}
+    assert (await records.projected(4, ["partition-4"])) == {"partition-4": 11}
     await records.close()
 
 
@@ -81,7 +81,7 @@ async def test_owners_that_race_leave_the_highest_offset(path: Path) -> None:
     assert isinstance(kept, list)
     assert kept[0] == expected.snapshots[0]
     assert page == [(row, expected.participants[0])]
-    assert projected == {"partition-1": 40}
+    assert projected == {"partition-4": 40}
     for store in stores:
         await store.close()
 
@@ -104,12 +104,12 @@ async def test_a_full_disk_writes_nothing_and_comes_back(small_disk: Path) -> No
     records = await SqlRecords.open(small_disk / "records.db")
     await records.save(whole(1, 10, b"kept"))
     before = await everything(records, 1)
-    big = checkpoint(tournament(1, 11), snapshots=[StoredSnapshot(1, 1, 11, bytes(3 << 20))])
+    big = checkpoint(tournament(1, 11), snapshots=[StoredSnapshot(1, partition(1), 11, bytes(6 << 20))])
     with pytest.raises(RecordsUnavailableError, match="full"):
         await records.save(big)
     assert await everything(records, 1) == before
     await records.save(whole(1, 12, b"small"))
-    assert (await records.projected(["partition-1"])) == {"partition-1": 12}
+    assert (await records.projected(4, ["partition-4"])) == {"partition-4": 12}
     await records.close()
 
 

@@ -21,8 +21,7 @@ RATES: Final[dict[str, tuple[float, ...]]] = {
     "wrong_incarnation": (0, 0.2),  # the call reaches an older process of that name that is still alive
     "record_twice": (0, 0.1),  # a producer repeats itself
 }
-PARTLY: Final = (0.02, 0.3)  # how often a save is taken in part, in worlds whose store has two shards
-AWAY_MS: Final = (0, 1_000, 4_000)  # how long a shard is away, again and again, in such worlds
+AWAY_MS: Final = (1_000, 4_000)  # how long a shard is away, again and again, in worlds whose store has two
 EVENTS: Final = ("kill", "twin", "kill_all")  # what befalls whole processes, at random moments
 
 
@@ -32,9 +31,7 @@ class Faults:
     def __init__(self, random: Random, apart: Random) -> None:
         self._random = random
         self.rates = {name: random.choice(rates) for name, rates in RATES.items()}
-        self.sharded = apart.random() < 0.5
-        self.rates["save_partly"] = apart.choice(PARTLY) if self.sharded else 0
-        self._away_ms = apart.choice(AWAY_MS) if self.sharded else 0
+        self._away_ms = apart.choice(AWAY_MS) if apart.random() < 0.5 else 0
         self._begin_ms = apart.randrange(10_000)
         self.events = random.sample(EVENTS, random.randint(0, len(EVENTS)))
         self.over = False

@@ -39,8 +39,8 @@ class DirectorPart:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self.director.host(partition, tournament, after)
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return await self.director.homes(partitions)
+    async def homes(self, partition: int) -> dict[int, str]:
+        return await self.director.homes(partition)
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._started.wait()
@@ -140,7 +140,9 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         try:
             await owner.adopt(scopes)
             break
-        except (LogUnavailableError, RecordsUnavailableError):
+        except RecordsUnavailableError:  # ingest has the director tell it to take what it could not
+            break
+        except LogUnavailableError:
             await process.sleep(0.1)
     process.ready.set()
 
@@ -177,8 +179,8 @@ class CalledDirector:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self._call("host", partition, tournament, after)  # type: ignore[no-any-return]
 
-    async def homes(self, partitions: list[int]) -> dict[int, tuple[int, str]]:
-        return await self._call("homes", partitions)  # type: ignore[no-any-return]
+    async def homes(self, partition: int) -> dict[int, str]:
+        return await self._call("homes", partition)  # type: ignore[no-any-return]
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._call("closed", partition, tournament)
@@ -202,6 +204,7 @@ async def ingest_main(process: Process, partitions: dict[int, str]) -> None:
             poll_wait_ms=50,
             delivery_timeout_ms=400,
             director_timeout_ms=2000,
+            director_retry_ms=100,
             retry_ms=20,
             retry_max_ms=100,
             commit_interval_ms=100,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from actors.domain.values import partition_of
 from storage.ports import (
     Checkpoint,
     CopyPosition,
@@ -20,14 +21,12 @@ from storage.ports import (
     RecordsUnavailableError,
     StoredSnapshot,
 )
+from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 from tests.simulation.process import Process
 from tests.support.memory_copies import MemoryCopies
 from tests.support.memory_ports import MemoryScoreLog
 
-SHARDS = 2  # of the store, in worlds where it has shards
-CATALOG = 0  # the one that has the offsets of shared scopes
-TOURNAMENT = "tournament-"
-OF_ALL = ("active", "projected")  # these ask every shard
+SHARDS = 2  # of the store, in worlds where it has shards: a partition lies on one of them
 
 
 class KeptLog(MemoryScoreLog):
@@ -127,9 +126,12 @@ class ProcessRecords:
         self._records = records
         self._settled: dict[int, list[StoredSnapshot]] = {}  # what this process knows to be durable, and not a row more
 
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = await self.__getattr__("projected")(scopes)
-        self._settled = self._records.all_snapshots()
+    async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = await self.__getattr__("projected")(partition, scopes)
+        # the shard's position is noted: all that lies there
+        for number, kept in self._records.all_snapshots().items():
+            if (partition_of(number, self._process.world.plan.partitions) - partition) % SHARDS == 0:
+                self._settled[number] = kept
         return found
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
@@ -137,49 +139,30 @@ class ProcessRecords:
         await self._process.step("settled_snapshots")
         return self._settled.get(tournament_id, [])
 
-    def _settle(self, checkpoint: Checkpoint, unsaved: frozenset[int] = frozenset()) -> None:
+    def _settle(self, checkpoint: Checkpoint) -> None:
         for snapshot in checkpoint.snapshots:
-            if snapshot.tournament_id not in unsaved:
-                self._settled[snapshot.tournament_id] = [snapshot, *self._settled.get(snapshot.tournament_id, [])][:2]
+            self._settled[snapshot.tournament_id] = [snapshot, *self._settled.get(snapshot.tournament_id, [])][:2]
 
     async def save(self, checkpoint: Checkpoint) -> None:
         world = self._process.world
         everything = frozenset(row.tournament_id for row in checkpoint.tournaments)
         await self._process.step("save")
-        if world.faults.strike("save_fails"):
+        away = self._is_away(partition_of_checkpoint(checkpoint))
+        if away or world.faults.strike("save_fails"):
             world.refused |= everything
+            if away and world.faults.strike("save_unacknowledged"):  # as it went
+                await self._records.save(checkpoint)
             raise RecordsUnavailableError("simulated: not saved")
-        if world.faults.sharded:
-            await self._save_sharded(checkpoint)
-        else:
-            await self._records.save(checkpoint)
+        await self._records.save(checkpoint)
         await self._process.step("saved")
         if world.faults.strike("save_unacknowledged"):
             world.refused |= everything
             raise RecordsUnavailableError("simulated: saved, not acknowledged")
         self._settle(checkpoint)
 
-    async def _save_sharded(self, checkpoint: Checkpoint) -> None:
-        """As `storage.records.mysql.sharded`: the part of each shard, and last what stands for both; a shard that is away takes nothing, or
-        takes it and does not say so."""
-        world = self._process.world
-        away = world.faults.away(world.clock_ms())
-        if world.faults.strike("save_partly"):
-            away = world.random.randrange(SHARDS)
-        for shard in range(SHARDS):
-            if shard != away or world.faults.strike("save_unacknowledged"):
-                await self._records.save(_part(checkpoint, shard))
-        shared = [scope for scope in checkpoint.projected if not scope[0].startswith(TOURNAMENT)]
-        names = [row.tournament_id for row in checkpoint.tournaments]
-        names += [
-            int(scope.removeprefix(TOURNAMENT)) for scope, _, _ in checkpoint.projected if scope.startswith(TOURNAMENT)
-        ]
-        unsaved = frozenset(number for number in names if number % SHARDS == away)
-        if unsaved or (shared and away == CATALOG):
-            world.refused |= unsaved
-            self._settle(checkpoint, unsaved)
-            raise RecordsUnavailableError(f"simulated: shard {away} is away", unsaved)
-        await self._records.save(Checkpoint([], [], [], [], shared))
+    def _is_away(self, partition: int) -> bool:
+        """Whether the shard of a partition is away: nobody else's business."""
+        return partition % SHARDS == self._process.world.faults.away(self._process.world.clock_ms())
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._records, name)
@@ -187,25 +170,17 @@ class ProcessRecords:
 
         async def call(*args: Any, **named: Any) -> Any:
             await self._process.step(name)
-            away = world.faults.away(world.clock_ms())
-            if away is not None and (name in OF_ALL or (name == "snapshots" and args[0] % SHARDS == away)):
-                raise RecordsUnavailableError(f"simulated: shard {away} is away")
+            if name in ("active", "projected"):
+                away = self._is_away(args[0])
+            else:
+                away = name == "snapshots" and self._is_away(partition_of(args[0], world.plan.partitions))
+            if away:
+                raise RecordsUnavailableError(f"simulated: {name} finds the shard away")
             if world.faults.strike("read_fails"):
                 raise RecordsUnavailableError(f"simulated: {name} did not answer")
             return await method(*args, **named)
 
         return call
-
-
-def _part(checkpoint: Checkpoint, shard: int) -> Checkpoint:
-    """What of a checkpoint lies on a shard."""
-    rows = [[row for row in rows if row.tournament_id % SHARDS == shard] for rows in checkpoint[:4]]  # type: ignore[attr-defined]
-    own = [
-        scope
-        for scope in checkpoint.projected
-        if scope[0].startswith(TOURNAMENT) and int(scope[0].removeprefix(TOURNAMENT)) % SHARDS == shard
-    ]
-    return Checkpoint(*rows, own)  # type: ignore[arg-type]
 
 
 class ProcessUpdates:

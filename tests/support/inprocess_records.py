@@ -49,7 +49,7 @@ class InProcessRecords:
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
 
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+    async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(scopes, -1)
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:

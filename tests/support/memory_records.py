@@ -15,6 +15,7 @@ from storage.ports import (
     StoredSnapshot,
     TournamentRow,
 )
+from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 
 
 class MemoryRecords:
@@ -30,6 +31,7 @@ class MemoryRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         self._open()
+        partition_of_checkpoint(checkpoint)
         offsets = {row.tournament_id: row.offset for row in checkpoint.tournaments}
         named = {row.tournament_id for row in checkpoint.participants} | {
             row.tournament_id for row in checkpoint.outbox
@@ -77,7 +79,7 @@ class MemoryRecords:
             if (row.partition, row.dedicated) == (partition, dedicated) and row.status not in {"finished", "cancelled"}
         )
 
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+    async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         self._open()
         return {scope: self._projected.get(scope, -1) for scope in scopes}
 

@@ -13,10 +13,11 @@ from typing import Any
 import pymysql
 import pytest
 
+from actors.domain.values import partition_of
 from scripts.local_servers import base as servers_base
 from scripts.local_servers.mysql import HOST, MysqlServers, run_sql
 from storage.records.mysql.engine import MysqlOptions
-from storage.records.mysql.slots import SLOTS, slot_of
+from storage.records.sql.partitions import even
 
 ONE_DATABASE = "palio_one"  # beside the sharded one, on the first primary
 TABLES = (
@@ -26,7 +27,8 @@ TABLES = (
     "outbox",
     "projected",
 )
-SHARD_TABLES = ("shard_identity", "shard_slots")
+SHARD_TABLES = ("shard_identity", "shard_partitions")
+PARTITIONS = 5
 
 
 class RunningMysql:
@@ -100,9 +102,18 @@ class RunningMysql:
         shutil.rmtree(self.directory / "mysql", ignore_errors=True)  # half a gigabyte; the servers' logs stay
 
 
+def connect(options: MysqlOptions, shard: int) -> pymysql.Connection:
+    """A connection to a shard's primary, which takes large rows."""
+    primary = options.shards[shard].primary
+    return pymysql.connect(
+        host=primary.host, port=primary.port, user=options.user, password=options.password,
+        database=options.database, autocommit=True, max_allowed_packet=64 << 20,
+    )  # fmt: skip
+
+
 def on_shard(shard: int, count: int = 1) -> list[int]:
-    """The lowest tournament ids of a shard, of two."""
-    numbers = (number for number in range(1, 10_000) if slot_of(number) * 2 // SLOTS == shard)
+    """The lowest tournament ids of a shard, of two, while nothing was moved."""
+    numbers = (n for n in range(1, 10_000) if even(PARTITIONS, 2)[partition_of(n, PARTITIONS)].shard == shard)
     return [next(numbers) for _ in range(count)]
 
 

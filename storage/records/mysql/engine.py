@@ -144,6 +144,7 @@ def mysql_engine(options: MysqlOptions, server: MysqlServer, *, connections: int
     """An engine on a server; it connects when it is first used. Connections are looked at before use, so that a restart is not an error."""
     engine = create_async_engine(
         _url("mysql+aiomysql", options, server),
+        isolation_level="REPEATABLE READ",  # a transaction that reads is of one moment, whatever the server's default is
         pool_size=connections or options.connections,
         max_overflow=0,
         pool_timeout=options.timeout_ms / 1000,

@@ -1,49 +1,88 @@
-"""Opening the shards of the durable store: tables made or migrated, each shard the one it should be, and where slots lie.
+"""Opening the shards of the durable store: tables made or migrated, each shard the one it should be, and where partitions lie.
 
-The first start of an installation, and one that migrates, need every primary. Any other does without a primary that is away, where what
-is left shows that the installation is whole and of this version: a replica of that shard, or, when it has none that answers, the slots
-that lie on it. Who opened so writes nothing; the primary that was away is looked at when it is first reached, and refused if it is not
-what was taken for granted (`Primary.expect`). Where slots lie says shard 0, in its primary's absence one of its replicas: that may be old,
-since slots may have been moved just before, so no shard may know of a later move, now or when it is back.
+The first start of an installation, and one that migrates, need every primary. Any other does without those that are away: where partitions
+lie says any one shard, by its primary or a replica. A primary that was away is looked at when it is first reached, and refused if it is
+not what was taken for granted (`Primary.expect`). If what one shard says is old, the shard that it names says so when it is asked.
+
+What an earlier version had spread over the shards by other rules is brought together before the shards are told where partitions lie.
+Each step can run again, so one that was cut off goes on at the next start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
 
-from storage.ports.errors import RecordsUnavailableError
+from storage.ports.errors import RecordsUnavailableError, StorageError
 from storage.records.mysql.engine import MysqlOptions, prepare
+from storage.records.mysql.moves import bring_together
 from storage.records.mysql.primary import Facts
 from storage.records.mysql.shard import Shard
-from storage.records.mysql.slots import SlotMap, check_identity, check_slots, identify, load_slots
 from storage.records.sql.migrate import check_version
+from storage.records.sql.partitions import Place, add_places, check_identity, check_places, even, identify, newest
 from storage.records.sql.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)
 
-CATALOG: Final = 0  # the shard that holds the slots' table, and offsets of what no shard holds alone
 
-
-async def open_shards(options: MysqlOptions, shards: Sequence[Shard], *, every_primary: bool) -> SlotMap:
-    """Where slots lie, once all is well; see the module. `every_primary`: none may be away. Raises as `ShardedRecords.open`."""
-    if not every_primary:
-        absent = await _prepare_all(options, options.connect_timeout_ms)
-        if absent:
-            slots = await _slots_without(shards, absent)
-            if slots is not None:
-                told = "; ".join(map(str, absent.values()))
-                logger.warning("opened without the primaries of shards %s: %s", sorted(absent), told)
-                return slots
-    if every_primary or absent:
-        for error in (await _prepare_all(options, options.timeout_ms)).values():
+async def open_shards(
+    options: MysqlOptions, shards: Sequence[Shard], partitions: int, tell: Callable[[str], None] | None
+) -> dict[int, Place]:
+    """Where partitions lie, once all is well; see the module. Raises as `ShardedRecords.open`."""
+    absent = await _prepare_all(options, options.connect_timeout_ms)
+    found = await asyncio.gather(*(_facts(shard, shard.number in absent) for shard in shards))
+    places = newest(facts.places for facts in found if facts is not None)
+    if not places:
+        for error in (await _prepare_all(options, options.timeout_ms)).values() if absent else ():
             raise error
+        return await _place_all(shards, partitions, tell or logger.info)
+    check_places(places, partitions, len(shards))
+    installation = next(facts.identity.installation for facts in found if facts is not None and facts.identity)
+    for shard, facts in zip(shards, found, strict=True):
+        if shard.number in absent or facts is None:
+            if facts is not None:
+                _check_replica(shard, facts, installation)
+            shard.primary.expect(installation)
+        elif facts.identity is None:
+            await _add(shard, installation, places)
+        else:
+            check_identity(facts.identity, shard.number, installation, shard.address)
+            if facts.places.keys() != places.keys():  # what made it was cut off before this
+                await add_places(shard.primary.engine, places)
+    if absent:
+        told = "; ".join(map(str, absent.values()))
+        logger.warning("opened without the primaries of shards %s: %s", sorted(absent), told)
+    return places
+
+
+async def _place_all(shards: Sequence[Shard], partitions: int, tell: Callable[[str], None]) -> dict[int, Place]:
+    """A new installation, or one that knew nothing of partitions. Nobody can save anything before this is done."""
     installation = None
     for shard in shards:
         installation = await identify(shard.primary.engine, shard.number, installation, shard.address)
-    return await load_slots(shards[CATALOG].primary.engine, len(shards))
+    places = even(partitions, len(shards))
+    await bring_together([shard.primary.engine for shard in shards], places, tell)
+    for shard in shards:
+        await add_places(shard.primary.engine, places)
+    return places
+
+
+async def _add(shard: Shard, installation: str, places: Mapping[int, Place]) -> None:
+    """A database that is new: it is an added shard, unless partitions should lie there."""
+    if any(place.shard == shard.number for place in places.values()):
+        raise StorageError(
+            f"expected shard {shard.number} of installation {installation} at {shard.address}, found a new database"
+        )
+    await identify(shard.primary.engine, shard.number, installation, shard.address)
+    await add_places(shard.primary.engine, places)
+
+
+def _check_replica(shard: Shard, facts: Facts, installation: str) -> None:
+    where = f"a replica of {shard.address}"
+    check_version(where, facts.version or 0)
+    if facts.version == SCHEMA_VERSION and facts.identity is not None:
+        check_identity(facts.identity, shard.number, installation, where)
 
 
 async def _prepare_all(options: MysqlOptions, answer_ms: int) -> dict[int, RecordsUnavailableError]:
@@ -58,30 +97,6 @@ async def _prepare_all(options: MysqlOptions, answer_ms: int) -> dict[int, Recor
         elif outcome is not None:
             raise outcome
     return absent
-
-
-async def _slots_without(shards: Sequence[Shard], absent: dict[int, RecordsUnavailableError]) -> SlotMap | None:
-    """Where slots lie, if the installation is whole without these primaries; else None. Raises StorageError."""
-    found = await asyncio.gather(*(_facts(shard, shard.number in absent) for shard in shards))
-    catalog = found[CATALOG]
-    if catalog is None or catalog.slots is None or catalog.identity is None:
-        return None
-    installation = catalog.identity.installation
-    for shard, facts in zip(shards, found, strict=True):
-        if facts is None:
-            if shard.number not in absent or shard.number not in catalog.slots.shards:
-                return None
-            continue
-        check_version(f"shard {shard.number} at {shard.address}", facts.version or 0)
-        if facts.version != SCHEMA_VERSION or facts.identity is None:
-            return None
-        check_identity(facts.identity, shard.number, installation, shard.address)
-        if CATALOG in absent and shard.number not in absent and facts.identity.slots_version > catalog.slots.version:
-            return None
-    check_slots(catalog.slots.shards, len(shards))
-    for number in absent:
-        shards[number].primary.expect(installation)
-    return catalog.slots
 
 
 async def _facts(shard: Shard, away: bool) -> Facts | None:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import text
@@ -24,9 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.ports.errors import RecordsUnavailableError, StorageError
 from storage.ports.records import Checkpoint
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, check_settings, mysql_engine
-from storage.records.mysql.slots import Identity, SlotMap, check_identity, check_writable, stored_identity, stored_slots
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.migrate import check_version, stored_version
+from storage.records.sql.partitions import Held, Identity, Place, check_identity, stored_identity, stored_places
 from storage.records.sql.schema import SCHEMA_VERSION
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,12 @@ FIRST_LOOK_S = 0.25  # from the begin of a call to the first short question besi
 
 
 class Facts(NamedTuple):
-    """What a database says of itself: the schema's version (None: no tables), and, if that is this version's, who it is and where slots lie."""
+    """What a database says of itself: the schema's version (None: no tables), and, if that is this version's, who it is and what it knows
+    of partitions."""
 
     version: int | None
     identity: Identity | None = None
-    slots: SlotMap | None = None
+    places: Mapping[int, Place] = MappingProxyType({})
 
 
 async def facts_of(connection: AsyncConnection) -> Facts:
@@ -50,24 +52,24 @@ async def facts_of(connection: AsyncConnection) -> Facts:
     version = await connection.run_sync(stored_version, f"{url.database} on {url.host}:{url.port}")
     if version != SCHEMA_VERSION:
         return Facts(version)
-    return Facts(version, await stored_identity(connection), await stored_slots(connection))
+    return Facts(version, await stored_identity(connection), await stored_places(connection))
 
 
 class Primary:
     """See the module. Belongs to one event loop."""
 
-    def __init__(self, options: MysqlOptions, number: int, server: MysqlServer) -> None:
-        self.number = number
+    def __init__(self, options: MysqlOptions, held: Held, server: MysqlServer) -> None:
+        self.number = held.shard
         self.address = str(server)
         self.engine = mysql_engine(options, server)
-        self.records = SqlRecords(self.engine, timeout_ms=options.timeout_ms, before_save=self._check_slots)
-        self.slots_version = 0  # as of which this process knows where slots lie
+        self.records = SqlRecords(self.engine, timeout_ms=options.timeout_ms, held=held)
         # A connection of its own: the question that every read begins with does not wait behind queries.
         self._short = SqlRecords(mysql_engine(options, server, connections=1), timeout_ms=options.connect_timeout_ms)
         self._options = options
         self._server = server
         self._expected: str | None = None  # the installation, of a primary that nobody has looked at yet
         self._checking = asyncio.Lock()
+        self._saves_from_s = float("-inf")  # none before: see `save`
         self._heard = 0  # how often this process learned that something is durable here
         self._noted: tuple[int, str] = (-1, "")  # as of which of these times, the position that has it
         self._asking: asyncio.Task[str] | None = None
@@ -92,10 +94,18 @@ class Primary:
 
         return await self._watched(answer)
 
-    async def save(self, part: Checkpoint) -> None:
-        """One transaction; see `Records.save`."""
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """One transaction; see `Records.save`. After one that ran out of time (its disk is full, a backup locks it) others fail at once for
+        `probe_interval_ms`: who saves many partitions one after the other waits for it once, and not for each of them."""
         await self._check()
-        await self._watched(lambda: self.records.save(part))
+        if time.monotonic() < self._saves_from_s:
+            raise RecordsUnavailableError(f"{self.address}: the last save took too long, so others wait for a moment")
+        try:
+            await self._watched(lambda: self.records.save(checkpoint))
+        except RecordsUnavailableError as error:
+            if was_slow(error):
+                self._saves_from_s = time.monotonic() + self._options.probe_interval_ms / 1000
+            raise
         await self.note_position()
 
     async def note_position(self) -> None:
@@ -242,20 +252,12 @@ class Primary:
 
     async def _look(self, connection: AsyncConnection) -> None:
         await connection.run_sync(check_settings, self._server)
-        version, identity, slots = await facts_of(connection)
+        version, identity, _ = await facts_of(connection)
         where = f"{self.address}, which was away when this process started"
         check_version(where, version or 0)
         if version != SCHEMA_VERSION:
             raise StorageError(f"expected schema {SCHEMA_VERSION} at {where}, found {version or 'no tables'}")
         check_identity(identity, self.number, self._expected, where)
-        moved = max(identity.slots_version if identity else 0, slots.version if slots else 0)
-        if moved > self.slots_version:
-            raise StorageError(
-                f"slots have moved since the version ({self.slots_version}, now {moved}) that this process found while {where}"
-            )
-
-    async def _check_slots(self, connection: AsyncConnection) -> None:
-        await check_writable(connection, self.slots_version)
 
 
 async def position_of(connection: AsyncConnection) -> str:
@@ -267,6 +269,11 @@ async def position_of(connection: AsyncConnection) -> str:
 def is_mariadb(connection: AsyncConnection) -> bool:
     """Which of the two dialects of positions a server speaks."""
     return bool(getattr(connection.dialect, "is_mariadb", False))
+
+
+def was_slow(error: RecordsUnavailableError) -> bool:
+    """Whether a statement ran out of time, rather than a server out of reach."""
+    return isinstance(error.__cause__, TimeoutError)
 
 
 def _look_at(done: asyncio.Task[str]) -> None:

@@ -20,10 +20,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.ports.errors import RecordsUnavailableError
-from storage.ports.records import Checkpoint
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, mysql_engine
-from storage.records.mysql.primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of
+from storage.records.mysql.primary import Ask, Facts, Primary, facts_of, is_mariadb, position_of, was_slow
 from storage.records.sql.database import SqlRecords
+from storage.records.sql.partitions import Held
 
 T = TypeVar("T")
 
@@ -42,10 +42,10 @@ class ServerHealth(NamedTuple):
 class Replica:
     """A replica as this process sees it."""
 
-    def __init__(self, options: MysqlOptions, server: MysqlServer) -> None:
+    def __init__(self, options: MysqlOptions, server: MysqlServer, held: Held) -> None:
         self.address = str(server)
         engine = mysql_engine(options, server)
-        self.records = SqlRecords(engine, timeout_ms=options.timeout_ms)
+        self.records = SqlRecords(engine, timeout_ms=options.timeout_ms, held=held)
         # One that hangs is found by a short question, not by a query that may be slow for its own sake.
         self._short = SqlRecords(engine, timeout_ms=options.connect_timeout_ms)
         self.left_out = False
@@ -63,12 +63,13 @@ class Replica:
 class Shard:
     """See the module. Belongs to one event loop."""
 
-    def __init__(self, options: MysqlOptions, number: int) -> None:
+    def __init__(self, options: MysqlOptions, number: int, partitions: int) -> None:
         shard = options.shards[number]
+        held = Held(number, partitions)
         self.number = number
         self.address = str(shard.primary)
-        self.primary = Primary(options, number, shard.primary)
-        self.replicas = [Replica(options, server) for server in shard.replicas]
+        self.primary = Primary(options, held, shard.primary)
+        self.replicas = [Replica(options, server, held) for server in shard.replicas]
         self._options = options
         self._next = 0
 
@@ -76,10 +77,6 @@ class Shard:
     def left_out(self) -> list[str]:
         """The replicas that are left out just now."""
         return [replica.address for replica in self.replicas if replica.left_out]
-
-    async def save(self, part: Checkpoint) -> None:
-        """One transaction on the primary; see `Records.save`."""
-        await self.primary.save(part)
 
     async def read(self, ask: Ask[T]) -> T:
         """An answer of a replica that has all, else of the primary; of any replica while the primary is down."""
@@ -95,13 +92,13 @@ class Shard:
             try:
                 return await ask(replica.records)
             except RecordsUnavailableError as error:
-                if _was_slow(error):
+                if was_slow(error):
                     raise  # so it would be elsewhere
                 self._leave_out(replica)
         try:
             return await self.primary.ask(ask)
         except RecordsUnavailableError as error:
-            if _was_slow(error):
+            if was_slow(error):
                 raise
             return await self._of_any_replica(ask, error)
 
@@ -201,11 +198,6 @@ class Shard:
             except RecordsUnavailableError:
                 continue
         replica.probe = None
-
-
-def _was_slow(error: RecordsUnavailableError) -> bool:
-    """Whether a query ran out of time, rather than a server out of reach."""
-    return isinstance(error.__cause__, TimeoutError)
 
 
 async def _reaches(connection: AsyncConnection, position: str, within_s: float) -> bool:

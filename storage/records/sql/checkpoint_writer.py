@@ -39,16 +39,26 @@ def in_parts(ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield ids[start : start + IDS_A_STATEMENT]
 
 
-async def check_and_order(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with rows in the order of their keys: transactions that lock rows in one order seldom end in a deadlock.
+def partition_of_checkpoint(checkpoint: Checkpoint) -> int:
+    """The one partition that a checkpoint is of. Raises ValueError: of none, of several."""
+    found = {row.partition for row in checkpoint.tournaments} | {row.partition for row in checkpoint.snapshots}
+    found |= {partition for _, partition, _ in checkpoint.projected}
+    if len(found) != 1:
+        raise ValueError(f"expected a checkpoint of one partition, got one of {sorted(found)}")
+    return found.pop()
 
-    Raises ValueError: a participant or effect without its tournament.
+
+async def check_and_order(checkpoint: Checkpoint) -> tuple[int, Checkpoint]:
+    """Its partition, and the checkpoint with rows in the order of their keys: transactions that lock rows in one order seldom end in a
+    deadlock.
+
+    Raises ValueError: not of one partition; a participant or effect without its tournament.
     """
     named = {row.tournament_id for row in checkpoint.participants} | {row.tournament_id for row in checkpoint.outbox}
     strangers = named - {row.tournament_id for row in checkpoint.tournaments}
     if strangers:
         raise ValueError(f"participants or outbox rows of tournaments that are not in the checkpoint: {strangers}")
-    return Checkpoint(
+    return partition_of_checkpoint(checkpoint), Checkpoint(
         tournaments=sorted(checkpoint.tournaments, key=lambda row: row.tournament_id),
         snapshots=sorted(checkpoint.snapshots, key=lambda row: row.tournament_id),
         participants=await _participants_in_order(checkpoint.participants),

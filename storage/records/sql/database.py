@@ -1,9 +1,10 @@
 """Records on a SQL database through SQLAlchemy Core: SQLite embedded, MySQL in a cluster, the same code.
 
-One database is one shard: a `save` is one transaction. On SQLite several processes use the file at once; a write waits for
-others at most the busy timeout. On MySQL a write that a deadlock or a lock's time cut off is tried again, a few times. The database's
-errors become RecordsUnavailableError, but for those that a wrong row causes: the transaction was not made, or, when the connection
-broke while it was being committed, may have been; saving it again is right in both cases.
+A `save` is one transaction. A database may be one shard of several, which holds some partitions (`storage.records.sql.partitions`). On
+SQLite several processes use the file at once; a write waits for others at most the busy timeout. On MySQL a write that a deadlock or a
+lock's time cut off is tried again, a few times. The database's errors become RecordsUnavailableError, but for those that a wrong row
+causes: the transaction was not made, or, when the connection broke while it was being committed, may have been; saving it again is
+right in both cases.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import select, true
+from sqlalchemy import Select, select, true
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from actors.domain.values import partition_of
 from storage.ports.errors import RecordsUnavailableError
 from storage.ports.records import (
     Checkpoint,
@@ -33,6 +35,7 @@ from storage.ports.records import (
 from storage.records.sql import queries as records_queries
 from storage.records.sql.checkpoint_writer import CheckpointWriter, check_and_order, in_parts, kept_snapshots
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
+from storage.records.sql.partitions import Held
 from storage.records.sql.schema import (
     TOURNAMENT_COLUMNS,
     outbox,
@@ -59,14 +62,14 @@ class SqlRecords:
         engine: AsyncEngine,
         *,
         timeout_ms: int | None = None,
-        before_save: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+        held: Held | None = None,
     ) -> None:
         """Over an engine whose database has its tables; each call ends within `timeout_ms` (None: the engine has its own bounds), a
         save of many participants within a second more for each ROWS_A_SECOND of them.
 
-        `before_save` begins each transaction that saves, and may refuse it.
+        `held`: the database is one shard of several, and each transaction looks whether it holds what is asked of it.
         """
-        self._before_save = before_save
+        self._held = held
         self._engine = engine
         self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
         self._where = (engine.url.host and f"{engine.url.host}:{engine.url.port}") or Path(
@@ -85,14 +88,14 @@ class SqlRecords:
         return cls(await sqlite_engine(Path(path), busy_timeout_ms))
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        """See `Records.save`. ValueError: participants or effects of a tournament that is not in the checkpoint."""
-        checkpoint = await check_and_order(checkpoint)
+        """See `Records.save`. Raises PlacedElsewhereError, as other methods do, if the shard does not hold the partition."""
+        partition, checkpoint = await check_and_order(checkpoint)
         async with self._bounded(len(checkpoint.participants) // ROWS_A_SECOND):
             for attempt in range(1, SAVE_ATTEMPTS + 1):
                 try:
                     async with self._writing.begin() as connection:
-                        if self._before_save is not None:
-                            await self._before_save(connection)
+                        if self._held is not None:
+                            await self._held.check(connection, partition, saving=True)
                         await self._writer.write(connection, checkpoint)
                 except DBAPIError as error:
                     if attempt == SAVE_ATTEMPTS or not is_lock_conflict(error):
@@ -121,7 +124,7 @@ class SqlRecords:
     async def _snapshots(self, tournament_id: int, limit: int | None) -> list[StoredSnapshot]:
         parts = select(snapshots.c.log_partition, snapshots.c.data).order_by(snapshots.c.part)
         found = []
-        async with self._read() as connection:
+        async with self._read(tournament_id=tournament_id) as connection:
             kept = await kept_snapshots(connection, [tournament_id])
             for offset in kept.get(tournament_id, [])[:limit]:
                 rows = await connection.execute(
@@ -138,14 +141,14 @@ class SqlRecords:
         statement = select(t.tournament_id).where(
             t.log_partition == partition, t.is_active == true(), t.dedicated == dedicated
         )
-        async with self._read() as connection:
+        async with self._read(partition) as connection:
             return list(await connection.scalars(statement.order_by(t.tournament_id)))
 
-    async def projected(self, scopes: Sequence[str]) -> dict[str, int]:
+    async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """See `Records.projected`."""
         columns = select(projected.c.scope, projected.c.log_offset)
         found = dict.fromkeys(scopes, -1)
-        async with self._read() as connection:
+        async with self._read(partition) as connection:
             for part in in_parts(list(found)):
                 for scope, offset in await connection.execute(columns.where(projected.c.scope.in_(part))):
                     found[scope] = offset
@@ -155,16 +158,20 @@ class SqlRecords:
         """See `Records.outbox`."""
         o = outbox.c
         statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
+        statement = statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit)
         if tournament_id is not None:
             statement = statement.where(o.tournament_id == tournament_id)
-        async with self._read() as connection:
-            rows = await connection.execute(statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit))
-            return [OutboxRow(*row) for row in rows]
+        else:
+            statement = statement.join(tournaments, tournaments.c.tournament_id == o.tournament_id)
+        async with self._read(tournament_id=tournament_id) as connection:
+            if tournament_id is None:
+                statement = await self._of_held(connection, statement)
+            return [OutboxRow(*row) for row in await connection.execute(statement)]
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         """See `Records.tournament`."""
         statement = select(*TOURNAMENT_COLUMNS).where(tournaments.c.tournament_id == tournament_id)
-        async with self._read() as connection:
+        async with self._read(tournament_id=tournament_id) as connection:
             row = (await connection.execute(statement)).first()
         return None if row is None else tournament_row(row)
 
@@ -172,6 +179,7 @@ class SqlRecords:
         """See `Records.list_tournaments`."""
         statement = records_queries.list_tournaments(query)
         async with self._read() as connection:
+            statement = await self._of_held(connection, statement)
             rows = [tournament_row(row) for row in await connection.execute(statement)]
         if len(rows) <= query.limit:
             return Page(rows, None)
@@ -184,6 +192,7 @@ class SqlRecords:
         """See `Records.user_tournaments`."""
         statement = records_queries.user_tournaments(user_id, cursor, limit)
         async with self._read() as connection:
+            statement = await self._of_held(connection, statement)
             rows = [(tournament_row(row), participant_row(row)) for row in await connection.execute(statement)]
         if len(rows) <= limit:
             return rows, None
@@ -199,10 +208,23 @@ class SqlRecords:
         """See `Records.close`."""
         await self._engine.dispose()
 
+    async def _of_held(self, connection: AsyncConnection, statement: Select[Any]) -> Select[Any]:
+        """Of the rows of tournaments those of partitions that are held: a move may have left others here, or copied some ahead."""
+        if self._held is None:
+            return statement
+        # `+ 0`: not by the index of partitions, which is not in the order of any page
+        return statement.where((tournaments.c.log_partition + 0).in_(await self._held.all(connection)))
+
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that reads, with the port's errors."""
+    async def _read(
+        self, partition: int | None = None, *, tournament_id: int | None = None
+    ) -> AsyncIterator[AsyncConnection]:
+        """A transaction that reads, with the port's errors; of a partition or a tournament if it is held."""
         async with self._bounded(), self._engine.connect() as connection:
+            if self._held is not None and tournament_id is not None:
+                partition = partition_of(tournament_id, self._held.partitions)
+            if self._held is not None and partition is not None:
+                await self._held.check(connection, partition)
             yield connection
 
     @asynccontextmanager

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from actors.domain.texts import folded
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
 
-SCHEMA_VERSION = 2  # the newest revision below storage/records/migrations/versions
+SCHEMA_VERSION = 3  # the newest revision below storage/records/migrations/versions
 # A snapshot's rows: MySQL's default packet takes 16 MiB, and a row should stay well below it.
 SNAPSHOT_PART_BYTES = 4 << 20
 SNAPSHOTS_KEPT = 2
@@ -74,25 +74,24 @@ schema_version = Table(
     **MYSQL_TABLE,
 )
 
-# Which shard this database is, and of which installation: addresses in the wrong order are noticed. Who wants to write must know where
-# slots lie as of `slots_version` or later: a slot may have left this shard then.
+# Which shard this database is, and of which installation: addresses in the wrong order are noticed.
 shard_identity = Table(
     "shard_identity",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("shard", Integer, nullable=False),
     Column("installation", String(32), nullable=False),
-    Column("slots_version", Integer, nullable=False),
     **MYSQL_TABLE,
 )
 
-# The catalog, in use on shard 0 alone: which shard holds a slot of tournament ids. The highest version is that of the whole.
-shard_slots = Table(
-    "shard_slots",
+# Which shard holds a partition, on every shard of MySQL: see `storage.records.sql.partitions`.
+shard_partitions = Table(
+    "shard_partitions",
     metadata,
-    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("log_partition", Integer, primary_key=True, autoincrement=False),
     Column("shard", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("moving_to", Integer),
     **MYSQL_TABLE,
 )
 

@@ -9,11 +9,14 @@ from decimal import Decimal
 import httpx2
 import pytest
 
-from storage.records.mysql.slots import SLOTS, slot_of
+from actors.domain.values import partition_of
+from storage.records.sql.partitions import even
 from tests.integration.conftest import create, eventually, join, submit
 from tests.support.real_servers import RealServers
 from tests.support.running import RunningPalio
 from tests.support.stored import rows_of
+
+SHARDS = even(50, 2)
 
 
 @pytest.mark.parametrize(("away", "how"), [(0, signal.SIGSTOP), (1, signal.SIGKILL)])
@@ -81,7 +84,7 @@ def on_both_shards(api: httpx2.Client, count: int = 1) -> dict[int, str]:
         start = time.monotonic()
         tournament = create(api)
         assert time.monotonic() - start < 5
-        made[slot_of(int(tournament)) * 2 // SLOTS].append(tournament)
+        made[SHARDS[partition_of(int(tournament), len(SHARDS))].shard].append(tournament)
     return {shard: tournaments[-1] for shard, tournaments in made.items()}
 
 

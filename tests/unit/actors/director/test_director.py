@@ -51,7 +51,8 @@ def row(tournament: int, partition: int, status: str) -> TournamentRow:
 
 async def store(*rows: TournamentRow) -> MemoryRecords:
     records = MemoryRecords()
-    await records.save(Checkpoint(rows, [], [], [], []))
+    for each in rows:
+        await records.save(Checkpoint([each], [], [], [], []))
     return records
 
 
@@ -68,8 +69,8 @@ async def test_it_starts_the_dedicated_tournaments_that_are_not_over():
     director = Director(PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished")))
     await director.start()
     assert launched.of("dedicated") == [("dedicated", "tournament-11", 3, 11, -1)]
-    assert await director.homes([1, 3]) == {11: (3, "tournament-11")}
-    assert await director.homes([0, 2]) == {}
+    assert await director.homes(3) == {11: "tournament-11"}
+    assert await director.homes(1) == {}
 
 
 async def test_a_restarted_director_knows_what_lives():
@@ -80,7 +81,7 @@ async def test_a_restarted_director_knows_what_lives():
     )
     await director.start()
     assert launched.of("stop") == [("stop", "tournament-12")]
-    assert await director.homes([3]) == {11: (3, "tournament-11"), 13: (3, "shard-1")}
+    assert await director.homes(3) == {11: "tournament-11", 13: "shard-1"}
 
 
 async def test_beyond_the_maximum_a_shard_hosts():
@@ -147,20 +148,43 @@ async def test_while_the_records_are_away_it_knows_the_homes_that_it_gave():
     await director.host(1, 12, 9)
     await director.host(1, 13, 9)
     away = True
-    assert await director.homes([1, 3]) == {11: (3, "tournament-11"), 12: (1, "shard-1"), 13: (1, "shard-1")}
+    assert await director.homes(3) == {11: "tournament-11"}
+    assert await director.homes(1) == {12: "shard-1", 13: "shard-1"}
     await director.closed(1, 12)
-    assert await director.homes([1]) == {13: (1, "shard-1")}
+    assert await director.homes(1) == {13: "shard-1"}
     with pytest.raises(RecordsUnavailableError):
-        await new.homes([1])
+        await new.homes(1)
+
+
+async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starting():
+    """Neither the shards nor ingest, nor the dedicated tournaments of other partitions; it is known once its records answer."""
+    records = await store(row(11, 3, "running"), row(12, 1, "running"))
+    away = {3}
+
+    async def active(partition, *, dedicated):
+        if partition in away:
+            raise RecordsUnavailableError("away")
+        return await MemoryRecords.active(records, partition, dedicated=dedicated)
+
+    records.active = active
+    launched = Launched()
+    director = Director(PLAN, launched, records)
+    await director.start()
+    assert (len(launched.of("shard")), len(launched.of("ingest"))) == (2, 2)
+    assert director.routes.dedicated == {12: "tournament-12"}
+    with pytest.raises(RecordsUnavailableError):
+        await director.homes(3)
+    away.clear()
+    assert await director.homes(3) == {11: "shard-1"}
 
 
 async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other():
     records, launched = MemoryRecords(), Launched()
 
-    async def projected(scopes):
+    async def projected(partition, scopes):
         if scopes == ["tournament-11"]:
             raise RecordsUnavailableError("away")
-        return await MemoryRecords.projected(records, scopes)
+        return await MemoryRecords.projected(records, partition, scopes)
 
     records.projected = projected
     director = Director(PLAN, launched, records)

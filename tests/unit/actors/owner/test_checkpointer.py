@@ -1,4 +1,4 @@
-"""Checkpoints on a store of which a part is away: what lies elsewhere is saved, and nothing says more than was saved."""
+"""Checkpoints on a store of which a part is away: each partition is saved by itself, and nothing says more than was saved."""
 
 from __future__ import annotations
 
@@ -12,49 +12,39 @@ from actors.owner import checkpointer
 from actors.owner.checkpointer import RETRY_MS, Checkpointer
 from actors.owner.entity import Entity, Scope
 from storage.ports import Checkpoint, RecordsUnavailableError
+from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 from tests.support.histories import BEGIN_MS, SALT
 from tests.support.memory_records import MemoryRecords
 
 SPEC = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS - 1, ends_ms=BEGIN_MS + 10**9)
-HEALTHY, LOST, OTHERS = 2, 1, 3  # tournaments; odd ones lie on the shard that goes away
-SHARED = "partition-0"
+HEALTHY, LOST = 0, 1  # partitions
 
 
-class TwoShards(MemoryRecords):
-    """Even tournaments lie on one shard, odd ones on the other, which may be away; `catalog_away`: nobody takes shared offsets."""
+class Partitioned(MemoryRecords):
+    """A store that does not take the partitions that are `away`, as if their shard did not answer."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.away = False
-        self.all_away = False
-        self.catalog_away = False
-        self.saves: list[list[int]] = []
+        self.away: set[int] = set()
+        self.saves: list[tuple[int, list[int]]] = []
 
     async def save(self, checkpoint: Checkpoint) -> None:
-        self.saves.append([row.tournament_id for row in checkpoint.tournaments])
-        if self.all_away:
-            raise RecordsUnavailableError("all away")
-        scopes = {int(s.removeprefix("tournament-")) for s, _, _ in checkpoint.projected if s.startswith("tournament-")}
-        named = {row.tournament_id for row in checkpoint.tournaments} | scopes
-        lost = frozenset(number for number in named if self.away and number % 2)
-        shared = [each for each in checkpoint.projected if each[0].startswith("partition-")]
-        rows = [[row for row in rows if row.tournament_id not in lost] for rows in checkpoint[:4]]  # type: ignore[attr-defined]
-        own = [each for each in checkpoint.projected if each not in shared and int(each[0][11:]) not in lost]
-        await super().save(Checkpoint(*rows, own))  # type: ignore[arg-type]
-        if lost or (shared and self.catalog_away):
-            raise RecordsUnavailableError("a shard is away", lost)
-        await super().save(Checkpoint([], [], [], [], shared))
+        partition = partition_of_checkpoint(checkpoint)
+        self.saves.append((partition, [row.tournament_id for row in checkpoint.tournaments]))
+        if partition in self.away:
+            raise RecordsUnavailableError("a shard is away")
+        await super().save(checkpoint)
 
 
 class Bench:
     """A checkpointer over such a store, its clock, and what it told."""
 
     def __init__(self) -> None:
-        self.records = TwoShards()
+        self.records = Partitioned()
         self.now_ms = BEGIN_MS
         self.saved: list[tuple[int, int]] = []
         self.unsaved: list[int] = []
-        self.scope = Scope(0, 0, epoch=0, watermark=50, durable=0)
+        self.scopes = {p: Scope(p, 0, epoch=0, watermark=50, durable=0) for p in (HEALTHY, LOST)}
         self.checkpointer = Checkpointer(
             self.records, lambda: self.now_ms, 1000, 30_000, self._saved, self._unsaved  # type: ignore[arg-type]
         )  # fmt: skip
@@ -65,24 +55,31 @@ class Bench:
     def _unsaved(self, entity: Entity) -> None:
         self.unsaved.append(entity.state.tournament_id)
 
-    def entity(self, number: int, *, scope: Scope | None = None, urgent: bool = False) -> Entity:
-        """A tournament that was created and joined, at offset 21."""
+    def entity(self, number: int, partition: int, *, alone: bool = False, urgent: bool = False) -> Entity:
+        """A tournament that was created and joined, at offset 21; `alone`: in a scope of its own."""
         state = None
         create = Create(
             command_id="c", creator="1", created_ms=BEGIN_MS, spec=SPEC, dedicated=False, salt=SALT, request_digest="d"
         )  # fmt: skip
         for offset, message in ((20, create), (21, Join(command_id="j", user_id="5"))):
-            state, _ = apply(state, number, 0, ControlItem(offset, BEGIN_MS, number, message))
+            state, _ = apply(state, number, partition, ControlItem(offset, BEGIN_MS, number, message))
         assert state is not None
-        entity = Entity(state, scope or self.scope)
+        scope = self.scopes[partition]
+        if alone:
+            scope = Scope(partition, number, epoch=0, watermark=30, durable=0)
+        entity = Entity(state, scope)
         self.checkpointer.mark(entity, urgent=urgent)
         return entity
 
-    async def projected(self, scope: str = SHARED) -> int:
-        return (await self.records.projected([scope]))[scope]
+    async def projected(self, partition: int, tournament: int = 0) -> int:
+        scope = f"tournament-{tournament}" if tournament else f"partition-{partition}"
+        return (await self.records.projected(partition, [scope]))[scope]
 
     async def due(self) -> bool:
-        return await self.checkpointer.round_due([self.scope])
+        return await self.checkpointer.round_due(self.scopes.values())
+
+    async def round(self) -> bool:
+        return await self.checkpointer.full_round(self.scopes.values())
 
 
 @pytest.fixture
@@ -95,124 +92,114 @@ async def joined(records: MemoryRecords, number: int) -> int | None:
     return None if stored is None else decode_snapshot(stored.data).members.joined
 
 
-async def test_what_the_store_took_is_saved_and_the_rest_is_put_back(bench: Bench) -> None:
-    healthy, lost = bench.entity(HEALTHY), bench.entity(LOST)
-    bench.records.away = True
-    assert not await bench.checkpointer.full_round([bench.scope])
-    assert (bench.saved, bench.unsaved) == ([(HEALTHY, 21)], [LOST])
+async def test_a_partition_that_is_away_is_missed_alone(bench: Bench) -> None:
+    """Whichever comes first in the round; what was not taken is put back whole."""
+    lost, healthy = bench.entity(11, LOST), bench.entity(10, HEALTHY)
+    bench.records.away = {LOST}
+    assert not await bench.round()
+    assert (bench.saved, bench.unsaved) == ([(10, 21)], [11])
     assert (healthy.durable_offset, lost.durable_offset) == (21, -1)
     assert (healthy.state.dirty, lost.state.dirty) == (set(), {0})
     assert (bench.checkpointer.dirty, bench.checkpointer.failures, bench.checkpointer.saved) == (1, 1, 1)
-    assert (await bench.projected(), bench.scope.durable) == (-1, 0), "it stands for both"
-    bench.records.away = False
-    assert await bench.checkpointer.full_round([bench.scope])
-    assert (await bench.projected(), bench.scope.durable) == (50, 50)
-    assert bench.records._participants[LOST, 5].active, "the row that had changed was not forgotten"
+    assert {p: scope.durable for p, scope in bench.scopes.items()} == {HEALTHY: 50, LOST: 0}
+    assert (await bench.projected(HEALTHY), await bench.projected(LOST)) == (50, -1)
+    bench.records.away.clear()
+    assert await bench.round()
+    assert (await bench.projected(LOST), bench.scopes[LOST].durable) == (50, 50)
+    assert bench.records._participants[11, 5].active, "the row that had changed was not forgotten"
 
 
-@pytest.mark.parametrize("lost_first", [False, True])
+async def test_one_transaction_is_about_one_partition_and_the_last_raises_its_offsets(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpointer, "TRANSACTION_TOURNAMENTS", 2)
+    for number in range(20, 25):
+        bench.entity(number, number % 2)
+    assert await bench.round()
+    assert bench.records.saves == [(0, [20, 22]), (0, [24]), (1, [21, 23])]
+    assert [await bench.projected(partition) for partition in (0, 1)] == [50, 50]
+
+
 async def test_no_batch_raises_an_offset_past_what_another_batch_lacks(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, lost_first: bool
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor when the shard is back before the round is over."""
     monkeypatch.setattr(checkpointer, "TRANSACTION_TOURNAMENTS", 1)
-    for number in (LOST, HEALTHY) if lost_first else (HEALTHY, LOST):
-        bench.entity(number)
-    bench.records.away = True
-    back = bench.records.save
+    for number in (11, 13):
+        bench.entity(number, LOST)
+    bench.records.away = {LOST}
+    save = bench.records.save
 
-    async def save(checkpoint: Checkpoint) -> None:
+    async def back_soon(checkpoint: Checkpoint) -> None:
         try:
-            await back(checkpoint)
+            await save(checkpoint)
         finally:
-            bench.records.away = not checkpoint.tournaments or checkpoint.tournaments[0].tournament_id != LOST
+            bench.records.away.clear()
 
-    monkeypatch.setattr(bench.records, "save", save)
-    assert not await bench.checkpointer.full_round([bench.scope])
-    assert bench.saved == [(HEALTHY, 21)], "one batch does not end the round for the others"
-    assert (await bench.projected(), bench.scope.durable) == (-1, 0)
-
-
-async def test_scopes_that_lack_nothing_go_on(bench: Bench) -> None:
-    whole = Scope(7, 0, epoch=0, watermark=60, durable=0)
-    alone = Scope(0, OTHERS, epoch=0, watermark=30, durable=0)
-    also_alone = Scope(0, HEALTHY + 2, epoch=0, watermark=31, durable=0)
-    bench.entity(HEALTHY, scope=whole)
-    bench.entity(LOST)
-    bench.entity(OTHERS, scope=alone)
-    bench.entity(HEALTHY + 2, scope=also_alone)
-    bench.records.away = True
-    assert not await bench.checkpointer.full_round([bench.scope, whole, alone, also_alone])
-    assert [scope.durable for scope in (bench.scope, whole, alone, also_alone)] == [0, 60, 0, 31]
-    assert await bench.projected("partition-7") == 60
-    assert await bench.projected(f"tournament-{OTHERS}") == -1
-    assert await bench.projected(f"tournament-{HEALTHY + 2}") == 31
+    monkeypatch.setattr(bench.records, "save", back_soon)
+    assert not await bench.round()
+    assert (await bench.projected(LOST), bench.scopes[LOST].durable) == (-1, 0)
 
 
-async def test_tournaments_are_saved_without_the_shard_of_the_offsets(bench: Bench) -> None:
-    bench.entity(HEALTHY)
-    bench.records.catalog_away = True
-    assert not await bench.checkpointer.full_round([bench.scope])
-    assert (bench.saved, bench.unsaved, bench.checkpointer.dirty) == ([(HEALTHY, 21)], [], 0)
-    assert bench.scope.durable == 0
-    bench.records.catalog_away = False
-    assert await bench.checkpointer.full_round([bench.scope])
-    assert bench.scope.durable == 50
+async def test_one_alone_is_durable_with_any_save_of_it(bench: Bench) -> None:
+    alone, lost = bench.entity(10, HEALTHY, alone=True), bench.entity(11, LOST, alone=True)
+    bench.records.away = {LOST}
+    assert not await bench.checkpointer.full_round([alone.scope, lost.scope])
+    assert (alone.scope.durable, lost.scope.durable) == (30, 0)
+    assert (await bench.projected(HEALTHY, 10), await bench.projected(LOST, 11)) == (30, -1)
 
 
-async def test_urgent_ones_of_a_healthy_shard_never_wait_for_the_others(bench: Bench) -> None:
-    """Those of the shard that is away are tried again, all at once, a second later and every second."""
-    bench.records.away = True
-    bench.entity(LOST, urgent=True)
-    bench.entity(HEALTHY, urgent=True)
+async def test_urgent_ones_of_a_healthy_partition_never_wait_for_the_others(bench: Bench) -> None:
+    """Those of the one that is away are tried again, all at once, a second later and every second."""
+    bench.records.away = {LOST}
+    bench.entity(11, LOST, urgent=True)
+    bench.entity(10, HEALTHY, urgent=True)
     await bench.due()
-    assert bench.saved == [(HEALTHY, 21)]
+    assert bench.saved == [(10, 21)]
     bench.saved.clear()
-    for number in range(4, 60, 2):
-        bench.entity(number, urgent=True)
+    for number in range(100, 156, 2):
+        bench.entity(number, HEALTHY, urgent=True)
         await bench.due()
         assert bench.saved[-1] == (number, 21), "in the very next turn"
         bench.now_ms += 100
-    tries = sum(LOST in saved for saved in bench.records.saves)
-    assert 3 <= tries <= 8, "about two a second: one urgent, one of the full rounds"
+    tries = sum(partition == LOST for partition, _ in bench.records.saves)
+    assert 3 <= tries <= 4, "one a second"
     assert bench.checkpointer.urgent
-    bench.records.away = False
+    bench.records.away.clear()
     bench.now_ms += RETRY_MS
     await bench.due()
-    assert await joined(bench.records, LOST) == 1
-    bench.now_ms += 5 * RETRY_MS
-    await bench.due()
+    assert await joined(bench.records, 11) == 1
     assert not bench.checkpointer.urgent
-    assert bench.scope.durable == 50
 
 
 async def test_a_stream_of_lost_ones_does_not_keep_the_first_from_being_tried_again(bench: Bench) -> None:
-    bench.records.away = True
-    bench.checkpointer._next_ms = BEGIN_MS + 10**6  # no full round
-    bench.entity(LOST, urgent=True)
-    for number in range(11, 51, 2):
+    bench.records.away = {LOST}
+    bench.checkpointer._next_ms = BEGIN_MS + 30_000  # no full round
+    bench.entity(11, LOST, urgent=True)
+    for number in range(101, 121):
         await bench.due()
-        bench.entity(number, urgent=True)
+        bench.entity(number, LOST, urgent=True)
         bench.now_ms += 100
-    assert sum(LOST in saved for saved in bench.records.saves) >= 2
+    tries = [numbers for _, numbers in bench.records.saves]
+    assert len(tries) == 2
+    assert 11 in tries[1]
+    assert len(tries[1]) == 11
 
 
-async def test_where_nothing_is_known_nothing_is_taken_for_saved(bench: Bench) -> None:
-    bench.entity(HEALTHY, urgent=True)
-    bench.records.all_away = True
-    assert not await bench.due()
-    assert (bench.saved, bench.unsaved, bench.checkpointer.dirty) == ([], [HEALTHY], 1)
-    assert bench.checkpointer.urgent
-    bench.records.all_away = False
-    bench.now_ms += RETRY_MS
+async def test_a_round_that_was_taken_whole_is_followed_by_a_pause(bench: Bench) -> None:
+    bench.entity(10, HEALTHY)
     assert await bench.due()
-    assert (bench.saved, bench.scope.durable) == ([(HEALTHY, 21)], 50)
+    bench.entity(10, HEALTHY)
+    bench.now_ms += 999
+    assert not await bench.due()
+    bench.now_ms += 1
+    assert await bench.due()
 
 
 async def test_one_that_is_gone_is_not_tried_again(bench: Bench) -> None:
-    bench.records.away = True
-    bench.entity(LOST, urgent=True)
+    bench.records.away = {LOST}
+    bench.entity(11, LOST, urgent=True)
     await bench.due()
-    bench.checkpointer.forget(LOST)
+    bench.checkpointer.forget(11)
     assert not bench.checkpointer.urgent
     assert bench.checkpointer.dirty == 0

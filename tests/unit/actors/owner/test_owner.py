@@ -64,7 +64,7 @@ class Away(Store):
 
     async def save(self, checkpoint: Checkpoint) -> None:
         if self.away:
-            raise RecordsUnavailableError("away", frozenset(row.tournament_id for row in checkpoint.tournaments))
+            raise RecordsUnavailableError("away")
         await super().save(checkpoint)
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
@@ -169,7 +169,7 @@ async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew():
 
     assert (await deliver(left, 0, GONE, 15, [])).held, "what it was told is not about where it stands"
     assert not (await deliver(left, 0, GONE, 20, [])).held
-    epoch = (await records.projected([f"partition-{PARTITION}"])).values()
+    epoch = (await records.projected(PARTITION, [f"partition-{PARTITION}"])).values()
     assert list(epoch) == [30], "its last checkpoint does not set back what is durable"
     let_log_reach(left, 31)
     await left.adopt([(PARTITION, 0, -1)])
@@ -192,7 +192,7 @@ async def test_a_failed_save_beside_another_round_leaves_nothing_out():
     records.gate.set()
     assert not await urgent
     assert await full
-    assert await records.projected([f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
+    assert await records.projected(PARTITION, [f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
     stored = await records.snapshot(TOURNAMENT)
     assert stored is not None, "the offset says that it is saved"
     assert stored.data
@@ -211,7 +211,7 @@ async def test_a_cancelled_save_forgets_nothing():
     await asyncio.gather(under_way, return_exceptions=True)
     records.gate.set()
     await owner.close()
-    assert await records.projected([f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
+    assert await records.projected(PARTITION, [f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
     assert await records.snapshot(TOURNAMENT) is not None
 
 
@@ -269,7 +269,7 @@ async def test_a_clock_that_is_set_back_stops_neither_checkpoints_nor_ticks():
     now_ms -= 3_600_000
     await deliver(owner, 0, 20, 21, items(step(Join(command_id="j", user_id="5")), first=21))
     assert await owner.checkpoint_due()
-    assert (await records.projected([f"partition-{PARTITION}"])).popitem()[1] == 21
+    assert (await records.projected(PARTITION, [f"partition-{PARTITION}"])).popitem()[1] == 21
     await owner.tick_due()
     now_ms += 3_600_000 + 5000
     assert await owner.tick_due() == 1
@@ -344,7 +344,7 @@ async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not():
     await owner.checkpoint_due()
     await owner.publish_due()
     assert [(r.kind, r.outcome, r.status) for r in updates.replies[3:]] == [("end", "applied", "finished")]
-    assert (await records.projected([f"partition-{PARTITION}"])) == {f"partition-{PARTITION}": 30}
+    assert (await records.projected(PARTITION, [f"partition-{PARTITION}"])) == {f"partition-{PARTITION}": 30}
 
 
 @pytest.mark.parametrize("copy", [True, False])
