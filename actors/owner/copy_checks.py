@@ -72,7 +72,7 @@ class CopyChecks:
         for tournament_id in tournament_ids:
             copy = self._copies.get(tournament_id)
             if copy is not None and not copy.busy:
-                tended[tournament_id] = copy.entity.scope.epoch
+                tended[tournament_id] = copy.entity.epoch
             else:
                 self._unanswered.pop(tournament_id, None)
         if not tended:

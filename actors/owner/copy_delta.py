@@ -43,7 +43,7 @@ def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> 
         rows = CapturedRows(state, entity.previous_ranks)  # type: ignore[assignment]  # the same fields in the same order
     return ReadModelDelta(
         tournament_id=state.tournament_id,
-        epoch=entity.scope.epoch,
+        epoch=entity.epoch,
         after=after,
         offset=state.offset,
         seq=entity.shown_seq,

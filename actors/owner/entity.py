@@ -46,7 +46,7 @@ class Held:
 
 @dataclass(slots=True)
 class Entity:
-    """See the module. `seq` counts published updates within the scope's epoch.
+    """See the module. `seq` counts published updates within the epoch, that of the scope or `least_epoch` (see `loaded`).
 
     `top_dirty`: the live data may have changed since it was published. `readers`: reads to be made with the next update, before anything
     else changes. `top_rows`: the live table's rows by slot, in order, with the score and the name that each shows. `due_ms` is the publisher's.
@@ -55,6 +55,7 @@ class Entity:
     state: Tournament
     scope: Scope
     seq: int = 0
+    least_epoch: int = -1
     published: dict[str, Any] | None = None
     recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RECENT_UPDATES))
     published_ms: int = 0
@@ -74,6 +75,23 @@ class Entity:
     view_key: tuple[int, int, str] | None = None
     view_body: bytes = b""
 
+    @classmethod
+    def loaded(cls, state: Tournament, scope: Scope, *, rewound: bool) -> Entity:
+        """A tournament as it was stored.
+
+        One that is over may have been in memory before, under this scope or one of its own, and is watched at a position of that time. So it
+        begins beyond all of those: claims that were ahead of its end have lower offsets, and there are no more updates than records and one.
+        """
+        entity = cls(state, scope, durable_offset=state.offset, rewound=rewound)
+        if state.over:
+            entity.least_epoch, entity.seq = state.offset + 1, state.offset + 2
+        return entity
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its positions."""
+        return max(self.scope.epoch, self.least_epoch)
+
     @property
     def status(self) -> str:
         """The status as shown: rule 8, finished only once that is durable."""
@@ -84,7 +102,7 @@ class Entity:
 
     def position(self) -> tuple[int, int]:
         """(epoch, seq) of the newest published update."""
-        return self.scope.epoch, self.seq
+        return self.epoch, self.seq
 
     @property
     def shown_seq(self) -> int:
@@ -93,13 +111,13 @@ class Entity:
 
     def etag(self) -> str:
         """Names the content of the view and the rankings: it changes with every record that does."""
-        return f'"{self.scope.epoch:x}-{self.state.offset:x}-{self.shown_seq:x}-{self.status[0]}"'
+        return f'"{self.epoch:x}-{self.state.offset:x}-{self.shown_seq:x}-{self.status[0]}"'
 
     def view(self) -> bytes:
         """The encoded view, kept until something changes."""
         key = (self.state.offset, self.shown_seq, self.status)
         if key != self.view_key:
-            self.view_body = views.encode(views.view(self.state, self.scope.epoch, self.shown_seq, self.status))
+            self.view_body = views.encode(views.view(self.state, self.epoch, self.shown_seq, self.status))
             self.view_key = key
         return self.view_body
 

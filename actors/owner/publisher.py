@@ -157,7 +157,7 @@ class Publisher:
             patch = encode_patch(operations)
             entity.recent.append((entity.seq, patch))
             tournament_id = entity.state.tournament_id
-            frame = update_frame(tournament_id, entity.scope.epoch, entity.seq, patch)
+            frame = update_frame(tournament_id, entity.epoch, entity.seq, patch)
             self._messages.append((updates_channel(tournament_id), frame))
             self.published += 1
         _read(entity)

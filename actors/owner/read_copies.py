@@ -270,9 +270,9 @@ class ReadCopies:
         if copy.sent is None:
             return
         entity = copy.entity
-        if position is not None and position.epoch > entity.scope.epoch:
+        if position is not None and position.epoch > entity.epoch:
             return  # there is a later owner, or there was one in another log: then this copy expires
-        if position is None or position != (entity.scope.epoch, copy.sent[0]):
+        if position is None or position != (entity.epoch, copy.sent[0]):
             logger.info("the read copy of tournament %d is at %s: sent whole", tournament_id, position)
             self.repaired += 1
             self._send_whole(tournament_id, copy)

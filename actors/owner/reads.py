@@ -103,7 +103,7 @@ class OwnerReads:
         return LiveSnapshot(
             found=True,
             public=entity.state.spec.visibility == "public",
-            epoch=entity.scope.epoch,
+            epoch=entity.epoch,
             seq=entity.seq,
             data=views.encode(entity.published),
             recent=tuple(entity.recent),
@@ -111,7 +111,7 @@ class OwnerReads:
 
 
 def _rankings(entity: Entity, query: RankingsQuery) -> Reply:
-    at = entity.scope.epoch, entity.shown_seq, entity.status
+    at = entity.epoch, entity.shown_seq, entity.status
     page = views.rankings(entity.state, query.start, query.limit, query.around, query.users, *at)
     return NOT_FOUND if page is None else _reply(entity, views.encode(page))
 
@@ -135,7 +135,7 @@ def _reply(entity: Entity, body: bytes) -> Reply:
         body=body,
         etag=entity.etag(),
         status=entity.status,
-        epoch=entity.scope.epoch,
+        epoch=entity.epoch,
         seq=entity.shown_seq,
         offset=entity.state.offset,
     )

@@ -92,7 +92,7 @@ class Holdings:
                 logger.warning("snapshot of %d at offset %d passed over: %s", tournament_id, stored.offset, error)
                 damaged = True
                 continue
-            return Entity(state, scope, durable_offset=state.offset, rewound=damaged)
+            return Entity.loaded(state, scope, rewound=damaged)
         if damaged:
             logger.critical("tournament %d has no readable snapshot", tournament_id)
         return None

@@ -34,6 +34,7 @@ QUIET_CORES: Final = 0.2  # of processor time since the last look; below, nobody
 QUIET_INTERVAL_S: Final = 30.0  # between full collections at quiet moments
 BUSY_INTERVAL_S: Final = 300.0  # a process that is never quiet collects all the same
 PAUSE_SHARE: Final = 0.005  # of the time, at most, goes to full collections
+NEW_SHARE: Final = 0.25  # of what the last one kept must be new, as Python's own collector has it
 
 PAUSE_SECONDS: Final = Histogram(
     "palio_collection_seconds",
@@ -56,8 +57,8 @@ def settle() -> None:
 class FullCollections:
     """Collects all of a process's garbage at quiet moments, and at last at busy ones, if enough is new since the last time.
 
-    A collection walks everything that was made since `settle`, and holds the process up meanwhile (50 ms at 5,000 live sockets).
-    So it is rare: PAUSE_SHARE of the time at most, and none while hardly anything new stays.
+    A collection walks everything that was made since `settle`, and holds the process up meanwhile: about a microsecond an object, and a
+    live socket has 70 of them. So it is rare: PAUSE_SHARE of the time at most, and only once a good part of all that is would be new.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class FullCollections:
         self._looked_s, self._looked_used_s = now_s(), used_s()
         self._collected_s = self._looked_s
         self._pause_s = 0.0
+        self._kept = 0  # objects, by the last collection
 
     def start(self) -> None:
         """Look regularly, on the running loop, for as long as it runs."""
@@ -79,11 +81,12 @@ class FullCollections:
         quiet = used_s - self._looked_used_s < QUIET_CORES * (now_s - self._looked_s)
         self._looked_s, self._looked_used_s = now_s, used_s
         interval_s = max(QUIET_INTERVAL_S if quiet else BUSY_INTERVAL_S, self._pause_s / PAUSE_SHARE)
-        if now_s - self._collected_s < interval_s or not _much_is_new():
+        if now_s - self._collected_s < interval_s or _new_objects() < max(COLLECT_AFTER[0], NEW_SHARE * self._kept):
             return False
         gc.collect()
         self._collected_s = self._now_s()
         self._pause_s = self._collected_s - now_s
+        self._kept = len(gc.get_objects())
         PAUSE_SECONDS.observe(self._pause_s)
         return True
 
@@ -92,10 +95,10 @@ class FullCollections:
         self.start()
 
 
-def _much_is_new() -> bool:
-    """Whether some 50,000 objects more than at the last full collection were made and stayed, as the collector counts them."""
-    _, young, middle = gc.get_count()
-    return young + middle > 0
+def _new_objects() -> int:
+    """How many objects more than at the last full collection were made and stayed, as the collector counts them: roughly, and not too few."""
+    newest, young, middle = gc.get_count()
+    return newest + COLLECT_AFTER[0] * (young + COLLECT_AFTER[1] * middle)
 
 
 class Background:

@@ -147,8 +147,9 @@ def huge(members: int) -> str:
             asked, given = users[chosen].tolist(), new.tolist()
             start = time.process_time()
             slots = user_map.slots(asked)
-            ranking.place_many(slots, given)
             ranking.ranks(slots)
+            for slot, score in zip(slots.tolist(), given, strict=True):
+                ranking.place(slot, score)
             pauses.append(time.process_time() - start)
             used, done = used + pauses[-1], done + size
             for slot, score in zip(chosen.tolist(), given, strict=True):

@@ -148,8 +148,8 @@ class HandlersBase:
         sees_all = principal is not None and principal.privileged
         known = self.reads.known(tournament)
         if known is None or known.public is None or not (known.public or sees_all):
-            known, allowed = await self.reads.access(tournament, None if sees_all else viewer_of(principal))
-            if not (allowed or sees_all):
+            known, allowed = await self.reads.access(tournament, viewer_of(principal), sees_all=sees_all)
+            if not allowed:
                 raise unknown_tournament(known.text)
         return known
 

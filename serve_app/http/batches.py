@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from serve_app.http.bodies import decoded_body, malformed, media_type, require_json
+from serve_app.http.bodies import decoded_body, field_error, malformed, media_type, require_json, wrong_fields
 from serve_app.http.messages import Request
 from serve_app.http.problems import FieldError, Problem
 from serve_app.http.request_schemas import BatchSubmission, batch_array_decoder, batch_item_decoder
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 def read_batch(request: Request, max_bytes: int) -> Batch:
     """Read a batch. Codes: `malformed` (no JSON), `invalid` (a field is wrong).
 
-    Raises Problem 400, 413, 415, and 422 for over 1,000 items.
+    Raises Problem 400, 413, 415, and 422 for over 1,000 items or what is no array.
     """
     if media_type(request) in NDJSON_TYPES:
         return _read_lines(decoded_body(request, max_bytes))
@@ -59,6 +59,8 @@ def _read_lines(body: bytes) -> Batch:
 def _array(body: bytes) -> list[msgspec.Raw]:
     try:
         return _raw_array.decode(body)
+    except msgspec.ValidationError as error:
+        raise wrong_fields([field_error(error)]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from error
 

@@ -120,9 +120,9 @@ class Sync:
             for subscription in subscriptions:
                 if subscription not in topic.waiting or subscription.socket.user != user:
                     continue
-                if not (access.allowed or subscription.socket.sees_all):
-                    self._subscriptions.refuse(subscription)
-                elif not subscription.socket.paused:
+                # Only the owner refuses: what is hidden is not told from what there is not.
+                allowed = access.allowed or subscription.socket.sees_all
+                if allowed and not subscription.socket.paused:
                     subscription.shown = True
                     subscription.socket.send(frame)
 

@@ -102,26 +102,26 @@ class Reads:
         found = self.known(tournament)
         if found is not None and found.public is not None:
             return found
-        return (await self.access(tournament, None))[0]
+        return (await self.access(tournament, None, sees_all=True))[0]
 
-    async def access(self, tournament: str, user_id: int | None) -> tuple[Known, bool]:
+    async def access(self, tournament: str, user_id: int | None, *, sees_all: bool = False) -> tuple[Known, bool]:
         """A tournament, and whether this user (None: without a token) may see it: as of now, so that whoever was removed is out, and so that
         a hidden one takes as long as an unknown one. Raises Problem 404 `tournament_unknown`, 503 when nobody can tell.
+
+        `sees_all`: for a service or an operator, or only whether there is one.
         """
         try:
             tournament_id = parse_id(tournament)
         except ValueError:
             raise unknown_tournament(tournament) from None
         try:
-            access = await self._ask(tournament_id, AccessQuery(user_id))
-        except Problem:
-            public = await self._recorded_public(tournament_id)
-            if not public and user_id is not None:
-                raise  # nobody knows the members
-            access = Access(True, public)
+            access = await self._owners.read(tournament_id, AccessQuery(user_id))
+            _from_owner.inc()
+        except (OwnerUnavailableError, OwnerMovedError):
+            access = await self._kept_access(tournament_id, user_id, sees_all)
         if not access.found:
             raise unknown_tournament(tournament)
-        return self.remember(tournament_id, public=access.public), access.allowed
+        return self.remember(tournament_id, public=access.public), access.allowed or sees_all
 
     def remember(self, tournament_id: int, *, public: bool | None) -> Known:
         """Note that a tournament exists."""
@@ -139,15 +139,22 @@ class Reads:
         """The same of a tournament that is not known to exist yet."""
         return Known(tournament_id, partition_of(tournament_id, self._partitions), public)
 
-    async def _recorded_public(self, tournament_id: int) -> bool:
-        """The last resort of `find`: the durable row."""
+    async def _kept_access(self, tournament_id: int, user_id: int | None, sees_all: bool) -> Access:
+        """Who is let in while the owner does not answer, by the read model, else by the durable row. Raises Problem 503 for everybody else.
+
+        Only an owner refuses: what is not found here may be too new, and what is hidden is not told from it.
+        """
+        access = await self._copied(tournament_id, AccessQuery(user_id))
+        if access is not None and (access.allowed or sees_all):
+            _from_read_model.inc()
+            return access
         try:
             row = await self._records.tournament(tournament_id)
         except RecordsUnavailableError as error:
             raise owner_away() from error
-        if row is None:  # it may be too new to have a row: nobody can say that it does not exist
+        if row is None or not (row.visibility == "public" or sees_all):
             raise owner_away()
-        return row.visibility == "public"
+        return Access(True, row.visibility == "public")
 
     # -- public bytes ---------------------------------------------------------------------------------------------
 

@@ -21,10 +21,3 @@ Key = TypeVar("Key", int, NDArray[np.int64])
 def floor(key: Key) -> Key:
     """The lowest key with the same mark: what is below it is strictly better."""
     return (key >> TIE_BITS) << TIE_BITS
-
-
-def repeats(slots: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The indices of slots that occurred before, and for each the index of the occurrence just before."""
-    by_slot = slots.argsort(kind="stable")
-    same = slots[by_slot[1:]] == slots[by_slot[:-1]]
-    return by_slot[1:][same], by_slot[:-1][same]

@@ -45,14 +45,6 @@ class LateOrder:
         if len(self._slots) >= self._most_waiting:
             self.settle()
 
-    def move_many(self, slots: NDArray[np.int32], before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
-        """Note the moves of many slots, one after the other."""
-        self._slots.frombytes(slots.tobytes())
-        self._before.frombytes(before.tobytes())
-        self._after.frombytes(after.tobytes())
-        if len(self._slots) >= self._most_waiting:
-            self.settle()
-
     def settle(self) -> None:
         """Bring all moves into the settled order."""
         if not self._slots:

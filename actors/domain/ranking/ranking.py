@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from actors.domain.errors import ScoreValueError
 from actors.domain.ranking.flat import FlatOrder
-from actors.domain.ranking.keys import NO_KEY, TIE_BITS, TIE_LIMIT, floor, repeats
+from actors.domain.ranking.keys import NO_KEY, TIE_BITS, TIE_LIMIT, floor
 from actors.domain.ranking.order import LateOrder
 from actors.domain.values import MAX_HUNDREDTHS
-
-_SMALL_BATCH: Final = 32  # up to it a loop is cheaper than NumPy's calls (measured)
 
 
 class Ranking:
@@ -69,55 +65,6 @@ class Ranking:
             if before == NO_KEY:
                 self._ranked += 1
             self._order.move(slot, before, after)
-
-    def place_many(self, slots: ArrayLike, scores: ArrayLike) -> None:
-        """The same as `place` for each pair in turn. Raises what it raises, and ValueError for unequal lengths.
-
-        Nothing is placed when a score or a slot is out of range.
-        """
-        into = np.asarray(slots, np.int32)
-        given = np.asarray(scores, np.int64)
-        if into.shape != given.shape or into.ndim != 1:
-            raise ValueError(f"expected two columns of one length, got shapes {into.shape} and {given.shape}")
-        if not len(into):
-            return
-        if len(into) <= _SMALL_BATCH:
-            few_slots, few_scores = into.tolist(), given.tolist()
-            lowest_slot, lowest, highest = min(few_slots), min(few_scores), max(few_scores)
-        else:
-            lowest_slot, lowest, highest = int(into.min()), int(given.min()), int(given.max())
-        if lowest < -MAX_HUNDREDTHS or highest > MAX_HUNDREDTHS:
-            raise ScoreValueError(f"expected hundredths from -{MAX_HUNDREDTHS} to {MAX_HUNDREDTHS}")
-        if lowest_slot < 0:
-            raise IndexError(f"expected slots from 0 to {2**31 - 1}, got {lowest_slot}")
-        if len(into) <= _SMALL_BATCH or self._next_tie + len(into) > self._tie_limit:
-            for slot, score in zip(into.tolist(), given.tolist(), strict=True):
-                self.place(slot, score)
-            return
-        if (last := int(into.max())) >= len(self._keys):
-            self._grow(last)
-        marks = given * self._sign
-        before = self._keys[into]
-        after = (marks << TIE_BITS) + np.arange(self._next_tie, self._next_tie + len(into))
-        changed = (before >> TIE_BITS) != marks
-        self._keys[into] = after
-        again = (self._keys[into] != after).any()  # a slot that occurs again has its last key there, not the earlier
-        if again or not changed.all():
-            self._keys[into] = before
-            if again:
-                later, earlier = repeats(into)
-                changed[later] = marks[later] != marks[earlier]
-            into, before, marks = into[changed], before[changed], marks[changed]
-            after = (marks << TIE_BITS) + np.arange(self._next_tie, self._next_tie + len(into))
-            if again:
-                later, earlier = repeats(into)
-                before[later] = after[earlier]
-            self._keys[into] = after  # of repeated indices NumPy keeps the last
-        self._next_tie += len(into)
-        if (hidden := self._hidden[into]).any():
-            into, before, after = into[~hidden], before[~hidden], after[~hidden]
-        self._ranked += int(np.count_nonzero(before == NO_KEY))
-        self._order.move_many(into, before, after)
 
     def hide(self, slot: int) -> None:
         """Take a member out of the table; score and place are kept. Does nothing without a score, or when hidden."""

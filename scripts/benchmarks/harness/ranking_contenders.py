@@ -20,6 +20,7 @@ from sortedcontainers import SortedList
 
 from actors.domain.ranking.ranking import Ranking
 from actors.domain.ranking.user_map import UserMap
+from actors.owner.applier import RANKS_IN_BULK
 
 # hiredis' own annotation names a tuple of one; it packs any number.
 pack_command = cast("Callable[[tuple[str | int, ...]], bytes]", hiredis.pack_command)
@@ -34,7 +35,7 @@ class Contender(Protocol):
         """Apply a batch."""
 
     def write_and_rank(self, users: list[int], scores: list[int]) -> None:
-        """Apply a batch, then look up the rank of each of its users."""
+        """Apply a batch of known users, and look up the rank of each."""
 
     def cpu_s(self) -> float:
         """CPU seconds used so far."""
@@ -50,22 +51,24 @@ class Palio:
         self.ranking = Ranking(descending=True, ties="first")
 
     def write(self, users: list[int], scores: list[int]) -> None:
-        """See `Contender`."""
-        if len(users) == 1:
-            self.ranking.place(self.users.add(users[0]), scores[0])
-        else:
-            self.ranking.place_many(self.users.add_many(users), scores)
+        """See `Contender`. Members come one by one, and so do their scores."""
+        slot, place = self.users.add, self.ranking.place
+        for user, score in zip(users, scores, strict=True):
+            place(slot(user), score)
 
     def write_and_rank(self, users: list[int], scores: list[int]) -> None:
-        """See `Contender`."""
-        if len(users) == 1:
-            slot = self.users.add(users[0])
-            self.ranking.place(slot, scores[0])
-            self.ranking.rank(slot)
-        else:
-            slots = self.users.add_many(users)
-            self.ranking.place_many(slots, scores)
-            self.ranking.ranks(slots)
+        """See `Contender`. As the applier does: a rank is that before the write, from a few on looked up together."""
+        if len(users) < RANKS_IN_BULK:
+            for user, score in zip(users, scores, strict=True):
+                slot = self.users.slot(user)
+                self.ranking.rank(slot)
+                self.ranking.place(slot, score)
+            return
+        slots = self.users.slots(users)
+        self.ranking.ranks(slots)
+        place = self.ranking.place
+        for slot, score in zip(slots.tolist(), scores, strict=True):
+            place(slot, score)
 
     def cpu_s(self) -> float:
         """See `Contender`."""

@@ -118,6 +118,26 @@ async def test_whoever_may_not_see_it_cannot_tell_it_from_none(both: Entrypoints
     assert len(both.palio.log.calls) == appended
 
 
+@pytest.mark.parametrize("holds", [False, True])
+@pytest.mark.parametrize("role", ["nobody", "stranger", "removed"])
+async def test_nor_while_its_owner_is_away(both: Entrypoints, role: str, holds: bool) -> None:
+    """Hidden was 404 by what is kept of it, and unknown 503."""
+    tournament = await private(both)
+    both.palio.owners.down, both.palio.read_model.holds = True, holds
+    for name, client in both.clients.items():
+        for route in offered(name, INSIDERS):
+            path = route.path.replace("{user}", str(USERS.get(role, STRANGER)))
+            body = BODIES.get(route.handler, (None,))[0]
+            answers = []
+            for target in (tournament, UNKNOWN):
+                answer = await client.request(
+                    route.method, path.replace("{tournament}", target), headers=headers_of(both, role), json=body
+                )
+                answers.append(seen(answer, target))
+            assert answers[0] == answers[1], (name, route.handler)
+            assert answers[0][0] in (401, 403, 503), (name, route.handler)
+
+
 @pytest.mark.parametrize(("column", "role"), [(0, "member"), (1, "service"), (2, "operator")])
 async def test_whoever_may_see_it_is_answered(both: Entrypoints, column: int, role: str) -> None:
     headers = headers_of(both, role)

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from actors.domain.delivery import Item
-from actors.domain.messages import Join, Leave, Spec
+from actors.domain.messages import End, Join, Leave, Spec
+from actors.owner.entity import Entity, Scope
 from storage.ports import (
     Access,
     AccessQuery,
+    LiveQuery,
     OwnerMovedError,
     OwnerUnavailableError,
     Query,
@@ -133,3 +135,25 @@ async def test_an_unknown_query_is_an_error() -> None:
 
     with pytest.raises(TypeError):
         await held_of("public").reads.read(PARTITION, TOURNAMENT, OtherQuery())
+
+
+@pytest.mark.parametrize(
+    "epoch", [5, 1]
+)  # of its scope now: the one it was in, or the partition's, which is older than its own was
+async def test_what_is_loaded_when_it_is_over_stands_beyond_all_that_was_published_of_it(epoch: int) -> None:
+    """It began at 0 again: who subscribed since that was sent updates that it had; and gateways took it for older than what they knew."""
+    items = moving_table(1)
+    before = Held(fold(items[:-1]))
+    before.entity.seq = len(items)  # an update a record, at most
+    published = before.entity.position()
+    end = items_of([Step(BEGIN_MS, End(command_id="end"))], items[-1].offset + 1)
+    before.apply([*items[-1:], *end])
+    assert before.entity.status == "finished"
+    scope = Scope(PARTITION, 0, epoch, watermark=10**9, durable=-1)
+    entity = Entity.loaded(before.entity.state, scope, rewound=False)
+    before.owner.holdings.scopes[PARTITION, 0] = scope
+    before.owner.holdings.place(entity)
+    assert entity.position() > published
+    shown = msgspec.json.decode((await before.reads.read(PARTITION, TOURNAMENT, ViewQuery())).body)
+    live = await before.reads.read(PARTITION, TOURNAMENT, LiveQuery())
+    assert (shown["position"]["epoch"], shown["position"]["seq"]) == (live.epoch, live.seq) == entity.position()

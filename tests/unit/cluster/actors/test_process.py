@@ -14,6 +14,7 @@ from cluster.actors.process import (
     BUSY_INTERVAL_S,
     COLLECT_AFTER,
     LOOK_INTERVAL_S,
+    NEW_SHARE,
     PAUSE_SHARE,
     QUIET_CORES,
     QUIET_INTERVAL_S,
@@ -45,6 +46,7 @@ def collector() -> Iterator[None]:
     """As `settle` leaves it; what it froze and set does not stay with the other tests."""
     thresholds = gc.get_threshold()
     gc.collect()
+    gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     yield
     gc.set_threshold(*thresholds)
@@ -59,8 +61,8 @@ def old_cycle() -> weakref.ref[Node]:
     return weakref.ref(node)
 
 
-def new_objects() -> list[list[int]]:
-    return [[] for _ in range(2 * COLLECT_AFTER[0])]
+def new_objects(times: int = 2) -> list[list[int]]:
+    return [[] for _ in range(times * COLLECT_AFTER[0])]
 
 
 def collections(clock: Clock) -> FullCollections:
@@ -99,6 +101,17 @@ def test_nothing_new_is_no_reason_to_collect() -> None:
     clock.go_on(LOOK_INTERVAL_S, cores=0.0)
     assert full.look()
     assert kept
+
+
+def test_the_more_is_kept_the_more_must_be_new() -> None:
+    clock = Clock()
+    full = collections(clock)
+    kept = [new_objects(int(2 / NEW_SHARE))]
+    assert until_collected(full, clock, cores=0.0) == QUIET_INTERVAL_S
+    kept.append(new_objects(1))
+    assert until_collected(full, clock, cores=0.0) == 10 * BUSY_INTERVAL_S
+    kept.append(new_objects(2))
+    assert until_collected(full, clock, cores=0.0) == LOOK_INTERVAL_S
 
 
 def test_long_pauses_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:

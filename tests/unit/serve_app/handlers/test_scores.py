@@ -344,7 +344,7 @@ async def test_a_batch_has_its_limits(front):
     assert (await front.call("POST", "/v1/scores", front.token(), json=[item] * 1000)).json()["accepted"] == 1000
     assert wrong_paths(await front.call("POST", "/v1/scores", front.token(), json=[item] * 1001)) == [""]
     assert problem(await front.call("POST", "/v1/scores", front.token(), content=b"[{]")) == (400, "malformed")
-    assert problem(await front.call("POST", "/v1/scores", front.token(), json={"a": 1})) == (400, "malformed")
+    assert problem(await front.call("POST", "/v1/scores", front.token(), json={"a": 1})) == (422, "invalid")
     for role in ("player", "operator"):
         response = await front.call("POST", "/v1/scores", front.token(role, 42), json=[item])
         assert problem(response) == (403, "role_forbidden")

@@ -359,6 +359,34 @@ async def test_private_tournaments_are_for_members() -> None:
         await operator.until_data(tournament, gateway.data(tournament))
 
 
+@pytest.mark.parametrize("holds", [False, True])
+@pytest.mark.parametrize("user", [None, 6])
+async def test_a_hidden_tournament_is_as_an_unknown_one_while_its_owner_is_away(user: int | None, holds: bool) -> None:
+    """It was refused by what is kept of it, and an unknown one waited."""
+    async with running_gateway() as gateway, gateway.client() as stranger, gateway.client() as member:
+        hidden = await gateway.tournament(visibility="private")
+        await gateway.join(hidden, 5)
+        if user is not None:
+            await stranger.ask(auth=gateway.token(user))
+        await member.ask(auth=gateway.token(5))
+        gateway.palio.owners.down, gateway.palio.read_model.holds = True, holds
+        heard = []
+        for number, tournament in enumerate((hidden, "77")):
+            await stranger.send(id=number, subscribe=tournament)
+            if holds:
+                await member.ask(subscribe=hidden)
+                await member.until(lambda m: m.get("type") == "snapshot")  # what is kept has been looked at
+                await member.ask(unsubscribe=hidden)
+            heard.append(await stranger.receive())
+        assert heard == [{"id": 0, "ok": True}, {"id": 1, "ok": True}]
+        gateway.palio.owners.down = False
+        ends = [await stranger.receive() for _ in heard]
+        assert {end["tournament"] for end in ends} == {hidden, "77"}
+        assert ends[0].keys() == ends[1].keys()
+        assert {end["type"] for end in ends} == {"unsubscribed"}
+        assert len({end["reason"] for end in ends}) == 1
+
+
 async def test_a_private_tournament_asks_the_owner_for_each_subscription() -> None:
     async with running_gateway() as gateway, gateway.client() as first, gateway.client() as second:
         tournament = await gateway.tournament(visibility="private", players=5)

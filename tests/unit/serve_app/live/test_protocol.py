@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
 
 from serve_app.live.protocol import (
     Auth,
@@ -87,3 +88,9 @@ def test_me_has_the_score_as_decimal() -> None:
     assert json.loads(me_frame(7, Standing(3, 2, 1050, 50.0), 4)[2:]) == {
         "type": "me", "tournament": "7", "rank": 2, "previous_rank": 4, "score": 10.5, "percentile": 50.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 297, 65_535, 65_536, 70_000])
+def test_text_frames_are_those_of_the_library(size: int) -> None:
+    payload = b"x" * size
+    assert text_frame(payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from actors.domain.errors import ScoreValueError
 from actors.domain.ranking import blocks as ranking_blocks
 from actors.domain.ranking import order as ranking_order
-from actors.domain.ranking import ranking as ranking_module
 from actors.domain.ranking.ranking import Ranking
 from actors.domain.values import MAX_HUNDREDTHS
 
@@ -94,7 +94,11 @@ def restored(ranking: Ranking, model: SortedList) -> Ranking:
 
 slot_ids = st.integers(0, SLOTS - 1)
 few_scores = st.one_of(st.integers(-2, 3), st.sampled_from([-MAX_HUNDREDTHS, MAX_HUNDREDTHS]))
-placements = st.lists(st.tuples(slot_ids, few_scores), max_size=50)
+
+
+def place_all(ranking: Ranking, slots: Iterable[int], scores: Iterable[int]) -> None:
+    for slot, score in zip(slots, scores, strict=True):
+        ranking.place(int(slot), int(score))
 
 
 class RankingMachine(RuleBasedStateMachine):
@@ -109,12 +113,6 @@ class RankingMachine(RuleBasedStateMachine):
     def place(self, slot: int, score: int) -> None:
         self.ranking.place(slot, score)
         self.model.place(slot, score)
-
-    @rule(batch=placements)
-    def place_many(self, batch: list[tuple[int, int]]) -> None:
-        self.ranking.place_many([slot for slot, _ in batch], [score for _, score in batch])
-        for slot, score in batch:
-            self.model.place(slot, score)
 
     @rule(slot=slot_ids)
     def hide(self, slot: int) -> None:
@@ -156,7 +154,6 @@ class RankingMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize("merge_ratio", [0, 4, 1 << 20], ids=["blocks only", "both forms", "flat only"])
 def test_any_history_equals_the_sorted_list(merge_ratio: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking_order, "_MERGE_RATIO", merge_ratio)
-    monkeypatch.setattr(ranking_module, "_SMALL_BATCH", 2)
     monkeypatch.setattr(ranking_order, "_MERGE_FIXED", 0)
     monkeypatch.setattr(ranking_order, "_FEWEST_WAITING", 24)
     monkeypatch.setattr(ranking_order, "_MOST_WAITING", 24)
@@ -166,23 +163,6 @@ def test_any_history_equals_the_sorted_list(merge_ratio: int, monkeypatch: pytes
     monkeypatch.setattr(ranking_blocks, "FILL", 4)
     RankingMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
     RankingMachine.TestCase("runTest").runTest()
-
-
-@pytest.mark.parametrize("ties", TIES)
-@pytest.mark.parametrize("descending", [True, False])
-@given(batches=st.lists(placements, max_size=4))
-@settings(max_examples=40, deadline=None)
-def test_a_batch_equals_its_scores_one_by_one(
-    descending: bool, ties: str, batches: list[list[tuple[int, int]]]
-) -> None:
-    whole, single = (Ranking(descending=descending, ties=ties) for _ in range(2))
-    for batch in batches:
-        whole.place_many([slot for slot, _ in batch], [score for _, score in batch])
-        for slot, score in batch:
-            single.place(slot, score)
-    assert whole._next_tie == single._next_tie  # so that both renumber at the same record
-    assert whole.ordered().tolist() == single.ordered().tolist()
-    assert whole.ranks(range(SLOTS)).tolist() == single.ranks(range(SLOTS)).tolist()
 
 
 @pytest.mark.parametrize("members", [3_000, 60_000])
@@ -195,7 +175,7 @@ def test_many_members_in_batches_of_every_size(members: int, descending: bool, t
     for size in (members, 1, 13, 100, 100, 5_000, 1, 700, 20):
         slots = rng.permutation(members)[:size] if size != 100 else rng.integers(0, 30, size)
         new = rng.integers(-500, 500, len(slots))
-        ranking.place_many(slots, new)
+        place_all(ranking, slots, new)
         for slot, score in zip(slots.tolist(), new.tolist(), strict=True):
             now = next(time)
             if times[slot] < 0 or scores[slot] != score:
@@ -219,10 +199,10 @@ def test_many_members_in_batches_of_every_size(members: int, descending: bool, t
 def test_rising_and_falling_scores_leave_no_near_empty_blocks() -> None:
     ranking = Ranking(descending=True, ties="first")
     members = 20_000
-    ranking.place_many(range(members), range(members))
+    place_all(ranking, range(members), range(members))
     rng = np.random.default_rng(5)
     for round_number in range(1_500):
-        ranking.place_many(rng.integers(0, members, 50), np.arange(50) + members + 50 * round_number)
+        place_all(ranking, rng.integers(0, members, 50), np.arange(50) + members + 50 * round_number)
         ranking.slots(0, 1)
     blocks = ranking._order._blocks
     assert blocks is not None
@@ -233,7 +213,7 @@ def test_rising_and_falling_scores_leave_no_near_empty_blocks() -> None:
 
 def test_renumbering_keeps_hidden_members_in_their_place() -> None:
     ranking = Ranking(descending=True, ties="first", tie_limit=6)
-    ranking.place_many([0, 1, 2], [5, 5, 5])
+    place_all(ranking, [0, 1, 2], [5, 5, 5])
     ranking.hide(1)
     for score in range(10, 30):  # more placements than ties
         ranking.place(3, score)
@@ -244,7 +224,7 @@ def test_renumbering_keeps_hidden_members_in_their_place() -> None:
 
 def test_more_members_than_ties_is_an_error() -> None:
     ranking = Ranking(descending=True, ties="first", tie_limit=2)
-    ranking.place_many([0, 1], [5, 5])
+    place_all(ranking, [0, 1], [5, 5])
     with pytest.raises(OverflowError, match="fewer than 2 members"):
         ranking.place(2, 5)
     assert ranking.ordered().tolist() == [0, 1]
@@ -255,13 +235,9 @@ def test_scores_out_of_range_place_nothing() -> None:
     with pytest.raises(ScoreValueError):
         ranking.place(0, MAX_HUNDREDTHS + 1)
     with pytest.raises(ScoreValueError):
-        ranking.place_many([0, 1], [1, -MAX_HUNDREDTHS - 1])
+        ranking.place(0, -MAX_HUNDREDTHS - 1)
     with pytest.raises(IndexError):
         ranking.place(-1, 1)
-    with pytest.raises(IndexError):
-        ranking.place_many([0, -1], [1, 1])
-    with pytest.raises(ValueError, match="one length"):
-        ranking.place_many([0, 1], [1])
     assert len(ranking) == 0
     assert ranking.ordered().tolist() == []
 
@@ -301,8 +277,8 @@ def test_bytes_a_member() -> None:
     members = 100_000
     ranking = Ranking(descending=True, ties="first")
     rng = np.random.default_rng(3)
-    ranking.place_many(range(members), rng.integers(0, 10_000_000, members))
-    ranking.place_many(rng.integers(0, members, 100), rng.integers(0, 10_000_000, 100))
+    place_all(ranking, range(members), rng.integers(0, 10_000_000, members))
+    place_all(ranking, rng.integers(0, members, 100), rng.integers(0, 10_000_000, 100))
     ranking.slots(0, 20)
     ranking.ranks(range(members))  # now both forms are there
     assert 20 * members < ranking.nbytes() < 60 * members
