@@ -26,8 +26,8 @@ from storage.ports import MetricsSeries, ScoreLog, Updates
 PREFIX: Final = "palio_"
 LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-ACCEPTED: Final = Counter("palio_accepted_total", "Records taken into the score log.", ["door", "kind"])
-REJECTED: Final = Counter("palio_rejected_total", "Requests answered with an error.", ["door", "code"])
+ACCEPTED: Final = Counter("palio_accepted_total", "Records taken into the score log.", ["entrypoint", "kind"])
+REJECTED: Final = Counter("palio_rejected_total", "Requests answered with an error.", ["entrypoint", "code"])
 LOG_LINES_DROPPED: Final = Counter("palio_log_lines_dropped_total", "Log lines about clients' connections left out.")
 UNREAD_BODY_BYTES: Final = Gauge(
     "palio_unread_body_bytes",
@@ -36,13 +36,13 @@ UNREAD_BODY_BYTES: Final = Gauge(
 )
 READS: Final = Counter("palio_reads_total", "Reads by where they were answered from.", ["source"])
 VIEW_SECONDS: Final = Histogram(
-    "palio_view_seconds", "Time to answer a tournament view.", ["door"], buckets=LATENCY_BUCKETS_S
+    "palio_view_seconds", "Time to answer a tournament view.", ["entrypoint"], buckets=LATENCY_BUCKETS_S
 )
 SUBMISSION_SECONDS: Final = Histogram(
-    "palio_submission_seconds", "Time to take a score into the log.", ["door"], buckets=LATENCY_BUCKETS_S
+    "palio_submission_seconds", "Time to take a score into the log.", ["entrypoint"], buckets=LATENCY_BUCKETS_S
 )
 APPLIED_SECONDS: Final = Histogram(
-    "palio_applied_seconds", "Time from a waited-for request to its outcome.", ["door"], buckets=LATENCY_BUCKETS_S
+    "palio_applied_seconds", "Time from a waited-for request to its outcome.", ["entrypoint"], buckets=LATENCY_BUCKETS_S
 )
 PUSH_SECONDS: Final = Histogram(
     "palio_push_seconds", "Time from an update's arrival to its last socket.", buckets=LATENCY_BUCKETS_S

@@ -1,4 +1,4 @@
-"""What owners publish for gateways: channel names, the update frame, who changed, and the outcomes that doors wait for."""
+"""What owners publish for gateways: channel names, the update frame, who changed, and the outcomes that entrypoints wait for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def changed_channel(tournament_id: int) -> str:
 
 
 def replies_channel(replica: str) -> str:
-    """Carries `encode_outcomes` to one waiting door; `replica` is a name that door made up for its lifetime."""
+    """Carries `encode_outcomes` to one waiting entrypoint; `replica` is a name that entrypoint made up for its lifetime."""
     return f"replies:{replica}"
 
 

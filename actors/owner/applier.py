@@ -199,7 +199,7 @@ class Applier:
 
 
 def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> OutcomeReply:
-    """What a waiting door is told of an outcome; `before`: the rank before it."""
+    """What a waiting entrypoint is told of an outcome; `before`: the rank before it."""
     state, score, rank = entity.state, None, None
     if event.user_id and (slot := state.members.slot(event.user_id)) >= 0:
         score, rank = state.ranking.score(slot), state.ranking.rank(slot)

@@ -90,7 +90,7 @@ class Publisher:
             self._plan(waiting)
 
     def reply(self, reply_to: str, outcome: OutcomeReply) -> None:
-        """Answer a waiting door with the next publication."""
+        """Answer a waiting entrypoint with the next publication."""
         self._replies.setdefault(reply_to, []).append(outcome)
         self.wake.set()
 

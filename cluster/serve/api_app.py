@@ -16,6 +16,6 @@ def offer(app: FastAPI) -> None:
     _offered[:] = [app]
 
 
-def door() -> FastAPI:
+def offered() -> FastAPI:
     """Called by Serve's ingress. Raises IndexError before `offer`."""
     return _offered[0]

@@ -1,4 +1,4 @@
-"""The two doors as Serve deployments: `Api` behind Serve's ingress, `Gateway` with a uvicorn of its own in each replica."""
+"""The two entrypoints as Serve deployments: `Api` behind Serve's ingress, `Gateway` with a uvicorn of its own in each replica."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.actors.directory import RayOwners
 from cluster.actors.process import settle
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings, project_version
-from cluster.serve import api_app as api_door
+from cluster.serve import api_app
 from cluster.serve.gateway_scaling import GatewayScaling
 from cluster.startup.ports import (
     jwt_secret,
@@ -30,7 +30,7 @@ from serve_app.config import FrontConfig
 from serve_app.services.container import Services, open_services
 
 SERVE_LOGGING: Final = {"enable_access_log": False, "log_level": "WARNING"}
-# A new replica serves before an old one leaves, one in four at a time: without it a door of one replica is shut for seconds.
+# A new replica serves before an old one leaves, one in four at a time: without it an entrypoint of one replica is shut for seconds.
 MAX_SURGE_PERCENT: Final = 25
 CLOSE_S: Final = 15.0  # beyond the draining, for a gateway replica to end what is left and close its ports
 
@@ -87,7 +87,7 @@ async def close_front(services: Services) -> None:
     graceful_shutdown_wait_loop_s=0.1,
     logging_config=SERVE_LOGGING,
 )
-@serve.ingress(api_door.door)
+@serve.ingress(api_app.offered)
 class Api:
     """All of REST and the page."""
 
@@ -95,7 +95,7 @@ class Api:
         from serve_app.api.app import create_app  # FastAPI takes half a second to import: only where it is used
 
         self._services = await open_front(settings, "api")
-        api_door.offer(create_app(self._services, self._services.config))
+        api_app.offer(create_app(self._services, self._services.config))
         settle()
 
     async def __del__(self) -> None:

@@ -1,4 +1,4 @@
-"""Replaces the doors of a running Palio by new ones, from outside: new code, or other settings of the doors. Owners and ingest go on.
+"""Replaces the entrypoints of a running Palio from outside: new code, or other settings of theirs. Owners and ingest go on.
 
 Serve starts a new replica before an old one leaves (`cluster.serve.deployments.MAX_SURGE_PERCENT`); if new ones do
 not come up, the old ones stay.
@@ -15,9 +15,9 @@ from cluster.errors import StartError
 from cluster.running import joined_palio
 from serve_app.config import FrontConfig
 
-REPLACED_S: Final = 600.0  # for all replicas of both doors, on a busy machine and with sockets that drain
+REPLACED_S: Final = 600.0  # for all replicas of both entrypoints, on a busy machine and with sockets that drain
 REPLICAS: Final = {"api_replicas", "gateway_replicas_min", "gateway_replicas_max"}
-OF_THE_DOORS: Final = REPLICAS | {
+ENTRYPOINT_SETTINGS: Final = REPLICAS | {
     "demo_players",
     "gateway_public_url",
     "log_level",
@@ -28,25 +28,25 @@ WHERE_IT_RUNS: Final = {"data_dir", "ray_address"}  # how it is found, not what 
 
 
 def redeploy(given: Settings) -> None:
-    """Replace all replicas of both doors; returns once all are new.
+    """Replace all replicas of both entrypoints; returns once all are new.
 
     Raises StartError: no Palio runs there, `given` sets what only a restart changes, or the new replicas did not come up.
     """
     with joined_palio(given) as started:
-        _replace(doors_settings(started, given))
+        _replace(entrypoint_settings(started, given))
 
 
-def doors_settings(started: Settings, given: Settings) -> Settings:
-    """What Palio was started with, and over it what is given. Raises StartError for what concerns more than the doors."""
+def entrypoint_settings(started: Settings, given: Settings) -> Settings:
+    """What Palio was started with, and over it what is given. Raises StartError for what concerns more than the entrypoints."""
     changed = {
         name: getattr(given, name)
         for name in sorted(given.model_fields_set - WHERE_IT_RUNS)
         if getattr(given, name) != getattr(started, name)
     }
     for name in changed:
-        if name not in OF_THE_DOORS and name not in FrontConfig.__dataclass_fields__:
+        if name not in ENTRYPOINT_SETTINGS and name not in FrontConfig.__dataclass_fields__:
             raise StartError(
-                f"{PREFIX}{name.upper()}: expected what Palio was started with; it concerns more than the doors, so only a restart changes it"
+                f"{PREFIX}{name.upper()}: expected what Palio was started with; it concerns more than the entrypoints: only a restart changes it"
             )
     return Settings(**({name: getattr(started, name) for name in Settings.model_fields} | changed))
 

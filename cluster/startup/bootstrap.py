@@ -1,4 +1,4 @@
-"""The composition root: starts a whole Palio on this machine (Ray, actors, doors) and stops it in order."""
+"""The composition root: starts a whole Palio on this machine (Ray, actors, entrypoints) and stops it in order."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Palio:
         return make_token(self.settings, role=role, sub=sub, ttl_s=ttl_s)
 
     def stop(self) -> None:
-        """Drain the doors, take a last checkpoint, end Ray. A second call does nothing."""
+        """Drain the entrypoints, take a last checkpoint, end Ray. A second call does nothing."""
         if self._lock is None:
             return
         import ray
@@ -99,8 +99,8 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
             _note_ray(settings.data_dir)
             tell("starting the tournament actors")
             _start_actors(settings)
-            tell("starting the two doors")
-            _start_doors(settings)
+            tell("starting the api and the gateway")
+            _start_entrypoints(settings)
             _await_ready(palio)
         except BaseException as error:
             palio.stop()
@@ -219,7 +219,7 @@ def _start_actors(settings: Settings) -> None:
     ray.get([director.ready.remote(), updates.ready.remote()], timeout=START_DEADLINE_S)
 
 
-def _start_doors(settings: Settings) -> None:
+def _start_entrypoints(settings: Settings) -> None:
     from ray import serve
     from ray.serve.config import HTTPOptions
 
@@ -260,7 +260,7 @@ def _await_ready(palio: Palio) -> None:
 
 
 def _stop_actors(*, outlive: bool) -> None:
-    """Doors first, so that nothing new is acknowledged; then ingest, then the owners with a last checkpoint. A Ray that we joined would
+    """Entrypoints first, so that nothing new is acknowledged; then ingest, then the owners with a last checkpoint. A Ray that we joined would
     `outlive` us with our detached actors in it, so these are ended one by one.
     """
     import ray

@@ -3,9 +3,9 @@
 `python -m scripts.benchmarks.bench_faults`: parts of an embedded Palio, killed with SIGKILL. `--cluster`: Palio on
 real Kafka, Redis Cluster, MySQL shards
 and InfluxDB and on three Ray nodes; also a node, an owner stopped until it was replaced, each server away for a while, Redis emptied. Both: a
-rolling redeploy of the doors with 500 live sockets, in a table of its own.
+rolling redeploy of the entrypoints with 500 live sockets, in a table of its own.
 
-For each fault, in turns: a running tournament of 20 members gets scores without pause and is read in every way at both doors; the fault
+For each fault, in turns: a running tournament of 20 members gets scores without pause and is read in every way at both entrypoints; the fault
 strikes; the time until a new score is applied is taken (of an emptied Redis: until its copies are right again); at the end the table must
 show every acknowledged event, once. All share the machine.
 """
@@ -74,7 +74,9 @@ class Stage(NamedTuple):
 
 class Found(NamedTuple):
     """Seconds until a score was applied again (from the fault, or from when the server was back); longest time without an accepted score,
-    and without an answered read at the worse door; failed reads by door, all reads; acknowledged events, those lost, those doubled."""
+    and without an answered read at the worse entrypoint; failed reads by entrypoint, all reads; acknowledged events, those lost,
+    those doubled.
+    """
 
     applied_s: float
     writes_away_s: float
@@ -98,14 +100,14 @@ def measure(stage: Stage, fault: str) -> Found:
             time.sleep(1.5)
             struck_at = time.monotonic()
             with _struck(stage, fault, own or sorted(before)) as since:
-                door = api if fault == "gateway" else gateway
+                entrypoint = api if fault == "gateway" else gateway
                 if fault == FLUSHED:
                     assert stage.servers is not None
                     applied_s = flushed_s(stage.servers, load)
                 elif fault not in AWAY:
-                    applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, since(), wait=1))
+                    applied_s = _until(lambda: applied_within_s(entrypoint, tournament, PROBE, since(), wait=1))
             if fault in AWAY:
-                applied_s = _until(lambda: applied_within_s(door, tournament, PROBE, since(), wait=1))
+                applied_s = _until(lambda: applied_within_s(entrypoint, tournament, PROBE, since(), wait=1))
             eventually(palio.well, 120)
             time.sleep(1)
         api.delete(f"/v1/tournaments/{tournament}/participants/{PROBE}", headers={"Prefer": "wait=10"})
@@ -116,7 +118,7 @@ def measure(stage: Stage, fault: str) -> Found:
     return Found(
         applied_s,
         max(after - at for at, after in itertools.pairwise(times)),
-        max(load.longest_unread_s(door, struck_at) for door in ("gateway", "api")),
+        max(load.longest_unread_s(entrypoint, struck_at) for entrypoint in ("gateway", "api")),
         sum(what.startswith("gateway") for what in failed),
         sum(what.startswith("api") for what in failed),
         len(load.reads),
@@ -185,7 +187,7 @@ def _parent(pid: int) -> int:
 
 
 def _until(probe: Callable[[], float]) -> float:
-    """The probe's answer, however often its door is not there yet."""
+    """The probe's answer, however often its entrypoint is not there yet."""
     while True:
         try:
             return probe()

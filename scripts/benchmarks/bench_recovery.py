@@ -145,7 +145,7 @@ class Reads(threading.Thread):
     def run(self) -> None:
         """See the class."""
         deadline = time.monotonic() + WAIT_S
-        with door(self._arena.palio) as gateway:
+        with entrypoint_client(self._arena.palio) as gateway:
             while (began := time.monotonic()) < deadline:
                 epoch = epoch_of(gateway, self._arena.tournament)
                 now = time.monotonic()
@@ -157,7 +157,7 @@ class Reads(threading.Thread):
                 time.sleep(READ_PAUSE_S)
 
 
-def door(palio: MeasuredPalio, *, api: bool = False) -> httpx2.Client:
+def entrypoint_client(palio: MeasuredPalio, *, api: bool = False) -> httpx2.Client:
     """A service at the gateway or the api."""
     settings = palio.settings
     base = f"http://{settings.host}:{settings.port if api else settings.gateway_port}"
@@ -175,7 +175,7 @@ def epoch_of(gateway: httpx2.Client, tournament: str) -> int | None:
 
 def measure(arena: Arena, owner: int, unsaved: int) -> Found:
     """Kill the owner's process and see."""
-    with door(arena.palio) as gateway:
+    with entrypoint_client(arena.palio) as gateway:
         epoch = epoch_of(gateway, arena.tournament)
         assert epoch is not None, "no owner to kill"
         reads = Reads(arena, epoch)
@@ -205,7 +205,7 @@ def codec_note(snapshot: StoredSnapshot) -> str:
 
 def set_up(palio: MeasuredPalio, participants: int) -> tuple[Arena, str]:
     """The tournament, with everybody in it and checkpointed, and how long that took."""
-    with door(palio, api=True) as api:
+    with entrypoint_client(palio, api=True) as api:
         tournament = create(api, placement="dedicated", capacity=participants + 1)
         partition = partition_of(int(tournament), palio.settings.partitions)
         arena = Arena(palio, tournament, partition, range(FIRST_USER, FIRST_USER + participants))

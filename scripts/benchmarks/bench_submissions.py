@@ -1,4 +1,4 @@
-"""Scores a CPU-second of all of Palio's processes, from the request to applied: single ones and batches, through both doors.
+"""Scores a CPU-second of all of Palio's processes, from the request to applied: single ones and batches, through both entrypoints.
 
 `python -m scripts.benchmarks.bench_submissions`. It starts a Palio of its own: 200 running tournaments of 20 members
 over 50 partitions. The load comes
@@ -27,7 +27,7 @@ class Case(NamedTuple):
     """One row: `size` scores a request; `goal` and `cluster_goal` (on real servers) in scores a CPU-second, 0 without one."""
 
     name: str
-    door: str
+    entrypoint: str
     clients: int
     size: int
     goal: int
@@ -54,7 +54,7 @@ def measure(
     palio: MeasuredPalio, case: Case, contest: Contest, tokens: dict[int, str], duration_s: float, idle: float
 ) -> list[str]:
     """A row of the table; the roles' shares of the CPU go to stderr."""
-    port = palio.settings.gateway_port if case.door == "gateway" else palio.settings.port
+    port = palio.settings.gateway_port if case.entrypoint == "gateway" else palio.settings.port
     warm = LoadProcess(load, case, port, contest, tokens, 1.0, CASES.index(case) * 2 + 1).result(60)
     known = palio.applied()
     palio.await_applied(known + 1 if warm.accepted else known)

@@ -2,7 +2,7 @@
 
 `python -m scripts.benchmarks.bench_views`. It starts a Palio of its own with 200 running tournaments of 20 members,
 who have scores. The load comes
-from a process that is not counted, over keep-alive connections, without a token. CPU time is that of the door's processes: the gateway's
+from a process that is not counted, over keep-alive connections, without a token. CPU time is that of the entrypoint's processes: the gateway's
 replica; the api's replica and Serve's proxy in front of it; and, beside it, of all of Palio's.
 """
 
@@ -22,10 +22,10 @@ from scripts.benchmarks.harness.measured_palio import MeasuredPalio, table
 
 
 class Case(NamedTuple):
-    """One row: `busy` beside it scores are applied all the time; `roles` are the door's processes."""
+    """One row: `busy` beside it scores are applied all the time; `roles` are the entrypoint's processes."""
 
     name: str
-    door: str
+    entrypoint: str
     roles: tuple[str, ...]
     clients: int
     goal: int
@@ -54,7 +54,7 @@ async def scores(port: int, contest: Contest, token: str, batches: int) -> Load:
 
 def measure(palio: MeasuredPalio, case: Case, contest: Contest, duration_s: float) -> list[str]:
     """A row of the table."""
-    port = palio.settings.gateway_port if case.door == "gateway" else palio.settings.port
+    port = palio.settings.gateway_port if case.entrypoint == "gateway" else palio.settings.port
     LoadProcess(views, port, contest, case.clients, 1.0).result(60)
     before = palio.cpu_s()
     met: Load = LoadProcess(views, port, contest, case.clients, duration_s).result(duration_s + 60)
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> str:
         palio.await_applied(known + loaded.accepted * 500)
         time.sleep(2)  # checkpoints
         rows = [measure(palio, case, contest, options.seconds) for case in CASES]
-    head = ["views", "a second", "a CPU-second of the door", "aim", "", "of all processes", "p50 ms", "p99 ms"]
+    head = ["views", "a second", "a CPU-second of the entrypoint", "aim", "", "of all processes", "p50 ms", "p99 ms"]
     text = table(head, rows)
     print(text)
     return text

@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo against a running Palio, new doors for it, a look into it, the durable store's shards."""
+"""Palio's command line: tokens, settings, the demo, new replicas of the entrypoints, a look into a Palio, the store's shards."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def parser() -> argparse.ArgumentParser:
 
     redeploy = commands.add_parser(
         "redeploy",
-        help="replace the doors of a running Palio, one replica after the other",
-        description="Start new replicas of both doors of a running Palio, from the code as it is now, each before an old one leaves. "
-        "No request fails; live sockets are told when to come back. Settings of the doors that are in the environment apply; "
+        help="replace the api and the gateway of a running Palio, one replica after the other",
+        description="Start new replicas of a running Palio's api and gateway, from the code as it is now, each before an old one leaves. "
+        "No request fails; live sockets are told when to come back. Their settings that are in the environment apply; "
         "the others stay as Palio was started. The running Palio is found by PALIO_RAY_ADDRESS, or else by its data directory.",
     )
     _data_option(redeploy)
@@ -203,7 +203,7 @@ def _redeploy(options: argparse.Namespace) -> int:
     from cluster.serve.redeploy import redeploy
 
     redeploy(load_settings(data_dir=options.data))
-    print("palio: all replicas of both doors are new")
+    print("palio: all replicas of the api and the gateway are new")
     return 0
 
 

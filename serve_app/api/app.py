@@ -1,4 +1,4 @@
-"""The api door: FastAPI over the same handlers as the gateway, with the page, the documentation and the metrics."""
+"""The api: FastAPI over the same handlers as the gateway, with the page, the documentation and the metrics."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _WANTED: Final = {
     b"if-none-match": "if-none-match",
     b"prefer": "prefer",
 }
-_view_seconds = VIEW_SECONDS.labels(door="gateway")
+_view_seconds = VIEW_SECONDS.labels(entrypoint="gateway")
 
 
 class GatewayHttp(GatewayConnection):

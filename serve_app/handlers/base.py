@@ -65,22 +65,22 @@ def translated(error: Exception) -> Problem | None:
 
 
 class HandlersBase:
-    """See the module. `door` names the metrics' label: `api` or `gateway`."""
+    """See the module. `entrypoint` names the metrics' label: `api` or `gateway`."""
 
-    def __init__(self, services: Services, door: str = "api") -> None:
+    def __init__(self, services: Services, entrypoint: str = "api") -> None:
         self.services = services
         self.config = services.config
         self.reads = services.reads
         self.waiters = services.waiters
-        self.door = door
+        self.entrypoint = entrypoint
 
     def error_response(self, error: Exception, where: str) -> Response:
         """The answer to an error, counted."""
         problem = translated(error)
         if problem is None:
-            REJECTED.labels(door=self.door, code="internal").inc()
+            REJECTED.labels(entrypoint=self.entrypoint, code="internal").inc()
             return unexpected_response(error, where)
-        REJECTED.labels(door=self.door, code=problem.code).inc()
+        REJECTED.labels(entrypoint=self.entrypoint, code=problem.code).inc()
         return problem_response(problem)
 
     async def principal(self, request: Request) -> Principal | None:

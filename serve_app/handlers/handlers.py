@@ -1,4 +1,4 @@
-"""All calls of the contract, each `async (Request) -> Response`; both doors delegate to these. They answer whatever goes wrong."""
+"""All calls of the contract, each `async (Request) -> Response`; both entrypoints delegate to these. They answer whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEMO_USERS_FROM: Final = 2**62  # ids that nobody's own system gives: half of th
 
 
 class Handlers(ScoreHandlers, ParticipantHandlers, ReadHandlers):
-    """`Handlers(services, door)`, see the methods of its bases: each is one call of the contract."""
+    """`Handlers(services, entrypoint)`, see the methods of its bases: each is one call of the contract."""
 
     @answered
     async def demo_player(self, request: Request) -> Response:

@@ -47,9 +47,9 @@ _encode = msgspec.json.Encoder().encode
 class ReadHandlers(HandlersBase):
     """See the module."""
 
-    def __init__(self, services: Services, door: str = "api") -> None:
-        super().__init__(services, door)
-        self._view_seconds = VIEW_SECONDS.labels(door=door)
+    def __init__(self, services: Services, entrypoint: str = "api") -> None:
+        super().__init__(services, entrypoint)
+        self._view_seconds = VIEW_SECONDS.labels(entrypoint=entrypoint)
         self._ready: tuple[float, Problem | None] | None = None
 
     @answered

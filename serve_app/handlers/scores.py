@@ -1,4 +1,4 @@
-"""Submitting scores: one, or a batch. A door refuses a score only for form, auth, size, rate and an unknown tournament."""
+"""Submitting scores: one, or a batch. An entrypoint refuses a score only for form, auth, size, rate and an unknown tournament."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Submitted(NamedTuple):
 class ScoreHandlers(HandlersBase):
     """See the module."""
 
-    def __init__(self, services: Services, door: str = "api") -> None:
-        super().__init__(services, door)
-        self._accepted = ACCEPTED.labels(door=door, kind="score")
-        self._accepted_batch = ACCEPTED.labels(door=door, kind="batch_score")
-        self._seconds = SUBMISSION_SECONDS.labels(door=door)
-        self._applied_seconds = APPLIED_SECONDS.labels(door=door)
+    def __init__(self, services: Services, entrypoint: str = "api") -> None:
+        super().__init__(services, entrypoint)
+        self._accepted = ACCEPTED.labels(entrypoint=entrypoint, kind="score")
+        self._accepted_batch = ACCEPTED.labels(entrypoint=entrypoint, kind="batch_score")
+        self._seconds = SUBMISSION_SECONDS.labels(entrypoint=entrypoint)
+        self._applied_seconds = APPLIED_SECONDS.labels(entrypoint=entrypoint)
         self._members: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     @answered

@@ -30,9 +30,9 @@ _VERSION: Final = re.compile(r'"?([1-9][0-9]{0,9})"?')
 class TournamentHandlers(HandlersBase):
     """See the module."""
 
-    def __init__(self, services: Services, door: str = "api") -> None:
-        super().__init__(services, door)
-        self.commands = Commands(services, door)
+    def __init__(self, services: Services, entrypoint: str = "api") -> None:
+        super().__init__(services, entrypoint)
+        self.commands = Commands(services, entrypoint)
 
     @answered
     async def create_tournament(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Requests and responses as the handlers see them: the same for both doors, whatever server carries them."""
+"""Requests and responses as the handlers see them: the same for both entrypoints, whatever server carries them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """One HTTP response; `headers` have lower-case names, content-length is the door's business."""
+    """One HTTP response; `headers` have lower-case names, content-length is the entrypoint's business."""
 
     status: int
     body: bytes = b""

@@ -24,11 +24,11 @@ class Issued(NamedTuple):
 
 
 class Commands:
-    """Appends control records for one door."""
+    """Appends control records for one entrypoint."""
 
-    def __init__(self, services: Services, door: str) -> None:
+    def __init__(self, services: Services, entrypoint: str) -> None:
         self._services = services
-        self._door = door
+        self._entrypoint = entrypoint
 
     async def issue(self, known: Known, command_id: str, message: Control, wait_s: float) -> Issued:
         """Append a command and wait for its outcome. Raises Problem for a refused one, and the log's errors."""
@@ -40,7 +40,7 @@ class Commands:
         signature = services.signer.sign(known.key, value)
         record = NewRecord(known.partition, known.key, value, signature, reply_to)
         offset = (await services.appends.submit([record], services.config.append_timeout_s))[0]
-        ACCEPTED.labels(door=self._door, kind=str(message.__struct_config__.tag)).inc()
+        ACCEPTED.labels(entrypoint=self._entrypoint, kind=str(message.__struct_config__.tag)).inc()
         outcome = await services.waiters.wait(known.partition, offset, wait_s) if reply_to else None
         services.reads.invalidate(known.text)
         if outcome is not None and outcome.outcome == "refused":

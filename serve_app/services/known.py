@@ -1,4 +1,4 @@
-"""A tournament that exists, as the doors remember it."""
+"""A tournament that exists, as the entrypoints remember it."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _from_read_model = READS.labels(source="read_model")
 class CachedReply:
     """A public reply as cached; `asked_s` is when it was asked for, so its content is no older.
 
-    `wire` is the door's: it may keep its whole encoded response here, it lives as long as the bytes.
+    `wire` is the entrypoint's: it may keep its whole encoded response here, it lives as long as the bytes.
     """
 
     __slots__ = ("asked_s", "reply", "wire")

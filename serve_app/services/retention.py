@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Appends:
-    """The doors' way into the log. `closed` are the partitions that take nothing for now."""
+    """The entrypoints' way into the log. `closed` are the partitions that take nothing for now."""
 
     def __init__(self, log: ScoreLog) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""Updates: the transient stream from owners to gateways (`tournament:{id}:updates`) and of replies to waiting doors.
+"""Updates: the transient stream from owners to gateways (`tournament:{id}:updates`) and of replies to waiting entrypoints.
 
 Guarantees
 - Order: what one publisher publishes on a channel arrives in that order.

@@ -1,6 +1,6 @@
 """Calls that wait for a log to take their records, each with a time limit, and one timer for all of them.
 
-A timer a call costs more than a tenth of what a door does for a score, and next to none of them ever goes off.
+A timer a call costs more than a tenth of what an entrypoint does for a score, and next to none of them ever goes off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bad input at both real doors: the contract's error each, nothing half done."""
+"""Bad input at both real entrypoints: the contract's error each, nothing half done."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tournament(palio):
 
 
 @pytest.fixture(params=["api", "gateway"])
-def door(request, palio):
+def entrypoint(request, palio):
     with palio.client(gateway=request.param == "gateway") as client:
         yield client
 
@@ -48,8 +48,8 @@ GOOD = {"event_id": "e", "user_id": "1", "score": 1}
         (b'{"event_id":"e","user_id":"1"}', 422),
     ],
 )
-def test_a_bad_body(door, tournament, body, status):
-    answer = door.post(
+def test_a_bad_body(entrypoint, tournament, body, status):
+    answer = entrypoint.post(
         f"/v1/tournaments/{tournament}/scores", content=body, headers={"content-type": "application/json"}
     )
     assert answer.status_code in (status if isinstance(status, tuple) else (status,)), answer.text
@@ -61,19 +61,21 @@ def test_a_bad_body(door, tournament, body, status):
         assert "path" in problem["errors"][0]
 
 
-def test_other_media_types(door, tournament):
-    answer = door.post(f"/v1/tournaments/{tournament}/scores", content=b"x", headers={"content-type": "text/plain"})
+def test_other_media_types(entrypoint, tournament):
+    answer = entrypoint.post(
+        f"/v1/tournaments/{tournament}/scores", content=b"x", headers={"content-type": "text/plain"}
+    )
     assert answer.status_code == 415
 
 
 @pytest.mark.parametrize("wrong", ["999", "0", "abc", "-1", "9223372036854775808"])
-def test_unknown_tournaments(door, wrong):
-    assert door.get(f"/v1/tournaments/{wrong}").status_code == 404
-    assert door.post(f"/v1/tournaments/{wrong}/scores", json=GOOD).status_code == 404
+def test_unknown_tournaments(entrypoint, wrong):
+    assert entrypoint.get(f"/v1/tournaments/{wrong}").status_code == 404
+    assert entrypoint.post(f"/v1/tournaments/{wrong}/scores", json=GOOD).status_code == 404
 
 
-def test_ten_megabytes(door, tournament):
-    answer = door.post(
+def test_ten_megabytes(entrypoint, tournament):
+    answer = entrypoint.post(
         f"/v1/tournaments/{tournament}/scores",
         content=b"x" * 10_000_000,
         headers={"content-type": "application/json"},
@@ -135,7 +137,7 @@ def test_a_bad_list_query(palio, params):
     assert answer.json()["errors"]
 
 
-def test_an_unknown_path_is_a_problem(door):
-    answer = door.get("/v1/nothing")
+def test_an_unknown_path_is_a_problem(entrypoint):
+    answer = entrypoint.get("/v1/nothing")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("application/problem+json")

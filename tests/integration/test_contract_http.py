@@ -1,4 +1,4 @@
-"""The contract's calls at the two real doors."""
+"""The contract's calls at the two real entrypoints."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_a_repeated_create_returns_the_first_answer(palio: RunningPalio, service
         assert another.post("/v1/tournaments", json=body, headers=key).json()["id"] != first.json()["id"]
 
 
-@pytest.mark.parametrize("door", ["api", "gateway"])
-def test_join_score_rank_leave(service: httpx2.Client, gateway: httpx2.Client, door: str) -> None:
-    client = service if door == "api" else gateway
+@pytest.mark.parametrize("entrypoint", ["api", "gateway"])
+def test_join_score_rank_leave(service: httpx2.Client, gateway: httpx2.Client, entrypoint: str) -> None:
+    client = service if entrypoint == "api" else gateway
     tournament = create(service, ties="shared")
     path = f"/v1/tournaments/{tournament}/participants/11"
     assert service.put(path, json={"name": "Ann"}).status_code == 201

@@ -61,14 +61,14 @@ def test_metrics_tell_what_happened(palio: RunningPalio, service: httpx2.Client,
         eventually(counted)
         time.sleep(2.5)
         after = scrape(palio)
-        assert grown("palio_accepted_total", door="gateway", kind="score") == 11
+        assert grown("palio_accepted_total", entrypoint="gateway", kind="score") == 11
         assert grown("palio_records_total", outcome="applied") == 5
         assert grown("palio_records_total", outcome="ignored", reason="duplicate") == 5
         assert grown("palio_records_total", outcome="ignored", reason="not_joined") == 1
-        assert grown("palio_rejected_total", door="gateway", code="tournament_unknown") == 1
-        assert grown("palio_submission_seconds_count", door="gateway") == 11
-        assert grown("palio_applied_seconds_count", door="gateway") == 11
-        assert grown("palio_view_seconds_count", door="gateway") >= 1
+        assert grown("palio_rejected_total", entrypoint="gateway", code="tournament_unknown") == 1
+        assert grown("palio_submission_seconds_count", entrypoint="gateway") == 11
+        assert grown("palio_applied_seconds_count", entrypoint="gateway") == 11
+        assert grown("palio_view_seconds_count", entrypoint="gateway") >= 1
         assert grown("palio_push_seconds_count") >= 1
         assert grown("palio_updates_published_total") >= 1
         assert grown("palio_checkpoints_saved_total") >= 1

@@ -1,4 +1,4 @@
-"""kill -9 of ingest, director, broker and doors in mid-load: nothing acknowledged is lost or counted twice, and all works again."""
+"""kill -9 of ingest, director, broker and entrypoints in mid-load: nothing acknowledged is lost or counted twice, and all works again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBE = 99
 
 
 def all_works(stage: RunningPalio) -> None:
-    """What needs every part: a dedicated tournament from its creation to its end, at both doors."""
+    """What needs every part: a dedicated tournament from its creation to its end, at both entrypoints."""
     with stage.client() as api, stage.client(gateway=True) as gateway:
         before = set(stage.pids("ray::TournamentActor"))
         tournament = create(api, placement="dedicated")
@@ -28,7 +28,7 @@ def all_works(stage: RunningPalio) -> None:
 
 
 @pytest.mark.parametrize("part", ["ray::IngestActor", "ray::DirectorActor", "ray::UpdatesActor"])
-def test_a_part_behind_the_doors_is_killed(stage: RunningPalio, part: str) -> None:
+def test_a_part_behind_the_entrypoints_is_killed(stage: RunningPalio, part: str) -> None:
     with stage.client() as api, stage.client(gateway=True) as gateway:
         tournament = create(api)
         join(api, tournament, *USERS, PROBE)
@@ -63,7 +63,7 @@ def test_the_gateway_is_killed(stage: RunningPalio) -> None:
                 time.sleep(1)
             assert set(stage.pids("ray::ServeReplica:gateway")) - set(doomed)
             by_api = {status for _, what, status in load.reads if what.startswith("api")}
-            assert by_api == {200}, load.statuses  # the other door does not notice
+            assert by_api == {200}, load.statuses  # the other entrypoint does not notice
             back_at = min(at for at in load.acknowledged if at > killed_at)
             print(f"\ngateway: acknowledging after {back_at - killed_at:.2f} s")
             load.check_table()
@@ -82,7 +82,7 @@ def test_the_api_is_killed(stage: RunningPalio) -> None:
         eventually(stage.well, 120)
         time.sleep(1)
     by_gateway = {status for _, what, status in load.reads if what.startswith("gateway")}
-    assert by_gateway == {200}, load.statuses  # the other door does not notice
+    assert by_gateway == {200}, load.statuses  # the other entrypoint does not notice
     assert load.refused == []
     load.check_table()
     all_works(stage)

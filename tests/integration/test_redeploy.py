@@ -1,4 +1,4 @@
-"""New doors for a running Palio: `scripts/palio redeploy`."""
+"""New replicas of the entrypoints of a running Palio: `scripts/palio redeploy`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_no_request_fails_and_watchers_come_back(stage: RunningPalio, replicas: 
             assert len(follower.epochs) == 1  # the owners went on
 
 
-def test_what_is_not_of_the_doors_is_refused(stage: RunningPalio) -> None:
+def test_what_is_not_of_the_entrypoints_is_refused(stage: RunningPalio) -> None:
     with pytest.raises(AssertionError, match=r"PALIO_SHARDS.*only a restart"):
         stage.redeploy(PALIO_SHARDS="7")
     assert stage.well()

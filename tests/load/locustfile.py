@@ -1,4 +1,4 @@
-"""Load on a running Palio: players who view, join and submit, through both doors.
+"""Load on a running Palio: players who view, join and submit, through both entrypoints.
 
     LOAD_TOKEN=$(scripts/palio token --role service --sub 1 | tail -n 1) \\
         .venv/bin/locust -f tests/load/locustfile.py --host http://127.0.0.1:8000 --headless -u 100 -r 20 -t 60s

@@ -1,4 +1,4 @@
-"""What a gateway and a waiting door would see, judged as it is published."""
+"""What a gateway and a waiting entrypoint would see, judged as it is published."""
 
 from __future__ import annotations
 

@@ -41,16 +41,16 @@ class Workload:
                 await asyncio.wait([sent], timeout=0.2)
 
     async def _send(self, records: list[NewRecord]) -> None:
-        """A door: appends, and repeats what was not acknowledged. A killed door repeats nothing."""
+        """An entrypoint: appends, and repeats what was not acknowledged. A killed entrypoint repeats nothing."""
         from tests.simulation.ports import ProcessLog
 
-        door = self._world.process("door")
-        log = ProcessLog(door, self._world.log)
+        entrypoint = self._world.process("entrypoint")
+        log = ProcessLog(entrypoint, self._world.log)
         for _ in range(4):
             try:
                 offsets = await log.append(records)
             except LogUnavailableError as error:
-                await door.sleep(error.retry_after_s)
+                await entrypoint.sleep(error.retry_after_s)
                 continue
             for record, offset in zip(records, offsets, strict=True):
                 self.acknowledged.append((record.partition, offset, record.value))
@@ -92,7 +92,7 @@ class Workload:
 
     def _new(self, tournament: int, value: bytes, signature: str = "", **other: Any) -> NewRecord:
         partition = partition_of(tournament, self._world.plan.partitions)
-        reply_to = replies_channel("door") if self._random.random() < 0.3 else ""
+        reply_to = replies_channel("entrypoint") if self._random.random() < 0.3 else ""
         return NewRecord(partition, str(tournament).encode(), value, signature, reply_to)
 
     def _junk(self) -> NewRecord:

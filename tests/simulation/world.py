@@ -102,7 +102,7 @@ class World:
     # -- processes ----------------------------------------------------------------------------------------------------
 
     def process(self, name: str) -> Process:
-        """A new process outside the slots: a door."""
+        """A new process outside the slots: an entrypoint."""
         self._processes += 1
         return Process(self, name, self._processes)
 

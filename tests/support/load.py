@@ -19,7 +19,7 @@ GIVE_UP_S = 60.0
 
 
 class Load:
-    """Submits scores of `users` from a thread, by the gateway, without waiting; reads in every way from another, by both doors.
+    """Submits scores of `users` from a thread, by the gateway, without waiting; reads in every way from another, by both entrypoints.
 
     An event whose answer never came is sent again under the same id until it is acknowledged, as a careful client does, so that
     what must be in the table is known exactly: every event once. The tournament's policy is `best`, highest first. `rising`: each score is
@@ -102,8 +102,8 @@ class Load:
                     status = client.get(base + what).status_code
                 except httpx2.HTTPError:
                     status = 0
-                door = "api" if base == self.palio.url else "gateway"
-                self.reads.append((time.monotonic(), f"{door} {what.removeprefix(path)}", status))
+                entrypoint = "api" if base == self.palio.url else "gateway"
+                self.reads.append((time.monotonic(), f"{entrypoint} {what.removeprefix(path)}", status))
                 time.sleep(READS_PAUSE_S)
 
     def check_table(self, within_s: float = 90.0) -> None:
@@ -136,11 +136,11 @@ class Load:
             return lost, doubled
         return 0, 0
 
-    def longest_unread_s(self, door: str, since: float) -> float:
-        """The longest time from `since` on in which no read at a door was answered well."""
+    def longest_unread_s(self, entrypoint: str, since: float) -> float:
+        """The longest time from `since` on in which no read at an entrypoint was answered well."""
         times = [
             since,
-            *(at for at, what, status in self.reads if status == 200 and at > since and what.startswith(door)),
+            *(at for at, what, status in self.reads if status == 200 and at > since and what.startswith(entrypoint)),
         ]
         return max((after - at for at, after in itertools.pairwise(times)), default=0.0)
 

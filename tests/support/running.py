@@ -120,7 +120,7 @@ class RunningPalio:
         return any(printed.strip() == line for printed in self.output)
 
     def redeploy(self, **env: str) -> None:
-        """`scripts/palio redeploy`: new replicas of the doors, with these settings. Raises AssertionError with what it said."""
+        """`scripts/palio redeploy`: new replicas of the entrypoints, with these settings. Raises AssertionError with what it said."""
         palio_command("redeploy", "--data", str(self.data), env={**self.env, **env})
 
     def inspect(self, *arguments: str) -> dict[str, Any]:
@@ -193,7 +193,7 @@ class RunningPalio:
         return pids
 
     def well(self) -> bool:
-        """Whether it runs and both doors answer."""
+        """Whether it runs and both entrypoints answer."""
         if self.process is None or self.process.poll() is not None:
             return False
         try:

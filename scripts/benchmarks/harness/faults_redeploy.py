@@ -1,4 +1,4 @@
-"""New doors for a running Palio under load, with live sockets open: what requests and watchers notice."""
+"""New replicas of the entrypoints of a running Palio under load, with live sockets open: what requests and watchers notice."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ API: Final = "ray::ServeReplica:api"
 
 
 class Redeployed(NamedTuple):
-    """Seconds that the command took and until no old replica was left; failed reads by door, all reads; submissions that were not accepted at
-    once, those that were; what the sockets saw.
+    """Seconds that the command took and until no old replica was left; failed reads by entrypoint, all reads; submissions that were not
+    accepted at once, those that were; what the sockets saw.
     """
 
     command_s: float

@@ -1,4 +1,4 @@
-"""Actors, a door and a whole node are killed in mid-load: nothing acknowledged is lost or counted twice, and all works again."""
+"""Actors, an entrypoint and a whole node are killed in mid-load: nothing acknowledged is lost or counted twice, and all works again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A MySQL primary is away: creates, scores and reads go on, at doors that start meanwhile, too."""
+"""A MySQL primary is away: creates, scores and reads go on, at entrypoints that start meanwhile, too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHARDS = even(50, 2)
 def test_a_mysql_primary_is_away(
     cluster: RunningPalio, real_servers: RealServers, away: int, how: signal.Signals
 ) -> None:
-    """Whatever it holds can be created, played and read, at doors that start meanwhile, too; only its ends are shown later."""
+    """Whatever it holds can be created, played and read, at entrypoints that start meanwhile, too; only its ends are shown later."""
     kept = 1 - away
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         before = on_both_shards(api)
@@ -48,8 +48,8 @@ def test_a_mysql_primary_is_away(
             assert ended.status_code == 202, ended.text
         assert listed(api) >= {*before.values(), made[kept]}
 
-        for door in ("ServeReplica:gateway", "ServeReplica:api"):
-            cluster.kill_actors(door)
+        for entrypoint in ("ServeReplica:gateway", "ServeReplica:api"):
+            cluster.kill_actors(entrypoint)
         eventually(cluster.well, 60)
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         again = on_both_shards(api)

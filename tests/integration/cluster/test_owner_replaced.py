@@ -62,7 +62,7 @@ def test_an_owner_wakes_after_it_was_replaced(
             if seen is None:
                 eventually(lambda: stored.row().epoch > first)
                 seen = wake(owner, stored, overheard)
-            # a delivery waited at its door, which it applied, though another owner had long done so, and wrote what came of it
+            # a delivery waited at its entrypoint, which it applied, though another owner had long done so, and wrote what came of it
             did = eventually(lambda: min(done := written(cluster, owner).minus(before)) > 0 and done)
             late = [frame for frame in seen.frames if frame.epoch == first]
             print(f"\nwoken, it did {did} and published {len(late)}; rows from {seen.rows[0]} to {seen.rows[-1]}")

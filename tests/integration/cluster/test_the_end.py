@@ -19,7 +19,7 @@ from tests.support.stored import replayed, stored_of
 
 
 def as_printed(alone: RunningPalio) -> tuple[str, str, httpx2.Client]:
-    """Where `scripts/run` said that the doors are, and a client of the api with the token that it printed."""
+    """Where `scripts/run` said that the entrypoints are, and a client of the api with the token that it printed."""
     line = re.compile(r"  (page and api|gateway|operator token) +(\S+)\n")
     eventually(lambda: "  Ctrl-C stops it.\n" in alone.output, 10)
     told = dict(match.groups() for match in map(line.fullmatch, alone.output) if match)

@@ -16,8 +16,8 @@ from tests.support.front import open_front
 ROOT = Path(__file__).parents[3]
 COUNT = """
 from serve_app.metrics import ACCEPTED, SOCKETS, SUBMISSION_SECONDS
-ACCEPTED.labels(door="gateway", kind="score").inc(3)
-SUBMISSION_SECONDS.labels(door="gateway").observe(0.003)
+ACCEPTED.labels(entrypoint="gateway", kind="score").inc(3)
+SUBMISSION_SECONDS.labels(entrypoint="gateway").observe(0.003)
 SOCKETS.inc(2)
 """
 SHOW = """
@@ -36,16 +36,16 @@ def test_the_counts_of_all_processes_are_added_up(tmp_path):
     for _ in range(2):
         run(COUNT, tmp_path)
     shown = run(SHOW, tmp_path).splitlines()
-    assert 'palio_accepted_total{door="gateway",kind="score"} 6.0' in shown
-    assert 'palio_submission_seconds_bucket{door="gateway",le="0.005"} 2.0' in shown
-    assert 'palio_submission_seconds_bucket{door="gateway",le="0.0025"} 0.0' in shown
+    assert 'palio_accepted_total{entrypoint="gateway",kind="score"} 6.0' in shown
+    assert 'palio_submission_seconds_bucket{entrypoint="gateway",le="0.005"} 2.0' in shown
+    assert 'palio_submission_seconds_bucket{entrypoint="gateway",le="0.0025"} 0.0' in shown
 
 
 def test_the_sockets_of_a_process_that_is_gone_are_not_counted(tmp_path):
     run(COUNT, tmp_path)  # it has ended, as one that was killed: nobody has marked it dead
     shown = run(SHOW, tmp_path)
     assert "palio_sockets 2.0" not in shown
-    assert 'palio_accepted_total{door="gateway",kind="score"} 3.0' in shown
+    assert 'palio_accepted_total{entrypoint="gateway",kind="score"} 3.0' in shown
     assert "palio_sockets 2.0" in run(COUNT + SHOW, tmp_path)
 
 

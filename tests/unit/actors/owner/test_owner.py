@@ -121,7 +121,7 @@ def items(*steps: Step, first: int) -> list[Any]:
 
 def waited_for(records: list[Any]) -> list[Any]:
     """The same, whose outcomes somebody waits for."""
-    return [msgspec.structs.replace(record, reply_to="replies:door") for record in records]
+    return [msgspec.structs.replace(record, reply_to="replies:entrypoint") for record in records]
 
 
 async def deliver(owner: Owner, tournament: int, after: int, upto: int, records: list[Any]) -> ScopePosition:

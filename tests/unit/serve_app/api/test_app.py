@@ -104,7 +104,10 @@ async def test_metrics_count_what_happened(front):
         found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
-    scores, codes = 'palio_accepted_total{door="api",kind="score"}', 'palio_rejected_total{code="invalid",door="api"}'
+    scores, codes = (
+        'palio_accepted_total{entrypoint="api",kind="score"}',
+        'palio_rejected_total{code="invalid",entrypoint="api"}',
+    )
     before = await counted(scores), await counted(codes)
     tournament = await front.create()
     await front.submit(tournament, 42, {"event_id": "a", "score": 1})

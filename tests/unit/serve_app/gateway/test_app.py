@@ -138,7 +138,7 @@ async def test_who_may_not_submit(lane: str) -> None:
         assert form.status_code == 415
 
 
-async def test_rates_are_limited_on_the_hot_lane() -> None:
+async def test_rates_are_limited_on_the_fast_path() -> None:
     async with (
         running_gateway(anonymous_rate=0.001, anonymous_burst=5) as gateway,
         httpx2.AsyncClient(base_url=gateway.url) as http,

@@ -144,7 +144,7 @@ async def test_answers_to_pings_stay_within_the_bound() -> None:
 async def test_a_handshake_that_is_none_is_answered_and_counted(
     gateway: Gateway, head: bytes, status: int, code: str
 ) -> None:
-    counted = REJECTED.labels(door="gateway", code=code)
+    counted = REJECTED.labels(entrypoint="gateway", code=code)
     before = counted._value.get()
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
     writer.write(head)

@@ -272,7 +272,7 @@ async def test_keys_from_a_url_are_fetched_anew_for_an_unknown_key_but_not_witho
     assert await keys.key("two") is not None  # the source is away: what was read serves on
 
 
-async def test_tokens_at_the_door():
+async def test_tokens_of_all_kinds():
     async with open_front() as front:
         now = front.palio.now_ms / 1000
         claims = {"sub": "42", "role": "player", "aud": "palio", "exp": now + 60}

@@ -259,7 +259,7 @@ async def test_known_tournaments_are_bounded(front, clock):
     assert [reads.known(tournament) is not None for tournament in tournaments] == [False, True, True]
 
 
-async def test_a_doors_encoded_response_lives_as_long_as_the_bytes(front, reads, clock):
+async def test_an_entrypoints_encoded_response_lives_as_long_as_the_bytes(front, reads, clock):
     tournament = await front.create()
     known = await reads.find(tournament)
     await reads.view(known)
