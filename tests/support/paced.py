@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from actors.domain.tournament import Tournament
+from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import Publisher
 from actors.owner.reads import OwnerReads
@@ -40,8 +41,8 @@ class PacedPalio(InProcessPalio):
 
     async def _publish(self, tournament_id: int, users: set[int]) -> None:
         entity = self.entity(self.states[tournament_id])
-        entity.note_changed(users)
-        self.publisher.mark(entity)
+        slot_of = entity.state.members.users.slot
+        self.publisher.note(Change(entity, {slot_of(user): user for user in users}, top=True))
 
     async def publish_regularly(self) -> None:
         """As an owner's process does."""
