@@ -122,7 +122,7 @@ async def test_a_full_disk_leaves_no_broken_file(small_disk: Path) -> None:
     series.write([point(1)])
     await series.flush()
     with pytest.raises(OSError, match="No space"):
-        (small_disk / "ballast").write_bytes(bytes(3 << 20))
+        (small_disk / "ballast").write_bytes(bytes(5 << 20))
     series.write([point(2)])
     await series.flush()
     assert read_points(directory) == [point(1)]
