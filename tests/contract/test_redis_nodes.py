@@ -171,7 +171,9 @@ async def test_a_standstill_of_our_own_is_no_failure_of_the_node(single_redis: R
     await nodes.close()
 
 
-async def test_nobody_is_looked_for_when_nobody_calls(single_redis: RunningRedis, monkeypatch) -> None:
+async def test_nobody_is_looked_for_when_nobody_calls(
+    single_redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis_link, "PROBE_FOR_S", 0.3)
     single_redis.empty()
     nodes = RedisNodes(single_redis.config())

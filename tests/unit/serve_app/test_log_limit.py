@@ -6,7 +6,7 @@ from serve_app.log_limit import LINES, MAX_CHARS, PERIOD_S, LogLimit
 
 
 @pytest.fixture
-def logger(caplog):
+def logger(caplog: pytest.LogCaptureFixture):
     now_s = [0.0]
     made = logging.getLogger("test-log-limit")
     limit = LogLimit(lambda: now_s[0])
@@ -16,8 +16,10 @@ def logger(caplog):
     made.removeFilter(limit)
 
 
-def test_a_few_lines_of_each_kind_pass_in_a_period_and_the_rest_is_counted(logger, caplog):
-    def tell(times):
+def test_a_few_lines_of_each_kind_pass_in_a_period_and_the_rest_is_counted(
+    logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tell(times: int) -> list[str]:
         caplog.clear()
         for number in range(times):
             logger.warning("heard %d", number)
@@ -31,7 +33,7 @@ def test_a_few_lines_of_each_kind_pass_in_a_period_and_the_rest_is_counted(logge
     assert tell(2) == ["heard 0 (10 more like this were left out)", "heard 1"]
 
 
-def test_exceptions_are_one_short_line(logger, caplog):
+def test_exceptions_are_one_short_line(logger, caplog: pytest.LogCaptureFixture) -> None:
     logger.error("failed\n", exc_info=ValueError("x" * 1000 + "\nforged line"))
     (record,) = caplog.records
     assert record.getMessage().startswith("failed: ValueError('xxx")
