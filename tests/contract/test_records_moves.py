@@ -116,7 +116,7 @@ class Writer:
                 parts = [whole(number, self.offset) for number in numbers]
                 rows = [[row for part in parts for row in part[i]] for i in range(4)]
                 try:
-                    await self._records.save(Checkpoint(*rows, [(f"partition-{at}", at, self.offset)]))  # type: ignore[arg-type]
+                    await self._records.save(Checkpoint._make([*rows, [(f"partition-{at}", at, self.offset)]]))
                 except RecordsUnavailableError:
                     self.refused += 1
                     await asyncio.sleep(0.01)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
@@ -51,7 +52,7 @@ class TlsRedis:
         """As Palio's settings make it."""
         palio = self.authority.issue("palio")
         files = {"ca": self.authority.own.certificate, "cert": palio.certificate, "key": palio.key}
-        values = {f"redis_{name}_file": str(file) for name, file in files.items()} | changes
+        values: dict[str, Any] = {f"redis_{name}_file": str(file) for name, file in files.items()} | changes
         url = f"rediss://{HOST}:{self.port}"
         config = Settings(redis_urls=url, redis_cluster=self.cluster, redis_password="a-password", **values).redis()
         assert config is not None
@@ -197,8 +198,8 @@ async def test_the_map_is_taken_from_the_node_that_knows_more(clustered_redis: R
     )
     assert (old.epoch, old.primaries, old.nodes) == (
         5,
-        {("127.0.0.1", 1), ("a", 2)},
-        {("127.0.0.1", 1), ("127.0.0.1", 3), ("a", 2)},
+        frozenset({("127.0.0.1", 1), ("a", 2)}),
+        frozenset({("127.0.0.1", 1), ("127.0.0.1", 3), ("a", 2)}),
     )
     assert old.slots[5460:5462] == [("127.0.0.1", 1), ("a", 2)]
     told = [(await new.link((HOST, port)).call(redis_slots.MAP_COMMANDS), port) for port in clustered_redis.primaries()]

@@ -81,13 +81,15 @@ def options(parser: LocustArgumentParser) -> None:
 
 @events.test_start.add_listener
 def check(environment: Environment, **_kwargs: object) -> None:
-    if not environment.parsed_options.token:
+    if environment.parsed_options is None or not environment.parsed_options.token:
         raise SystemExit("expected --token or LOAD_TOKEN: scripts/palio token --role service --sub 1")
 
 
 @events.test_stop.add_listener
 def end(environment: Environment, **_kwargs: object) -> None:
     if target.made:
+        assert environment.parsed_options is not None
+        assert environment.host is not None
         call(environment.host, environment.parsed_options.token, "POST", f"/v1/tournaments/{target.tournament}/end")
         target.made, target.gateway = False, ""
 

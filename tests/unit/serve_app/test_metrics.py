@@ -27,6 +27,12 @@ print(exposition()[0].decode())
 """
 
 
+def value(name: str) -> float:
+    found = REGISTRY.get_sample_value(f"palio_{name}")
+    assert found is not None, name
+    return found
+
+
 def run(code: str, directory: Path) -> str:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -58,9 +64,8 @@ def test_what_ray_counts_in_the_same_directory_is_not_shown(tmp_path: Path) -> N
 
 
 def test_what_waits_for_the_log_and_what_updates_and_series_lost_is_told() -> None:
-    def shown() -> list[float | None]:
-        names = ("log_queued_records", "lost_publications_total", "dropped_points_total")
-        return [REGISTRY.get_sample_value(f"palio_{name}") for name in names]
+    def shown() -> list[float]:
+        return [value(name) for name in ("log_queued_records", "lost_publications_total", "dropped_points_total")]
 
     log, updates, series = SimpleNamespace(queued=7), SimpleNamespace(lost_publications=2), SimpleNamespace(dropped=5)
     _, lost, dropped = shown()
@@ -86,8 +91,8 @@ def test_the_depths_of_all_processes_are_added_up_and_those_of_a_process_that_is
 async def test_a_front_measures_its_ports_while_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MEASURE_EVERY_S", 0.01)
 
-    def lost() -> float | None:
-        return REGISTRY.get_sample_value("palio_lost_publications_total")
+    def lost() -> float:
+        return value("lost_publications_total")
 
     async with open_front() as front:
         before = lost()

@@ -140,12 +140,12 @@ async def test_while_the_records_are_away_it_knows_the_owners_that_it_named() ->
     records = await store(row(11, 3, "running"))
     away = False
 
-    async def active(partition: int, *, dedicated: bool) -> list[TournamentRow]:
+    async def active(partition: int, *, dedicated: bool) -> list[int]:
         if away:
             raise RecordsUnavailableError("away")
         return await MemoryRecords.active(records, partition, dedicated=dedicated)
 
-    records.active = active
+    records.active = active  # type: ignore[method-assign]
     director, new = Director(PLAN, Launched(), records), Director(PLAN, Launched(), records)
     await director.start()
     await director.host(1, 12, 9)
@@ -164,12 +164,12 @@ async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starti
     records = await store(row(11, 3, "running"), row(12, 1, "running"))
     away = {3}
 
-    async def active(partition: int, *, dedicated: bool) -> list[TournamentRow]:
+    async def active(partition: int, *, dedicated: bool) -> list[int]:
         if partition in away:
             raise RecordsUnavailableError("away")
         return await MemoryRecords.active(records, partition, dedicated=dedicated)
 
-    records.active = active
+    records.active = active  # type: ignore[method-assign]
     launched = Launched()
     director = Director(PLAN, launched, records)
     await director.start()
@@ -189,7 +189,7 @@ async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other(
             raise RecordsUnavailableError("away")
         return await MemoryRecords.projected(records, partition, scopes)
 
-    records.projected = projected
+    records.projected = projected  # type: ignore[method-assign]
     director = Director(PLAN, launched, records)
     with pytest.raises(RecordsUnavailableError):
         await director.host(3, 11, 7)

@@ -304,7 +304,7 @@ async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them
     owner = owner_of(records)
     await owner.adopt([(PARTITION, 0, -1), (PARTITION - 1, 0, -1)])
 
-    async def away(_tournament: int) -> Any:
+    async def away(tournament_id: int) -> list[StoredSnapshot]:
         raise RecordsUnavailableError("away")
 
     records.snapshots = away  # type: ignore[method-assign]
@@ -338,7 +338,9 @@ async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not() -> N
     await owner.publish_due()
     told = [(r.kind, r.outcome, r.first, r.status) for r in updates.replies[1:]]
     assert told == [("join", "applied", True, "running"), ("create", "applied", False, "running")]
-    assert owner.tournaments.at_hand(TOURNAMENT).status == "running"
+    held = owner.tournaments.at_hand(TOURNAMENT)
+    assert held is not None
+    assert held.status == "running"
     records.away = False
     clock[0] += 1000
     await owner.checkpoint_due()

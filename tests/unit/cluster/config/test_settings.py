@@ -3,6 +3,7 @@ import pickle
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -100,7 +101,7 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_are_frozen_and_travel_to_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(port=9000)
     with pytest.raises(ValidationError):
-        settings.port = 1
+        settings.port = 1  # type: ignore[misc]
     monkeypatch.setenv("PALIO_PORT", "1")  # another process's environment has no say
     assert pickle.loads(pickle.dumps(settings)) == settings
 
@@ -195,20 +196,24 @@ def test_tls_and_sasl_pass_through_to_every_server(monkeypatch: pytest.MonkeyPat
             monkeypatch.setenv(f"PALIO_{part}_{kind}_FILE", f"/a {part} {kind}")
     settings = load_settings()
     kafka, mysql, redis, influx = settings.kafka(50, 1, 1), settings.mysql(), settings.redis(), settings.influx()
+    assert kafka is not None
     assert (kafka.security_protocol, kafka.sasl_mechanism, kafka.username) == ("SASL_SSL", "SCRAM-SHA-512", "u")
     assert (kafka.cafile, kafka.certfile, kafka.keyfile) == ("/a KAFKA CA", "/a KAFKA CERT", "/a KAFKA KEY")
+    assert mysql is not None
     assert mysql.tls
     assert (mysql.tls_ca_file, mysql.tls_cert_file, mysql.tls_key_file) == (
         "/a MYSQL CA",
         "/a MYSQL CERT",
         "/a MYSQL KEY",
     )
+    assert redis is not None
     for url in redis.urls:
-        options = parse_url(url)
+        options: dict[str, Any] = dict(parse_url(url))
         assert [options[f"ssl_{name}"] for name in ("ca_certs", "certfile", "keyfile")] == [
             "/a REDIS CA", "/a REDIS CERT", "/a REDIS KEY",
         ]  # fmt: skip
-    assert parse_url(redis.urls[1])["ssl_check_hostname"] is False, "what the URL says stays"
+    assert dict(parse_url(redis.urls[1]))["ssl_check_hostname"] is False, "what the URL says stays"
+    assert influx is not None
     assert (influx.url, influx.ca_file) == ("https://i:7", "/ca")
 
 
@@ -229,7 +234,7 @@ def test_tls_and_sasl_pass_through_to_every_server(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_files_for_tls_that_would_do_nothing_are_refused(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, object], told: str
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], told: str
 ) -> None:
     for variable, value in given.items():
         monkeypatch.setenv(variable, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -25,8 +26,9 @@ def test_a_token_carries_the_claims_of_the_contract(tmp_path: Path) -> None:
     "wrong", [{"role": "admin"}, {"sub": "0"}, {"sub": "x"}, {"sub": str(2**63)}, {"ttl_s": 0}, {"ttl_s": float("nan")}]
 )
 def test_a_token_for_nobody_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    given: dict[str, Any] = {"role": "player", "sub": "1", "ttl_s": 1.0} | wrong
     with pytest.raises(ValueError, match="expected"):
-        token(Settings(data_dir=tmp_path), **{"role": "player", "sub": "1", "ttl_s": 1.0} | wrong)
+        token(Settings(data_dir=tmp_path), **given)
 
 
 def test_no_token_where_the_keys_are_elsewhere(tmp_path: Path) -> None:

@@ -77,9 +77,7 @@ def test_no_token_can_be_signed_when_the_keys_are_elsewhere(
 @pytest.mark.parametrize(
     "arguments", [[], ["token"], ["token", "--role", "king", "--sub", "1"], ["nonsense"], ["demo", "--speed", "0"]]
 )
-def test_misuse_exits_with_2_and_shows_the_usage(
-    capsys: pytest.CaptureFixture[str], arguments: list[object] | list[str]
-) -> None:
+def test_misuse_exits_with_2_and_shows_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2

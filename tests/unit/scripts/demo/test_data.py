@@ -117,8 +117,8 @@ def test_the_fastest_runner_wins(ten_miles: Contest) -> None:
 def test_the_table_by_hand(
     order: str,
     ties: str,
-    scored: list[object] | list[tuple[int, int]],
-    expected: list[object] | list[tuple[int, int, int]],
+    scored: list[tuple[int, int]],
+    expected: list[tuple[int, int, int]],
 ) -> None:
     assert table(results(*scored), order, ties) == [Row(*row) for row in expected]
 

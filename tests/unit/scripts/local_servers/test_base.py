@@ -33,7 +33,7 @@ def test_one_that_survives_is_told_and_not_forgotten(tmp_path: Path, monkeypatch
     monkeypatch.setattr(servers_base, "STOP_S", 0.1)
     pid = launch(tmp_path, "survivor", ["sleep", "60"])
     kill = os.kill
-    monkeypatch.setattr(servers_base.os, "kill", lambda *_: None)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
     with pytest.raises(ServerError, match=rf"survivor \(pid {pid}\)"):
         stop(tmp_path, "survivor")
     assert pid_of(tmp_path, "survivor") == pid

@@ -65,7 +65,8 @@ def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink: 
 
 async def test_the_oldest_are_deleted_beyond_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Envelope:
-        mail_from, rcpt_tos, original_content = "a@example.org", [], b"Subject: x\r\n\r\nhi\r\n"
+        mail_from, original_content = "a@example.org", b"Subject: x\r\n\r\nhi\r\n"
+        rcpt_tos: tuple[str, ...] = ()
 
     monkeypatch.setattr(servers_smtp, "MAX_MAILS", 3)
     kept = servers_smtp.Sink(tmp_path)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import jwt
 import pytest
@@ -20,6 +21,8 @@ from tests.support.front import open_front, problem
 SECRET = b"s" * 32
 NOW = 1_800_000_000
 CLAIMS = {"sub": "42", "role": "player", "aud": "palio", "exp": NOW + 60}
+
+WRONG_EXPIRIES: list[object] = ["soon", 10**30, float("inf"), True, None, []]
 
 
 class Clock:
@@ -40,7 +43,7 @@ def authenticator(clock: Clock) -> Authenticator:
     return Authenticator(FrontConfig(jwt_secret=SECRET, jwt_cache_entries=3), clock_s=clock)
 
 
-def signed(claims: dict[str, object], key: object = SECRET, algorithm: str = "HS256", **headers: object) -> str:
+def signed(claims: dict[str, object], key: Any = SECRET, algorithm: str = "HS256", **headers: object) -> str:
     return "Bearer " + jwt.encode(claims, key, algorithm=algorithm, headers=headers)
 
 
@@ -82,7 +85,7 @@ def unsigned(claims: dict[str, object]) -> str:
         *((signed({k: v for k, v in CLAIMS.items() if k != name}), "token_invalid") for name in CLAIMS),
         *((signed({**CLAIMS, "sub": sub}), "token_invalid") for sub in ("0", "x", "", "-1", "9223372036854775808")),
         *((signed({**CLAIMS, "role": role}), "token_invalid") for role in ("admin", "", None, 7, ["player"])),
-        *((signed({**CLAIMS, "exp": exp}), "token_invalid") for exp in ("soon", 10**30, float("inf"), True, None, [])),
+        *((signed({**CLAIMS, "exp": exp}), "token_invalid") for exp in WRONG_EXPIRIES),
         ("Bearer", "token_invalid"),
         ("Bearer ", "token_invalid"),
         ("Basic eDp5", "token_invalid"),
@@ -135,7 +138,7 @@ def test_keys_must_be_configured(config: FrontConfig) -> None:
         Authenticator(config)
 
 
-KEYS = {
+KEYS: dict[str, tuple[Any, Any]] = {
     "RS256": (rsa.generate_private_key(65537, 2048), jwt.algorithms.RSAAlgorithm),
     "ES256": (ec.generate_private_key(ec.SECP256R1()), jwt.algorithms.ECAlgorithm),
     "EdDSA": (ed25519.Ed25519PrivateKey.generate(), jwt.algorithms.OKPAlgorithm),
@@ -164,7 +167,7 @@ async def test_keys_from_a_file(tmp_path: Path, clock: Clock, algorithm: str) ->
     assert (await refusal(authenticator, unsigned(CLAIMS))).code == "token_invalid"
 
 
-UNREADABLE = [
+UNREADABLE: list[object] = [
     7, None, [], "key", {}, {"kty": None}, {"kty": ["RSA"]}, {"kty": "RSA"}, {"kty": "RSA", "n": 7, "e": "AQAB"},
     {"kty": "RSA", "n": "\u00e9", "e": "AQAB"}, {"kty": "RSA", "n": "", "e": ""}, {"kty": "RSA", "kid": ["a"], "n": "AQAB", "e": "AQAB"},
     {"kty": "RSA", "kid": {}, "n": "AQAB", "e": "AQAB"}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},

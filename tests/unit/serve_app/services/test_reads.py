@@ -9,7 +9,7 @@ import pytest
 
 from serve_app.config import FrontConfig
 from serve_app.http.problems import Problem
-from serve_app.services.reads import Reads
+from serve_app.services.reads import CachedReply, Reads
 from storage.ports import Query, RankingsQuery, Reply
 from tests.support.front import Front, open_front
 
@@ -275,14 +275,20 @@ async def test_an_entrypoints_encoded_response_lives_as_long_as_the_bytes(
     tournament = await front.create()
     known = await reads.find(tournament)
     await reads.view(known)
-    reads.cached_view(tournament, clock()).wire = b"HTTP/1.1 200 OK"
+
+    def cached() -> CachedReply:
+        entry = reads.cached_view(tournament, clock())
+        assert entry is not None
+        return entry
+
+    cached().wire = b"HTTP/1.1 200 OK"
     clock.now += 1
     await reads.view(known)
-    assert reads.cached_view(tournament, clock()).wire == b"HTTP/1.1 200 OK"
+    assert cached().wire == b"HTTP/1.1 200 OK"
     await front.join(tournament, 42)
     clock.now += 1
     await reads.view(known)
-    assert reads.cached_view(tournament, clock()).wire is None
+    assert cached().wire is None
 
 
 @pytest.mark.parametrize("caller", [None, 42])
