@@ -37,7 +37,7 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         gateway = await stack.enter_async_context(running_gateway(**{"listen_ports": (port, port), **config}))
-        services = gateway.api.services
+        services = gateway.services
         app = ApiEdge(create_app(services), services.cors)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
