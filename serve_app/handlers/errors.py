@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Final
 
 from serve_app.http.messages import Handler, Request, Response
 from serve_app.http.problems import Problem, problem_response, unavailable, unexpected_response
@@ -17,6 +18,16 @@ from storage.ports import (
     OwnerMovedError,
     OwnerUnavailableError,
     RecordsUnavailableError,
+)
+
+# An error of a port, the problem's code and detail, the least `Retry-After` in seconds; the first that fits.
+_UNAVAILABLE: Final = (
+    (LogOverloadedError, "log_overloaded", "too many scores are waiting to be written", 1.0),
+    (LogDiskFullError, "disk_full", "the disk under the score log is full", 5.0),
+    (LogBehindError, "log_behind", "scores wait to be applied for too long; none are taken", 1.0),
+    (LogConfigurationError, "log_unavailable", "the score log is not as it must be", 5.0),
+    (LogUnavailableError, "log_unavailable", "the score log does not answer", 1.0),
+    (RecordsUnavailableError, "unavailable", "the records do not answer", 1.0),
 )
 
 
@@ -50,18 +61,9 @@ def translated(error: Exception) -> Problem | None:
     """The problem that an error of a port is to clients, None for what is our own fault."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, LogOverloadedError):
-        return unavailable("log_overloaded", "too many scores are waiting to be written", error.retry_after_s)
-    if isinstance(error, LogDiskFullError):
-        return unavailable("disk_full", "the disk under the score log is full", max(error.retry_after_s, 5.0))
-    if isinstance(error, LogBehindError):
-        return unavailable("log_behind", "scores wait to be applied for too long; none are taken", error.retry_after_s)
-    if isinstance(error, LogConfigurationError):
-        return unavailable("log_unavailable", "the score log is not as it must be", 5.0)
-    if isinstance(error, LogUnavailableError):
-        return unavailable("log_unavailable", "the score log does not answer", error.retry_after_s)
-    if isinstance(error, RecordsUnavailableError):
-        return unavailable("unavailable", "the records do not answer")
     if isinstance(error, OwnerUnavailableError | OwnerMovedError):
         return owner_away()
+    for kind, code, detail, least_s in _UNAVAILABLE:
+        if isinstance(error, kind):
+            return unavailable(code, detail, max(getattr(error, "retry_after_s", least_s), least_s))
     return None

@@ -24,17 +24,14 @@ class Handlers:
     def __init__(self, services: Services, entrypoint: str) -> None:
         config, owners, reads, waiters = services.config, services.owners, services.reads, services.waiters
         self.errors: Final = Errors(entrypoint)
-        self.callers: Final = Callers(services.authenticator, services.limiter)
-        callers = self.callers
+        self.callers: Final = (callers := Callers(services.authenticator, services.limiter))
         commands = Commands(services.appends, waiters, services.signer, reads, config, entrypoint)
-        self.scores: Final = ScoreHandlers(
-            callers, reads, owners, services.appends, waiters, config, entrypoint=entrypoint
-        )
+        self.scores: Final = ScoreHandlers(callers, reads, owners, services.appends, waiters, config, entrypoint)
         tournaments = TournamentHandlers(
             callers, reads, owners, commands, services.log_clock, config, services.clock_ms
         )
         participants = ParticipantHandlers(callers, reads, commands, config)
-        tables = ReadHandlers(callers, reads, owners, entrypoint=entrypoint)
+        tables = ReadHandlers(callers, reads, owners, entrypoint)
         lists = ListHandlers(callers, reads, services.records)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
         health = HealthHandlers(services.log, owners, waiters)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from serve_app.handlers.errors import translated
@@ -20,14 +21,14 @@ READY_CACHED_S: Final = 1.0
 PROBE: Final = 1  # an id that a hash will hardly give: asking for it tells whether an owner answers
 
 
+@dataclass(eq=False)
 class HealthHandlers:
     """See the module."""
 
-    def __init__(self, log: ScoreLog, owners: Owners, waiters: Waiters) -> None:
-        self._log = log
-        self._owners = owners
-        self._waiters = waiters
-        self._ready: tuple[float, Problem | None] | None = None
+    log: ScoreLog
+    owners: Owners
+    waiters: Waiters
+    _ready: tuple[float, Problem | None] | None = field(default=None, init=False)
 
     async def healthz(self, request: Request) -> Response:
         """`GET /healthz`: this process is alive."""
@@ -46,11 +47,11 @@ class HealthHandlers:
 
     async def _not_ready(self) -> Problem | None:
         """Why this process cannot serve, or None."""
-        if not self._waiters.healthy:
+        if not self.waiters.healthy:
             return unavailable("unavailable", "replies are not being received")
         checks: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
-            ("log", self._log.bounds),
-            ("log", self._log.check_writable),
+            ("log", self.log.bounds),
+            ("log", self.log.check_writable),
             ("owner", self._ask_owner),
         )
         for name, check in checks:
@@ -65,4 +66,4 @@ class HealthHandlers:
     async def _ask_owner(self) -> None:
         """Whether an owner answers, be it that the shard of what it was asked for is away."""
         with contextlib.suppress(OwnerRecordsError):
-            await self._owners.read(PROBE, AccessQuery())
+            await self.owners.read(PROBE, AccessQuery())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from actors.domain.values import parse_id
@@ -22,26 +23,29 @@ MAX_ROWS: Final = 1000
 DEFAULT_ROWS: Final = 100
 
 
+@dataclass(eq=False)
 class ReadHandlers:
     """See the module. `entrypoint` is the metrics' label."""
 
-    def __init__(self, callers: Callers, reads: Reads, owners: Owners, *, entrypoint: str) -> None:
-        self._callers = callers
-        self._reads = reads
-        self._owners = owners
-        self._view_seconds = VIEW_SECONDS.labels(entrypoint=entrypoint)
+    callers: Callers
+    reads: Reads
+    owners: Owners
+    entrypoint: str
+
+    def __post_init__(self) -> None:
+        self._view_seconds = VIEW_SECONDS.labels(entrypoint=self.entrypoint)
 
     async def view(self, request: Request) -> Response:
         """`GET /v1/tournaments/{id}`."""
         started_s = time.perf_counter()
-        principal = await self._callers.principal(request)
+        principal = await self.callers.principal(request)
         tournament = request.path["tournament"]
-        entry = self._reads.cached_view(tournament, time.monotonic())
+        entry = self.reads.cached_view(tournament, time.monotonic())
         if entry is not None:
             response = reply_response(request, entry.reply, max_age_s=MAX_AGE_S)
         else:
-            known = await self._reads.visible(tournament, principal)
-            reply = await self._reads.view(known)
+            known = await self.reads.visible(tournament, principal)
+            reply = await self.reads.view(known)
             if not reply.found:
                 raise unknown_tournament(tournament)
             response = reply_response(request, reply, max_age_s=MAX_AGE_S)
@@ -50,10 +54,10 @@ class ReadHandlers:
 
     async def rankings(self, request: Request) -> Response:
         """`GET /v1/tournaments/{id}/rankings`: a page, around a user, or of named users."""
-        principal = await self._callers.principal(request)
+        principal = await self.callers.principal(request)
         query = _rankings_query(request, principal)
-        known = await self._reads.visible(request.path["tournament"], principal)
-        reply = await self._reads.rankings(known, query)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        reply = await self.reads.rankings(known, query)
         if not reply.found:
             if query.around is None:
                 raise unknown_tournament(known.text)
@@ -62,10 +66,10 @@ class ReadHandlers:
 
     async def prizes(self, request: Request) -> Response:
         """`GET /v1/tournaments/{id}/prizes`."""
-        principal = await self._callers.principal(request)
-        known = await self._reads.visible(request.path["tournament"], principal)
+        principal = await self.callers.principal(request)
+        known = await self.reads.visible(request.path["tournament"], principal)
         try:
-            reply = await self._owners.read(known.tournament_id, PrizesQuery())
+            reply = await self.owners.read(known.tournament_id, PrizesQuery())
         except (OwnerUnavailableError, OwnerMovedError):
             raise owner_away() from None
         if not reply.found:

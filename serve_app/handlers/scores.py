@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -44,46 +45,39 @@ class Submitted(NamedTuple):
     started_s: float
 
 
+@dataclass(eq=False)
 class ScoreHandlers:
     """See the module. `entrypoint` is the metrics' label."""
 
-    def __init__(
-        self,
-        callers: Callers,
-        reads: Reads,
-        owners: Owners,
-        appends: Appends,
-        waiters: Waiters,
-        config: FrontConfig,
-        *,
-        entrypoint: str,
-    ) -> None:
-        self._callers = callers
-        self._reads = reads
-        self._owners = owners
-        self._appends = appends
-        self._waiters = waiters
-        self._config = config
-        self._accepted = ACCEPTED.labels(entrypoint=entrypoint, kind="score")
-        self._accepted_batch = ACCEPTED.labels(entrypoint=entrypoint, kind="batch_score")
-        self._seconds = SUBMISSION_SECONDS.labels(entrypoint=entrypoint)
-        self._applied_seconds = APPLIED_SECONDS.labels(entrypoint=entrypoint)
+    callers: Callers
+    reads: Reads
+    owners: Owners
+    appends: Appends
+    waiters: Waiters
+    config: FrontConfig
+    entrypoint: str
+
+    def __post_init__(self) -> None:
+        self._accepted = ACCEPTED.labels(entrypoint=self.entrypoint, kind="score")
+        self._accepted_batch = ACCEPTED.labels(entrypoint=self.entrypoint, kind="batch_score")
+        self._seconds = SUBMISSION_SECONDS.labels(entrypoint=self.entrypoint)
+        self._applied_seconds = APPLIED_SECONDS.labels(entrypoint=self.entrypoint)
         self._members: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def submit_score(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/scores`: 202 with partition and offset, or 200 with the outcome when waited for."""
         started_s = time.perf_counter()
-        principal = self._callers.caller_at_once(request) or await self._callers.caller(request)
-        body, user_id, score = _read_submission(require_json(request, self._config.max_body_bytes), principal)
-        known = self._reads.known(request.path["tournament"])
+        principal = self.callers.caller_at_once(request) or await self.callers.caller(request)
+        body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
+        known = self.reads.known(request.path["tournament"])
         if known is None or not (known.public or principal.privileged):
             known = await self._target(request.path["tournament"], principal)
-        wait_s = preferred_wait_s(request.headers, 0.0, self._config.max_wait_s)
-        reply_to = self._waiters.reply_to(wait_s)
+        wait_s = preferred_wait_s(request.headers, 0.0, self.config.max_wait_s)
+        reply_to = self.waiters.reply_to(wait_s)
         offset = (await self._submit(known, body.event_id, user_id, score, reply_to))[0]
         self._count_accepted(started_s)
         if reply_to:
-            outcome = await self._waiters.wait(known.partition, offset, wait_s)
+            outcome = await self.waiters.wait(known.partition, offset, wait_s)
             if outcome is not None:
                 self._applied_seconds.observe(time.perf_counter() - started_s)
                 return Response(200, outcome_body(body.event_id, outcome), dict(NO_STORE))
@@ -94,14 +88,14 @@ class ScoreHandlers:
 
         Raises what is wrong with it.
         """
-        known = self._reads.known(request.path["tournament"])
+        known = self.reads.known(request.path["tournament"])
         if known is None or not known.public or "prefer" in request.headers:
             return None
         started_s = time.perf_counter()
-        principal = self._callers.caller_at_once(request)
+        principal = self.callers.caller_at_once(request)
         if principal is None:
             return None
-        body, user_id, score = _read_submission(require_json(request, self._config.max_body_bytes), principal)
+        body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
         offsets = self._submit(known, body.event_id, user_id, score)
         return Submitted(offsets, body.event_id, known.partition, started_s)
 
@@ -118,7 +112,7 @@ class ScoreHandlers:
         self, known: Known, event_id: str, user_id: int, score: int, reply_to: str = ""
     ) -> asyncio.Future[list[int]]:
         record = NewRecord(known.partition, known.key, encode_score(event_id, user_id, score), "", reply_to)
-        return self._appends.submit([record], self._config.append_timeout_s)
+        return self.appends.submit([record], self.config.append_timeout_s)
 
     def _count_accepted(self, started_s: float) -> None:
         self._accepted.inc()
@@ -126,16 +120,16 @@ class ScoreHandlers:
 
     async def submit_batch(self, request: Request) -> Response:
         """`POST /v1/scores`: up to 1,000 scores in one append; each that is wrong is named by index and code."""
-        principal = await self._callers.caller(request)
+        principal = await self.callers.caller(request)
         if principal.role != "service":
             raise Problem(403, "role_forbidden", "expected the role service")
-        items, rejected, lines = read_batch(request, self._config.max_body_bytes)
+        items, rejected, lines = read_batch(request, self.config.max_body_bytes)
         await self._find_all({item.tournament_id for item in items if item is not None})
         records: list[NewRecord] = []
         for index, item in enumerate(items):
             if item is None:
                 continue
-            known = self._reads.known(item.tournament_id)
+            known = self.reads.known(item.tournament_id)
             if known is None:
                 rejected.append((index, "tournament_unknown"))
                 continue
@@ -146,7 +140,7 @@ class ScoreHandlers:
                 continue
             records.append(NewRecord(known.partition, known.key, value))
         if records:
-            await self._appends.submit(records, self._config.append_timeout_s)
+            await self.appends.submit(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
         told = [
             {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
@@ -158,9 +152,9 @@ class ScoreHandlers:
         """The tournament of a submission: found, and not hidden from the caller."""
         now_s = time.monotonic()
         try:
-            known = await self._reads.visible(tournament, principal)
+            known = await self.reads.visible(tournament, principal)
         except Problem as problem:
-            found = self._reads.known(tournament)
+            found = self.reads.known(tournament)
             if found is None:
                 raise
             # while an owner restarts, who was a member a minute ago may submit: the fold judges all the same
@@ -181,26 +175,26 @@ class ScoreHandlers:
 
     async def _find_all(self, tournaments: set[str]) -> None:
         """Make known what exists of these; raises Problem 503 when that cannot be told of one of them."""
-        unknown = {text: number for text in tournaments if self._reads.known(text) is None and (number := _id(text))}
+        unknown = {text: number for text in tournaments if self.reads.known(text) is None and (number := _id(text))}
         if not unknown:
             return
         try:
-            found = await self._owners.positions(list(unknown.values()))
+            found = await self.owners.positions(list(unknown.values()))
         except OwnerUnavailableError:
             found = {}
         for tournament_id in found:
-            self._reads.remember(tournament_id, public=None)
+            self.reads.remember(tournament_id, public=None)
         gate = asyncio.Semaphore(FIND_AT_ONCE)
 
         async def find(text: str) -> None:
             async with gate:
                 try:
-                    await self._reads.find(text)
+                    await self.reads.find(text)
                 except Problem as problem:
                     if problem.status != 404:
                         raise
 
-        await asyncio.gather(*(find(text) for text in unknown if self._reads.known(text) is None))
+        await asyncio.gather(*(find(text) for text in unknown if self.reads.known(text) is None))
 
 
 def _id(text: str) -> int:

@@ -21,7 +21,6 @@ from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import changes_of, read_edit, read_new_tournament
 from serve_app.services.commands import Commands, Issued, new_command_id
-from serve_app.services.known import Known
 from serve_app.services.log_clock import LogClock
 from serve_app.services.reads import Reads
 from storage.ports import Owners
@@ -49,10 +48,10 @@ class TournamentHandlers:
         key = request.headers.get("idempotency-key")
         if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
             raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
-        body = require_json(request, self.config.max_body_bytes)
+        sent = require_json(request, self.config.max_body_bytes)
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
         now_ms = self.clock_ms()
-        spec, digest, problem = read_new_tournament(body, now_ms)
+        spec, digest, problem = read_new_tournament(sent, now_ms)
         known = self.reads.fresh(identity, public=None if spec is None else spec.visibility == "public")
         refused = problem or await self.log_clock.refusal(known.partition)
         if refused is not None and (key is None or not await self._exists(identity)):
@@ -73,7 +72,8 @@ class TournamentHandlers:
         if issued.outcome is None:
             return undecided(issued, id=known.text)
         self.reads.remember(identity, public=known.public)
-        return self._created(known, await self._view(known))
+        body = (await self.reads.view(known)).body
+        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
 
     async def edit_tournament(self, request: Request) -> Response:
         """`PATCH /v1/tournaments/{id}`: what the state allows; `If-Match` compares the version."""
@@ -85,7 +85,7 @@ class TournamentHandlers:
         issued = await self.commands.issue(known, message, request.headers)
         if issued.outcome is None:
             return undecided(issued)
-        return Response(200, await self._view(known), dict(NO_STORE))
+        return Response(200, (await self.reads.view(known)).body, dict(NO_STORE))
 
     async def start_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/start`."""
@@ -117,12 +117,6 @@ class TournamentHandlers:
                 raise
             return False
         return True
-
-    async def _view(self, known: Known) -> bytes:
-        return (await self.reads.view(known)).body
-
-    def _created(self, known: Known, body: bytes) -> Response:
-        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
 
 
 def undecided(issued: Issued, **more: str) -> Response:
