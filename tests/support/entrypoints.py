@@ -39,7 +39,7 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         gateway = await stack.enter_async_context(running_gateway(**{"listen_ports": (port, port), **config}))
-        services = gateway.api.services
+        services = gateway.services
         app = ApiEdge(create_app(services), services.cors)
         limits = ApiLimits(
             max_body_bytes=services.config.max_body_bytes, request_timeout_s=services.config.request_timeout_s
