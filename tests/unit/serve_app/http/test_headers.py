@@ -31,5 +31,5 @@ def test_what_may_come_once_must_not_come_twice(name: bytes) -> None:
         ("wait=" + "9" * 5000, 5),
     ],
 )
-def test_how_long_a_client_prefers_to_wait(prefer, wait_s):
+def test_how_long_a_client_prefers_to_wait(prefer: str | None, wait_s: float) -> None:
     assert preferred_wait_s({} if prefer is None else {"prefer": prefer}, 5, 10) == wait_s
