@@ -1,7 +1,7 @@
-"""The readable copy in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
+"""The read model in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
 
 The keys of a tournament share a slot (the braces are the cluster's hash tag), so each change and each read is one script, one moment. A large
-whole is put beside the copy in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
+whole is put beside the current one in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import msgspec
 from storage.ports import (
     Access,
     AccessQuery,
-    CopyPosition,
     ParticipantQuery,
     Query,
     RankingsQuery,
     ReadModelDelta,
     ReadModelFullError,
+    ReadModelPosition,
     ReadModelRow,
     ReadModelUnavailableError,
     ViewQuery,
@@ -57,8 +57,8 @@ USERS: Final = Script(scripts.USERS)
 
 
 @dataclass(frozen=True, slots=True)
-class CopyConfig:
-    """`expire_after_end_s`: how long the copy of a tournament that is over stays; `untended_expire_s`: of one that nobody tends any more.
+class RedisReadModelConfig:
+    """`expire_after_end_s`: how long that of a tournament that is over stays; `untended_expire_s`: of one that nobody keeps up any more.
 
     `script_rows`: rows that one script writes at most (measured: 13 us a row, 27 with `dense` ranks); a larger change is wanted whole. Wholes
     of more come in pieces of `piece_rows`; `staged_expire_s`: how long the pieces of one that was given up stay.
@@ -88,9 +88,9 @@ class _Call:
 class RedisReadModel:
     """Implements ReadModel. `refused_for_memory` counts the writes that a full Redis refused, `lost_writes` those it did not answer."""
 
-    def __init__(self, redis: RedisConfig, config: CopyConfig | None = None) -> None:
+    def __init__(self, redis: RedisConfig, config: RedisReadModelConfig | None = None) -> None:
         self._nodes = RedisNodes(redis)
-        self._config = config or CopyConfig()
+        self._config = config or RedisReadModelConfig()
         self.refused_for_memory = 0
         self.lost_writes = 0
 
@@ -117,9 +117,9 @@ class RedisReadModel:
         self.lost_writes += len(failed) - full
         first = next(iter(failed.values()))
         if full == len(failed):
-            message = f"Redis has no memory left: {full} of {count} copies not written"
+            message = f"Redis has no memory left: {full} of {count} read models not written"
             raise ReadModelFullError(message, frozenset(failed))
-        raise ReadModelUnavailableError(f"{len(failed)} of {count} copies not written: {first}", frozenset(failed))
+        raise ReadModelUnavailableError(f"{len(failed)} of {count} read models not written: {first}", frozenset(failed))
 
     def _apply(self, delta: ReadModelDelta) -> _Call:
         return _Call(APPLY, _keys(delta.tournament_id), [*self._head(delta), _pack(delta.rows)])
@@ -155,16 +155,16 @@ class RedisReadModel:
         (answer,) = await self._run([_Call(SWAP, [*keys, *staged[1:]], [*self._head(delta), count])])
         return answer
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """See `ReadModel.positions`."""
         live_ms = round(self._config.untended_expire_s * 1000)
-        answers = await self._run([_Call(POSITION, _keys(i), [epoch, live_ms]) for i, epoch in tended.items()])
-        found: dict[int, CopyPosition | None] = {}
-        for tournament_id, answer in zip(tended, answers, strict=True):
+        answers = await self._run([_Call(POSITION, _keys(i), [epoch, live_ms]) for i, epoch in epochs.items()])
+        found: dict[int, ReadModelPosition | None] = {}
+        for tournament_id, answer in zip(epochs, answers, strict=True):
             if answer is None:
                 found[tournament_id] = None
             elif not isinstance(answer, Exception):
-                found[tournament_id] = CopyPosition(int(answer[0]), int(answer[1]))
+                found[tournament_id] = ReadModelPosition(int(answer[0]), int(answer[1]))
         return found
 
     # -- the readers' side ----------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class RedisReadModel:
         script, arguments, answer_of = _reading(query)
         (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])
         if isinstance(answer, Exception):
-            raise ReadModelUnavailableError(f"the copy of tournament {tournament_id} was not read: {answer}")
+            raise ReadModelUnavailableError(f"the read model of tournament {tournament_id} was not read: {answer}")
         read: A | None = None if answer is None else answer_of(answer)
         return read
 

@@ -14,7 +14,7 @@ from storage.redis_client.errors import RedisAwayError
 logger = logging.getLogger(__name__)
 
 NODE_TIMEOUT_MAX_MS: Final = (
-    1500  # a replica takes over after up to 1.5 times this and some 1.5 s; copies must be right within 5 s
+    1500  # a replica takes over after up to 1.5 times this and some 1.5 s; read models must be right within 5 s
 )
 OLDEST: Final = (7, 0)  # sharded channels, and scripts that see keys expire at one moment
 
@@ -23,7 +23,7 @@ async def check_redis(config: RedisConfig) -> str:
     """Look at one node that answers; returns its version.
 
     Raises StorageError, without a password, when none answers, when it is a single Redis where a cluster is configured (or the reverse), or
-    too old. Warnings: a policy that evicts keys, since copies that lose a part are written anew, again and again; and a cluster that is slow to
+    too old. Warnings: a policy that evicts keys, since what loses a part is written anew, again and again; and a cluster that is slow to
     replace a primary.
     """
     nodes = RedisNodes(config)

@@ -1,4 +1,4 @@
-"""When readable copies are compared again while nobody answers for some of them, and which of these are asked for first."""
+"""When read models are compared again while nobody answers for some of them, and which of these are asked for first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 RETRY_MIN_MS: Final = 100
-RETRY_MAX_MS: Final = 500  # what is away may be back any moment, and copies must be right within 5 s of the fault
+RETRY_MAX_MS: Final = 500  # what is away may be back any moment, and read models must be right within 5 s of the fault
 
 
 def retry_pause_ms(failures: int, draw: float) -> int:

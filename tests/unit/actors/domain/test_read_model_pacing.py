@@ -1,10 +1,10 @@
-"""When copies are compared again, and which first."""
+"""When read models are compared again, and which first."""
 
 from __future__ import annotations
 
 import pytest
 
-from actors.domain.copy_pacing import RETRY_MAX_MS, RETRY_MIN_MS, retry_pause_ms, spread
+from actors.domain.read_model_pacing import RETRY_MAX_MS, RETRY_MIN_MS, retry_pause_ms, spread
 
 
 def test_pauses_double_up_to_a_bound_and_are_never_longer_than_drawn() -> None:

@@ -1,4 +1,4 @@
-"""What an owner knows of a readable copy, and the delta that it gets next: what changed, or the whole."""
+"""What an owner knows of a tournament's read model, and the delta that it gets next: what changed, or the whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from actors.domain.copies import CapturedRows, rows_of
+from actors.domain.read_model_rows import CapturedRows, rows_of
 from actors.owner.entity import Entity
 from storage.ports import ReadModelDelta, ReadModelRow
 
@@ -14,8 +14,8 @@ CAPTURE_ROWS: Final = 1000  # wholes of more are captured as columns and encoded
 
 
 @dataclass(slots=True)
-class Copy:
-    """What is known of one copy. `sent`: (offset, seq, status) as acknowledged, None: to be sent whole. `changed`: slots since then.
+class ReadModelEntry:
+    """Of one tournament. `sent`: (offset, seq, status) as acknowledged, None: to be sent whole. `changed`: slots since then.
 
     `unsure`: a write failed, and nobody has answered for it since. `busy`: a large whole is on its way.
     `wrong`: it may hold something else than what was sent, and nothing has taken its place since.
