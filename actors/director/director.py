@@ -155,8 +155,8 @@ class Director:
             await self._launcher.adopt(shard, partition, 0, after)
             return shard
         async with self._hosting:
-            told = (after, self._after.get(tournament, -1))
-            after = min((each for each in told if each >= 0), default=-1)  # the lower is the first create's
+            known = (after, self._after.get(tournament, -1))
+            after = min((each for each in known if each >= 0), default=-1)  # the lower is the first create's
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
             hosted = tournament in self.routes.dedicated

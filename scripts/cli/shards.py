@@ -16,7 +16,7 @@ from storage.ports import StorageError
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_partition
 from storage.records.mysql.shard import ServerHealth
-from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.mysql.sharded import ShardedRecords, check_servers
 from storage.records.sql.partitions import Place
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ TITLES = ("shard", "partitions", "which", "server", "role", "state")
 
 
 class Line(NamedTuple):
-    """One server: the shard's partitions are told at its primary."""
+    """One server: the shard's partitions are named at its primary."""
 
     shard: str
     partitions: str
@@ -46,7 +46,7 @@ def options_of(file: Path) -> MysqlOptions:
 
 
 def partitions_of(text: str) -> list[int]:
-    """Partitions as told on a command line: `0-9,12`. Raises ValueError."""
+    """Partitions as given on a command line: `0-9,12`. Raises ValueError."""
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -60,7 +60,7 @@ def partitions_of(text: str) -> list[int]:
 
 def show_shards(options: MysqlOptions) -> int:
     """Print a line for each server; changes nothing. 1 if a server does not answer, or nobody knows where partitions lie."""
-    places, health = _run(look(options))
+    places, health = _run(check_servers(options))
     lines = [_line(places, server) for server in health]
     if sys.stdout.isatty():
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -90,7 +90,7 @@ def move(options: MysqlOptions, partitions: Collection[int], target: int) -> int
 
 
 async def _move(options: MysqlOptions, partitions: Collection[int], target: int) -> int:
-    places, _ = await look(options)
+    places, _ = await check_servers(options)
     if strangers := sorted(set(partitions) - places.keys()):
         raise ValueError(f"expected partitions from 0 to {len(places) - 1}, got {ranges(strangers)}")
     records = await ShardedRecords.open(options, len(places))

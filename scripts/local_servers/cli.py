@@ -84,16 +84,16 @@ def _show(fleet: Fleet, *, as_json: bool) -> None:
         for title in ("server", "state", "what clients need"):
             table.add_column(title, overflow="fold", no_wrap=title != "what clients need")
         for state in states:
-            table.add_row(state.name, state.word, "\n".join(_told(state)))
+            table.add_row(state.name, state.word, "\n".join(_lines(state)))
         Console(markup=False, highlight=False).print(table)
     else:
         for state in states:
             print(f"{state.name}: {state.word}")
-            for line in _told(state):
+            for line in _lines(state):
                 print(f"  {line}")
 
 
-def _told(state: State) -> Iterator[str]:
+def _lines(state: State) -> Iterator[str]:
     for name, value in (state.facts or {}).items():
         yield from _flat(name, value)
 

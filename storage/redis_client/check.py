@@ -33,15 +33,15 @@ async def check_redis(config: RedisConfig) -> str:
         await nodes.close()
     if isinstance(answer, ResponseError):
         raise StorageError(f"Redis does not say what it is: {answer}")
-    told: dict[str, str] = dict(line.split(":", 1) for line in answer.decode().split("\r\n") if ":" in line)
-    version = told.get("redis_version", "0.0")
+    info: dict[str, str] = dict(line.split(":", 1) for line in answer.decode().split("\r\n") if ":" in line)
+    version = info.get("redis_version", "0.0")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise StorageError(f"expected Redis {OLDEST[0]}.{OLDEST[1]} or newer, found {version}")
-    if (told.get("cluster_enabled") == "1") != config.cluster:
+    if (info.get("cluster_enabled") == "1") != config.cluster:
         kinds = ("a Redis cluster", "a single Redis")
         expected, found = kinds if config.cluster else kinds[::-1]
         raise StorageError(f"expected {expected}, found {found}")
-    policy = told.get("maxmemory_policy", "noeviction")
+    policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         logger.warning("Redis evicts keys (maxmemory-policy is %s): expected noeviction", policy)
     if config.cluster and not isinstance(node_timeout, ResponseError) and int(node_timeout[1]) > NODE_TIMEOUT_MAX_MS:

@@ -1,4 +1,4 @@
-"""The parts of the SQLite log: batches as stored, errors as told, the search for a position."""
+"""The parts of the SQLite log: batches as stored, errors as translate_error, the search for a position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from storage.ports import LogDiskFullError, LogError, LogRecord, LogUnavailableError, NewRecord
 from storage.score_log.sqlite.batch import BatchBuilder, decode_groups, decode_records
 from storage.score_log.sqlite.reader import STEP_BATCHES, seek, step
-from storage.score_log.sqlite.schema import LogFile, pack_offsets, told, unpack_offsets
+from storage.score_log.sqlite.schema import LogFile, pack_offsets, translate_error, unpack_offsets
 
 
 def test_a_batch_groups_records_and_keeps_their_order() -> None:
@@ -52,13 +52,13 @@ def test_errors_are_told_in_the_ports_terms(tmp_path: Path) -> None:
         error.sqlite_errorcode = code
         return error
 
-    assert type(told(failed(sqlite3.SQLITE_FULL), path)) is LogDiskFullError
-    assert type(told(failed(sqlite3.SQLITE_FULL), path, committing=True)) is LogDiskFullError
-    assert type(told(OSError(errno.ENOSPC, "full"), path)) is LogDiskFullError
-    assert type(told(OSError(errno.EACCES, "no"), path)) is LogUnavailableError
-    assert type(told(failed(sqlite3.SQLITE_BUSY), path)) is LogUnavailableError
-    assert type(told(failed(sqlite3.SQLITE_CORRUPT), path)) is LogError
-    assert "unknown" in str(told(failed(sqlite3.SQLITE_IOERR), path, committing=True))
+    assert type(translate_error(failed(sqlite3.SQLITE_FULL), path)) is LogDiskFullError
+    assert type(translate_error(failed(sqlite3.SQLITE_FULL), path, committing=True)) is LogDiskFullError
+    assert type(translate_error(OSError(errno.ENOSPC, "full"), path)) is LogDiskFullError
+    assert type(translate_error(OSError(errno.EACCES, "no"), path)) is LogUnavailableError
+    assert type(translate_error(failed(sqlite3.SQLITE_BUSY), path)) is LogUnavailableError
+    assert type(translate_error(failed(sqlite3.SQLITE_CORRUPT), path)) is LogError
+    assert "unknown" in str(translate_error(failed(sqlite3.SQLITE_IOERR), path, committing=True))
 
 
 @pytest.fixture
