@@ -1,4 +1,4 @@
-"""The parts of the SQLite log: batches as stored, errors as translate_error, the search for a position."""
+"""The parts of the SQLite log: batches as stored, errors as translated, the search for a position."""
 
 from __future__ import annotations
 
