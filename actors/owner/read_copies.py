@@ -112,11 +112,6 @@ class ReadCopies:
         """How many tournaments wait to be sent."""
         return len(self._waiting)
 
-    @property
-    def tracked(self) -> int:
-        """How many copies are kept."""
-        return len(self._copies)
-
     async def round_due(self) -> bool:
         """Send all that waits and compare, if it is time; returns whether a round was made."""
         began = self._clock_ms()

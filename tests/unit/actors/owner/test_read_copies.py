@@ -305,7 +305,7 @@ async def test_an_owner_keeps_copies_from_its_claim_to_the_end():
     await round_due()
     assert store.writes[-1][0].status == "finished"
     assert store.finished == {TOURNAMENT}
-    assert owner.copies.tracked == 0
+    assert owner.copies._copies == {}
     await owner.close()
 
 
@@ -315,6 +315,6 @@ async def test_a_scope_given_up_is_forgotten():
     owner.copies = ReadCopies(store, lambda: 1_000_000)
     await owner.adopt([(PARTITION, 0, -1)])
     await deliver(owner, 0, -1, 12, items(create(dedicated=False), first=10))
-    assert owner.copies.tracked == 1
+    assert len(owner.copies._copies) == 1
     await owner.release(PARTITION, 0)
-    assert owner.copies.tracked == owner.copies.waiting == 0
+    assert len(owner.copies._copies) == owner.copies.waiting == 0
