@@ -8,8 +8,8 @@ import dataclasses
 import pytest
 
 from storage.score_log.kafka.config import KafkaLogConfig
-from storage.score_log.kafka.log import KafkaScoreLog
 from tests.integration.test_start_errors import refused
+from tests.support.kafka_topics import open_log
 from tests.support.real_servers import RealServers
 
 WRONG = "wrong-geheim"
@@ -46,7 +46,7 @@ def test_a_topic_of_other_partitions(real_servers: RealServers, tmp_path) -> Non
     )
 
     async def make() -> None:
-        log = await KafkaScoreLog.open(dataclasses.replace(config))
+        log = await open_log(dataclasses.replace(config))
         await log.close()
 
     asyncio.run(make())
