@@ -5,13 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from actors.domain.values import parse_id
 from cluster.config.settings import Settings, load_settings
@@ -20,6 +15,7 @@ from cluster.inspection import Actors, Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
 from cluster.startup.ports import clock_ms, open_log, open_records, plan_of
+from scripts.cli.tables import print_rows
 from storage.ports import StorageError
 
 LONGEST: Final = 200  # characters of a value in a table; JSON has all
@@ -85,25 +81,12 @@ async def _asked(inspection: Inspection, options: argparse.Namespace) -> Documen
 def _print(document: Document) -> None:
     """Facts first, a line each; then the tables that have rows."""
     facts = {name: value for name, value in document.items() if not isinstance(value, list)}
-    _print_rows(["fact", "value"], [[name, _cell(value)] for name, value in facts.items()])
+    print_rows(["fact", "value"], [[name, _cell(value)] for name, value in facts.items()])
     for name, rows in document.items():
         if isinstance(rows, list) and rows:
             print(f"\n{name}")
             titles = list(rows[0])
-            _print_rows(titles, [[_cell(row[title]) for title in titles] for row in rows])
-
-
-def _print_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not sys.stdout.isatty():
-        for row in (titles, *rows):  # one line each, for grep
-            print("  ".join(row))
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+            print_rows(titles, [[_cell(row[title]) for title in titles] for row in rows])
 
 
 def _cell(value: Any) -> str:
