@@ -6,17 +6,20 @@ import argparse
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.values import parse_id
 from cluster.config.settings import Settings, load_settings
 from cluster.errors import StartError
-from cluster.inspection import Actors, Document, Inspection
+from cluster.inspection import Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
 from cluster.startup.ports import clock_ms, open_log, open_records, plan_of
 from scripts.cli.tables import print_rows
 from storage.ports import StorageError
+
+if TYPE_CHECKING:
+    from cluster.actors.running_actors import RunningActors
 
 LONGEST: Final = 200  # characters of a value in a table; JSON has all
 
@@ -42,7 +45,7 @@ def inspect(options: argparse.Namespace) -> int:
     return int(bool(document["troubles"]))
 
 
-async def _look(settings: Settings, actors: Actors | None, options: argparse.Namespace) -> Document:
+async def _look(settings: Settings, actors: RunningActors | None, options: argparse.Namespace) -> Document:
     try:
         await check_made(settings)
         log = open_log(settings)
