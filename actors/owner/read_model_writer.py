@@ -2,8 +2,8 @@
 
 A delta names the offset that it follows; one that does not follow, or of which nobody knows what was written, is sent whole. What the read
 models hold is compared every 2 s with what was sent: one that was wiped, fell back or came from an old backup is right again after that.
-Those for which nobody answered are asked for again within RETRY_MAX_MS, a few first and all once somebody answers: so what comes
-back, or takes over, is right again some 0.5 s later, and costs little until then.
+Those for which nobody answered are asked for again within RETRY_MS, a few first and all once somebody answers: so what comes back, or
+takes over, is right again some 0.5 s later, and costs little until then.
 """
 
 from __future__ import annotations
@@ -113,11 +113,6 @@ class ReadModelWriter:
     def waiting(self) -> int:
         """How many tournaments wait to be sent."""
         return len(self._waiting)
-
-    @property
-    def tracked(self) -> int:
-        """How many tournaments have one here."""
-        return len(self._entries)
 
     async def round_due(self) -> bool:
         """Send all that waits and compare, if it is time; returns whether a round was made."""

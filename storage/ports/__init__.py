@@ -37,7 +37,7 @@ from storage.ports.owners import (
     StandingsQuery,
     ViewQuery,
 )
-from storage.ports.read_model import ReadModel, ReadModelDelta, ReadModelPosition, ReadModelRow
+from storage.ports.read_model import ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
     Checkpoint,
     ListQuery,
@@ -89,7 +89,6 @@ __all__ = [
     "ReadModelDelta",
     "ReadModelFullError",
     "ReadModelPosition",
-    "ReadModelRow",
     "ReadModelUnavailableError",
     "Records",
     "RecordsUnavailableError",

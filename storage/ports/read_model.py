@@ -14,20 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from actors.domain.read_model_rows import ReadModelRow
 from storage.ports.owners import A, Query
-
-
-class ReadModelRow(NamedTuple):
-    """A member's row, as `actors.domain.read_model_rows` makes it. `score` in hundredths, None without one; `participant` None for one who left.
-
-    `place` orders the ranked members as listed (see `place_of` there), None for one without a rank: equal scores are listed by who was first,
-    which a score alone does not tell.
-    """
-
-    user_id: int
-    score: int | None
-    place: str | None
-    participant: bytes | None
 
 
 class ReadModelDelta(NamedTuple):

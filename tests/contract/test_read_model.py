@@ -96,7 +96,7 @@ async def users_listed(read_model: ReadModel, tournament_id: int = TOURNAMENT) -
 
 
 @pytest.mark.parametrize("seed", range(16))
-async def test_a_copy_kept_by_deltas_says_what_the_owner_says(read_model: ReadModel, seed: int) -> None:
+async def test_one_kept_by_deltas_says_what_the_owner_says(read_model: ReadModel, seed: int) -> None:
     """Random histories, cut into random pieces: all orders, ties and policies, leaving and coming back."""
     r = Random(seed)
     items = items_of(random_history(seed, 120))
@@ -247,7 +247,7 @@ async def test_those_who_left_are_gone_and_come_back_in_their_place(read_model: 
     assert await read_model.read(TOURNAMENT, AccessQuery(2)) == (True, False, True)
 
 
-async def test_a_copy_may_vanish_and_is_written_anew(redis_read_model: ReadModelUnderTest) -> None:
+async def test_it_may_vanish_and_is_written_anew(redis_read_model: ReadModelUnderTest) -> None:
     read_model = redis_read_model.open()
     held = held_of(3)
     assert await read_model.write([whole(held)]) == []
@@ -262,7 +262,7 @@ async def test_a_copy_may_vanish_and_is_written_anew(redis_read_model: ReadModel
 
 
 @pytest.mark.parametrize("part", ["rankings", "participants", "order"])
-async def test_a_copy_that_lacks_a_part_is_none(redis_read_model: ReadModelUnderTest, part: str) -> None:
+async def test_one_that_lacks_a_part_is_none(redis_read_model: ReadModelUnderTest, part: str) -> None:
     read_model = redis_read_model.open()
     held = held_of(3)
     assert await read_model.write([whole(held)]) == []
@@ -286,8 +286,8 @@ async def test_it_expires_after_the_end(redis_read_model: ReadModelUnderTest) ->
     assert redis_read_model.keys(TOURNAMENT) == set()
 
 
-async def test_a_copy_that_nobody_tends_vanishes(redis_read_model: ReadModelUnderTest) -> None:
-    read_model = redis_read_model.open(untended_expire_s=0.6)
+async def test_one_that_nobody_keeps_up_vanishes(redis_read_model: ReadModelUnderTest) -> None:
+    read_model = redis_read_model.open(abandoned_expire_s=0.6)
     held = held_of(3)
     assert await read_model.write([whole(held)]) == []
     began = time.monotonic()
@@ -301,7 +301,7 @@ async def test_a_copy_that_nobody_tends_vanishes(redis_read_model: ReadModelUnde
 
 async def test_only_its_own_epoch_keeps_it_up(redis_read_model: ReadModelUnderTest) -> None:
     """What an owner of another log left, with a higher epoch, makes room."""
-    read_model = redis_read_model.open(untended_expire_s=0.5)
+    read_model = redis_read_model.open(abandoned_expire_s=0.5)
     held = held_of(3)
     assert await read_model.write([whole(held, epoch=EPOCH + 100)]) == []
     for _ in range(10):
@@ -372,7 +372,7 @@ async def test_the_newest_snapshot_says_the_same(redis_read_model: ReadModelUnde
     assert await snapshots.read(99, ViewQuery()) is None
 
 
-async def test_what_the_copy_does_not_hold_or_say_comes_from_the_snapshots(
+async def test_what_redis_does_not_hold_or_say_comes_from_the_snapshots(
     redis_read_model: ReadModelUnderTest,
 ) -> None:
     held = held_of(5)
@@ -389,7 +389,6 @@ async def test_what_the_copy_does_not_hold_or_say_comes_from_the_snapshots(
     page = await both.read(TOURNAMENT, RankingsQuery())
     assert page is not None
     assert (await both.read(TOURNAMENT, ParticipantQuery(1))) is not None
-    assert both.fallbacks == 3
     with pytest.raises(ReadModelUnavailableError):
         await both.write([whole(held)])
     await both.close()
