@@ -96,7 +96,7 @@ def given_codes() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PLACES:
                 code = node.args[PLACES[node.func.id]]
-                if isinstance(code, ast.Constant):
+                if isinstance(code, ast.Constant) and isinstance(code.value, str):
                     yield f"{path.relative_to(SOURCE)}:{node.lineno}", code.value
 
 
