@@ -1,6 +1,6 @@
 import pytest
 
-from serve_app.http.headers import ONLY_ONCE, combined
+from serve_app.http.headers import ONLY_ONCE, combined, preferred_wait_s
 from serve_app.http.problems import Problem
 
 
@@ -14,3 +14,22 @@ def test_what_may_come_once_must_not_come_twice(name):
     with pytest.raises(Problem) as raised:
         combined([(name, b"a"), (b"x", b"y"), (name, b"a")])
     assert (raised.value.status, raised.value.code) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("prefer", "wait_s"),
+    [
+        (None, 5),
+        ("wait=2", 2),
+        ("respond-async, wait=2.5", 2.5),
+        ('WAIT="3" ; x', 3),
+        ("wait = 0", 0),
+        ("wait=60", 10),
+        ("wait=-1", 5),
+        ("wait=x", 5),
+        ("await=2", 5),
+        ("wait=" + "9" * 5000, 5),
+    ],
+)
+def test_how_long_a_client_prefers_to_wait(prefer, wait_s):
+    assert preferred_wait_s({} if prefer is None else {"prefer": prefer}, 5, 10) == wait_s

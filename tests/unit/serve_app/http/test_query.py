@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from serve_app.http.problems import Problem
-from serve_app.http.query import MAX_QUERY_FIELDS, read_query
+from serve_app.http.query import MAX_QUERY_FIELDS, query_int, read_query
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,15 @@ def test_the_number_of_fields_is_bounded() -> None:
     with pytest.raises(Problem) as caught:
         read_query(full + b"&more=1")
     assert (caught.value.status, caught.value.code) == (400, "malformed")
+
+
+@pytest.mark.parametrize(("text", "number"), [(None, 50), ("1", 1), ("100", 100), ("007", 7)])
+def test_an_integer_of_the_query(text: str | None, number: int) -> None:
+    assert query_int({} if text is None else {"limit": text}, "limit", 50, 1, 100) == number
+
+
+@pytest.mark.parametrize("text", ["0", "101", "", "x", "-1", "+1", "1e1", " 1", "1_0", "\u0661", "9" * 5000])
+def test_what_is_no_integer_within_the_bounds_is_422(text: str) -> None:
+    with pytest.raises(Problem) as raised:
+        query_int({"limit": text}, "limit", 50, 1, 100)
+    assert (raised.value.status, raised.value.errors[0].path) == (422, "limit")

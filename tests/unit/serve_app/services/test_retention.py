@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.handlers.base import translated
+from serve_app.handlers.errors import translated
 from serve_app.services.retention import Appends
 from storage.ports import LogBehindError, LogUnavailableError, NewRecord
 from tests.support.memory_ports import MemoryScoreLog
