@@ -45,7 +45,8 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
             max_body_bytes=services.config.max_body_bytes, request_timeout_s=services.config.request_timeout_s
         )
         http: Any = functools.partial(ApiConnection, limits=limits)  # as in Serve's proxy
-        settings = uvicorn.Config(app, http=http, ws=None, log_level="warning", lifespan="off", access_log=False)
+        no_sockets: Any = None
+        settings = uvicorn.Config(app, http=http, ws=no_sockets, log_level="warning", lifespan="off", access_log=False)
         server = uvicorn.Server(settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

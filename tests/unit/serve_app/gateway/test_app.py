@@ -11,7 +11,8 @@ import pytest
 import uvloop
 
 from actors.domain.values import rfc3339
-from serve_app.gateway.server import KEEP_ALIVE_S, PortInUseError, port_is_free, start
+from serve_app.gateway.server import PortInUseError, port_is_free, start
+from serve_app.http.connection_bounds import KEEP_ALIVE_S
 from serve_app.security.auth import make_token
 from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
 
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
 
 
 async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> bytes:
