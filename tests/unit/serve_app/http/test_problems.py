@@ -22,7 +22,7 @@ from serve_app.http.problems import (
 )
 
 SOURCE = Path(problems.__file__).parents[1]
-PLACES = {"Problem": 1, "unavailable": 0, "unauthorized": 0}  # of the code among the arguments
+STATUSES = {"Problem": None, "unavailable": 503, "unauthorized": 401}  # None: it is the first argument
 
 
 def test_a_problem_is_told_whole() -> None:
@@ -90,17 +90,22 @@ def test_every_code_has_a_status_of_errors_and_a_title() -> None:
         assert not title.endswith("."), code
 
 
-def given_codes() -> Iterator[tuple[str, str]]:
-    """(where, code) of each problem that the source makes with a code written out."""
+def given_codes() -> Iterator[tuple[str, str, int]]:
+    """(where, code, status) of each problem that the source makes with a code written out; status 0 where the code's own is meant."""
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PLACES:
-                code = node.args[PLACES[node.func.id]]
-                if isinstance(code, ast.Constant) and isinstance(code.value, str):
-                    yield f"{path.relative_to(SOURCE)}:{node.lineno}", code.value
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in STATUSES:
+                status = STATUSES[node.func.id]
+                given = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
+                if status is None:
+                    status, *given = given  # type: ignore[assignment]
+                if isinstance(given[0], str) and isinstance(status, int):
+                    yield f"{path.relative_to(SOURCE)}:{node.lineno}", given[0], status
 
 
-def test_every_code_that_is_given_is_documented() -> None:
+def test_every_problem_has_a_documented_code_and_that_code_s_status() -> None:
     given = list(given_codes())
     assert len(given) > 40
-    assert [(where, code) for where, code in given if code not in CODES] == []
+    assert [(where, code) for where, code, _ in given if code not in CODES] == []
+    others = {(code, status) for _, code, status in given if status and status != CODES[code][0]}
+    assert others == {("too_large", 431)}  # of a head
