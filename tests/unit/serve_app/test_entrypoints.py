@@ -159,7 +159,7 @@ async def test_every_body_may_be_encoded(both: Entrypoints) -> None:
 
 
 async def test_half_a_character_is_refused(both: Entrypoints) -> None:
-    """JSON can write lone surrogates, which are no text: as a field's name or a choice they were a 500."""
+    """JSON can write lone surrogates, which no text holds: as a field's name or a choice they were a 500."""
     tournament = await both.gateway.tournament(players=1)
     calls = {
         ("POST", f"/v1/tournaments/{tournament}/scores"): rb'{"event_id":"a","score":1,"\ud800":1}',
@@ -175,7 +175,7 @@ async def test_half_a_character_is_refused(both: Entrypoints) -> None:
             if (name, path) == ("gateway", "/v1/tournaments"):
                 assert answer.status_code == 404, answer.text  # creates are the api's
             else:
-                assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), (name, path, answer.text)
+                assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), (name, path, answer.text)
 
 
 async def test_rejected_lines_are_named_by_index_and_line(both: Entrypoints) -> None:

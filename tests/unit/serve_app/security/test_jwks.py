@@ -17,6 +17,7 @@ from serve_app.http.problems import Problem
 from serve_app.security import jwks
 from serve_app.security.jwks import MAX_JWKS_BYTES, MIN_REFRESH_S, REFRESH_S, KeySet
 
+BEGAN_S = 5000.0
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
 PUBLIC: dict[str, Any] = jwt.algorithms.ECAlgorithm.to_jwk(PRIVATE.public_key(), as_dict=True)
 
@@ -26,7 +27,7 @@ def published(*key_ids: str | None, **more: Any) -> bytes:
 
 
 class Clock:
-    now_s = 0.0
+    now_s = BEGAN_S
 
     def __call__(self) -> float:
         return self.now_s
@@ -79,13 +80,22 @@ async def test_keys_for_something_else_are_left_out(file: Path, other: dict[str,
         await found.key("other")
 
 
+async def test_keys_that_cannot_be_read_are_told_and_the_others_serve(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = [*json.loads(published("one"))["keys"], 7, {**PUBLIC, "kid": "bad", "x": "?"}]
+    file.write_text(json.dumps({"keys": keys}), encoding="utf-8")
+    assert await KeySet(str(file), "ES256").key("one")
+    assert "2 of 3 keys of the JWKS cannot be read: ['keys[1]: TypeError', 'keys[2]: " in caplog.text
+
+
 async def test_a_withdrawn_key_is_forgotten_and_a_new_one_is_found(file: Path, clock: Clock) -> None:
     keys = KeySet(str(file), "ES256", monotonic_s=clock)
     await keys.key("one")
     file.write_bytes(published("two"))
-    clock.now_s = REFRESH_S - 0.1
+    clock.now_s = BEGAN_S + REFRESH_S - 0.1
     assert await keys.key("one")  # not looked at again until then
-    clock.now_s = REFRESH_S
+    clock.now_s = BEGAN_S + REFRESH_S
     with pytest.raises(jwt.InvalidKeyError):
         await keys.key("one")
     assert await keys.key("two")
@@ -95,10 +105,10 @@ async def test_an_unknown_id_reads_the_source_again_but_seldom(file: Path, clock
     keys = KeySet(str(file), "ES256", monotonic_s=clock)
     await keys.key("one")
     file.write_bytes(published("one", "two"))
-    clock.now_s = MIN_REFRESH_S - 0.1
+    clock.now_s = BEGAN_S + MIN_REFRESH_S - 0.1
     with pytest.raises(jwt.InvalidKeyError):
         await keys.key("two")
-    clock.now_s = MIN_REFRESH_S
+    clock.now_s = BEGAN_S + MIN_REFRESH_S
     assert await keys.key("two")
 
 
@@ -106,7 +116,7 @@ async def test_keys_serve_on_while_the_source_is_away(file: Path, clock: Clock) 
     keys = KeySet(str(file), "ES256", monotonic_s=clock)
     await keys.key("one")
     file.unlink()
-    clock.now_s = 10 * REFRESH_S
+    clock.now_s = BEGAN_S + 10 * REFRESH_S
     assert await keys.key("one")
     with pytest.raises(jwt.InvalidKeyError):
         await keys.key("two")
@@ -119,7 +129,7 @@ async def test_without_keys_it_is_503_until_the_source_is_there(file: Path, cloc
     assert (refused.status, refused.code, refused.headers) == (503, "keys_unavailable", {"retry-after": "10"})
     file.with_suffix(".away").rename(file)
     assert (await refusal(keys, "one")).code == "keys_unavailable"  # not read again yet
-    clock.now_s = MIN_REFRESH_S
+    clock.now_s = BEGAN_S + MIN_REFRESH_S
     assert await keys.key("one")
 
 
