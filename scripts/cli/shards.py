@@ -40,6 +40,8 @@ def partitions_of(text: str) -> list[int]:
             raise ValueError(f"expected partitions such as 0-9,12, got {text!r}")
         if int(last or first) > MAX_PARTITION:
             raise ValueError(f"expected partitions up to {MAX_PARTITION}, got {part!r}")
+        if int(first) > int(last or first):
+            raise ValueError(f"expected the lower of two partitions first, got {part!r}")
         found.update(range(int(first), int(last or first) + 1))
     return sorted(found)
 

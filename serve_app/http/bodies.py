@@ -72,6 +72,7 @@ class BodyReader(Generic[T]):
             return []
         try:
             raw = json.loads(body)
+            msgspec.json.encode(raw)  # fails for lone surrogates: they are no text, of which no answer could be made
         except (ValueError, RecursionError):
             return []
         if not isinstance(raw, dict):

@@ -64,7 +64,7 @@ def translate_error(error: sqlite3.Error | OSError, path: Path, *, committing: b
     `committing` says that the error came from COMMIT: then, but for a full disk (the commit record was not written),
     whether the transaction took place is unknown.
     """
-    code = getattr(error, "sqlite_errorcode", None)
+    code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF  # without what the extended codes add
     if code == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
         return LogDiskFullError(f"the disk under {path.name} is full: {error}")
     if committing:
