@@ -39,13 +39,14 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         gateway = await stack.enter_async_context(running_gateway(**{"listen_ports": (port, port), **config}))
-        services = gateway.api.services
+        services = gateway.services
         app = ApiEdge(create_app(services), services.cors)
         limits = ApiLimits(
             max_body_bytes=services.config.max_body_bytes, request_timeout_s=services.config.request_timeout_s
         )
         http: Any = functools.partial(ApiConnection, limits=limits)  # as in Serve's proxy
-        settings = uvicorn.Config(app, http=http, ws=None, log_level="warning", lifespan="off", access_log=False)
+        no_sockets: Any = None
+        settings = uvicorn.Config(app, http=http, ws=no_sockets, log_level="warning", lifespan="off", access_log=False)
         server = uvicorn.Server(settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -216,7 +216,7 @@ async def test_whoever_is_removed_is_out_of_lists_before_the_records_know(
 # Live sockets: what a subscription is answered, by role, visibility and call.
 
 LIVE_ROLES: Final = (*OUTSIDERS, "member", "service", "operator")
-SUBSCRIPTIONS: Final = ({}, {"me": True}, {"since": True}, {"since": True, "me": True})
+SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = ({}, {"me": True}, {"since": True}, {"since": True, "me": True})
 
 
 def kind(message: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from actors.domain.copy_pacing import RETRY_MAX_MS, RETRY_MIN_MS, retry_pause_ms, spread
 
 
-def test_pauses_double_up_to_a_bound_and_are_never_longer_than_drawn():
+def test_pauses_double_up_to_a_bound_and_are_never_longer_than_drawn() -> None:
     assert [retry_pause_ms(n, 0.0) for n in range(5)] == [100, 200, 400, 500, 500]
     assert retry_pause_ms(10_000, 0.0) == RETRY_MAX_MS
     for failures in range(20):
@@ -17,7 +17,7 @@ def test_pauses_double_up_to_a_bound_and_are_never_longer_than_drawn():
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 499, 500, 501, 999, 1000, 12_345])
-def test_a_spread_is_bounded_and_comes_from_the_whole_length(length: int):
+def test_a_spread_is_bounded_and_comes_from_the_whole_length(length: int) -> None:
     found = spread(range(length), 500)
     assert len(found) == min(length, len(found)) <= 500
     assert len(set(found)) == len(found)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.support.servers_influx import free_ports
 
 
 @pytest.fixture
-def sink(tmp_path):
+def sink(tmp_path: Path) -> Iterator[dict[str, Any]]:
     server = SmtpServer()
     server.install()
     yield server.start(tmp_path, free_ports(1))
@@ -21,11 +23,11 @@ def sink(tmp_path):
     assert pid_of(tmp_path, "smtp") is None
 
 
-def mails(sink):
+def mails(sink: dict[str, Any]) -> list[bytes]:
     return [path.read_bytes() for path in sorted(Path(sink["directory"]).iterdir())]
 
 
-def test_mails_are_kept_as_they_came_in_their_order(sink):
+def test_mails_are_kept_as_they_came_in_their_order(sink: dict[str, Any]) -> None:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "palio@example.org", "a@example.org", "Prìze"
     mail.set_content("You won.\n.\n..a line of dots\nüber\n")
@@ -40,7 +42,7 @@ def test_mails_are_kept_as_they_came_in_their_order(sink):
     assert second == "X-MailFrom: <>\r\nX-RcptTo: ü@example.org\r\nSubject: second\r\n\r\nhi\r\n".encode()
 
 
-def test_a_mail_that_is_too_large_is_refused(sink):
+def test_a_mail_that_is_too_large_is_refused(sink: dict[str, Any]) -> None:
     with (
         smtplib.SMTP(sink["host"], sink["port"], timeout=10) as client,
         pytest.raises(smtplib.SMTPResponseException) as refused,
@@ -50,7 +52,7 @@ def test_a_mail_that_is_too_large_is_refused(sink):
     assert mails(sink) == []
 
 
-def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink, tmp_path):
+def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink: dict[str, Any], tmp_path: Path) -> None:
     pid = pid_of(tmp_path, "smtp")
     assert SmtpServer().start(tmp_path, 1) == sink
     assert pid_of(tmp_path, "smtp") == pid
@@ -61,9 +63,10 @@ def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink, 
     assert len(mails(sink)) == 1
 
 
-async def test_the_oldest_are_deleted_beyond_the_bound(tmp_path, monkeypatch):
+async def test_the_oldest_are_deleted_beyond_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Envelope:
-        mail_from, rcpt_tos, original_content = "a@example.org", [], b"Subject: x\r\n\r\nhi\r\n"
+        mail_from, original_content = "a@example.org", b"Subject: x\r\n\r\nhi\r\n"
+        rcpt_tos: tuple[str, ...] = ()
 
     monkeypatch.setattr(servers_smtp, "MAX_MAILS", 3)
     kept = servers_smtp.Sink(tmp_path)
@@ -75,7 +78,7 @@ async def test_the_oldest_are_deleted_beyond_the_bound(tmp_path, monkeypatch):
     assert (await away.handle_DATA(None, None, Envelope())).startswith("451 cannot keep")
 
 
-def test_a_missing_package_is_named(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ServerError, match="package aiosmtpd"):
         SmtpServer().install()

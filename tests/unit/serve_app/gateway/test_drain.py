@@ -28,13 +28,14 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
 
 
 async def another(gateway: Gateway) -> GatewayServer:
     """A second replica on the port, with a hub of its own."""
     hub = Hub(gateway.palio.owners, gateway.palio.updates, HubLimits(), gateway.palio.read_model)
-    return await start(GatewayApp(gateway.api, hub), "127.0.0.1", gateway.server.port)
+    return await start(GatewayApp(gateway.services, hub), "127.0.0.1", gateway.server.port)
 
 
 async def test_no_request_fails_while_replicas_take_turns() -> None:
@@ -131,8 +132,8 @@ async def test_draining_waits_for_what_is_under_way_and_no_longer_for_who_is_idl
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as client:
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = LEAVE_S + 0.5
-        gateway.api.reads._known.clear()
-        gateway.api.reads._cache.clear()
+        gateway.services.reads._known.clear()
+        gateway.services.reads._cache.clear()
         gateway.palio.owners.calls.clear()
         asking = asyncio.create_task(client.get(f"/v1/tournaments/{tournament}"))
         while not gateway.palio.owners.calls.get("view"):
