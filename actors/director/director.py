@@ -53,27 +53,21 @@ class Launcher(Protocol):
 
     async def start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
         """Start an owner that adopts scopes, (partition, tournament or 0, offset as for `adopt`), unless it is there."""
-        ...
 
     async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
         """Start an ingest actor, unless it is there."""
-        ...
 
     async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
         """Have a running owner take a scope."""
-        ...
 
     async def release(self, owner: str, partition: int, tournament: int) -> None:
         """Have a running owner give a scope up, after a checkpoint."""
-        ...
 
     async def stop(self, name: str) -> None:
         """End an actor for good; one that is gone is fine."""
-        ...
 
     async def dedicated(self) -> list[int]:
         """The tournaments that have a living actor of their own."""
-        ...
 
 
 class Hosted(NamedTuple):

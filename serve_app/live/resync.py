@@ -123,7 +123,7 @@ class Sync:
                 # Only the owner refuses: what is hidden is not told from what there is not.
                 allowed = access.allowed or subscription.socket.sees_all
                 if allowed and not subscription.socket.paused:
-                    subscription.shown = True
+                    subscription.shown = subscription.seen = True
                     subscription.socket.send(frame)
 
     async def check_positions(self, topics: Iterable[Topic], grace_s: float) -> None:

@@ -1,6 +1,6 @@
 """Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model.
 
-So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
+So a read is answered while an owner restarts. Private tournaments are never cached.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import READS
+from serve_app.security.auth import Principal
 from serve_app.services.known import Known
 from storage.ports import (
     Access,
@@ -103,6 +104,16 @@ class Reads:
         if found is not None and found.public is not None:
             return found
         return (await self.access(tournament, None, sees_all=True))[0]
+
+    async def visible(self, tournament: str, principal: Principal | None) -> Known:
+        """A tournament that the caller may see. Raises Problem 404 for one that is unknown or hidden, in the same way, 503."""
+        sees_all = principal is not None and principal.privileged
+        known = self.known(tournament)
+        if known is None or known.public is None or not (known.public or sees_all):
+            known, allowed = await self.access(tournament, principal and principal.user_id, sees_all=sees_all)
+            if not allowed:
+                raise unknown_tournament(known.text)
+        return known
 
     async def access(self, tournament: str, user_id: int | None, *, sees_all: bool = False) -> tuple[Known, bool]:
         """A tournament, and whether this user (None: without a token) may see it: as of now, so that whoever was removed is out, and so that

@@ -56,19 +56,15 @@ class ReadModel(Protocol):
         A fenced one is left alone and not returned. ReadModelUnavailableError names the tournaments that may not have been written: send
         those whole later; the others were.
         """
-        ...
 
     async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
         """What the copy holds of tournaments, None for nothing or for a damaged one; those that nobody answers for are left out.
 
         `tended` maps each to the epoch of its owner: of that epoch, it says that somebody tends the copy.
         """
-        ...
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """As `Owners.read`, or None when the copy holds nothing of this tournament. For access, the view, rankings and participants."""
-        ...
 
     async def close(self) -> None:
         """Release what it holds."""
-        ...

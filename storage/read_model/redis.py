@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import msgspec
-from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from actors.domain.copies import CopiedRow
 from storage.ports import (
@@ -31,6 +30,7 @@ from storage.ports import (
 from storage.read_model import redis_scripts as scripts
 from storage.read_model.redis_replies import is_public, participant_reply, rankings_reply, reply, users_reply
 from storage.redis_client.cluster import RedisConfig, RedisNodes
+from storage.redis_client.errors import is_out_of_memory, is_unknown_script
 
 A = TypeVar("A")
 PARTS: Final = ("state", "rankings", "participants", "order", "marks")
@@ -91,7 +91,7 @@ class RedisReadModel:
         return [tid for tid, answer in answers.items() if answer == b"refused"]
 
     def _raise_failed(self, failed: dict[int, Exception], count: int) -> None:
-        full = sum(isinstance(error, OutOfMemoryError) for error in failed.values())
+        full = sum(is_out_of_memory(error) for error in failed.values())
         self.refused_for_memory += full
         first = next(iter(failed.values()))
         if full == len(failed):
@@ -165,16 +165,12 @@ class RedisReadModel:
         if not calls:
             return []
         answers = await self._nodes.call([call.pair() for call in calls])
-        unknown = [i for i, answer in enumerate(answers) if _is_unknown(answer)]
+        unknown = [i for i, answer in enumerate(answers) if is_unknown_script(answer)]
         if unknown:
             again = await self._nodes.call([calls[i].pair(whole=True) for i in unknown])
             for i, answer in zip(unknown, again, strict=True):
                 answers[i] = answer
         return answers
-
-
-def _is_unknown(answer: Any) -> bool:
-    return isinstance(answer, NoScriptError)
 
 
 def _key(tournament_id: int, part: str) -> str:

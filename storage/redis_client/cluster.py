@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from redis.asyncio.connection import Connection, parse_url
-from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, ResponseError, TryAgainError
+from redis.exceptions import ResponseError
 
-from storage.redis_client.connection import Address, Command, RedisAwayError, RedisConfig, RedisLink
+from storage.redis_client.connection import Address, Command, RedisConfig, RedisLink
+from storage.redis_client.errors import RedisAwayError, is_elsewhere
 from storage.redis_client.topology import MAP_COMMANDS, UNKNOWN, SlotMap, slot_map
 
-__all__ = ["Address", "Command", "RedisAwayError", "RedisConfig", "RedisLink", "RedisNodes"]
+__all__ = ["Address", "Command", "RedisConfig", "RedisLink", "RedisNodes"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,6 @@ LOOK_PAUSE_S: Final = 0.2  # the map of slots is asked for at most this often
 LOOK_AT: Final = 8  # nodes asked at a time
 LOOK_GRACE_S: Final = 0.05  # for the others once one has answered: who knows more is believed
 LOOK_FOR_S: Final = 5.0  # while nobody calls, nobody looks
-ELSEWHERE: Final = (AskError, ClusterDownError, ReadOnlyError, TryAgainError)  # a MovedError is an AskError
-ELSEWHERE_CODES: Final = ("MOVED ", "ASK ", "CLUSTERDOWN ", "TRYAGAIN ", "READONLY ", "MASTERDOWN ")
 
 
 class RedisNodes:
@@ -61,7 +60,7 @@ class RedisNodes:
         it says, or after a look at the map.
         """
         answers = await self._call(commands)
-        again = [i for i, answer in enumerate(answers) if self.config.cluster and _is_elsewhere(answer)]
+        again = [i for i, answer in enumerate(answers) if self.config.cluster and is_elsewhere(answer)]
         if again:
             await self.refresh()
             for i, answer in zip(again, await self._call([commands[i] for i in again]), strict=True):
@@ -246,10 +245,3 @@ def _options(url: str, config: RedisConfig) -> dict[str, Any]:
     # our own timeouts go around every call; RESP 2, in which messages of channels and answers come in one order
     seconds = config.connect_timeout_ms / 1000
     return {**options, "protocol": 2, "socket_timeout": None, "socket_connect_timeout": seconds}
-
-
-def _is_elsewhere(answer: Any) -> bool:
-    """Whether a node did nothing because the slot is another's."""
-    if isinstance(answer, ELSEWHERE):
-        return True
-    return isinstance(answer, ResponseError) and str(answer).startswith(ELSEWHERE_CODES)

@@ -215,7 +215,7 @@ class CopyUnderTest:
                     host="127.0.0.1", port=port, password=self.redis.password, decode_responses=True
                 )
             try:
-                return self._plain[port].execute_command(name, key, *rest)
+                return self._plain[port].execute_command(name, key, *rest)  # type: ignore[no-untyped-call]
             except MovedError:
                 continue
         raise AssertionError(f"no node serves {key}")
@@ -226,7 +226,8 @@ class CopyUnderTest:
         for port in self.redis.primaries():
             self.by_hand(tournament_id, "EXISTS", "state")
             if port in self._plain:
-                found |= set(self._plain[port].keys(f"tournament:{{{tournament_id}}}:*"))
+                keys: Any = self._plain[port].keys(f"tournament:{{{tournament_id}}}:*")
+                found |= set(keys)
         return {key.partition("}:")[2] for key in found}
 
     def live_ms(self, tournament_id: int) -> int:

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,9 @@ async def test_a_full_redis_refuses_writes_and_goes_on_reading(copies: CopyUnder
         assert copy.refused_for_memory == 3
         assert await copy.read(TOURNAMENT, RankingsQuery()) == before
         position = await copy.positions({TOURNAMENT: EPOCH, 8: EPOCH})
-        assert position[TOURNAMENT] is not None
-        assert position[TOURNAMENT].offset == offset
+        held_now = position[TOURNAMENT]
+        assert held_now is not None
+        assert held_now.offset == offset
         assert position[8] is None
     assert await copy.write([delta]) == []
     await held.compare(copy, [1, 2, 60])
@@ -101,9 +103,8 @@ async def test_a_redis_that_hangs_fails_reads_in_time(single_redis: RunningRedis
         with single_redis.stopped(single_redis.ports[0]):
             for within_s in (2.0, 0.9):  # the first cost a timeout of 1 s, the others none
                 began = time.monotonic()
-                answers = await asyncio.gather(
-                    *(copy.read(TOURNAMENT, ViewQuery()) for _ in range(50)), return_exceptions=True
-                )
+                reads: list[Any] = [copy.read(TOURNAMENT, ViewQuery()) for _ in range(50)]
+                answers = await asyncio.gather(*reads, return_exceptions=True)
                 assert all(isinstance(answer, ReadModelUnavailableError) for answer in answers)
                 assert time.monotonic() - began < within_s
         await asyncio.sleep(1)

@@ -35,8 +35,8 @@ async def save(records: Records, checkpoint: Checkpoint) -> None:
     partitions = {row.partition for row in checkpoint.tournaments} | {p for _, p, _ in checkpoint.projected}
     numbers = {row.tournament_id: row.partition for row in checkpoint.tournaments}
     for at in sorted(partitions):
-        rows = [[row for row in rows if numbers[row.tournament_id] == at] for rows in checkpoint[:4]]  # type: ignore[attr-defined]
-        await records.save(Checkpoint(*rows, [each for each in checkpoint.projected if each[1] == at]))  # type: ignore[arg-type]
+        rows = [[row for row in rows if numbers[row.tournament_id] == at] for rows in checkpoint[:4]]
+        await records.save(Checkpoint._make([*rows, [each for each in checkpoint.projected if each[1] == at]]))
 
 
 def tournament(number: int, offset: int = 10, **changes: object) -> TournamentRow:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import signal
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -239,7 +240,7 @@ async def test_what_is_settled_is_told_without_the_primary_by_a_replica_that_has
         mysql.sql("mysql-0-replica", "START SLAVE;")
 
 
-async def settles(records: ShardedRecords, number: int, newest: list[StoredSnapshot]) -> bool:
+async def settles(records: ShardedRecords, number: int, newest: Sequence[StoredSnapshot]) -> bool:
     try:
         return (await records.settled_snapshots(number))[:1] == newest
     except RecordsUnavailableError:  # the replica is a moment behind

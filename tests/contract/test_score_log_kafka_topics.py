@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from typing import Literal, get_args
 
 import pytest
 from aiokafka.admin import RecordsToDelete
@@ -94,7 +95,7 @@ async def test_a_lazily_opened_log_tells_every_use_of_it(config: KafkaLogConfig)
 async def test_a_topic_that_is_set_otherwise_is_refused(
     config: KafkaLogConfig, setting: str, value: str, said: str
 ) -> None:
-    await make_topic(config, **{setting: value})
+    await make_topic(config, None, **{setting: value})
     assert said in await refused(config)
 
 
@@ -185,10 +186,11 @@ async def test_settings_changed_later_are_noticed_at_the_next_start(config: Kafk
 # -- addresses and credentials ----------------------------------------------------------------------------------------
 
 
-MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+MECHANISMS = get_args(Mechanism)
 
 
-def sasl(kafka: KafkaForTests, config: KafkaLogConfig, password: str, mechanism: str = "PLAIN") -> KafkaLogConfig:
+def sasl(kafka: KafkaForTests, config: KafkaLogConfig, password: str, mechanism: Mechanism = "PLAIN") -> KafkaLogConfig:
     return replace(
         config,
         bootstrap_servers=kafka.sasl_bootstrap_servers,
@@ -209,7 +211,7 @@ async def appended_and_read(config: KafkaLogConfig) -> None:
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 async def test_the_right_password_lets_in_and_is_written_nowhere(
-    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture, mechanism: str
+    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture, mechanism: Mechanism
 ) -> None:
     caplog.set_level("DEBUG")
     with_password = sasl(kafka, config, PASSWORD, mechanism)
@@ -254,7 +256,7 @@ async def test_a_client_that_shows_a_certificate_needs_no_password(
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 async def test_a_wrong_password_is_told_without_it(
-    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture, mechanism: str
+    kafka: KafkaForTests, config: KafkaLogConfig, caplog: pytest.LogCaptureFixture, mechanism: Mechanism
 ) -> None:
     caplog.set_level("DEBUG")
     said = await refused(sasl(kafka, config, "not-the-password", mechanism))

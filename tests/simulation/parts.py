@@ -26,7 +26,7 @@ class DirectorPart:
         world = process.world
         self._started = asyncio.Event()
         records = ProcessRecords(process, world.records)
-        self.director = Director(world.plan, SimulatedLauncher(world, process), records)  # type: ignore[arg-type]
+        self.director = Director(world.plan, SimulatedLauncher(world, process), records)
 
     async def start(self, process: Process) -> None:
         while not self._started.is_set():
@@ -121,8 +121,8 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     process.part = owner = OwnerPart(
         name=process.name,
         instance=process.instance,
-        log=ProcessLog(process, world.log),
-        records=ProcessRecords(process, world.records),  # type: ignore[arg-type]
+        log=ProcessLog(process, world.log),  # type: ignore[arg-type]  # as much of one as owners call
+        records=ProcessRecords(process, world.records),
         updates=ProcessUpdates(process),  # type: ignore[arg-type]
         signer=world.signer,
         clock_ms=process.clock_ms,
@@ -187,7 +187,7 @@ async def ingest_main(process: Process, partitions: dict[int, str]) -> None:
         return await world.call(process, owner, "deliver", data)  # type: ignore[no-any-return]
 
     process.part = ingest = Ingest(
-        log=ProcessLog(process, world.log),
+        log=ProcessLog(process, world.log),  # type: ignore[arg-type]  # as much of one as ingest calls
         parser=Parser(world.signer, world.plan.partitions),
         partitions=partitions,
         deliver=deliver,

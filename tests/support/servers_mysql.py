@@ -15,7 +15,8 @@ import pytest
 
 from actors.domain.values import partition_of
 from scripts.local_servers import base as servers_base
-from scripts.local_servers.mysql import HOST, MysqlServers, data_of, run_sql
+from scripts.local_servers.base import HOST
+from scripts.local_servers.mysql import MysqlServers, data_of, run_sql
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.sql.partitions import even
 

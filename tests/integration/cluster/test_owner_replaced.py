@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 import psutil
@@ -142,7 +142,8 @@ class Stored:
         return Row(*row, *projected)
 
     def copy(self) -> Copy:
-        return Copy(*map(int, self._copies.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")))
+        found: Any = self._copies.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")
+        return Copy(*map(int, found))
 
 
 class Seen(NamedTuple):
@@ -180,7 +181,8 @@ class Written(NamedTuple):
 def written(palio: RunningPalio, pid: int) -> Written:
     """From the process's own file of metrics."""
     path = metrics_dir(Settings(data_dir=palio.data)) / f"counter_{pid}.db"
-    found = {json.loads(key)[1]: value for key, value, *_ in MmapedDict.read_all_values_from_file(str(path))}
+    values = MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
+    found = {json.loads(key)[1]: value for key, value, *_ in values}
     names = ("palio_records_total", "palio_checkpoints_saved_total", "palio_copies_written_total")
     return Written(*(found[name] for name in names))
 
@@ -210,7 +212,7 @@ class Overheard:
 
     def __init__(self, copies: redis.RedisCluster, tournament: str) -> None:
         self.frames: list[Frame] = []
-        self._pubsub = copies.pubsub()
+        self._pubsub = copies.pubsub()  # type: ignore[no-untyped-call]
         self._channel = f"tournament:{{{tournament}}}:updates"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import httpx2
 import pytest
@@ -35,7 +36,7 @@ def test_redis_is_out_of_memory(cluster: RunningPalio, copies: redis.RedisCluste
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         tournament = create(api)
         join(api, tournament, *USERS)
-        memory = copies.config_get("maxmemory", target_nodes=redis.RedisCluster.RANDOM)["maxmemory"]
+        memory: Any = copies.config_get("maxmemory", target_nodes=redis.RedisCluster.RANDOM)["maxmemory"]
         copies.config_set("maxmemory", "1mb", target_nodes=redis.RedisCluster.ALL_NODES)
         try:
             submit(gateway, tournament, 3, "a", 7)

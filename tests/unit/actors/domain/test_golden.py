@@ -16,6 +16,7 @@ from actors.domain.messages import (
     End,
     Join,
     Leave,
+    Message,
     ScoreWire,
     Start,
     Tick,
@@ -25,7 +26,7 @@ from actors.domain.messages import (
 )
 from tests.golden.make import CREATE, RECORDS, golden_states, snapshot_path
 
-MEANINGS = {
+MEANINGS: dict[str, ScoreWire | Message] = {
     "create": CREATE,
     "join": Join(command_id="j1", user_id="42", name="Zoë", invited=True),
     "join_bare": Join(command_id="j2", user_id="9223372036854775807"),

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors.domain import views
-from actors.domain.messages import Join, Leave, Spec
+from actors.domain.messages import Join, Leave, Message, Spec
 from actors.domain.tournament import Tournament
 from actors.owner.live import Live
 from tests.support.histories import Score, Step, create_of, fold, histories, items_of
@@ -28,7 +28,7 @@ def tournament(count: int, **fields: Any) -> Tournament:
     users = range(1, count + 2)
     joins = [Join(command_id=f"j{user}", user_id=str(user), name=f"N{user}", invited=True) for user in users]
     scores = [Score(user, "e", 100 * user) for user in users[:-1]]
-    steps = [create_of(spec), *joins]
+    steps: list[Message] = [create_of(spec), *joins]
     return fold(items_of([*(Step(START - 5, s) for s in steps), *(Step(START + s.user, s) for s in scores)]))
 
 

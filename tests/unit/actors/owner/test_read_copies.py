@@ -55,7 +55,7 @@ class Kept:
         )
 
 
-async def test_the_first_is_whole_and_then_only_what_changed():
+async def test_the_first_is_whole_and_then_only_what_changed() -> None:
     kept = Kept()
     assert await kept.round()
     kept.score(1, 2, 500)
@@ -72,7 +72,7 @@ async def test_the_first_is_whole_and_then_only_what_changed():
     assert len(kept.store.writes) == 2  # nothing changed, nothing sent
 
 
-async def test_a_refused_one_is_sent_whole():
+async def test_a_refused_one_is_sent_whole() -> None:
     kept = Kept(2)
     await kept.round()
     kept.store.held[1] = CopyPosition(4, 1)
@@ -85,7 +85,7 @@ async def test_a_refused_one_is_sent_whole():
     assert [[d.after is None for d in write] for write in kept.store.writes] == [[True, True], [False, False], [True]]
 
 
-async def test_wiped_and_fallen_back_copies_are_right_again_within_five_seconds():
+async def test_wiped_and_fallen_back_copies_are_right_again_within_five_seconds() -> None:
     kept = Kept(3)
     await kept.round()
     del kept.store.held[1]
@@ -96,7 +96,7 @@ async def test_wiped_and_fallen_back_copies_are_right_again_within_five_seconds(
     assert kept.copies.repaired == 2
 
 
-async def test_after_a_failure_only_those_that_failed_are_sent_whole_and_only_once_somebody_answers():
+async def test_after_a_failure_only_those_that_failed_are_sent_whole_and_only_once_somebody_answers() -> None:
     kept = Kept(3)
     await kept.round()
     kept.store.away = {1}
@@ -119,7 +119,7 @@ async def test_after_a_failure_only_those_that_failed_are_sent_whole_and_only_on
     assert kept.copies.failures == 1
 
 
-async def test_those_for_which_nobody_answers_are_asked_for_soon_and_right_within_a_second_of_the_return():
+async def test_those_for_which_nobody_answers_are_asked_for_soon_and_right_within_a_second_of_the_return() -> None:
     kept = Kept(3)
     await kept.round()
     kept.store.away = {1}
@@ -141,7 +141,7 @@ async def test_those_for_which_nobody_answers_are_asked_for_soon_and_right_withi
     assert len(kept.store.asked) <= 1  # at rest
 
 
-async def test_while_nobody_answers_only_a_few_are_asked_for():
+async def test_while_nobody_answers_only_a_few_are_asked_for() -> None:
     kept = Kept(100, users=1, check_batch=10)
     await kept.round()
     kept.store.away = set(range(1, 101))
@@ -164,7 +164,7 @@ async def test_while_nobody_answers_only_a_few_are_asked_for():
     assert kept.right(5)
 
 
-async def test_after_a_failed_write_the_return_is_noticed_soon():
+async def test_after_a_failed_write_the_return_is_noticed_soon() -> None:
     kept = Kept(2)
     await kept.round()
     kept.store.away = {1}
@@ -176,7 +176,7 @@ async def test_after_a_failed_write_the_return_is_noticed_soon():
     assert kept.right(1)
 
 
-async def test_a_store_without_memory_is_sent_the_same_changes_again_not_everything():
+async def test_a_store_without_memory_is_sent_the_same_changes_again_not_everything() -> None:
     kept = Kept()
     await kept.round()
     kept.store.full = True
@@ -191,7 +191,7 @@ async def test_a_store_without_memory_is_sent_the_same_changes_again_not_everyth
     assert kept.copies.repaired == 0
 
 
-async def test_what_changes_while_a_write_is_on_its_way_comes_with_the_next():
+async def test_what_changes_while_a_write_is_on_its_way_comes_with_the_next() -> None:
     kept = Kept()
     await kept.round()
     kept.store.gate.clear()
@@ -207,7 +207,7 @@ async def test_what_changes_while_a_write_is_on_its_way_comes_with_the_next():
     assert [len(d.rows) for write in kept.store.writes for d in write] == [3, 1, 1]
 
 
-async def test_batches_are_bounded_and_a_large_one_goes_beside_the_others():
+async def test_batches_are_bounded_and_a_large_one_goes_beside_the_others() -> None:
     kept = Kept(10, users=3, batch_tournaments=4, batch_rows=7)
     await kept.round()
     assert [len(write) for write in kept.store.writes] == [2, 2, 2, 2, 2]
@@ -224,7 +224,7 @@ async def test_batches_are_bounded_and_a_large_one_goes_beside_the_others():
     assert [len(d.rows) for write in kept.store.writes for d in write] == [1500, 1500]
 
 
-async def test_large_ones_that_were_wiped_do_not_wait_as_those_that_changed():
+async def test_large_ones_that_were_wiped_do_not_wait_as_those_that_changed() -> None:
     kept = Kept(3, users=1500, batch_rows=1000)
 
     async def right_after_ms() -> int:
@@ -247,7 +247,7 @@ async def test_large_ones_that_were_wiped_do_not_wait_as_those_that_changed():
     assert await right_after_ms() < 2000 + 3 * 500 + 2 * 500 + 500  # the comparison, the wholes, the rests between them
 
 
-async def test_many_changes_do_not_wait_for_the_interval():
+async def test_many_changes_do_not_wait_for_the_interval() -> None:
     kept = Kept(1, users=20, batch_rows=20)
     await kept.round()
     for user in range(1, 11):
@@ -256,7 +256,7 @@ async def test_many_changes_do_not_wait_for_the_interval():
     assert kept.right()
 
 
-async def test_new_keys_in_the_ranking_mean_the_whole():
+async def test_new_keys_in_the_ranking_mean_the_whole() -> None:
     kept = Kept()
     kept.score(1, 1, 100)
     await kept.round()
@@ -266,7 +266,7 @@ async def test_new_keys_in_the_ranking_mean_the_whole():
     assert kept.store.writes[-1][0].after is None
 
 
-async def test_what_is_shown_follows_without_a_record():
+async def test_what_is_shown_follows_without_a_record() -> None:
     kept = Kept()
     await kept.round()
     kept.entities[1].live.seq += 1
@@ -276,7 +276,7 @@ async def test_what_is_shown_follows_without_a_record():
     assert (last.seq, last.after, len(last.rows)) == (1, last.offset, 0)
 
 
-async def test_an_owner_keeps_copies_from_its_claim_to_the_end():
+async def test_an_owner_keeps_copies_from_its_claim_to_the_end() -> None:
     """Nothing before the scope has caught up; the end only once it is durable; then nobody keeps it any more."""
     now = [1_000_000]
     store = MemoryCopies()
@@ -309,7 +309,7 @@ async def test_an_owner_keeps_copies_from_its_claim_to_the_end():
     await owner.close()
 
 
-async def test_a_scope_given_up_is_forgotten():
+async def test_a_scope_given_up_is_forgotten() -> None:
     store = MemoryCopies()
     owner = owner_of(MemoryRecords())
     owner.copies = ReadCopies(store, lambda: 1_000_000)

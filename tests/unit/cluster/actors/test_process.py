@@ -125,7 +125,7 @@ def test_long_pauses_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
         return collect()
 
     kept = [new_objects()]
-    monkeypatch.setattr(process.gc, "collect", slow)
+    monkeypatch.setattr(gc, "collect", slow)
     until_collected(full, clock, cores=0.0)
     kept.append(new_objects())
     assert until_collected(full, clock, cores=0.0) >= pause_s / PAUSE_SHARE > QUIET_INTERVAL_S

@@ -3,6 +3,7 @@ import pickle
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,13 +15,13 @@ from cluster.errors import SettingsError, StartError
 
 
 @pytest.fixture(autouse=True)
-def no_palio_variables(monkeypatch):
+def no_palio_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith("PALIO_"):
             monkeypatch.delenv(variable)
 
 
-def test_the_defaults_are_those_of_the_contract():
+def test_the_defaults_are_those_of_the_contract() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.gateway_port, settings.partitions) == ("127.0.0.1", 8000, 8001, 50)
     assert (settings.player_rate, settings.player_burst, settings.service_rate, settings.anonymous_rate) == (
@@ -38,7 +39,9 @@ def test_the_defaults_are_those_of_the_contract():
     assert settings.data_dir == Path(__file__).parents[4] / "var" / "data"
 
 
-def test_the_environment_sets_and_the_command_line_goes_before_it(monkeypatch, tmp_path):
+def test_the_environment_sets_and_the_command_line_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PALIO_PORT", "9000")
     monkeypatch.setenv("PALIO_DEMO", "false")
     monkeypatch.setenv("PALIO_DATA_DIR", str(tmp_path))
@@ -64,20 +67,22 @@ def test_the_environment_sets_and_the_command_line_goes_before_it(monkeypatch, t
         ("PALIO_GATEWAY_PORT", "8000", "PALIO_GATEWAY_PORT: expected another port than PALIO_PORT, got 8000 for both"),
     ],
 )
-def test_an_ill_typed_variable_is_named_with_what_was_expected_and_got(monkeypatch, variable, value, message):
+def test_an_ill_typed_variable_is_named_with_what_was_expected_and_got(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError) as error:
         load_settings()
     assert str(error.value) == message
 
 
-def test_an_unknown_variable_is_named_and_the_nearest_offered(monkeypatch):
+def test_an_unknown_variable_is_named_and_the_nearest_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALIO_PORTT", "9000")
     with pytest.raises(SettingsError, match=r"^PALIO_PORTT: .*unknown name; did you mean PALIO_PORT\?$"):
         load_settings()
 
 
-def test_a_secret_is_never_shown(monkeypatch):
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALIO_JWT_SECRET", "too-short-hunter2")
     with pytest.raises(SettingsError) as error:
         load_settings()
@@ -93,15 +98,15 @@ def test_a_secret_is_never_shown(monkeypatch):
     assert next(row.value for row in describe(settings) if row.variable == "PALIO_JWT_SECRET") == "(set)"
 
 
-def test_settings_are_frozen_and_travel_to_other_processes(monkeypatch):
+def test_settings_are_frozen_and_travel_to_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(port=9000)
     with pytest.raises(ValidationError):
-        settings.port = 1
+        settings.port = 1  # type: ignore[misc]
     monkeypatch.setenv("PALIO_PORT", "1")  # another process's environment has no say
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
-def test_every_setting_is_described_with_type_default_and_meaning():
+def test_every_setting_is_described_with_type_default_and_meaning() -> None:
     rows = describe()
     names = [row.variable for row in rows]
     assert sorted(names) == sorted("PALIO_" + name.upper() for name in Settings.model_fields)
@@ -109,7 +114,7 @@ def test_every_setting_is_described_with_type_default_and_meaning():
     assert all(row.type and row.default and row.description.endswith(".") and row.value is None for row in rows)
 
 
-def test_a_secret_is_made_once_for_the_owner_alone(tmp_path):
+def test_a_secret_is_made_once_for_the_owner_alone(tmp_path: Path) -> None:
     secret = load_or_create_secret(tmp_path / "data", "jwt_secret")
     assert len(secret) == 64
     assert load_or_create_secret(tmp_path / "data", "jwt_secret") == secret
@@ -118,7 +123,7 @@ def test_a_secret_is_made_once_for_the_owner_alone(tmp_path):
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["jwt_secret", "record_secret"]
 
 
-def test_those_who_race_to_make_a_secret_agree_on_one(tmp_path):
+def test_those_who_race_to_make_a_secret_agree_on_one(tmp_path: Path) -> None:
     found, start = [], threading.Barrier(8)
 
     def ask() -> None:
@@ -134,7 +139,7 @@ def test_those_who_race_to_make_a_secret_agree_on_one(tmp_path):
     assert len(set(found)) == 1
 
 
-def test_a_secret_that_is_too_short_or_cannot_be_made_is_an_error_at_start(tmp_path):
+def test_a_secret_that_is_too_short_or_cannot_be_made_is_an_error_at_start(tmp_path: Path) -> None:
     (tmp_path / "jwt_secret").write_text("")
     with pytest.raises(StartError, match="at least 32 bytes"):
         load_or_create_secret(tmp_path, "jwt_secret")
@@ -143,7 +148,7 @@ def test_a_secret_that_is_too_short_or_cannot_be_made_is_an_error_at_start(tmp_p
         load_or_create_secret(tmp_path / "file", "jwt_secret")
 
 
-def test_servers_take_the_embedded_parts_places(monkeypatch):
+def test_servers_take_the_embedded_parts_places(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert (settings.kafka(50, 1, 1), settings.mysql(), settings.redis(), settings.influx()) == (None, None, None, None)
     monkeypatch.setenv("PALIO_KAFKA_BOOTSTRAP_SERVERS", "a:1,b:2")
@@ -173,7 +178,7 @@ def test_servers_take_the_embedded_parts_places(monkeypatch):
     assert "hunter2" not in repr((settings, kafka, mysql, redis, influx))
 
 
-def test_tls_and_sasl_pass_through_to_every_server(monkeypatch):
+def test_tls_and_sasl_pass_through_to_every_server(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in {
         "PALIO_KAFKA_BOOTSTRAP_SERVERS": "a:1",
         "PALIO_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
@@ -191,20 +196,24 @@ def test_tls_and_sasl_pass_through_to_every_server(monkeypatch):
             monkeypatch.setenv(f"PALIO_{part}_{kind}_FILE", f"/a {part} {kind}")
     settings = load_settings()
     kafka, mysql, redis, influx = settings.kafka(50, 1, 1), settings.mysql(), settings.redis(), settings.influx()
+    assert kafka is not None
     assert (kafka.security_protocol, kafka.sasl_mechanism, kafka.username) == ("SASL_SSL", "SCRAM-SHA-512", "u")
     assert (kafka.cafile, kafka.certfile, kafka.keyfile) == ("/a KAFKA CA", "/a KAFKA CERT", "/a KAFKA KEY")
+    assert mysql is not None
     assert mysql.tls
     assert (mysql.tls_ca_file, mysql.tls_cert_file, mysql.tls_key_file) == (
         "/a MYSQL CA",
         "/a MYSQL CERT",
         "/a MYSQL KEY",
     )
+    assert redis is not None
     for url in redis.urls:
-        options = parse_url(url)
+        options: dict[str, Any] = dict(parse_url(url))
         assert [options[f"ssl_{name}"] for name in ("ca_certs", "certfile", "keyfile")] == [
             "/a REDIS CA", "/a REDIS CERT", "/a REDIS KEY",
         ]  # fmt: skip
-    assert parse_url(redis.urls[1])["ssl_check_hostname"] is False, "what the URL says stays"
+    assert dict(parse_url(redis.urls[1]))["ssl_check_hostname"] is False, "what the URL says stays"
+    assert influx is not None
     assert (influx.url, influx.ca_file) == ("https://i:7", "/ca")
 
 
@@ -224,7 +233,9 @@ def test_tls_and_sasl_pass_through_to_every_server(monkeypatch):
         ),
     ],
 )
-def test_files_for_tls_that_would_do_nothing_are_refused(monkeypatch, given, told):
+def test_files_for_tls_that_would_do_nothing_are_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], told: str
+) -> None:
     for variable, value in given.items():
         monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError) as error:
@@ -249,7 +260,7 @@ def test_files_for_tls_that_would_do_nothing_are_refused(monkeypatch, given, tol
         ("PALIO_KAFKA_TOPIC_ID", "abc", "expected PALIO_KAFKA_BOOTSTRAP_SERVERS beside it"),
     ],
 )
-def test_servers_that_cannot_be(monkeypatch, name, value, told):
+def test_servers_that_cannot_be(monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as error:
         load_settings()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.support.servers_influx import free_ports
 
 
 @pytest.fixture
-def sink(tmp_path):
+def sink(tmp_path: Path) -> Iterator[dict[str, Any]]:
     server = SmtpServer()
     server.install()
     yield server.start(tmp_path, free_ports(1))
@@ -21,14 +23,12 @@ def sink(tmp_path):
     assert pid_of(tmp_path, "smtp") is None
 
 
-def mails(sink):
-    return [
-        path.read_bytes()
-        for path in sorted(Path(sink["directory"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    ]
+def mails(sink: dict[str, Any]) -> list[bytes]:
+    paths = sorted(Path(sink["directory"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    return [path.read_bytes() for path in paths]
 
 
-def test_mails_are_kept_in_their_order(sink):
+def test_mails_are_kept_in_their_order(sink: dict[str, Any]) -> None:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "palio@example.org", "a@example.org", "Prìze"
     mail.set_content("You won.\n.\n..a line of dots\nüber\n")
@@ -44,7 +44,7 @@ def test_mails_are_kept_in_their_order(sink):
     assert second.get_content() == "hi\n"
 
 
-def test_a_mail_that_is_too_large_is_refused(sink):
+def test_a_mail_that_is_too_large_is_refused(sink: dict[str, Any]) -> None:
     with (
         smtplib.SMTP(sink["host"], sink["port"], timeout=10) as client,
         pytest.raises(smtplib.SMTPResponseException) as refused,
@@ -54,7 +54,7 @@ def test_a_mail_that_is_too_large_is_refused(sink):
     assert mails(sink) == []
 
 
-def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink, tmp_path):
+def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink: dict[str, Any], tmp_path: Path) -> None:
     pid = pid_of(tmp_path, "smtp")
     assert SmtpServer().start(tmp_path, 1) == sink
     assert pid_of(tmp_path, "smtp") == pid
@@ -65,7 +65,7 @@ def test_a_second_start_leaves_it_alone_and_a_stopped_one_keeps_its_mails(sink, 
     assert len(mails(sink)) == 1
 
 
-def test_a_missing_package_is_named(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ServerError, match="package aiosmtpd"):
         SmtpServer().install()

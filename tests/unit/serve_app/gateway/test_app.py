@@ -11,7 +11,8 @@ import pytest
 import uvloop
 
 from actors.domain.values import rfc3339
-from serve_app.gateway.server import KEEP_ALIVE_S, PortInUseError, port_is_free, start
+from serve_app.gateway.server import PortInUseError, port_is_free, start
+from serve_app.http.connection_bounds import KEEP_ALIVE_S
 from serve_app.security.auth import make_token
 from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
 
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
 
 
 async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> bytes:
@@ -42,7 +44,7 @@ async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> by
 async def test_views_from_the_owner_and_from_the_cache_are_the_same_response() -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=2)
-        gateway.api.reads.invalidate(tournament)
+        gateway.services.reads.invalidate(tournament)
         path = f"/v1/tournaments/{tournament}"
         first, second = await http.get(path), await http.get(path)
         assert first.status_code == second.status_code == 200
@@ -306,8 +308,8 @@ async def test_a_handler_that_takes_too_long_is_answered_for() -> None:
     ):
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = 60
-        gateway.api.reads._known.clear()
-        gateway.api.reads._cache.clear()
+        gateway.services.reads._known.clear()
+        gateway.services.reads._cache.clear()
         for query in ("", "?lane=asgi"):
             answer = await http.get(f"/v1/tournaments/{tournament}{query}")
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -317,8 +319,8 @@ async def test_stopping_answers_what_is_under_way() -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = 0.2
-        gateway.api.reads._known.clear()
-        gateway.api.reads._cache.clear()
+        gateway.services.reads._known.clear()
+        gateway.services.reads._cache.clear()
         gateway.palio.owners.calls.clear()
         asking = asyncio.create_task(http.get(f"/v1/tournaments/{tournament}"))
         async with asyncio.timeout(WAIT_S):
@@ -364,8 +366,8 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
     async with running_gateway() as gateway:
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = 0.1
-        gateway.api.reads._known.clear()
-        gateway.api.reads._cache.clear()
+        gateway.services.reads._known.clear()
+        gateway.services.reads._cache.clear()
         method, body = ("POST", b'{"event_id":"a","score":1}') if "scores" in path else ("GET", b"")
         head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(gateway)['authorization']}\r\n"
         before = gateway.palio.owners.calls.get("access", 0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 import sys
 import time
+from typing import Any
 
 import httpx2
 import pytest
@@ -26,13 +28,14 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
 
 
 async def another(gateway: Gateway) -> GatewayServer:
     """A second replica on the port, with a hub of its own."""
     hub = Hub(gateway.palio.owners, gateway.palio.updates, HubLimits(), gateway.palio.read_model)
-    return await start(GatewayApp(gateway.api, hub), "127.0.0.1", gateway.server.port)
+    return await start(GatewayApp(gateway.services, hub), "127.0.0.1", gateway.server.port)
 
 
 async def test_no_request_fails_while_replicas_take_turns() -> None:
@@ -71,6 +74,40 @@ async def test_who_is_connected_but_not_accepted_is_answered() -> None:
             each.close()
 
 
+class Leaving:
+    """A listener, while it leaves: 30 clients connect after the last of those before were accepted, and before it is closed."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.clients: list[socket.socket] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.listener, name)
+
+    def shutdown(self, how: int) -> None:
+        for _ in range(30):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(self.listener.getsockname())
+            self.clients.append(client)
+        self.listener.shutdown(how)
+
+
+async def test_who_connects_while_the_port_is_left_is_answered_by_another() -> None:
+    """They were reset: between the last one accepted and the end of the listener there is always a moment."""
+    async with running_gateway() as gateway:
+        leaving = await another(gateway)
+        leaving._listener = listener = Leaving(leaving._listener)  # type: ignore[assignment]
+        await leaving.drain(0)
+        loop = asyncio.get_running_loop()
+        for client in listener.clients:
+            async with asyncio.timeout(WAIT_S):
+                await loop.sock_sendall(client, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await loop.sock_recv(client, 1024)).startswith(b"HTTP/1.1 200 ")
+            client.close()
+        await leaving.stop()
+
+
 @pytest.mark.parametrize("path", ["/v1/tournaments/{}", "/v1/tournaments/{}?lane=asgi"])
 async def test_a_draining_replica_answers_and_ends_the_connection(path: str) -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as client:
@@ -95,8 +132,8 @@ async def test_draining_waits_for_what_is_under_way_and_no_longer_for_who_is_idl
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as client:
         tournament = await gateway.tournament(players=1)
         gateway.palio.owners.delay_s = LEAVE_S + 0.5
-        gateway.api.reads._known.clear()
-        gateway.api.reads._cache.clear()
+        gateway.services.reads._known.clear()
+        gateway.services.reads._cache.clear()
         gateway.palio.owners.calls.clear()
         asking = asyncio.create_task(client.get(f"/v1/tournaments/{tournament}"))
         while not gateway.palio.owners.calls.get("view"):

@@ -234,44 +234,6 @@ async def test_standings_are_shown_as_the_table_has_them(front):
     assert problem(nobody) == (401, "token_missing")
 
 
-async def test_a_users_tournaments_are_listed_newest_first(front):
-    tournaments = [await front.create(LATER, name=f"No {n}") for n in range(3)]
-    for tournament in tournaments:
-        await front.join(tournament, 42, name="Ada")
-    path = "/v1/users/me/tournaments"
-    first = (await front.call("GET", f"{path}?limit=2", front.token("player", 42))).json()
-    second = (await front.call("GET", f"{path}?cursor={first['next_cursor']}", front.token("player", 42))).json()
-    assert [item["id"] for item in first["items"] + second["items"]] == tournaments[::-1]
-    assert second["next_cursor"] is None
-    assert first["items"][0]["participation"]["name"] == "Ada"
-    for role in ("service", "operator"):
-        other = await front.call("GET", "/v1/users/42/tournaments", front.token(role, 9))
-        assert len(other.json()["items"]) == 3
-    for call in ("tournaments", "prizes"):
-        refused = await front.call("GET", f"/v1/users/42/{call}", front.token("player", 43))
-        assert problem(refused) == (403, "not_yours")
-        assert problem(await front.call("GET", f"/v1/users/42/{call}")) == (401, "token_missing")
-    wrong = await front.call("GET", f"{path}?cursor=x", front.token("player", 42))
-    assert wrong_paths(wrong) == ["cursor"]
-
-
-async def test_a_users_tournaments_show_the_rank_while_they_run(front):
-    tournaments = [await front.create(), await front.create(visibility="private"), await front.create(LATER)]
-    for tournament in tournaments:
-        for user in (42, 43):
-            await front.call("PUT", f"/v1/tournaments/{tournament}/participants/{user}", front.token())
-    for tournament, user, score in ((0, 42, 10), (0, 43, 20), (1, 42, 5)):
-        await front.submit(tournaments[tournament], user, {"event_id": "a", "score": score})
-
-    async def shown() -> list[tuple[int | None, float | None]]:
-        answer = (await front.call("GET", "/v1/users/me/tournaments", front.token("player", 42))).json()
-        return [(item["participation"]["rank"], item["participation"]["score"]) for item in answer["items"]]
-
-    assert sorted(await shown(), key=str) == [(1, 5), (2, 10), (None, None)]
-    front.palio.owners.down = True  # stored are ranks of what has finished alone
-    assert sorted(await shown(), key=str) == [(None, 10), (None, 5), (None, None)]
-
-
 async def test_there_are_no_prizes_yet(front):
     tournament = await front.create()
     assert (await front.call("GET", f"/v1/tournaments/{tournament}/prizes")).json() == {"prizes": []}

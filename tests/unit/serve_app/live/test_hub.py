@@ -10,6 +10,8 @@ import uvloop
 
 from actors.domain.publications import changed_channel, update_frame, updates_channel
 from serve_app.live.limits import HubLimits
+from serve_app.live.topic import Socket
+from serve_app.security.auth import Role
 from storage.ports import AccessQuery, Publication
 from storage.updates.broker import Broker
 from storage.updates.embedded import BrokerUpdates
@@ -23,7 +25,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
+
+
+def transport_of(session: Socket) -> asyncio.WriteTransport:
+    transport: asyncio.WriteTransport = session.write.__self__  # type: ignore[attr-defined]  # a method of it
+    return transport
 
 
 async def eventually(condition: Any) -> None:
@@ -58,8 +66,8 @@ async def test_many_subscribers_at_once_make_one_call() -> None:
             for client in entered:
                 group.create_task(client.watch(tournament))
         assert gateway.palio.owners.calls["live"] == 1
-        for client in clients:
-            await client.__aexit__(None, None, None)
+        for each in clients:
+            await each.__aexit__(None, None, None)
 
 
 async def test_a_gap_is_healed_by_what_was_missed() -> None:
@@ -211,7 +219,7 @@ async def test_a_slow_client_is_conflated_and_then_gets_the_newest() -> None:
         session = next(
             s
             for s in gateway.hub.sockets
-            if s.paused or s.write.__self__.get_extra_info("peername") == slow.getsockname()
+            if s.paused or transport_of(s).get_extra_info("peername") == slow.getsockname()
         )
         written = 0
         while not session.paused:
@@ -219,13 +227,13 @@ async def test_a_slow_client_is_conflated_and_then_gets_the_newest() -> None:
             await gateway.scores(tournament, {user: written * 20 + user * 7 % 20 for user in range(1, 21)})
             await quick.until_data(tournament, gateway.data(tournament))
             assert written < 5_000
-        held = session.write.__self__.get_write_buffer_size()
+        held = transport_of(session).get_write_buffer_size()
         for more in range(50):  # nothing more is queued for it
             await gateway.score(tournament, 1 + more % 20, 1_000_000 + more)
         await quick.until_data(tournament, gateway.data(tournament))
-        assert session.write.__self__.get_write_buffer_size() <= held < 64 * 1024
+        assert transport_of(session).get_write_buffer_size() <= held < 64 * 1024
         reader, writer = await asyncio.open_connection(sock=slow)
-        frames = []
+        frames: list[dict[str, Any]] = []
         async with asyncio.timeout(WAIT_S):
             while not frames or frames[-1].get("data") != gateway.data(tournament):
                 frames.append(await read_frame(reader))
@@ -437,7 +445,7 @@ async def test_anyone_may_have_left_when_changes_are_lost() -> None:
 
 
 @pytest.mark.parametrize("role", ["service", "operator"])
-async def test_signing_in_with_fewer_rights_ends_what_they_gave(role: str) -> None:
+async def test_signing_in_with_fewer_rights_ends_what_they_gave(role: Role) -> None:
     async with running_gateway() as gateway, gateway.client() as client:
         public = await gateway.tournament(players=1)
         theirs, others = [await gateway.tournament(visibility="private", players=n) for n in (5, 1)]
@@ -483,12 +491,12 @@ async def test_drain_tells_everyone_when_to_come_back() -> None:
         for client in entered:
             await client.socket.wait_closed()
             assert client.socket.close_code == 4000
-            waits.add(json.loads(client.socket.close_reason)["retry_after_ms"])
+            waits.add(json.loads(client.socket.close_reason or "")["retry_after_ms"])
         assert len(waits) > 10
         assert min(waits) >= 500
         assert gateway.server.sockets == 0
-        for client in clients:
-            await client.__aexit__(None, None, None)
+        for each in clients:
+            await each.__aexit__(None, None, None)
 
 
 class Replaceable:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from actors.domain.messages import MAX_VALUE_BYTES, Control, encode_message
 from actors.domain.publications import OutcomeReply
+from actors.domain.signing import Signer
+from serve_app.config import FrontConfig
+from serve_app.http.headers import preferred_wait_s
 from serve_app.http.problems import CODES, Problem, invalid
 from serve_app.metrics import ACCEPTED
-from serve_app.services.container import Services
 from serve_app.services.known import Known
+from serve_app.services.outcome_waiters import Waiters
+from serve_app.services.reads import Reads
+from serve_app.services.retention import Appends
 from storage.ports import NewRecord
 
 
@@ -23,29 +30,33 @@ class Issued(NamedTuple):
     outcome: OutcomeReply | None
 
 
+@dataclass(frozen=True, slots=True)
 class Commands:
-    """Appends control records for one entrypoint."""
+    """Appends control records for one entrypoint, `api` or `gateway`."""
 
-    def __init__(self, services: Services, entrypoint: str) -> None:
-        self._services = services
-        self._entrypoint = entrypoint
+    appends: Appends
+    waiters: Waiters
+    signer: Signer
+    reads: Reads
+    config: FrontConfig
+    entrypoint: str
 
-    async def issue(self, known: Known, command_id: str, message: Control, wait_s: float) -> Issued:
-        """Append a command and wait for its outcome. Raises Problem for a refused one, and the log's errors."""
-        services = self._services
+    async def issue(self, known: Known, message: Control, headers: Mapping[str, str]) -> Issued:
+        """Append a command and wait for its outcome, as long as the headers prefer. Raises Problem for a refused one, the log's errors."""
         value = encode_message(message)
         if len(value) > MAX_VALUE_BYTES:
             raise Problem(413, "too_large", f"expected a record of at most {MAX_VALUE_BYTES} bytes, got {len(value)}")
-        reply_to = services.waiters.reply_to(wait_s)
-        signature = services.signer.sign(known.key, value)
+        wait_s = preferred_wait_s(headers, self.config.command_wait_s, self.config.max_wait_s)
+        reply_to = self.waiters.reply_to(wait_s)
+        signature = self.signer.sign(known.key, value)
         record = NewRecord(known.partition, known.key, value, signature, reply_to)
-        offset = (await services.appends.submit([record], services.config.append_timeout_s))[0]
-        ACCEPTED.labels(entrypoint=self._entrypoint, kind=str(message.__struct_config__.tag)).inc()
-        outcome = await services.waiters.wait(known.partition, offset, wait_s) if reply_to else None
-        services.reads.invalidate(known.text)
+        offset = (await self.appends.submit([record], self.config.append_timeout_s))[0]
+        ACCEPTED.labels(entrypoint=self.entrypoint, kind=str(message.__struct_config__.tag)).inc()
+        outcome = await self.waiters.wait(known.partition, offset, wait_s) if reply_to else None
+        self.reads.invalidate(known.text)
         if outcome is not None and outcome.outcome == "refused":
             raise refused(outcome)
-        return Issued(command_id, known.partition, offset, outcome)
+        return Issued(message.command_id, known.partition, offset, outcome)
 
 
 def refused(outcome: OutcomeReply) -> Problem:
