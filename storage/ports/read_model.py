@@ -56,19 +56,15 @@ class ReadModel(Protocol):
         A fenced one is left alone and not returned. ReadModelUnavailableError names the tournaments that may not have been written: send
         those whole later; the others were.
         """
-        ...
 
     async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """Where the read models of tournaments stand, None for nothing or for a damaged one; those that nobody answers for are left out.
 
         `epochs` maps each to the epoch of its owner: one of that epoch is kept up, so it lives longer.
         """
-        ...
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """As `Owners.read`, or None when it holds nothing of this tournament. For access, the view, rankings and participants."""
-        ...
 
     async def close(self) -> None:
         """Release what it holds."""
-        ...

@@ -60,13 +60,7 @@ class SimulatedLauncher:
         self._world = world
         self._process = process
 
-    async def start_shard(self, name: str, partitions: list[int]) -> None:
-        await self._start_owner(name, [(partition, 0, -1) for partition in partitions])
-
-    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
-        await self._start_owner(name, [(partition, tournament, after)])
-
-    async def _start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
+    async def start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
         await self._process.step(f"starts {name}")
         await self._ready(self._world.launch(name, lambda process: owner_main(process, scopes)))
 
