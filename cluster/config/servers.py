@@ -169,7 +169,7 @@ class ServerSettings(BaseSettings):
         )
 
     def redis(self) -> RedisConfig | None:
-        """Redis, for copies and updates."""
+        """Redis, for the read model and updates."""
         if self.redis_urls is None:
             return None
         from storage.redis_client.cluster import RedisConfig

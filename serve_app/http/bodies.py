@@ -138,9 +138,9 @@ def _shown(name: str) -> str:
 
 def wrong_fields(errors: list[FieldError]) -> Problem:
     """422 for wrong fields."""
-    told = "; ".join(f"{error.path or 'body'}: {error.message}" for error in errors[:3])
+    detail = "; ".join(f"{error.path or 'body'}: {error.message}" for error in errors[:3])
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-    return Problem(422, "invalid", told + more, errors)
+    return Problem(422, "invalid", detail + more, errors)
 
 
 def malformed(error: Exception) -> Problem:

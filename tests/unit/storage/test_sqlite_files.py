@@ -9,7 +9,7 @@ from threading import Timer
 
 import pytest
 
-from storage.sqlite_files import begin, is_busy, switch_to_wal
+from storage.sqlite_files import begin, switch_to_wal
 
 
 @pytest.fixture
@@ -22,24 +22,6 @@ def two(tmp_path: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection
     ):
         one.execute("CREATE TABLE t (a)")
         yield one, other
-
-
-@pytest.mark.parametrize(
-    ("code", "busy"),
-    [
-        (sqlite3.SQLITE_BUSY, True),
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, True),
-        (sqlite3.SQLITE_BUSY_RECOVERY, True),
-        (sqlite3.SQLITE_LOCKED, False),
-        (sqlite3.SQLITE_FULL, False),
-        (None, False),
-    ],
-)
-def test_what_is_busy(code: int | None, busy: bool) -> None:
-    error = sqlite3.OperationalError("failed")
-    if code is not None:
-        error.sqlite_errorcode = code
-    assert is_busy(error) is busy
 
 
 def test_a_transaction_waits_for_another_to_end(two: tuple[sqlite3.Connection, sqlite3.Connection]) -> None:
@@ -58,7 +40,7 @@ def test_but_not_for_long(two: tuple[sqlite3.Connection, sqlite3.Connection]) ->
     began_s = time.monotonic()
     with pytest.raises(sqlite3.OperationalError) as caught:
         begin(other, 0.01)
-    assert is_busy(caught.value)
+    assert caught.value.sqlite_errorcode == sqlite3.SQLITE_BUSY
     assert 0.01 <= time.monotonic() - began_s < 1
 
 

@@ -11,10 +11,10 @@ from cluster.config.settings import Settings
 from cluster.startup.ports import (
     jwt_secret,
     metrics_dir,
-    open_copy,
     open_log,
     open_read_model,
     open_records,
+    open_redis_read_model,
     open_series,
     plan_of,
     record_secret,
@@ -58,7 +58,7 @@ async def test_without_servers_all_is_embedded_below_the_data(tmp_path: Path) ->
     log, records, series = open_log(settings), await open_records(settings), open_series(settings)
     assert (type(log), type(records), type(series)) == (SqliteScoreLog, SqlRecords, ParquetMetrics)
     assert type(open_read_model(settings, records)) is SnapshotReadModel
-    assert open_copy(settings) is None
+    assert open_redis_read_model(settings) is None
     assert log.partitions == 3
     assert await log.append([NewRecord(2, b"7", b"{}")]) == [0]
     await log.close()
@@ -74,7 +74,7 @@ async def test_a_server_that_is_named_takes_its_parts_place(tmp_path: Path) -> N
         redis_urls="redis://127.0.0.1:1",
         influx_url="http://127.0.0.1:1",
     )
-    log, series, copy = open_log(settings), open_series(settings), open_copy(settings)
+    log, series, copy = open_log(settings), open_series(settings), open_redis_read_model(settings)
     assert (type(log), type(series), type(copy)) == (KafkaScoreLog, InfluxMetrics, RedisReadModel)
     records = await SqlRecords.open(tmp_path / "records.db")
     read_model = open_read_model(settings, records)

@@ -83,10 +83,10 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path, content: bytes) -> None
 
 
 def found(monkeypatch: pytest.MonkeyPatch, places: Mapping[int, Place], *health: ServerHealth) -> None:
-    async def look(options: MysqlOptions) -> Any:
+    async def check_servers(options: MysqlOptions) -> Any:
         return places, list(health)
 
-    monkeypatch.setattr(shards, "look", look)
+    monkeypatch.setattr(shards, "check_servers", check_servers)
 
 
 PRIMARY = ServerHealth(0, "primary", "127.0.0.1:1", 1.4, False)
@@ -120,10 +120,10 @@ def test_a_server_that_is_away_or_nobody_who_knows_is_a_failure(
 
 
 def test_errors_of_the_store_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch, options: MysqlOptions) -> None:
-    async def look(options: MysqlOptions) -> Any:
+    async def check_servers(options: MysqlOptions) -> Any:
         raise StorageError("no such database")
 
-    monkeypatch.setattr(shards, "look", look)
+    monkeypatch.setattr(shards, "check_servers", check_servers)
     with pytest.raises(ValueError, match="no such database"):
         show_shards(options)
 

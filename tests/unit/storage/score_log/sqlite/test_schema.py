@@ -10,7 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from storage.ports import LogDiskFullError, LogError, LogUnavailableError, StorageVersionError
-from storage.score_log.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, LogFile, pack_offsets, told, unpack_offsets
+from storage.score_log.sqlite.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    LogFile,
+    pack_offsets,
+    translate_error,
+    unpack_offsets,
+)
 
 
 def test_offsets_are_packed_as_little_endian() -> None:
@@ -18,7 +25,7 @@ def test_offsets_are_packed_as_little_endian() -> None:
     assert unpack_offsets(pack_offsets([0, 2**63 - 1, -1])) == [0, 2**63 - 1, -1]
 
 
-def test_errors_are_told_in_the_ports_terms(tmp_path: Path) -> None:
+def test_errors_are_messagein_the_ports_terms(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
 
     def failed(code: int) -> sqlite3.OperationalError:
@@ -26,20 +33,20 @@ def test_errors_are_told_in_the_ports_terms(tmp_path: Path) -> None:
         error.sqlite_errorcode = code
         return error
 
-    assert type(told(failed(sqlite3.SQLITE_FULL), path)) is LogDiskFullError
-    assert type(told(failed(sqlite3.SQLITE_FULL), path, committing=True)) is LogDiskFullError
-    assert type(told(OSError(errno.ENOSPC, "full"), path)) is LogDiskFullError
-    assert type(told(OSError(errno.EACCES, "no"), path)) is LogUnavailableError
-    assert type(told(failed(sqlite3.SQLITE_BUSY), path)) is LogUnavailableError
-    assert type(told(failed(sqlite3.SQLITE_CORRUPT), path)) is LogError
-    assert "unknown" in str(told(failed(sqlite3.SQLITE_IOERR), path, committing=True))
+    assert type(translate_error(failed(sqlite3.SQLITE_FULL), path)) is LogDiskFullError
+    assert type(translate_error(failed(sqlite3.SQLITE_FULL), path, committing=True)) is LogDiskFullError
+    assert type(translate_error(OSError(errno.ENOSPC, "full"), path)) is LogDiskFullError
+    assert type(translate_error(OSError(errno.EACCES, "no"), path)) is LogUnavailableError
+    assert type(translate_error(failed(sqlite3.SQLITE_BUSY), path)) is LogUnavailableError
+    assert type(translate_error(failed(sqlite3.SQLITE_CORRUPT), path)) is LogError
+    assert "unknown" in str(translate_error(failed(sqlite3.SQLITE_IOERR), path, committing=True))
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT_INDEX, sqlite3.SQLITE_CORRUPT_SEQUENCE, sqlite3.SQLITE_NOTADB])
 def test_a_damaged_file_is_no_passing_trouble_whatever_the_extended_code(tmp_path: Path, code: int) -> None:
     error = sqlite3.DatabaseError("failed")
     error.sqlite_errorcode = code
-    assert type(told(error, tmp_path / "log.db")) is LogError
+    assert type(translate_error(error, tmp_path / "log.db")) is LogError
 
 
 def test_an_error_on_a_full_disk_is_put_down_to_it_but_for_a_lock(
@@ -54,11 +61,11 @@ def test_an_error_on_a_full_disk_is_put_down_to_it_but_for_a_lock(
     ):
         error = sqlite3.OperationalError("failed")
         error.sqlite_errorcode = code
-        assert type(told(error, tmp_path / "log.db")) is kind, code
+        assert type(translate_error(error, tmp_path / "log.db")) is kind, code
 
 
 def test_a_directory_that_is_gone_is_not_a_full_disk(tmp_path: Path) -> None:
-    assert type(told(sqlite3.OperationalError("gone"), tmp_path / "away" / "log.db")) is LogUnavailableError
+    assert type(translate_error(sqlite3.OperationalError("gone"), tmp_path / "away" / "log.db")) is LogUnavailableError
 
 
 def test_a_new_log_is_empty_and_stays_the_same(tmp_path: Path) -> None:
@@ -90,22 +97,14 @@ def test_files_of_others_and_of_later_versions_are_left_alone(tmp_path: Path) ->
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     text.write_text("no database, and long enough to be none" * 50, encoding="utf-8")
     before = {path: path.read_bytes() for path in (foreign, later, text)}
-    for path, error, told_ in (
+    for path, error, message in (
         (foreign, LogError, "not a score log"),
         (later, StorageVersionError, f"schema {SCHEMA_VERSION + 1}"),
         (text, LogError, "cannot be read"),
     ):
-        with pytest.raises(error, match=told_):
+        with pytest.raises(error, match=message):
             LogFile(path, 3).connect(100)
     assert {path: path.read_bytes() for path in before} == before
-
-
-def test_a_file_has_a_bound(tmp_path: Path) -> None:
-    with closing(LogFile(tmp_path / "log.db", 1, max_file_bytes=256 * 1024).connect(100)) as connection:
-        insert = "INSERT INTO batches SELECT max(seq) + 1, 0, x'', zeroblob(65536) FROM batches"
-        connection.execute(insert)
-        with pytest.raises(sqlite3.OperationalError, match="full"):
-            connection.executescript(";".join([insert] * 4))
 
 
 def test_room_is_checked_before_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
