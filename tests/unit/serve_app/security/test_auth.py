@@ -232,8 +232,8 @@ class Jwks:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
-                good = 200, {}, json.dumps({"keys": outer.keys}).encode()
-                status, headers, body = outer.answer or (good if outer.keys else (500, {}, b"nothing"))
+                told = json.dumps({"keys": outer.keys}).encode() if outer.keys else b"nothing"
+                status, headers, body = outer.answer or (200 if outer.keys else 500, {}, told)
                 self.send_response(status)
                 for name, value in {"content-length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
