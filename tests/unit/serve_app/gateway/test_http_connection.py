@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import re
 import socket
 import struct
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -326,6 +328,48 @@ async def test_two_authorization_headers_are_400(path: str) -> None:
         answer = await reader.read()
         assert statuses(answer) == [400]
         assert b'"code":"malformed"' in answer
+
+
+# What a connection leaves
+
+
+ENDS = {
+    "answered": HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+    "by the app": b"GET /v1/tournaments/77?x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "refused": b"?\r\n\r\n",
+    "too large": b"POST /v1/scores HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    "reset": HEALTH,
+    "reset within a body": b"POST /v1/scores HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+    "reset within a head": b"GET / HT",
+}
+
+
+@pytest.mark.parametrize("ends", ENDS)
+async def test_a_closed_connection_leaves_no_cycle(monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    made: list[weakref.ref[Any]] = []
+    connection_made = GatewayConnection.connection_made
+
+    def remember(self: GatewayConnection, transport: Any) -> None:
+        made.append(weakref.ref(self))
+        connection_made(self, transport)
+
+    monkeypatch.setattr(GatewayConnection, "connection_made", remember)
+    async with running_gateway() as gateway:
+        gc.collect()
+        gc.disable()
+        try:
+            async with client(gateway) as (reader, writer):
+                writer.write(ENDS[ends])
+                if ends.startswith("reset"):
+                    await until(lambda: made)
+                    await asyncio.sleep(0.05)
+                    writer.transport.abort()
+                else:
+                    await reader.read()
+            await until(lambda: all(each() is None for each in made))
+        finally:
+            gc.enable()
+    assert len(made) == 1
 
 
 # What is logged
