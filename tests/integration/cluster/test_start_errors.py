@@ -10,7 +10,7 @@ import pytest
 
 from storage.score_log.kafka.config import KafkaLogConfig
 from storage.score_log.kafka.log import KafkaScoreLog
-from tests.integration.test_start_errors import refused
+from tests.integration.conftest import refused
 from tests.support.real_servers import RealServers
 
 WRONG = "wrong-geheim"

@@ -139,6 +139,13 @@ async def test_a_body_has_a_size_and_the_answer_is_readable(chunked: bool) -> No
         assert told(await api.ask(data)) == (413, "too_large")
 
 
+async def test_an_announced_body_too_large_is_refused_before_it_comes() -> None:
+    async with running(max_body_bytes=1000) as api:
+        answer = await api.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n")
+        assert told(answer) == (413, "too_large")
+        assert api.upstream.begun == []
+
+
 async def test_a_body_within_the_limit_passes_and_is_forgotten() -> None:
     async with running(max_body_bytes=1000) as api:
         data = request("/", b"x" * 1000) + request("/", b"", b"Connection: close")
