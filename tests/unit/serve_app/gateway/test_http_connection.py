@@ -194,6 +194,16 @@ async def test_large_bodies_need_a_token_that_verifies(path: str, chunked: bool)
         assert answer.status_code in (400, 404, 422)  # it was read
 
 
+@pytest.mark.parametrize("head", [b"Content-Length: 900000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n80000\r\n"])
+async def test_a_token_that_does_not_verify_is_refused_before_the_rest_of_its_body(head: bytes) -> None:
+    async with running_gateway() as gateway, client(gateway) as (reader, writer):
+        writer.write(b"POST /v1/scores HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x.y.z\r\n" + head + b" " * 100_000)
+        answer = await reader.read()
+        assert statuses(answer) == [401]
+        assert b'"code":"token_invalid"' in answer
+        assert gateway.server.app.unread_bodies.held_bytes == 0
+
+
 async def test_a_service_may_begin_with_a_large_batch() -> None:
     async with running_gateway() as gateway, client(gateway) as (reader, writer):
         tournament = await gateway.tournament(players=1)
