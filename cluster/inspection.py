@@ -7,7 +7,7 @@ Values of records are shown as they are, but for a tournament's salt, which is n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -21,13 +21,15 @@ from storage.ports import (
     LogRecord,
     OwnerMovedError,
     OwnerUnavailableError,
-    Query,
     Records,
     Reply,
     ScoreLog,
     StorageError,
     ViewQuery,
 )
+
+if TYPE_CHECKING:  # Ray is imported only where Palio runs, once its environment is prepared
+    from cluster.actors.running_actors import RunningActors
 
 A = TypeVar("A")
 Document = dict[str, Any]
@@ -40,27 +42,11 @@ class NotFoundError(ValueError):
     """There is no such thing; the message says what was asked for."""
 
 
-class Actors(Protocol):
-    """The actors of a running Palio."""
-
-    async def owners(self) -> list[OwnerReport]:
-        """Every owner that there should be or is, whether it answers or not."""
-        ...
-
-    async def ingests(self, ends: Mapping[int, int]) -> list[IngestReport]:
-        """The same for ingest; `ends` are the log's last offsets."""
-        ...
-
-    async def read(self, tournament_id: int, query: Query[A]) -> A:
-        """See `Owners.read`."""
-        ...
-
-
 class Inspection:
     """One look at a Palio; `actors` None: it does not run. Make another one for the next look."""
 
     def __init__(
-        self, *, plan: Plan, log: ScoreLog, records: Records, actors: Actors | None, clock_ms: Callable[[], int]
+        self, *, plan: Plan, log: ScoreLog, records: Records, actors: RunningActors | None, clock_ms: Callable[[], int]
     ) -> None:
         self._plan = plan
         self._log = log

@@ -34,7 +34,11 @@ class CopiedParticipant(msgspec.Struct, gc=False):
 
 
 class CopiedRow(NamedTuple):
-    """A row of the copy, as `storage.ports.ReadModelRow`."""
+    """A member's row in the copy. `score` in hundredths, None without one; `participant` is an encoded CopiedParticipant, None for one who left.
+
+    `place` orders the ranked members as listed (see `place_of`), None for one without a rank: equal scores are listed by who was first, which
+    a score alone does not tell.
+    """
 
     user_id: int
     score: int | None

@@ -1,15 +1,17 @@
-"""Asks what readable copies hold. Where nobody answers it asks again within RETRY_MAX_MS: a few first, and all as soon as somebody answers."""
+"""Asks what readable copies hold. Where nobody answers it asks again within RETRY_MS: a few first, and all as soon as somebody answers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
-from actors.domain.copy_pacing import RETRY_MAX_MS, retry_pause_ms, spread
 from actors.owner.copy_delta import Copy
 from storage.ports import CopyPosition, ReadModel, ReadModelUnavailableError
 
 logger = logging.getLogger(__name__)
+
+RETRY_MS: Final = 300  # what is away may be back any moment, and copies must be right within 5 s of the fault
 
 
 class CopyChecks:
@@ -31,12 +33,11 @@ class CopyChecks:
         self._copies = copies
         self._compare = compare_one
         self._unanswered: dict[int, None] = {}  # in this order
-        self._retries = 0
         self._next_retry_ms = 0
 
     def is_retry_due(self, now_ms: int) -> bool:
         """Whether to ask again for those for which nobody answered. A clock that was set back does not stop us."""
-        return bool(self._unanswered) and not 0 < self._next_retry_ms - now_ms <= RETRY_MAX_MS
+        return bool(self._unanswered) and not 0 < self._next_retry_ms - now_ms <= RETRY_MS
 
     async def compare(self, tournament_ids: Sequence[int]) -> None:
         """Ask for what these copies hold, and tell it."""
@@ -47,24 +48,22 @@ class CopyChecks:
 
     async def retry(self) -> None:
         """A few of those for which nobody answered, wherever they are; all of them as soon as somebody answers."""
-        waiting = list(self._unanswered)
-        self._retries += 1
         self._plan_retry()
-        first = spread(waiting, self._batch)
+        waiting = list(self._unanswered)
+        first = waiting[:: -(-len(waiting) // self._batch)]  # from the whole length, so that each server is asked
         if await self._compare_batch(first):
-            self._retries = 0
             done = set(first)
             await self.compare([i for i in waiting if i not in done])
 
     def ask_again(self, tournament_ids: Sequence[int]) -> None:
         """Nobody answers for these: ask again soon."""
         if tournament_ids and not self._unanswered:
-            self._retries = 0
             self._plan_retry()
         self._unanswered.update(dict.fromkeys(tournament_ids))
 
     def _plan_retry(self) -> None:
-        self._next_retry_ms = self._clock_ms() + retry_pause_ms(self._retries, self._draw())
+        """Up to a third sooner than RETRY_MS, so that many owners do not come back at the same moment."""
+        self._next_retry_ms = self._clock_ms() + round(RETRY_MS * (1 - self._draw() / 3))
 
     async def _compare_batch(self, tournament_ids: Sequence[int]) -> bool:
         """Compare some copies; False when nobody answered for any of them."""

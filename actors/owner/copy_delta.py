@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from actors.domain.copies import CapturedRows, rows_of
+from actors.domain.copies import CapturedRows, CopiedRow, rows_of
 from actors.owner.entity import Entity
-from storage.ports import ReadModelDelta, ReadModelRow
+from storage.ports import ReadModelDelta
 
 CAPTURE_ROWS: Final = 1000  # wholes of more are captured as columns and encoded while they are sent
 
@@ -33,14 +33,11 @@ class Copy:
 def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> ReadModelDelta:
     """A tournament's delta as of now: the rows of `slots`, or (None) of all who take part."""
     state = entity.state
-    rows: Sequence[ReadModelRow]
-    if slots is not None:
-        rows = [ReadModelRow(*row) for row in rows_of(state, slots, entity.previous_ranks)]
-    elif len(state.members) <= CAPTURE_ROWS:
-        every = [slot for slot, active in enumerate(state.members.active) if active]
-        rows = [ReadModelRow(*row) for row in rows_of(state, every, entity.previous_ranks)]
+    if slots is None and len(state.members) > CAPTURE_ROWS:
+        rows: Sequence[CopiedRow] = CapturedRows(state, entity.previous_ranks)
     else:
-        rows = CapturedRows(state, entity.previous_ranks)  # type: ignore[assignment]  # the same fields in the same order
+        every = (slot for slot, active in enumerate(state.members.active) if active)
+        rows = rows_of(state, list(every) if slots is None else slots, entity.previous_ranks)
     return ReadModelDelta(
         tournament_id=state.tournament_id,
         epoch=entity.epoch,

@@ -2,7 +2,7 @@
 
 A delta names the offset that it follows; a copy that does not follow, or of which nobody knows what was written, is sent whole. What the copies
 hold is compared every 2 s with what was sent: one that was wiped, fell back or came from an old backup is right again after that. Copies for
-which nobody answered are asked for again within RETRY_MAX_MS, a few first and all once somebody answers: so what comes back, or takes over,
+which nobody answered are asked for again within RETRY_MS, a few first and all once somebody answers: so what comes back, or takes over,
 is right again some 0.5 s later, and costs little until then.
 """
 
@@ -111,11 +111,6 @@ class ReadCopies:
     def waiting(self) -> int:
         """How many tournaments wait to be sent."""
         return len(self._waiting)
-
-    @property
-    def tracked(self) -> int:
-        """How many copies are kept."""
-        return len(self._copies)
 
     async def round_due(self) -> bool:
         """Send all that waits and compare, if it is time; returns whether a round was made."""

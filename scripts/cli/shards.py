@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from rich.console import Console
-from rich.table import Table
-
+from scripts.cli.tables import print_rows
 from storage.ports import StorageError
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_partition
@@ -22,17 +19,6 @@ from storage.records.sql.partitions import Place
 T = TypeVar("T")
 MAX_PARTITION = 99_999
 TITLES = ("shard", "partitions", "which", "server", "role", "state")
-
-
-class Line(NamedTuple):
-    """One server: the shard's partitions are told at its primary."""
-
-    shard: str
-    partitions: str
-    which: str
-    server: str
-    role: str
-    state: str
 
 
 def options_of(file: Path) -> MysqlOptions:
@@ -61,17 +47,7 @@ def partitions_of(text: str) -> list[int]:
 def show_shards(options: MysqlOptions) -> int:
     """Print a line for each server; changes nothing. 1 if a server does not answer, or nobody knows where partitions lie."""
     places, health = _run(look(options))
-    lines = [_line(places, server) for server in health]
-    if sys.stdout.isatty():
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for title in TITLES:
-            table.add_column(title, justify="right" if title == "partitions" else "left", overflow="fold")
-        for line in lines:
-            table.add_row(*line)
-        Console().print(table)
-    else:
-        for line in (Line(*TITLES), *lines):  # one line each, for grep
-            print("  ".join(value or "-" for value in line))
+    print_rows(TITLES, [_line(places, server) for server in health])
     for partition, place in places.items():
         if place.moving_to is not None:
             print(f"partition {partition} is being moved from shard {place.shard} to {place.moving_to}")
@@ -128,21 +104,15 @@ def ranges(partitions: Sequence[int]) -> str:
     return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in parts)
 
 
-def _line(places: Mapping[int, Place], server: ServerHealth) -> Line:
+def _line(places: Mapping[int, Place], server: ServerHealth) -> list[str]:
+    """One server under TITLES; the shard's partitions are told at its primary."""
     held = [partition for partition, place in places.items() if place.shard == server.shard]
-    primary = server.role == "primary"
     if server.answer_ms is None:
         state = f"does not answer: {server.error}"
     else:
         state = f"answers in {server.answer_ms:.0f} ms" + (", behind" if server.behind else "")
-    return Line(
-        str(server.shard),
-        str(len(held)) if primary else "",
-        ranges(held) if primary else "",
-        server.address,
-        server.role,
-        state,
-    )
+    count, which = (str(len(held)), ranges(held) or "-") if server.role == "primary" else ("-", "-")
+    return [str(server.shard), count, which, server.address, server.role, state]
 
 
 def _run(work: Coroutine[object, object, T]) -> T:

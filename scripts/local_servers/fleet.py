@@ -14,7 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from scripts.local_servers.base import STOP_S, Server, ServerError, names, pid_of, stop, wait_until
+from scripts.local_servers.base import (
+    STOP_S,
+    Server,
+    ServerError,
+    names,
+    pid_of,
+    stop,
+    wait_until,
+    write_private,
+)
 
 DEFAULT_FIRST_PORT: Final = 21_000
 BLOCK: Final = 60  # ports, from the first one on
@@ -162,10 +171,7 @@ class Fleet:
     def _write(self, notes: dict[str, Any]) -> None:
         path = self.directory / FACTS
         unfinished = path.with_suffix(".tmp")
-        with os.fdopen(
-            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            json.dump(notes, file, indent=2)
+        write_private(unfinished, json.dumps(notes, indent=2))
         unfinished.rename(path)
 
     @contextlib.contextmanager

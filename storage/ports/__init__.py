@@ -37,7 +37,7 @@ from storage.ports.owners import (
     StandingsQuery,
     ViewQuery,
 )
-from storage.ports.read_model import CopyPosition, ReadModel, ReadModelDelta, ReadModelRow
+from storage.ports.read_model import CopyPosition, ReadModel, ReadModelDelta
 from storage.ports.records import (
     Checkpoint,
     ListQuery,
@@ -89,7 +89,6 @@ __all__ = [
     "ReadModel",
     "ReadModelDelta",
     "ReadModelFullError",
-    "ReadModelRow",
     "ReadModelUnavailableError",
     "Records",
     "RecordsUnavailableError",

@@ -14,20 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from actors.domain.copies import CopiedRow
 from storage.ports.owners import A, Query
-
-
-class ReadModelRow(NamedTuple):
-    """A member's row. `score` in hundredths, None without one; `participant` is as `actors.domain.copies` encodes it, None for one who left.
-
-    `place` orders the ranked members as listed (see `actors.domain.copies.place_of`), None for one without a rank: equal scores are listed
-    by who was first, which a score alone does not tell.
-    """
-
-    user_id: int
-    score: int | None
-    place: str | None
-    participant: bytes | None
 
 
 class ReadModelDelta(NamedTuple):
@@ -48,7 +36,7 @@ class ReadModelDelta(NamedTuple):
     public: bool
     ties: str
     view: bytes
-    rows: Sequence[ReadModelRow]
+    rows: Sequence[CopiedRow]
     finished: bool
 
 

@@ -117,10 +117,6 @@ class Records(Protocol):
         written all the same; to save it again is always right."""
         ...
 
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        """The newest snapshot of a tournament."""
-        ...
-
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
         ...

@@ -27,7 +27,6 @@ class FallbackReadModel:
     def __init__(self, first: ReadModel, second: ReadModel) -> None:
         self._first = first
         self._second = second
-        self.fallbacks = 0
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
         """See `ReadModel.write`."""
@@ -46,7 +45,6 @@ class FallbackReadModel:
             answer = None
         if answer is not None:
             return answer
-        self.fallbacks += 1
         return await self._second.read(tournament_id, query)
 
     async def close(self) -> None:

@@ -22,7 +22,8 @@ from storage.records.sql.database import SqlRecords
 from storage.score_log.kafka.config import KafkaLogConfig
 from storage.score_log.kafka.log import KafkaScoreLog
 from storage.score_log.sqlite.log import SqliteScoreLog
-from storage.updates.embedded import Broker, BrokerUpdates
+from storage.updates.broker import Broker
+from storage.updates.embedded import BrokerUpdates
 from storage.updates.redis import RedisUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 from tests.support.servers_influx import influx, influx_server
@@ -182,7 +183,7 @@ async def sharded(mysql_options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
 async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     """Updates whose subscribers' buffers hold 1,000 publications."""
     if request.param == "broker":
-        yield BrokerUpdates(Broker(max_buffered=1_000))
+        yield BrokerUpdates(Broker(max_buffered=1_000).call)
         return
     running: RunningRedis = request.getfixturevalue("single_redis" if request.param == "redis" else "clustered_redis")
     opened = RedisUpdates(running.config(), max_buffered=1_000)

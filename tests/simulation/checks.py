@@ -104,8 +104,8 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
         shown = msgspec.json.decode(entity.view())
         told = msgspec.json.decode(views.encode(views.view(state, entity.epoch, entity.shown_seq, state.status)))
         world.expect(shown == told, f"{when}: {tournament} is shown as {shown}, expected {told}")
-    stored = await world.records.snapshot(tournament)
-    world.expect(stored is not None and stored.data == wanted, f"{when}: the stored snapshot of {tournament} differs")
+    stored = await world.records.snapshots(tournament)
+    world.expect(bool(stored) and stored[0].data == wanted, f"{when}: the stored snapshot of {tournament} differs")
     if entity is not None:
         _copied(world, tournament, entity, when)
     _naive(world, tournament, state, truth, when)

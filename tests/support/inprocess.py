@@ -29,6 +29,7 @@ from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.ingest.parse import Parsed, Parser
+from actors.owner.live import Live
 from storage.ports import (
     Access,
     AccessQuery,
@@ -133,7 +134,7 @@ class InProcessPalio:
 
     async def _publish(self, tournament_id: int, users: set[int]) -> None:
         state = self.states[tournament_id]
-        data = views.live_data(state, state.status)
+        data = Live().data_now(state, state.status)
         before = self.published.get(tournament_id)
         self.published[tournament_id] = data
         messages = []

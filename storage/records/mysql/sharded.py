@@ -67,10 +67,6 @@ class ShardedRecords:
         """See `Records.save`."""
         await self._at(partition_of_checkpoint(checkpoint), lambda shard: shard.primary.save(checkpoint))
 
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        """See `Records.snapshot`."""
-        return await self._of_primary(self._partition(tournament_id), lambda records: records.snapshot(tournament_id))
-
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
         return await self._of_primary(self._partition(tournament_id), lambda records: records.snapshots(tournament_id))
@@ -116,22 +112,14 @@ class ShardedRecords:
     async def list_tournaments(self, query: ListQuery) -> Page:
         """See `Records.list_tournaments`."""
         pages = await self._on_each(lambda records: records.list_tournaments(query))
-        rows = _newest_first((page.rows for page in pages), lambda row: (row.created_ms, row.tournament_id))
-        if len(rows) <= query.limit and all(page.next_cursor is None for page in pages):
-            return Page(rows, None)
-        last = rows[query.limit - 1]
-        return Page(rows[: query.limit], records_queries.encode_cursor(last.created_ms, last.tournament_id))
+        return Page(*_merged(pages, query.limit, records_queries.place_in_list))
 
     async def user_tournaments(
         self, user_id: int, cursor: str | None, limit: int
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         """See `Records.user_tournaments`."""
         pages = await self._on_each(lambda records: records.user_tournaments(user_id, cursor, limit))
-        rows = _newest_first((page for page, _ in pages), lambda pair: (pair[1].joined_ms, pair[1].tournament_id))
-        if len(rows) <= limit and all(further is None for _, further in pages):
-            return rows, None
-        last = rows[limit - 1][1]
-        return rows[:limit], records_queries.encode_cursor(last.joined_ms, last.tournament_id)
+        return _merged(pages, limit, records_queries.place_of_user)
 
     async def close(self) -> None:
         """See `Records.close`."""
@@ -213,7 +201,10 @@ async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:
     return found
 
 
-def _newest_first(pages: Iterable[Sequence[T]], place: Callable[[T], tuple[int, int]]) -> list[T]:
-    """Merged; what moved from one shard to another between their answers is there once."""
-    merged = heapq.merge(*pages, key=place, reverse=True)
-    return [next(same) for _, same in itertools.groupby(merged, key=place)]
+def _merged(
+    pages: Sequence[tuple[list[T], str | None]], limit: int, place: Callable[[T], tuple[int, int]]
+) -> tuple[list[T], str | None]:
+    """The shards' pages as one, newest first; what moved from one shard to another between their answers is there once."""
+    merged = heapq.merge(*(rows for rows, _ in pages), key=place, reverse=True)
+    rows = [next(same) for _, same in itertools.groupby(merged, key=place)]
+    return records_queries.page(rows, limit, place, more=any(cursor is not None for _, cursor in pages))

@@ -117,11 +117,6 @@ class SqliteLogReader:
         self._sleep_s = POLL_FIRST_S
         self._closed = False
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
-
     async def poll(self, max_records: int, wait_ms: int) -> list[LogRange]:
         """See `LogReader.poll`."""
         loop = asyncio.get_running_loop()

@@ -85,15 +85,11 @@ def _free_bytes(path: Path) -> int:
 
 
 class LogFile:
-    """Opens connections to the log at `path`, creating it with `partitions` when there is none.
+    """Opens connections to the log at `path`, creating it with `partitions` when there is none."""
 
-    `max_file_bytes` bounds the database file (not its write-ahead log); beyond it appends fail as on a full disk.
-    """
-
-    def __init__(self, path: Path, partitions: int, max_file_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, partitions: int) -> None:
         self.path = path
         self.partitions = partitions
-        self.max_file_bytes = max_file_bytes
 
     def connect(self, busy_ms: int) -> sqlite3.Connection:
         """A connection in autocommit mode. It may be used from any thread, by one at a time.
@@ -133,9 +129,6 @@ class LogFile:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        if self.max_file_bytes is not None:
-            page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
-            connection.execute(f"PRAGMA max_page_count = {max(1, self.max_file_bytes // page_bytes)}")
         (stored,) = connection.execute("SELECT partitions FROM log").fetchone()
         if stored != self.partitions:
             raise LogError(f"{self.path.name} has {stored} partitions, expected {self.partitions}: growth is a new log")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from actors.domain.copy_pacing import RETRY_MAX_MS, RETRY_MIN_MS
-from actors.owner.copy_checks import CopyChecks
+from actors.owner.copy_checks import RETRY_MS, CopyChecks
 from storage.ports import CopyPosition, ReadModelUnavailableError
 
 BATCH = 4
@@ -21,12 +20,13 @@ class Bench:
         self.copies = {n: SimpleNamespace(busy=False, entity=_entity(epoch=100 + n)) for n in range(1, count + 1)}
         self.away: set[int] = set()
         self.refuses = False
+        self.draw = 0.0
         self.asked: list[dict[int, int]] = []
         self.told: list[tuple[int, CopyPosition | None]] = []
         self.checks = CopyChecks(
             self,  # type: ignore[arg-type]
             lambda: self.now_ms,
-            lambda: 0.0,
+            lambda: self.draw,
             BATCH,
             self.copies,  # type: ignore[arg-type]
             lambda tournament_id, position: self.told.append((tournament_id, position)),
@@ -74,8 +74,8 @@ async def test_where_one_does_not_answer_the_others_are_told_and_it_is_asked_for
     bench.away = {2}
     await bench.checks.compare([1, 2, 4])
     assert [n for n, _ in bench.told] == [1, 4]
-    assert not bench.is_due(RETRY_MIN_MS - 1)
-    assert bench.is_due(RETRY_MIN_MS)
+    assert not bench.is_due(RETRY_MS - 1)
+    assert bench.is_due(RETRY_MS)
     bench.take()
     bench.away.clear()
     await bench.checks.retry()
@@ -98,21 +98,15 @@ async def test_where_nobody_answers_the_rest_is_not_asked_for_and_then_a_few_of_
     assert not bench.is_due(10**9)
 
 
-async def test_the_pauses_double_up_to_a_bound_and_start_short_again() -> None:
+async def test_it_is_asked_for_again_and_again_and_never_later_than_drawn() -> None:
     bench = Bench()
     bench.refuses = True
     await bench.checks.compare([1])
-    pauses = []
-    for _ in range(5):
-        pauses.append(next(ms for ms in range(1, 2 * RETRY_MAX_MS) if bench.is_due(ms)))
+    for draw, pause_ms in ((0.0, RETRY_MS), (0.5, 250), (1.0, 200)):
+        bench.draw = draw
         await bench.checks.retry()
-    assert pauses == [RETRY_MIN_MS, 2 * RETRY_MIN_MS, 4 * RETRY_MIN_MS, RETRY_MAX_MS, RETRY_MAX_MS]
-    bench.refuses, bench.away = False, {2}
-    bench.checks.ask_again([2])
-    await bench.checks.retry()  # somebody answers, so the server that has the other one may be back soon, too
-    await bench.checks.retry()
-    assert bench.is_due(2 * RETRY_MIN_MS)
-    assert not bench.is_due(2 * RETRY_MIN_MS - 1)
+        assert bench.is_due(pause_ms)
+        assert not bench.is_due(pause_ms - 1)
 
 
 async def test_a_clock_that_is_set_back_stops_no_retry() -> None:

@@ -119,7 +119,7 @@ async def test_announced_loss_and_a_broken_broker_are_healed() -> None:
 
 async def test_over_the_embedded_broker_and_its_restart() -> None:
     broker = Replaceable()
-    async with running_gateway(updates=BrokerUpdates(broker)) as gateway, gateway.client() as a:
+    async with running_gateway(updates=BrokerUpdates(broker.call)) as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=3)
         await a.ask(auth=gateway.token(1))
         await a.watch(tournament, me=True)
@@ -508,8 +508,8 @@ class Replaceable:
     def replace(self) -> None:
         self._broker = Broker()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._broker, name)
+    async def call(self, method: str, *args: Any) -> Any:
+        return await self._broker.call(method, *args)
 
 
 def lose(gateway: Gateway) -> None:
