@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 import sys
 import time
+from typing import Any
 
 import httpx2
 import pytest
@@ -70,6 +72,40 @@ async def test_who_is_connected_but_not_accepted_is_answered() -> None:
         assert statuses == [200] * 20
         for each in connecting:
             each.close()
+
+
+class Leaving:
+    """A listener, while it leaves: 30 clients connect after the last of those before were accepted, and before it is closed."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.clients: list[socket.socket] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.listener, name)
+
+    def shutdown(self, how: int) -> None:
+        for _ in range(30):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(self.listener.getsockname())
+            self.clients.append(client)
+        self.listener.shutdown(how)
+
+
+async def test_who_connects_while_the_port_is_left_is_answered_by_another() -> None:
+    """They were reset: between the last one accepted and the end of the listener there is always a moment."""
+    async with running_gateway() as gateway:
+        leaving = await another(gateway)
+        leaving._listener = listener = Leaving(leaving._listener)  # type: ignore[assignment]
+        await leaving.drain(0)
+        loop = asyncio.get_running_loop()
+        for client in listener.clients:
+            async with asyncio.timeout(WAIT_S):
+                await loop.sock_sendall(client, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await loop.sock_recv(client, 1024)).startswith(b"HTTP/1.1 200 ")
+            client.close()
+        await leaving.stop()
 
 
 @pytest.mark.parametrize("path", ["/v1/tournaments/{}", "/v1/tournaments/{}?lane=asgi"])
