@@ -35,11 +35,9 @@ class Server(Protocol):
 
     def install(self) -> None:
         """Install what is missing. Raises ServerError naming what to install by hand."""
-        ...
 
     def start(self, directory: Path, first_port: int) -> dict[str, Any]:
         """Start on ports from `first_port` on, and wait until it answers; what runs already is left alone. Raises ServerError."""
-        ...
 
 
 def ensure_program(program: str, package: str) -> str:

@@ -1,4 +1,4 @@
-"""Two read models, one behind the other: the readable copy first, and the newest snapshots where it holds nothing or does not answer."""
+"""Two read models, one behind the other: the read model first, and the newest snapshots where it holds nothing or does not answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from storage.ports import (
-    CopyPosition,
     Query,
     ReadModel,
     ReadModelDelta,
+    ReadModelPosition,
     ReadModelUnavailableError,
 )
 
@@ -32,9 +32,9 @@ class FallbackReadModel:
         """See `ReadModel.write`."""
         return await self._first.write(deltas)
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """See `ReadModel.positions`."""
-        return await self._first.positions(tended)
+        return await self._first.positions(epochs)
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """See `ReadModel.read`."""

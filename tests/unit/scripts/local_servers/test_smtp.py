@@ -24,10 +24,8 @@ def sink(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 def mails(sink: dict[str, Any]) -> list[bytes]:
-    return [
-        path.read_bytes()
-        for path in sorted(Path(sink["directory"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    ]
+    paths = sorted(Path(sink["directory"]).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    return [path.read_bytes() for path in paths]
 
 
 def test_mails_are_kept_in_their_order(sink: dict[str, Any]) -> None:
