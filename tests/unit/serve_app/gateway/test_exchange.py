@@ -32,6 +32,10 @@ def test_an_accepted_score_is_written_as_any_other_answer() -> None:
     )
 
 
+def test_whatever_else_is_202_keeps_its_type() -> None:
+    assert parsed(head_and_body(Response(202, b"x", dict(NO_STORE), "text/plain")))[0]["content-type"] == "text/plain"
+
+
 def test_a_problem_is_written_with_its_headers_and_type() -> None:
     headers, body = parsed(
         head_and_body(problem_response(Problem(0, "rate_limited", "x", headers={"retry-after": "1"})))
@@ -56,6 +60,12 @@ def test_a_header_cannot_be_split(value: str) -> None:
 
 def test_characters_beyond_latin_1_are_replaced() -> None:
     assert parsed(head_and_body(Response(200, b"", {"x": "\u00fc \u4e2d"})))[0]["x"] == "\u00fc ?"
+
+
+def test_a_new_exchange_is_not_whole_and_not_started() -> None:
+    exchange = Exchange(b"GET", b"/", {}, True)
+    assert (exchange.whole, exchange.started, exchange.answer) == (False, False, None)
+    assert exchange.body == b""
 
 
 def test_authorization_is_read_as_latin_1() -> None:
