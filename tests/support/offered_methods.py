@@ -1,4 +1,4 @@
-"""Which methods each path offers at each entrypoint by the table of routes, and what every method is answered."""
+"""Which methods each path offers at each entrypoint by the tables of calls, and what every method is answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import httpx2
 
-from serve_app.handlers.routes import handler_names
+from serve_app.handlers.routes import GATEWAY_CALLS
+from tests.support.calls import METHODS_OF
 
 METHODS = ("OPTIONS", "HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 NOTHING_THERE = {"tournament": "77", "user": "1"}
@@ -15,12 +16,11 @@ NOTHING_THERE = {"tournament": "77", "user": "1"}
 
 def every_method() -> Iterator[tuple[str, str, dict[str, set[str]]]]:
     """(method, path of what does not exist, what is offered there by entrypoint) for every route. Nothing offered: there is no such path."""
-    hot = handler_names(hot_only=True)
-    for template, methods in handler_names().items():
+    for template, methods in METHODS_OF.items():
         path = re.sub(r"\{(\w+)\}", lambda found: NOTHING_THERE[found[1]], template)
         offered = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
         for method in METHODS:
-            yield method, path, {"api": offered, "gateway": offered if template in hot else set()}
+            yield method, path, {"api": offered, "gateway": offered if template in GATEWAY_CALLS else set()}
 
 
 def judge_method(answer: httpx2.Response, method: str, offered: set[str]) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from serve_app.handlers.routes import ROUTES, Route
 from storage.ports import ListQuery
+from tests.support.calls import CALLS, KnownCall
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 from tests.support.gateway import LiveClient
 
@@ -77,8 +77,8 @@ def headers_of(both: Entrypoints, role: str) -> dict[str, str]:
     return both.bearer(USERS[role], role if role in ("service", "operator") else "player")
 
 
-def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[Route]:
-    return [route for route in ROUTES if route.handler in handlers and (name == "api" or route.hot)]
+def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[KnownCall]:
+    return [route for route in CALLS if route.handler in handlers and (name == "api" or route.hot)]
 
 
 def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str], str]:
@@ -88,8 +88,8 @@ def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str],
 
 
 def test_the_table_knows_every_route() -> None:
-    assert {route.handler for route in ROUTES} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
-    assert {route.handler for route in ROUTES if "{tournament}" in route.path} == set(INSIDERS)
+    assert {route.handler for route in CALLS} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
+    assert {route.handler for route in CALLS if "{tournament}" in route.path} == set(INSIDERS)
 
 
 @pytest.mark.parametrize("role", OUTSIDERS)

@@ -278,7 +278,7 @@ async def send_without_end(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.api.connection.MAX_DROPPED_BYTES", 1_000_000)
+    monkeypatch.setattr("serve_app.http.connection_bounds.MAX_DROPPED_BYTES", 1_000_000)
     async with running(max_body_bytes=1000) as api:
         _, writer = await api.open()
         writer.write(request("/", b"x" * 2000))

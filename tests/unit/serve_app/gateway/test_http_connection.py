@@ -160,11 +160,11 @@ async def test_an_announced_body_too_large_is_refused_at_once_and_the_answer_arr
 
 
 async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.gateway.http_connection.MAX_DROPPED_BYTES", 1_000_000)
-    monkeypatch.setattr("serve_app.gateway.http_connection.LINGER_S", 1000)
+    monkeypatch.setattr("serve_app.http.connection_bounds.MAX_DROPPED_BYTES", 1_000_000)
+    monkeypatch.setattr("serve_app.http.connection_bounds.LINGER_S", 1000)
     async with running_gateway() as gateway, client(gateway) as (_, writer):
         writer.write(b"nonsense\r\n\r\n")
-        await until(lambda: any(connection.ended_since_s for connection in connections(gateway)))
+        await until(lambda: any(connection.slow.ended_since_s for connection in connections(gateway)))
         writer.write(b"x" * 3_000_000)
         await until(lambda: not connections(gateway))
 
