@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from actors.owner.copy_delta import Copy
-from storage.ports import CopyPosition, ReadModel, ReadModelUnavailableError
+from storage.ports import CopyPosition, KeptReadModel, ReadModelUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class CopyChecks:
 
     def __init__(
         self,
-        read_model: ReadModel,
+        read_model: KeptReadModel,
         clock_ms: Callable[[], int],
         draw: Callable[[], float],
         batch: int,

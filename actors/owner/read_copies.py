@@ -21,7 +21,7 @@ from actors.owner.copy_checks import CopyChecks
 from actors.owner.copy_delta import Copy, delta_of
 from storage.ports import (
     CopyPosition,
-    ReadModel,
+    KeptReadModel,
     ReadModelDelta,
     ReadModelFullError,
     ReadModelUnavailableError,
@@ -65,7 +65,7 @@ class ReadCopies:
 
     def __init__(
         self,
-        read_model: ReadModel,
+        read_model: KeptReadModel,
         clock_ms: Callable[[], int],
         config: CopiesConfig | None = None,
         draw: Callable[[], float] = random.random,

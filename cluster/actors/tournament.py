@@ -75,7 +75,7 @@ class TournamentActor:
             ),
             copies=None if copy is None else ReadCopies(copy, clock_ms),
         )
-        self._reads = OwnerReads(self._owner, self._owner.publisher)
+        self._reads = OwnerReads(self._owner)
         self._metrics = OwnerMetrics(self._name)
         self._series = open_series(settings)
         self._port_metrics = PortMetrics(self._log, updates, self._series)

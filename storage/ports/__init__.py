@@ -37,7 +37,7 @@ from storage.ports.owners import (
     StandingsQuery,
     ViewQuery,
 )
-from storage.ports.read_model import CopyPosition, ReadModel, ReadModelDelta
+from storage.ports.read_model import CopyPosition, KeptReadModel, ReadModel, ReadModelDelta
 from storage.ports.records import (
     Checkpoint,
     ListQuery,
@@ -57,6 +57,7 @@ __all__ = [
     "Checkpoint",
     "CopyPosition",
     "DeadLetter",
+    "KeptReadModel",
     "ListQuery",
     "LiveQuery",
     "LiveSnapshot",

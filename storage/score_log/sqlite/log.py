@@ -37,7 +37,7 @@ def _now_ms() -> int:
 
 
 class SqliteScoreLog:
-    """See `storage.ports.score_log.ScoreLog`. Opens its file when first used; belongs to one process.
+    """See `storage.ports.score_log.ScoreLog`. Opens its file when first used; belongs to one process, and to one event loop.
 
     `window_ms`: the pause between two transactions of this process. `max_queued` records and `max_queued_bytes` bound
     what waits (LogOverloadedError beyond). `max_dead_letters` are kept, the newest.
