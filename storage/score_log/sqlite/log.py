@@ -91,15 +91,8 @@ class SqliteScoreLog:
         """See `ScoreLog.queued`: those waiting for a transaction."""
         return self._writer.queued
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
-        """See `ScoreLog.append`.
-
-        ValueError: no such partition, or more than the queue may ever hold; TypeError: not bytes.
-        """
-        return await self.submit(records, timeout_s)
-
-    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
-        """See `ScoreLog.submit`."""
+    def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        """See `ScoreLog.append`."""
         size = self._checked(records)
         if not records:
             return nothing_appended()
