@@ -146,8 +146,8 @@ class Director:
             return shard
         async with self._hosting:
             known = self.hosted.get(tournament)
-            told = (after, -1 if known is None else known.after)
-            after = min((each for each in told if each >= 0), default=-1)  # the lower is the first create's
+            offsets = (after, -1 if known is None else known.after)
+            after = min((each for each in offsets if each >= 0), default=-1)  # the lower is the first create's
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
             if known is None and tournament not in self._alone:

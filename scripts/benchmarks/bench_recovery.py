@@ -5,7 +5,7 @@ at the api; joins and a score of
 each participant are appended to the log directly, the joins signed as the gateway signs them (it answers about a thousand joins a second), and
 all of it is checkpointed. Then, in turns, the owner's process is killed with SIGKILL, with all checkpointed or with scores applied just
 before, most of which are in the log alone. Measured from the kill: until a page of the rankings comes from the new owner (its
-`position.epoch` is higher; until then the readable copy answers), and until a new score is applied. Reads go on all the time, one
+`position.epoch` is higher; until then the read model answers), and until a new score is applied. Reads go on all the time, one
 after the other.
 """
 

@@ -30,14 +30,14 @@ def inspect(options: argparse.Namespace) -> int:
     if running_ray(given) is None:
         if options.what == "owners":
             raise StartError(f"expected a running Palio on the data directory {given.data_dir}, found none")
-        document = asyncio.run(_look(given, None, options))
+        document = asyncio.run(_inspect(given, None, options))
     else:
         with joined_palio(given) as started:
             from cluster.actors.running_actors import RunningActors  # Ray finds its environment prepared
 
             settings = started.model_copy(update={"data_dir": given.data_dir})
             actors = RunningActors(plan_of(settings), settings.owner_call_timeout_s)
-            document = asyncio.run(_look(settings, actors, options))
+            document = asyncio.run(_inspect(settings, actors, options))
     if options.json:
         print(json.dumps(document, indent=2))
     else:
@@ -45,7 +45,7 @@ def inspect(options: argparse.Namespace) -> int:
     return int(bool(document["troubles"]))
 
 
-async def _look(settings: Settings, actors: RunningActors | None, options: argparse.Namespace) -> Document:
+async def _inspect(settings: Settings, actors: RunningActors | None, options: argparse.Namespace) -> Document:
     try:
         await check_made(settings)
         log = open_log(settings)

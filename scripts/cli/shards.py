@@ -13,7 +13,7 @@ from storage.ports import StorageError
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_partition
 from storage.records.mysql.shard import ServerHealth
-from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.mysql.sharded import ShardedRecords, check_servers
 from storage.records.sql.partitions import Place
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def options_of(file: Path) -> MysqlOptions:
 
 
 def partitions_of(text: str) -> list[int]:
-    """Partitions as told on a command line: `0-9,12`. Raises ValueError."""
+    """Partitions as given on a command line: `0-9,12`. Raises ValueError."""
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -40,13 +40,15 @@ def partitions_of(text: str) -> list[int]:
             raise ValueError(f"expected partitions such as 0-9,12, got {text!r}")
         if int(last or first) > MAX_PARTITION:
             raise ValueError(f"expected partitions up to {MAX_PARTITION}, got {part!r}")
+        if int(first) > int(last or first):
+            raise ValueError(f"expected the lower of two partitions first, got {part!r}")
         found.update(range(int(first), int(last or first) + 1))
     return sorted(found)
 
 
 def show_shards(options: MysqlOptions) -> int:
     """Print a line for each server; changes nothing. 1 if a server does not answer, or nobody knows where partitions lie."""
-    places, health = _run(look(options))
+    places, health = _run(check_servers(options))
     print_rows(TITLES, [_line(places, server) for server in health])
     for partition, place in places.items():
         if place.moving_to is not None:
@@ -66,7 +68,7 @@ def move(options: MysqlOptions, partitions: Collection[int], target: int) -> int
 
 
 async def _move(options: MysqlOptions, partitions: Collection[int], target: int) -> int:
-    places, _ = await look(options)
+    places, _ = await check_servers(options)
     if strangers := sorted(set(partitions) - places.keys()):
         raise ValueError(f"expected partitions from 0 to {len(places) - 1}, got {ranges(strangers)}")
     records = await ShardedRecords.open(options, len(places))
@@ -105,7 +107,7 @@ def ranges(partitions: Sequence[int]) -> str:
 
 
 def _line(places: Mapping[int, Place], server: ServerHealth) -> list[str]:
-    """One server under TITLES; the shard's partitions are told at its primary."""
+    """One server under TITLES; the shard's partitions are named at its primary."""
     held = [partition for partition, place in places.items() if place.shard == server.shard]
     if server.answer_ms is None:
         state = f"does not answer: {server.error}"

@@ -78,16 +78,16 @@ def _show(fleet: Fleet, *, as_json: bool) -> None:
         servers = {state.name: {"state": state.word, "pids": state.pids, **(state.facts or {})} for state in states}
         print(json.dumps({"directory": str(fleet.directory), "servers": servers}, indent=2))
     elif sys.stdout.isatty():
-        rows = [(state.name, state.word, "\n".join(_told(state))) for state in states]
+        rows = [(state.name, state.word, "\n".join(_lines(state))) for state in states]
         print_table(("server", "state", "what clients need"), rows)
     else:
         for state in states:
             print(f"{state.name}: {state.word}")
-            for line in _told(state):
+            for line in _lines(state):
                 print(f"  {line}")
 
 
-def _told(state: State) -> Iterator[str]:
+def _lines(state: State) -> Iterator[str]:
     for name, value in (state.facts or {}).items():
         yield from _flat(name, value)
 

@@ -88,13 +88,13 @@ class Fleet:
             troubles: list[str] = []
             ready = []
             for member in self._members:  # one after the other: the package manager lets only one in
-                with _told(member.name, say, troubles):
+                with _reporting(member.name, say, troubles):
                     server = member.kind()
                     server.install()
                     ready.append((member, server))
 
             def start(member: Member, server: Server) -> None:
-                with _told(member.name, say, troubles):
+                with _reporting(member.name, say, troubles):
                     running = self._state(member, notes).word == "running"
                     began = time.monotonic()
                     facts = server.start(self.directory, first_port + member.offset)
@@ -121,7 +121,7 @@ class Fleet:
                 say(f"nothing runs in {self.directory}")
 
             def end(name: str, pid: int | None) -> None:
-                with _told(name, say, troubles):
+                with _reporting(name, say, troubles):
                     began = time.monotonic()
                     stop(self.directory, name)
                     if pid is not None:
@@ -195,7 +195,7 @@ def one_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _told(name: str, say: Say, troubles: list[str]) -> Iterator[None]:
+def _reporting(name: str, say: Say, troubles: list[str]) -> Iterator[None]:
     """Whatever goes wrong with one server is a line, and holds up no other."""
     try:
         yield

@@ -28,7 +28,7 @@ MAX_BATCH_BYTES: Final = (
     1 << 20
 )  # before compression; the server's own limit is 25 MB, that of proxies before it often 1 MiB
 MAX_ANSWER_BYTES: Final = 1 << 20  # what is read of an answer: an error names each line it refused
-MAX_TOLD_CHARS: Final = 200  # of an answer, in log lines
+MAX_ANSWER_CHARS: Final = 200  # of an answer, in log lines
 GZIP_FROM_BYTES: Final = 1_024
 _REFUSED: Final = re.compile(r"dropped=(\d+)|unable to parse '")
 # Sending the same again would not help: some of the lines, or all of them, are not taken as they are.
@@ -127,15 +127,15 @@ class InfluxMetrics:
         if status == httpx2.codes.NO_CONTENT:
             self._tell("")
             return batch.unwritable
-        told = " ".join(answer[:MAX_TOLD_CHARS].split())
+        reason = " ".join(answer[:MAX_ANSWER_CHARS].split())
         if status not in _REFUSING:
-            self._tell(f"status {status}, {told}")
+            self._tell(f"status {status}, {reason}")
             return None
         count = batch.text.count(b"\n") + 1
         refused = sum(int(number or 1) for number in _REFUSED.findall(answer))
         refused = min(refused or count, count)  # an answer that does not tell how many: all
         logger.warning(
-            "%d of %d metric points were refused and are dropped: status %d, %s", refused, count, status, told
+            "%d of %d metric points were refused and are dropped: status %d, %s", refused, count, status, reason
         )
         return batch.unwritable + refused
 

@@ -120,14 +120,13 @@ class Records(Protocol):
         """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """As `snapshots`, without the server that takes the writes, where a copy of it has at least what this object's `save` returned from,
-        and all that the offsets stand for which its `projected` gave. So, to one who holds every tournament since those offsets that
-        is not over, what is over here is final, and what is not here was never made. Raises RecordsUnavailableError when there is no
-        such copy."""
+        """As `snapshots`, from a replica known to hold every commit that `save` returned from and all up to the offsets that `projected`
+        gave. So, to one who holds every tournament since those offsets that is not over, what is over here is final, and what is not here
+        was never made. Raises RecordsUnavailableError when there is no such replica."""
 
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """As `snapshots`, to show and for nothing else: while the server that takes the writes is away, as a copy of it has them, which
-        may lack the newest. Who recovers from these would lose records."""
+        """As `snapshots`, to show and for nothing else: while the primary is away they come from any replica, which may lack the newest. Who
+        recovers from these would lose records."""
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         """Ids of the tournaments of a partition that are neither finished nor cancelled."""

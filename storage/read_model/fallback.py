@@ -1,4 +1,4 @@
-"""Two read models, one behind the other: the readable copy first, and the newest snapshots where it holds nothing or does not answer."""
+"""Two read models, one behind the other: the read model first, and the newest snapshots where it holds nothing or does not answer."""
 
 from __future__ import annotations
 

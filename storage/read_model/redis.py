@@ -1,7 +1,7 @@
-"""The readable copy in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
+"""The read model in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
 
 The keys of a tournament share a slot (the braces are the cluster's hash tag), so each change and each read is one script, one moment. A large
-whole is put beside the copy in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
+whole is put beside the current one in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from uuid import uuid4
 
 import msgspec
 
-from actors.domain.copies import CopiedRow
+from actors.domain.read_model_rows import ReadModelRow
 from storage.ports import (
     Access,
     AccessQuery,
-    CopyPosition,
     ParticipantQuery,
     Query,
     RankingsQuery,
     ReadModelDelta,
     ReadModelFullError,
+    ReadModelPosition,
     ReadModelUnavailableError,
     ViewQuery,
 )
@@ -37,15 +37,15 @@ PARTS: Final = ("state", "rankings", "participants", "order", "marks")
 
 
 @dataclass(frozen=True, slots=True)
-class CopyConfig:
-    """`expire_after_end_s`: how long the copy of a tournament that is over stays; `untended_expire_s`: of one that nobody tends any more.
+class RedisReadModelConfig:
+    """`expire_after_end_s`: how long that of a tournament that is over stays; `abandoned_expire_s`: of one that nobody keeps up any more.
 
     `script_rows`: rows that one script writes at most (measured: 13 us a row, 27 with `dense` ranks); a larger change is wanted whole. Wholes
     of more come in pieces of `piece_rows`; `staged_expire_s`: how long the pieces of one that was given up stay.
     """
 
     expire_after_end_s: float = 3600.0
-    untended_expire_s: float = 120.0
+    abandoned_expire_s: float = 120.0
     script_rows: int = 2000
     piece_rows: int = 500
     staged_expire_s: float = 60.0
@@ -68,9 +68,9 @@ class _Call:
 class RedisReadModel:
     """Implements KeptReadModel. `refused_for_memory` counts the writes that a full Redis refused."""
 
-    def __init__(self, redis: RedisConfig, config: CopyConfig | None = None) -> None:
+    def __init__(self, redis: RedisConfig, config: RedisReadModelConfig | None = None) -> None:
         self._nodes = RedisNodes(redis)
-        self._config = config or CopyConfig()
+        self._config = config or RedisReadModelConfig()
         self.refused_for_memory = 0
 
     # -- the owner's side -----------------------------------------------------------------------------------------
@@ -95,16 +95,16 @@ class RedisReadModel:
         self.refused_for_memory += full
         first = next(iter(failed.values()))
         if full == len(failed):
-            message = f"Redis has no memory left: {full} of {count} copies not written"
+            message = f"Redis has no memory left: {full} of {count} read models not written"
             raise ReadModelFullError(message, frozenset(failed))
-        raise ReadModelUnavailableError(f"{len(failed)} of {count} copies not written: {first}", frozenset(failed))
+        raise ReadModelUnavailableError(f"{len(failed)} of {count} read models not written: {first}", frozenset(failed))
 
     def _apply(self, delta: ReadModelDelta) -> _Call:
         return _Call(scripts.APPLY, _keys(delta.tournament_id), [*self._head(delta), _pack(delta.rows)])
 
     def _head(self, delta: ReadModelDelta) -> list[str | bytes | int]:
         config = self._config
-        live_s = config.expire_after_end_s if delta.finished else config.untended_expire_s
+        live_s = config.expire_after_end_s if delta.finished else config.abandoned_expire_s
         return [
             delta.epoch,
             "" if delta.after is None else delta.after,
@@ -133,16 +133,16 @@ class RedisReadModel:
         (answer,) = await self._run([_Call(scripts.SWAP, [*keys, *staged[1:]], [*self._head(delta), count])])
         return answer
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """See `KeptReadModel.positions`."""
-        live_ms = round(self._config.untended_expire_s * 1000)
-        answers = await self._run([_Call(scripts.POSITION, _keys(i), [epoch, live_ms]) for i, epoch in tended.items()])
-        found: dict[int, CopyPosition | None] = {}
-        for tournament_id, answer in zip(tended, answers, strict=True):
+        live_ms = round(self._config.abandoned_expire_s * 1000)
+        answers = await self._run([_Call(scripts.POSITION, _keys(i), [epoch, live_ms]) for i, epoch in epochs.items()])
+        found: dict[int, ReadModelPosition | None] = {}
+        for tournament_id, answer in zip(epochs, answers, strict=True):
             if answer is None:
                 found[tournament_id] = None
             elif not isinstance(answer, Exception):
-                found[tournament_id] = CopyPosition(int(answer[0]), int(answer[1]))
+                found[tournament_id] = ReadModelPosition(int(answer[0]), int(answer[1]))
         return found
 
     # -- the readers' side ----------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class RedisReadModel:
         script, arguments, answer_of = _reading(query)
         (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])
         if isinstance(answer, Exception):
-            raise ReadModelUnavailableError(f"the copy of tournament {tournament_id} was not read: {answer}")
+            raise ReadModelUnavailableError(f"the read model of tournament {tournament_id} was not read: {answer}")
         read: A | None = None if answer is None else answer_of(answer)
         return read
 
@@ -202,7 +202,7 @@ def _text(user: int | None) -> str:
     return "" if user is None else str(user)
 
 
-def _pack(rows: Sequence[CopiedRow]) -> bytes:
+def _pack(rows: Sequence[ReadModelRow]) -> bytes:
     """Rows as the scripts read them: one argument, so that Redis's protocol costs nothing for each value.
 
     All of it is text: Redis's MessagePack does not know byte strings.

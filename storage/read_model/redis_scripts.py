@@ -1,4 +1,4 @@
-"""The Lua scripts of the readable copy. Each runs as one step on the keys of one tournament, which share a slot.
+"""The Lua scripts of the read model. Each runs as one step on the keys of one tournament, which share a slot.
 
 KEYS of all: `state` (a hash), `rankings` (a sorted set, user id by score: the table by hand), `participants` (a hash, user id to JSON),
 `order` (a sorted set of `<place>:<user id>`, all of score 0, so in the order of its text: the exact listing order), `marks` (the distinct marks
@@ -122,7 +122,7 @@ return 'ok'
 """,
 )
 
-# A piece of a whole, on keys beside the copy's own. ARGV: ties, rows, ms to live.
+# A piece of a whole, on keys beside the read model's own. ARGV: ties, rows, ms to live.
 STAGE: Final = Script(
     _ROWS,
     """
@@ -132,7 +132,7 @@ return redis.call('HLEN', participants)
 """,
 )
 
-# What was staged takes the copy's place. KEYS 6 to 9: the staged rankings, participants, order, marks.
+# What was staged takes the read model's place. KEYS 6 to 9: the staged rankings, participants, order, marks.
 SWAP: Final = Script(
     _BEGIN,
     """
@@ -147,7 +147,7 @@ return 'ok'
 """,
 )
 
-# Where the copy stands, and, if it is of the epoch that asks, a longer life for it. ARGV: epoch, ms to live. What lacks a part is no copy.
+# Where the read model stands, and, if it is of the epoch that asks, a longer life for it. ARGV: epoch, ms to live. What lacks a part is none.
 POSITION: Final = Script(
     """
 local held = redis.call('HMGET', state, 'epoch', 'offset', 'members', 'ranked', 'finished')

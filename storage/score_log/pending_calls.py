@@ -43,7 +43,7 @@ class LogCalls(Generic[C]):
         due[call] = timeout_s
         if not self._running:
             self._running = True
-            loop.call_later(TICK_S, self._look, loop)
+            loop.call_later(TICK_S, self._expire_due, loop)
 
         def ended(future: asyncio.Future[Any]) -> None:
             due.pop(call, None)
@@ -53,14 +53,14 @@ class LogCalls(Generic[C]):
         call.future.add_done_callback(ended)
         return call.future
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _expire_due(self, loop: asyncio.AbstractEventLoop) -> None:
         now = int(loop.time() / TICK_S)
         for tick in [tick for tick, calls in self._due.items() if tick <= now or not calls]:
             for call, timeout_s in self._due.pop(tick).items():
                 self._expire(call, timeout_s)
         self._running = bool(self._due)
         if self._running:
-            loop.call_later(TICK_S, self._look, loop)
+            loop.call_later(TICK_S, self._expire_due, loop)
 
     def _expire(self, call: C, timeout_s: float) -> None:
         if call.future.done():

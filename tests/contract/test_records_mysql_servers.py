@@ -13,7 +13,7 @@ import pytest
 from storage.ports import Checkpoint, ListQuery, RecordsUnavailableError, StorageError, StoredSnapshot
 from storage.records.mysql.engine import MysqlOptions, MysqlShard
 from storage.records.mysql.shard import Shard
-from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.mysql.sharded import ShardedRecords, check_servers
 from storage.records.sql.schema import SCHEMA_VERSION
 from tests.contract.test_records import checkpoint, everything, listed, participant, partition, tournament, whole
 from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect, on_shard
@@ -418,7 +418,7 @@ async def test_what_a_save_returned_from_survives_the_primary(mysql: RunningMysq
 
 async def test_health_tells_each_server(mysql: RunningMysql, mysql_options: MysqlOptions) -> None:
     mysql.kill("mysql-1-replica")
-    health = (await look(mysql_options))[1]
+    health = (await check_servers(mysql_options))[1]
     assert [(h.shard, h.role, h.answer_ms is not None, h.behind) for h in health] == [
         (0, "primary", True, None),
         (0, "replica", True, False),
@@ -429,4 +429,4 @@ async def test_health_tells_each_server(mysql: RunningMysql, mysql_options: Mysq
 
 
 async def _caught_up(mysql_options: MysqlOptions) -> bool:
-    return not any(server.behind for server in (await look(mysql_options))[1])
+    return not any(server.behind for server in (await check_servers(mysql_options))[1])

@@ -9,10 +9,10 @@ from actors.director.director import Director
 from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_copies import CopiesConfig, ReadCopies
+from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
 from actors.owner.reads import OwnerReads
 from storage.ports import LogUnavailableError, RecordsUnavailableError
-from tests.simulation.ports import ProcessCopies, ProcessLog, ProcessRecords, ProcessUpdates
+from tests.simulation.ports import ProcessLog, ProcessReadModel, ProcessRecords, ProcessUpdates
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ class OwnerPart(Owner):
         await self.adopt([(partition, tournament, after)])
 
 
-def copies_of(process: Process) -> ReadCopies | None:
-    """Without readable copies where Palio is embedded."""
-    store = process.world.copies
+def read_model_of(process: Process) -> ReadModelWriter | None:
+    """Without read models where Palio is embedded."""
+    store = process.world.read_model
     if store is None:
         return None
-    config = CopiesConfig(interval_ms=50, check_interval_ms=500, batch_tournaments=2, batch_rows=4)
-    return ReadCopies(ProcessCopies(process, store), process.clock_ms, config, lambda: 0.5)  # type: ignore[arg-type]
+    config = ReadModelWriterConfig(interval_ms=50, check_interval_ms=500, batch_tournaments=2, batch_rows=4)
+    return ReadModelWriter(ProcessReadModel(process, store), process.clock_ms, config, lambda: 0.5)  # type: ignore[arg-type]
 
 
 async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> None:
@@ -127,7 +127,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         signer=world.signer,
         clock_ms=process.clock_ms,
         config=config,
-        copies=copies_of(process),
+        read_model=read_model_of(process),
     )
     process.reads = OwnerReads(owner)
     while True:
@@ -157,8 +157,8 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     process.start(publish())
     process.start(repeat(owner.checkpoint_due))
     process.start(repeat(owner.tick_due))
-    if owner.copies is not None:
-        process.start(repeat(owner.copies_due))
+    if owner.read_model is not None:
+        process.start(repeat(owner.read_model_due))
 
 
 class CalledDirector:

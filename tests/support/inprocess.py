@@ -251,7 +251,7 @@ class InProcessOwners:
 
 
 class InProcessReadModel:
-    """`ReadModel` over the states themselves, when `holds` is set: what an owner's copy would say."""
+    """`ReadModel` over the states themselves, when `holds` is set: what owners would have written."""
 
     def __init__(self, palio: InProcessPalio) -> None:
         self._palio = palio
@@ -260,7 +260,7 @@ class InProcessReadModel:
     async def write(self, deltas: Sequence[Any]) -> list[int]:
         return []
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, Any]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, Any]:
         return {}
 
     async def read(self, tournament_id: int, query: Query[Any]) -> Any:

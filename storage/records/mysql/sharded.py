@@ -38,8 +38,8 @@ class ShardedRecords:
     def __init__(self, options: MysqlOptions, shards: Sequence[Shard], places: dict[int, Place]) -> None:
         self.shards = list(shards)
         self.places = places
-        self._look_interval_s = options.probe_interval_ms / 1000
-        self._looked_at_s = float("-inf")  # when the shards were last asked where partitions lie
+        self._refresh_interval_s = options.probe_interval_ms / 1000
+        self._refreshed_s = float("-inf")  # when the shards were last asked where partitions lie
 
     @classmethod
     async def open(
@@ -155,7 +155,7 @@ class ShardedRecords:
                     f"{error}; it is being moved here, or its move was cut off and is to be started again"
                 )
             except RecordsUnavailableError as error:
-                await self._look()
+                await self._refresh_places()
                 trouble = error
             if self.places[partition].version <= place.version:
                 raise trouble
@@ -163,19 +163,19 @@ class ShardedRecords:
     def _learn(self, places: dict[int, Place]) -> None:
         self.places = newest([self.places, places])
 
-    async def _look(self) -> None:
+    async def _refresh_places(self) -> None:
         """Ask all shards where partitions lie, now and then: what lay on one that is away may have been moved before it went."""
         now_s = time.monotonic()
-        if len(self.shards) == 1 or now_s < self._looked_at_s + self._look_interval_s:
+        if len(self.shards) == 1 or now_s < self._refreshed_s + self._refresh_interval_s:
             return
-        self._looked_at_s = now_s
+        self._refreshed_s = now_s
         asked = (shard.primary.ask_soon(lambda records: records.run(stored_places)) for shard in self.shards)
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(answer, dict):
                 self._learn(answer)
 
 
-async def look(options: MysqlOptions) -> tuple[dict[int, Place], list[ServerHealth]]:
+async def check_servers(options: MysqlOptions) -> tuple[dict[int, Place], list[ServerHealth]]:
     """Where partitions lie (nowhere: nobody can say, or nothing was made yet) and how every server answers; changes nothing."""
     shards = [Shard(options, number, 0) for number in range(len(options.shards))]
     try:

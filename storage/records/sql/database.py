@@ -105,8 +105,8 @@ class SqlRecords:
                     return
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """See `Records.settled_snapshots`: of one database there is no copy."""
-        raise RecordsUnavailableError(f"{self._where}: no copy of tournament {tournament_id}")
+        """See `Records.settled_snapshots`: of one database there is no replica."""
+        raise RecordsUnavailableError(f"{self._where}: no replica has tournament {tournament_id}")
 
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.shown_snapshots`: as `snapshots`."""

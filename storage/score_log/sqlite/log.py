@@ -20,7 +20,7 @@ from storage.ports.errors import LogError, LogUnavailableError
 from storage.ports.score_log import DeadLetter, LogBounds, LogRange, LogReader, LogRecord, NewRecord
 from storage.score_log.pending_calls import LogCalls, nothing_appended
 from storage.score_log.sqlite.reader import SqliteLogReader, check_start, seek, step
-from storage.score_log.sqlite.schema import LogFile, pack_offsets, told, unpack_offsets
+from storage.score_log.sqlite.schema import LogFile, pack_offsets, translate_error, unpack_offsets
 from storage.score_log.sqlite.writer import LogWriter
 
 # Rows that one pruning transaction deletes, and how many of these one call makes: appends wait for each, so they are
@@ -135,7 +135,7 @@ class SqliteScoreLog:
                     return LogRange(partition, after, records[-1].offset if records else after, records)
                 await asyncio.sleep(0)
         except sqlite3.Error as error:
-            raise told(error, self._file.path) from error
+            raise translate_error(error, self._file.path) from error
 
     async def bounds(self) -> dict[int, LogBounds]:
         """See `ScoreLog.bounds`."""
@@ -245,7 +245,7 @@ class SqliteScoreLog:
         try:
             return connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise told(error, self._file.path) from error
+            raise translate_error(error, self._file.path) from error
 
 
 def _prune(connection: sqlite3.Connection, cutoff_ms: int) -> tuple[int, int]:

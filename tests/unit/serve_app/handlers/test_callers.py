@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import pytest
 
 from serve_app.config import FrontConfig
@@ -14,7 +16,7 @@ PLAYER = Principal(42, "player", privileged=False)
 
 
 @pytest.fixture
-def callers():
+def callers() -> Callers:
     config = FrontConfig(jwt_secret=SECRET, player_rate=0.001, player_burst=2, anonymous_rate=0.001, anonymous_burst=2)
     return Callers(Authenticator(config), Limiter(config))
 
@@ -24,15 +26,16 @@ def request(role: Role | None = None, user: int = 42) -> Request:
     return Request("GET", token, client="192.0.2.1")
 
 
-async def refusal(asked) -> tuple[int, str]:
+async def refusal(asked: Awaitable[object]) -> tuple[int, str]:
     with pytest.raises(Problem) as raised:
         await asked
     return raised.value.status, raised.value.code
 
 
-async def test_who_calls_and_who_must(callers):
+async def test_who_calls_and_who_must(callers: Callers) -> None:
     assert await callers.principal(request()) is None
-    for role, privileged in (("player", False), ("service", True), ("operator", True)):
+    roles: list[tuple[Role, bool]] = [("player", False), ("service", True), ("operator", True)]
+    for role, privileged in roles:
         principal = await callers.caller(request(role))
         assert (principal.user_id, principal.role, principal.privileged) == (42, role, privileged)
     assert (await callers.privileged(request("operator"))).privileged
@@ -40,7 +43,7 @@ async def test_who_calls_and_who_must(callers):
     assert await refusal(callers.caller(request())) == (401, "token_missing")
 
 
-async def test_callers_are_counted_by_user_and_strangers_and_guesses_by_address(callers):
+async def test_callers_are_counted_by_user_and_strangers_and_guesses_by_address(callers: Callers) -> None:
     for _ in range(2):
         await callers.caller(request("player"))
     assert await refusal(callers.caller(request("player"))) == (429, "rate_limited")
@@ -51,17 +54,19 @@ async def test_callers_are_counted_by_user_and_strangers_and_guesses_by_address(
     await callers.caller(request("player", 43))  # with a token that verifies the address does not matter
 
 
-async def test_a_caller_is_told_at_once_only_when_verified_before(callers):
+async def test_a_caller_is_told_at_once_only_when_verified_before(callers: Callers) -> None:
     asked = request("player")
     assert callers.caller_at_once(request()) is None
     assert callers.caller_at_once(asked) is None, "and nothing was counted"
     await callers.caller(asked)
-    assert callers.caller_at_once(asked).user_id == 42
+    known = callers.caller_at_once(asked)
+    assert known is not None
+    assert known.user_id == 42
     with pytest.raises(Problem, match="rate_limited"):
         callers.caller_at_once(asked)
 
 
-def test_the_user_of_a_path():
+def test_the_user_of_a_path() -> None:
     asked = Request("GET", {}, path={"user": "7"})
     assert (path_user(asked, None), asked.personal) == (7, False)
     asked.path = {"user": "me"}
@@ -72,6 +77,6 @@ def test_the_user_of_a_path():
             path_user(asked, PLAYER)
 
 
-def test_me_needs_a_token():
+def test_me_needs_a_token() -> None:
     with pytest.raises(Problem, match="token_missing"):
         me(request(), None)

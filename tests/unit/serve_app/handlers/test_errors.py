@@ -31,10 +31,10 @@ async def answer(error: Exception | None) -> Response:
 
 
 def rejected(code: str) -> float:
-    return REJECTED.labels(entrypoint="api", code=code)._value.get()
+    return float(REJECTED.labels(entrypoint="api", code=code)._value.get())
 
 
-async def test_what_goes_well_passes():
+async def test_what_goes_well_passes() -> None:
     assert await answer(None) == Response(204)
 
 
@@ -53,7 +53,9 @@ async def test_what_goes_well_passes():
         (OwnerMovedError("moved"), 503, "unavailable", "1"),
     ],
 )
-async def test_an_error_of_a_port_is_a_problem_and_counted(error, status, code, retry_after):
+async def test_an_error_of_a_port_is_a_problem_and_counted(
+    error: Exception, status: int, code: str, retry_after: str | None
+) -> None:
     before = rejected(code)
     response = await answer(error)
     assert (response.status, json.loads(response.body)["code"]) == (status, code)
@@ -61,7 +63,7 @@ async def test_an_error_of_a_port_is_a_problem_and_counted(error, status, code, 
     assert rejected(code) == before + 1
 
 
-async def test_a_fault_of_our_own_is_500_and_logged_under_its_reference(caplog):
+async def test_a_fault_of_our_own_is_500_and_logged_under_its_reference(caplog: pytest.LogCaptureFixture) -> None:
     before = rejected("internal")
     with caplog.at_level(logging.ERROR):
         response = await answer(KeyError("a secret"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import ROUTES
 from serve_app.http.messages import Request
@@ -11,7 +13,7 @@ async def test_there_is_a_handler_for_each_route_and_no_other() -> None:
         assert set(Handlers(front.services, "api").table) == {route.handler for route in ROUTES}
 
 
-async def test_each_answers_whatever_goes_wrong(monkeypatch) -> None:
+async def test_each_answers_whatever_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what no handler thinks of: a request without its path parameters, an authenticator that breaks."""
     async with open_front() as front:
         handlers = Handlers(front.services, "api")

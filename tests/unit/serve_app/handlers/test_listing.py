@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
-from tests.support.front import INSTANT, LATER, open_front, problem, wrong_paths
+from tests.support.front import INSTANT, LATER, Front, open_front, problem, wrong_paths
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front(view_cache_ms=0) as front:
         yield front
 
 
-async def test_the_list_is_newest_first_and_can_be_searched(front):
+async def test_the_list_is_newest_first_and_can_be_searched(front: Front) -> None:
     tournaments = [await front.create(LATER, name=f"Exam {n}") for n in range(3)]
     sprint = await front.create(INSTANT)
     running = await front.create()
@@ -40,7 +42,7 @@ async def test_the_list_is_newest_first_and_can_be_searched(front):
         ("%ED%A0%80", False),
     ],
 )
-async def test_names_are_found_however_they_are_written(front, q, found):
+async def test_names_are_found_however_they_are_written(front: Front, q: str, found: bool) -> None:
     tournament = await front.create(name="Zoe\u0308's \u00a0 Cup final")
     answer = await front.call("GET", f"/v1/tournaments?q={q}")
     assert [item["id"] for item in answer.json()["items"]] == [tournament] * found
@@ -56,11 +58,11 @@ async def test_names_are_found_however_they_are_written(front, q, found):
         ("cursor=nonsense", "cursor"),
     ],
 )
-async def test_a_wrong_list_is_422(front, query, path):
+async def test_a_wrong_list_is_422(front: Front, query: str, path: str) -> None:
     assert wrong_paths(await front.call("GET", f"/v1/tournaments?{query}")) == [path]
 
 
-async def test_a_users_tournaments_are_listed_newest_first(front):
+async def test_a_users_tournaments_are_listed_newest_first(front: Front) -> None:
     tournaments = [await front.create(LATER, name=f"No {n}") for n in range(3)]
     for tournament in tournaments:
         await front.join(tournament, 42, name="Ada")
@@ -81,13 +83,13 @@ async def test_a_users_tournaments_are_listed_newest_first(front):
     assert wrong_paths(wrong) == ["cursor"]
 
 
-async def test_a_users_tournaments_show_the_rank_while_they_run(front):
+async def test_a_users_tournaments_show_the_rank_while_they_run(front: Front) -> None:
     tournaments = [await front.create(), await front.create(visibility="private"), await front.create(LATER)]
     for tournament in tournaments:
         for user in (42, 43):
             await front.call("PUT", f"/v1/tournaments/{tournament}/participants/{user}", front.token())
-    for tournament, user, score in ((0, 42, 10), (0, 43, 20), (1, 42, 5)):
-        await front.submit(tournaments[tournament], user, {"event_id": "a", "score": score})
+    for at, user, score in ((0, 42, 10), (0, 43, 20), (1, 42, 5)):
+        await front.submit(tournaments[at], user, {"event_id": "a", "score": score})
 
     async def shown() -> list[tuple[int | None, float | None]]:
         answer = (await front.call("GET", "/v1/users/me/tournaments", front.token("player", 42))).json()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.support.front import LATER, Front, open_front, problem, wrong_paths
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front(view_cache_ms=0) as front:
         yield front
 
@@ -19,7 +21,7 @@ async def ranked(front: Front, scores: dict[int, float]) -> str:
     return tournament
 
 
-async def test_the_view_of_a_public_tournament(front):
+async def test_the_view_of_a_public_tournament(front: Front) -> None:
     tournament = await ranked(front, {42: 10, 43: 20.5})
     response = await front.call("GET", f"/v1/tournaments/{tournament}")
     assert response.headers["cache-control"] == "public, max-age=1"
@@ -34,12 +36,12 @@ async def test_the_view_of_a_public_tournament(front):
 
 
 @pytest.mark.parametrize("tournament", ["1", "0", "x", "9223372036854775808", "-5", "1e3", "00", "%00", "1" * 500])
-async def test_unknown_tournaments_are_404(front, tournament):
+async def test_unknown_tournaments_are_404(front: Front, tournament: str) -> None:
     for path in ("", "/rankings", "/prizes", "/participants/42"):
         assert problem(await front.call("GET", f"/v1/tournaments/{tournament}{path}")) == (404, "tournament_unknown")
 
 
-async def test_rankings_by_page(front):
+async def test_rankings_by_page(front: Front) -> None:
     tournament = await ranked(front, {user: user for user in range(1, 8)})
     path = f"/v1/tournaments/{tournament}/rankings"
     first = (await front.call("GET", f"{path}?limit=3")).json()
@@ -52,7 +54,7 @@ async def test_rankings_by_page(front):
     assert (beyond["rows"], beyond["next_cursor"]) == ([], None)
 
 
-async def test_rankings_around_a_user_and_of_users(front):
+async def test_rankings_around_a_user_and_of_users(front: Front) -> None:
     tournament = await ranked(front, {user: user for user in range(1, 8)})
     await front.join(tournament, 8)
     path = f"/v1/tournaments/{tournament}/rankings"
@@ -68,7 +70,7 @@ PUBLIC = ("", "/rankings", "/rankings?around=42", "/rankings?users=42", "/partic
 PERSONAL = ("/rankings?around=me", "/rankings?users=42,me", "/participants/me")
 
 
-async def test_what_depends_on_the_caller_is_nobody_elses_to_keep(front):
+async def test_what_depends_on_the_caller_is_nobody_elses_to_keep(front: Front) -> None:
     tournament = await ranked(front, {42: 10, 43: 20})
     tags = {}
     for path in PUBLIC:
@@ -83,7 +85,7 @@ async def test_what_depends_on_the_caller_is_nobody_elses_to_keep(front):
             assert ("etag" in mine.headers, mine.headers["vary"]) == (False, "authorization")
 
 
-async def test_lists_and_everything_of_a_private_tournament_are_personal(front):
+async def test_lists_and_everything_of_a_private_tournament_are_personal(front: Front) -> None:
     tournament = await front.create(visibility="private")
     for path in (f"/v1/tournaments/{tournament}{path}" for path in ("", "/rankings", "/prizes")):
         shown = await front.call("GET", path, front.token())
@@ -115,12 +117,12 @@ async def test_lists_and_everything_of_a_private_tournament_are_personal(front):
         ("around=1&cursor=2", "around"),
     ],
 )
-async def test_a_wrong_query_is_422(front, query, path):
+async def test_a_wrong_query_is_422(front: Front, query: str, path: str) -> None:
     tournament = await front.create()
     assert wrong_paths(await front.call("GET", f"/v1/tournaments/{tournament}/rankings?{query}")) == [path]
 
 
-async def test_reads_without_anyone_to_ask_are_503(front):
+async def test_reads_without_anyone_to_ask_are_503(front: Front) -> None:
     tournament = await front.create(LATER)
     front.palio.owners.down = True
     front.palio.records.down = True
@@ -130,7 +132,7 @@ async def test_reads_without_anyone_to_ask_are_503(front):
         assert int(response.headers["retry-after"]) >= 1
 
 
-async def test_reads_fall_back_to_the_read_model(front):
+async def test_reads_fall_back_to_the_read_model(front: Front) -> None:
     tournament = await ranked(front, {42: 10})
     front.palio.owners.down = True
     front.palio.read_model.holds = True

@@ -271,7 +271,7 @@ async def test_an_owner_that_is_away_does_not_disconnect() -> None:
         await gateway.score(tournament, 1, 1)
         gateway.palio.owners.down = True
         gateway.palio.read_model.holds = True
-        await a.watch(tournament)  # the read model's copy
+        await a.watch(tournament)  # from the read model
         assert a.data[tournament] == gateway.data(tournament)
         gateway.palio.owners.down = False
         await a.until(lambda m: m["type"] == "snapshot")
@@ -279,7 +279,7 @@ async def test_an_owner_that_is_away_does_not_disconnect() -> None:
         await a.until_data(tournament, gateway.data(tournament))
 
 
-async def test_without_any_copy_the_snapshot_comes_later() -> None:
+async def test_without_a_read_model_the_snapshot_comes_later() -> None:
     async with running_gateway() as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=3)
         gateway.palio.owners.down = True

@@ -1,42 +1,42 @@
-"""Checks of copies: each answer is told, and where nobody answers a few are asked for soon, and all once somebody does."""
+"""Checks of read models: each answer is told, and where nobody answers a few are asked for soon, and all once somebody does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from actors.owner.copy_checks import RETRY_MS, CopyChecks
-from storage.ports import CopyPosition, ReadModelUnavailableError
+from actors.owner.read_model_checks import RETRY_MS, ReadModelChecks
+from storage.ports import ReadModelPosition, ReadModelUnavailableError
 
 BATCH = 4
 NOW_MS = 1_000_000
 
 
 class Bench:
-    """Copies 1 to 10, and a read model that answers for all but those that are `away`."""
+    """Tournaments 1 to 10, and a read model that answers for all but those that are `away`."""
 
     def __init__(self, count: int = 10) -> None:
         self.now_ms = NOW_MS
-        self.copies = {n: SimpleNamespace(busy=False, entity=_entity(epoch=100 + n)) for n in range(1, count + 1)}
+        self.entries = {n: SimpleNamespace(busy=False, entity=_entity(epoch=100 + n)) for n in range(1, count + 1)}
         self.away: set[int] = set()
         self.refuses = False
         self.draw = 0.0
         self.asked: list[dict[int, int]] = []
-        self.told: list[tuple[int, CopyPosition | None]] = []
-        self.checks = CopyChecks(
+        self.told: list[tuple[int, ReadModelPosition | None]] = []
+        self.checks = ReadModelChecks(
             self,  # type: ignore[arg-type]
             lambda: self.now_ms,
             lambda: self.draw,
             BATCH,
-            self.copies,  # type: ignore[arg-type]
+            self.entries,  # type: ignore[arg-type]
             lambda tournament_id, position: self.told.append((tournament_id, position)),
         )
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
-        self.asked.append(dict(tended))
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
+        self.asked.append(dict(epochs))
         if self.refuses:
-            raise ReadModelUnavailableError("away", frozenset(tended))
-        return {n: CopyPosition(epoch, n) if n != 3 else None for n, epoch in tended.items() if n not in self.away}
+            raise ReadModelUnavailableError("away", frozenset(epochs))
+        return {n: ReadModelPosition(epoch, n) if n != 3 else None for n, epoch in epochs.items() if n not in self.away}
 
     def take(self) -> list[list[int]]:
         """What was asked for since the last time."""
@@ -53,16 +53,16 @@ def _entity(epoch: int) -> SimpleNamespace:
 
 async def test_each_answer_is_told_in_batches_with_the_owner_s_epoch() -> None:
     bench = Bench()
-    await bench.checks.compare(list(bench.copies))
+    await bench.checks.compare(list(bench.entries))
     assert bench.asked[0] == {1: 101, 2: 102, 3: 103, 4: 104}
     assert bench.take() == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
-    assert bench.told == [(n, None if n == 3 else CopyPosition(100 + n, n)) for n in range(1, 11)]
+    assert bench.told == [(n, None if n == 3 else ReadModelPosition(100 + n, n)) for n in range(1, 11)]
     assert not bench.is_due(10**9)
 
 
 async def test_those_that_are_gone_or_on_their_way_are_not_asked_for() -> None:
     bench = Bench()
-    bench.copies[2].busy = True
+    bench.entries[2].busy = True
     await bench.checks.compare([1, 2, 99])
     assert bench.take() == [[1]]
     await bench.checks.compare([2, 99])
@@ -86,7 +86,7 @@ async def test_where_one_does_not_answer_the_others_are_told_and_it_is_asked_for
 async def test_where_nobody_answers_the_rest_is_not_asked_for_and_then_a_few_of_the_whole_length() -> None:
     bench = Bench()
     bench.refuses = True
-    await bench.checks.compare(list(bench.copies))
+    await bench.checks.compare(list(bench.entries))
     assert bench.take() == [[1, 2, 3, 4]]
     await bench.checks.retry()
     assert bench.take() == [[1, 4, 7, 10]]
@@ -120,7 +120,7 @@ async def test_a_clock_that_is_set_back_stops_no_retry() -> None:
 async def test_one_that_was_given_up_waits_no_more() -> None:
     bench = Bench()
     bench.checks.ask_again([1])
-    del bench.copies[1]
+    del bench.entries[1]
     await bench.checks.retry()
     assert bench.take() == []
     assert not bench.is_due(10**9)
