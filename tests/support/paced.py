@@ -26,7 +26,7 @@ class PacedPalio(InProcessPalio):
     def __init__(self) -> None:
         super().__init__(now_ms=wall_clock_ms())
         self.publisher = Publisher(self.updates, wall_clock_ms, INTERVAL_MS)
-        self.reads = OwnerReads(None, self.publisher)  # type: ignore[arg-type]  # which is asked for who may see what alone
+        self.reads = OwnerReads(None)  # type: ignore[arg-type]  # which is asked for who may see what alone
         self.entities: dict[int, Entity] = {}
         self.owners = PacedOwners(self)
 
