@@ -126,7 +126,7 @@ class Gateway:
             services.owners,
             services.updates,
             HubLimits.of(services.config),
-            copies=services.read_model,
+            read_model=services.read_model,
             on_status=services.reads.invalidate_id,
         )
         self._hub.start()

@@ -141,11 +141,11 @@ class ScoreHandlers:
         if records:
             await self.appends.submit(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
-        told = [
+        named = [
             {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
             for index, code in sorted(rejected)
         ]
-        return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))
+        return Response(202, _encode({"accepted": len(records), "rejected": named}), dict(NO_STORE))
 
     async def _target(self, tournament: str, principal: Principal) -> Known:
         """The tournament of a submission: found, and not hidden from the caller."""

@@ -161,6 +161,26 @@ async def test_every_body_may_be_encoded(both: Entrypoints) -> None:
             assert answer.status_code == 415, (name, path, answer.text)
 
 
+async def test_half_a_character_is_refused(both: Entrypoints) -> None:
+    """JSON can write lone surrogates, which no text holds: as a field's name or a choice they were a 500."""
+    tournament = await both.gateway.tournament(players=1)
+    calls = {
+        ("POST", f"/v1/tournaments/{tournament}/scores"): rb'{"event_id":"a","score":1,"\ud800":1}',
+        ("PUT", f"/v1/tournaments/{tournament}/participants/7"): rb'{"name":"Ann","\udfff":1}',
+        ("PATCH", f"/v1/tournaments/{tournament}"): rb'{"metadata":{"a":"\ud800"}}',
+        ("POST", "/v1/tournaments"): rb'{"name":"New","type":"\ud800","capacity":1,"duration_s":1}',
+    }
+    for name, client in both.clients.items():
+        for (method, path), body in calls.items():
+            role = "player" if path.endswith("scores") else "service"
+            headers = {**both.bearer(role=role), "content-type": "application/json"}
+            answer = await client.request(method, path, content=body, headers=headers)
+            if (name, path) == ("gateway", "/v1/tournaments"):
+                assert answer.status_code == 404, answer.text  # creates are the api's
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), (name, path, answer.text)
+
+
 async def test_rejected_lines_are_named_by_index_and_line(both: Entrypoints) -> None:
     """`index` is the place among the scores, `line` the line as an editor numbers it."""
     tournament = await both.gateway.tournament(players=1)

@@ -1,4 +1,4 @@
-"""Readable copies in memory: the write side of `ReadModel`, for tests of those who write."""
+"""Read models in memory: the write side of `ReadModel`, for tests of those who write."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.ports import (
-    CopyPosition,
     Query,
     ReadModelDelta,
     ReadModelFullError,
+    ReadModelPosition,
     ReadModelUnavailableError,
 )
 
 
-class MemoryCopies:
+class MemoryReadModel:
     """The write side of `ReadModel` in memory: positions and rows by user. `away`, `full` tell it to fail."""
 
     def __init__(self) -> None:
-        self.held: dict[int, CopyPosition] = {}
+        self.held: dict[int, ReadModelPosition] = {}
         self.rows: dict[int, dict[int, bytes | None]] = {}
         self.finished: set[int] = set()
         self.away: set[int] | None = None  # these tournaments; None: all is well
@@ -53,7 +53,7 @@ class MemoryCopies:
             for row in delta.rows[0 : len(delta.rows)]:
                 rows[row.user_id] = row.participant
             self.rows[tournament_id] = rows
-            self.held[tournament_id] = CopyPosition(delta.epoch, delta.offset)
+            self.held[tournament_id] = ReadModelPosition(delta.epoch, delta.offset)
             if delta.finished:
                 self.finished.add(tournament_id)
         failed = away & {delta.tournament_id for delta in deltas}
@@ -61,10 +61,10 @@ class MemoryCopies:
             raise ReadModelUnavailableError("told to fail", frozenset(failed))
         return refused
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
-        self.asked.append(list(tended))
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
+        self.asked.append(list(epochs))
         away = self.away or set()
-        return {i: self.held.get(i) for i in tended if i not in away}
+        return {i: self.held.get(i) for i in epochs if i not in away}
 
     def lose(self, tournament_id: int) -> None:
         self.held.pop(tournament_id, None)

@@ -1,4 +1,4 @@
-"""How a participant is kept in a readable copy, and where it stands there: what `actors.domain.views` shows, without ranks.
+"""How a participant is kept in a read model, and where it stands there: what `actors.domain.views` shows, without ranks.
 
 Ranks and percentiles depend on everybody, so they are counted when somebody reads.
 """
@@ -17,12 +17,11 @@ from actors.domain.values import MAX_HUNDREDTHS, decimal_score, rfc3339
 
 MARK_DIGITS: Final = 11  # the first digits of a place: equal for equal scores
 TIE_DIGITS: Final = 9
-PLACE_DIGITS: Final = MARK_DIGITS + TIE_DIGITS
 _TIE_MASK: Final = (1 << TIE_BITS) - 1
 
 
-class CopiedParticipant(msgspec.Struct, gc=False):
-    """A participant in the copy; `place` comes first, so that it is found there without decoding. Ids and times as in the contract."""
+class ReadModelParticipant(msgspec.Struct, gc=False):
+    """A participant as kept there; `place` comes first, so that it is found there without decoding. Ids and times as in the contract."""
 
     place: str | None
     user_id: str
@@ -33,8 +32,12 @@ class CopiedParticipant(msgspec.Struct, gc=False):
     scored_at: str | None
 
 
-class CopiedRow(NamedTuple):
-    """A row of the copy, as `storage.ports.ReadModelRow`."""
+class ReadModelRow(NamedTuple):
+    """A member's row. `score` in hundredths, None without one; `participant` is an encoded ReadModelParticipant, None for one who left.
+
+    `place` orders the ranked members as listed (see `place_of`), None for one without a rank: equal scores are listed by who was first, which
+    a score alone does not tell.
+    """
 
     user_id: int
     score: int | None
@@ -43,7 +46,7 @@ class CopiedRow(NamedTuple):
 
 
 _encode = msgspec.json.Encoder().encode
-decode_participant = msgspec.json.Decoder(CopiedParticipant).decode
+decode_participant = msgspec.json.Decoder(ReadModelParticipant).decode
 
 
 def place_of(key: int) -> str:
@@ -51,7 +54,7 @@ def place_of(key: int) -> str:
     return f"{(key >> TIE_BITS) + MAX_HUNDREDTHS:011d}{key & _TIE_MASK:09d}"
 
 
-def rows_of(state: Tournament, slots: Sequence[int], previous_ranks: Mapping[int, int]) -> list[CopiedRow]:
+def rows_of(state: Tournament, slots: Sequence[int], previous_ranks: Mapping[int, int]) -> list[ReadModelRow]:
     """The rows of some members as they are now; those who left have no participant."""
     if not slots:
         return []
@@ -71,25 +74,25 @@ def rows_of(state: Tournament, slots: Sequence[int], previous_ranks: Mapping[int
             members.scored_ms[slot],
         )
         if members.active[slot]
-        else CopiedRow(user, None, None, None)
+        else ReadModelRow(user, None, None, None)
         for slot, user, key in zip(slots, users, keys, strict=True)
     ]
 
 
 def _row(
     user: int, key: int, sign: int, name: str | None, previous: int | None, attempts: int, scored_ms: int
-) -> CopiedRow:
+) -> ReadModelRow:
     if key == NO_KEY:
-        participant = CopiedParticipant(None, str(user), name, None, previous, attempts, None)
-        return CopiedRow(user, None, None, _encode(participant))
+        participant = ReadModelParticipant(None, str(user), name, None, previous, attempts, None)
+        return ReadModelRow(user, None, None, _encode(participant))
     score, place = sign * (key >> TIE_BITS), place_of(key)
-    participant = CopiedParticipant(
+    participant = ReadModelParticipant(
         place, str(user), name, decimal_score(score), previous, attempts, rfc3339(scored_ms)
     )
-    return CopiedRow(user, score, place, _encode(participant))
+    return ReadModelRow(user, score, place, _encode(participant))
 
 
-class CapturedRows(Sequence[CopiedRow]):
+class CapturedRows(Sequence[ReadModelRow]):
     """All who take part, as of the moment this is made: columns are copied at once, rows encoded when they are asked for.
 
     To encode 100,000 rows takes some 300 ms, to copy their columns 2 ms (measured): so nobody waits for a large tournament.
@@ -111,10 +114,10 @@ class CapturedRows(Sequence[CopiedRow]):
         return len(self._slots)
 
     @overload
-    def __getitem__(self, index: int) -> CopiedRow: ...
+    def __getitem__(self, index: int) -> ReadModelRow: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[CopiedRow]: ...
+    def __getitem__(self, index: slice) -> list[ReadModelRow]: ...
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -122,6 +125,6 @@ class CapturedRows(Sequence[CopiedRow]):
             return [self._at(*row) for row in zip(*columns, strict=True)]
         return self._at(int(self._slots[index]), int(self._users[index]), int(self._keys[index]))
 
-    def _at(self, slot: int, user: int, key: int) -> CopiedRow:
+    def _at(self, slot: int, user: int, key: int) -> ReadModelRow:
         previous = self._previous.get(slot)
         return _row(user, key, self._sign, self._names[slot], previous, self._attempts[slot], self._scored_ms[slot])

@@ -1,4 +1,4 @@
-"""An owner over memory that holds one tournament, to compare its replies with a readable copy's."""
+"""An owner over memory that holds one tournament, to compare its replies with a read model's."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Held:
             self.entity.durable_offset = state.offset
         return sorted(slot for user in users if (slot := state.members.users.slot(user)) >= 0)
 
-    async def compare(self, copy: ReadModel, users: Sequence[int], tournament_id: int = TOURNAMENT) -> None:
+    async def compare(self, read_model: ReadModel, users: Sequence[int], tournament_id: int = TOURNAMENT) -> None:
         """Every kind of read says the same, to the byte."""
         queries: list[Query[Any]] = [
             ViewQuery(),
@@ -77,7 +77,7 @@ class Held:
         ]
         for query in queries:
             expected = await self.reads.read(PARTITION, tournament_id, query)
-            _same(await copy.read(tournament_id, query), expected, query)
+            _same(await read_model.read(tournament_id, query), expected, query)
 
 
 def _same(found: object, expected: object, what: object) -> None:

@@ -1,4 +1,4 @@
-"""A replica that leaves while another one on its port goes on: no client notices but those with live sockets, who are told."""
+"""A replica on its port: taken, shared, and left while another one goes on; no client notices but those with live sockets, who are told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import uvloop
 
 from cluster.config.settings import PROJECT_DIR
 from serve_app.gateway.app import GatewayApp
-from serve_app.gateway.server import LEAVE_S, GatewayServer, start
+from serve_app.gateway.server import LEAVE_S, GatewayServer, PortInUseError, port_is_free, start
 from serve_app.live.hub import Hub
 from serve_app.live.limits import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
@@ -141,3 +141,47 @@ async def test_draining_waits_for_what_is_under_way_and_no_longer_for_who_is_idl
         await gateway.server.drain(10)
         await asyncio.sleep(0)
         assert (await asking).status_code == 200
+
+
+async def test_stopping_answers_what_is_under_way() -> None:
+    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
+        tournament = await gateway.tournament(players=1)
+        gateway.palio.owners.delay_s = 0.2
+        gateway.services.reads._known.clear()
+        gateway.services.reads._cache.clear()
+        gateway.palio.owners.calls.clear()
+        asking = asyncio.create_task(http.get(f"/v1/tournaments/{tournament}"))
+        async with asyncio.timeout(WAIT_S):
+            while not gateway.palio.owners.calls.get("view"):
+                await asyncio.sleep(0)
+        await gateway.server.drain(0)
+        assert port_is_free("127.0.0.1", gateway.server.port)  # other replicas get the new connections
+        await gateway.server.stop()
+        assert (await asking).status_code == 200
+        with pytest.raises(httpx2.ConnectError):
+            async with httpx2.AsyncClient(base_url=gateway.url) as another:
+                await another.get("/healthz")
+        with pytest.raises(RuntimeError):
+            gateway.server.check()
+
+
+async def test_a_port_in_use() -> None:
+    async with running_gateway() as gateway:
+        assert not port_is_free("127.0.0.1", gateway.server.port)  # shared, but taken
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            assert not port_is_free("127.0.0.1", port)
+            with pytest.raises(PortInUseError, match=str(port)):
+                await start(gateway.server.app, "127.0.0.1", port)
+        assert port_is_free("127.0.0.1", port)
+
+
+async def test_replicas_share_the_port() -> None:
+    async with running_gateway() as gateway:
+        second = await start(gateway.server.app, "127.0.0.1", gateway.server.port)
+        assert second.port == gateway.server.port
+        await second.stop()
+        async with httpx2.AsyncClient(base_url=gateway.url) as http:
+            assert (await http.get("/healthz")).status_code == 200

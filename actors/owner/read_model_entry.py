@@ -1,4 +1,4 @@
-"""What an owner knows of a readable copy, and the delta that it gets next: what changed, or the whole."""
+"""What an owner knows of a tournament's read model, and the delta that it gets next: what changed, or the whole."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from actors.domain.copies import CapturedRows, rows_of
+from actors.domain.read_model_rows import CapturedRows, ReadModelRow, rows_of
 from actors.owner.entity import Entity
-from storage.ports import ReadModelDelta, ReadModelRow
+from storage.ports import ReadModelDelta
 
 CAPTURE_ROWS: Final = 1000  # wholes of more are captured as columns and encoded while they are sent
 
 
 @dataclass(slots=True)
-class Copy:
-    """What is known of one copy. `sent`: (offset, seq, status) as acknowledged, None: to be sent whole. `changed`: slots since then.
+class ReadModelEntry:
+    """Of one tournament. `sent`: (offset, seq, status) as acknowledged, None: to be sent whole. `changed`: slots since then.
 
     `unsure`: a write failed, and nobody has answered for it since. `busy`: a large whole is on its way.
     `wrong`: it may hold something else than what was sent, and nothing has taken its place since.
@@ -33,14 +33,11 @@ class Copy:
 def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> ReadModelDelta:
     """A tournament's delta as of now: the rows of `slots`, or (None) of all who take part."""
     state = entity.state
-    rows: Sequence[ReadModelRow]
-    if slots is not None:
-        rows = [ReadModelRow(*row) for row in rows_of(state, slots, entity.previous_ranks)]
-    elif len(state.members) <= CAPTURE_ROWS:
-        every = [slot for slot, active in enumerate(state.members.active) if active]
-        rows = [ReadModelRow(*row) for row in rows_of(state, every, entity.previous_ranks)]
+    if slots is None and len(state.members) > CAPTURE_ROWS:
+        rows: Sequence[ReadModelRow] = CapturedRows(state, entity.previous_ranks)
     else:
-        rows = CapturedRows(state, entity.previous_ranks)  # type: ignore[assignment]  # the same fields in the same order
+        every = (slot for slot, active in enumerate(state.members.active) if active)
+        rows = rows_of(state, list(every) if slots is None else slots, entity.previous_ranks)
     return ReadModelDelta(
         tournament_id=state.tournament_id,
         epoch=entity.epoch,
