@@ -21,7 +21,7 @@ from typing import Any
 from scripts.benchmarks.harness.client_process import LoadProcess, tell
 from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, websockets_broadcast
 from scripts.benchmarks.harness.http_load import HOST
-from scripts.benchmarks.harness.live_socket import TEXT, LiveSocket, subscription
+from scripts.benchmarks.harness.live_socket import Subscriber
 
 FRAME_BYTES = PAYLOAD_BYTES + 4  # a header of 4 bytes for 126 to 65,535
 OPEN_S = 120.0
@@ -44,7 +44,7 @@ class Contender:
 
     def connect(self, sockets: int) -> None:
         """Have a process open this many sockets more, and wait until they are all open."""
-        tournament = self._tournament if self._subscribes else 0
+        tournament = str(self._tournament) if self._subscribes else ""
         self._clients.append(LoadProcess(clients, self._port, sockets, tournament, self.progress))
         self._clients[-1].wait_for("open", OPEN_S)
 
@@ -68,38 +68,31 @@ class Contender:
             self._server.kill()
 
 
-class _Reader(LiveSocket):
-    """Counts whole frames once it is `ready`: after the handshake, and with a tournament after its snapshot."""
+class _Reader(Subscriber):
+    """Counts whole frames: after the snapshot, and of the server that knows no tournaments after the handshake."""
 
-    def __init__(self, tournament: int) -> None:
-        super().__init__()
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.frames = 0
-        self._tournament = tournament
+    frames = 0
 
     def on_open(self) -> None:
-        """Subscribe."""
+        """Subscribe, where there is anything to subscribe to."""
         if self._tournament:
-            self.send(TEXT, subscription(str(self._tournament)))
+            super().on_open()
         else:
-            self.ready.set_result(None)
+            self.watching.set_result(None)
 
-    def on_frame(self, kind: int, payload: bytes) -> None:  # noqa: ARG002 - all that matter are texts
+    def on_update(self, payload: bytes) -> None:  # noqa: ARG002 - they are counted
         """One more."""
-        if self.ready.done():
-            self.frames += 1
-        elif b'"snapshot"' in payload:
-            self.ready.set_result(None)
+        self.frames += 1
 
 
-async def clients(port: int, sockets: int, tournament: int, progress: Any) -> None:
+async def clients(port: int, sockets: int, tournament: str, progress: Any) -> None:
     """Open sockets, subscribe, then read and count whole frames until killed."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[1 % len(cores)]})
     readers = [_Reader(tournament) for _ in range(sockets)]
     for reader in readers:
         await asyncio.get_running_loop().create_connection(lambda reader=reader: reader, HOST, port)  # type: ignore[misc]
-    await asyncio.gather(*(reader.ready for reader in readers))
+    await asyncio.gather(*(reader.watching for reader in readers))
     tell("open")
     told = 0
     while True:
