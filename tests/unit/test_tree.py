@@ -60,7 +60,6 @@ JUDGED_BY = {
         "cluster/actors/director.py",
         "cluster/actors/ingest.py",
         "cluster/actors/tournament.py",
-        "scripts/local_servers/ray_nodes.py",
     ],
     "tests/integration/cluster/test_servers_cli.py": ["scripts/local_servers/fleet.py"],
     "tests/integration/test_redeploy.py": ["cluster/serve/deployments.py"],
