@@ -117,7 +117,6 @@ class Gateway:
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
         from serve_app.gateway.app import GatewayApp
         from serve_app.gateway.server import start
-        from serve_app.handlers.handlers import Handlers
         from serve_app.live.hub import Hub
         from serve_app.live.limits import HubLimits
 
@@ -127,11 +126,11 @@ class Gateway:
             services.owners,
             services.updates,
             HubLimits.of(services.config),
-            copies=services.read_model,
+            read_model=services.read_model,
             on_status=services.reads.invalidate_id,
         )
         self._hub.start()
-        app = GatewayApp(Handlers(services, "gateway"), self._hub)
+        app = GatewayApp(services, self._hub)
         self._server = await start(app, settings.host, settings.gateway_port)
         self._cpu = _cpu_seconds()
         self._cpu_at = time.monotonic()

@@ -20,18 +20,18 @@ from serve_app.api.docs_page import DOCS_CSP, docs_page
 from serve_app.api.openapi import openapi_document
 from serve_app.api.security_headers import SecurityHeaders, web_response
 from serve_app.config import FrontConfig
+from serve_app.handlers.callers import Callers
 from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import answer_other_method, handler_names
 from serve_app.http.bodies import UnreadBodies, body_limit
 from serve_app.http.headers import combined
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Handler, Request
 from serve_app.http.problems import Problem, problem_response
 from serve_app.http.query import read_query
 from serve_app.metrics import exposition
 from serve_app.services.container import Services
 
 WEB_DIR: Final = Path(__file__).parents[1] / "web"
-Handler = Callable[[Request], Awaitable[Response]]
 _HOST: Final = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
 
@@ -50,8 +50,8 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
     )
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to give one's own
     for path, names in handler_names().items():
-        methods = {method: getattr(handlers, name) for method, name in names.items()}
-        app.add_route(path, _endpoint(methods, handlers, unread), methods=list(methods))
+        methods = {method: handlers.table[name] for method, name in names.items()}
+        app.add_route(path, _endpoint(methods, handlers, services, unread), methods=list(methods))
     _add_pages(app, config, document)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_middleware(SecurityHeaders, cors=services.cors)
@@ -59,17 +59,21 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
 
 
 def _endpoint(
-    methods: Mapping[str, Handler], handlers: Handlers, unread: UnreadBodies
+    methods: Mapping[str, Handler], handlers: Handlers, services: Services, unread: UnreadBodies
 ) -> Callable[[WebRequest], Awaitable[WebResponse]]:
     async def endpoint(web: WebRequest) -> WebResponse:
-        client = handlers.services.proxies.client(web.scope.get("client"), web.scope["headers"])
+        client = services.proxies.client(web.scope.get("client"), web.scope["headers"])
         try:
             raw = combined(web.scope["headers"])
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw.items()}
             query = read_query(web.scope["query_string"])
-            body = b"" if web.method in ("GET", "HEAD") else await _read_body(web, headers, client, handlers, unread)
+            body = (
+                b""
+                if web.method in ("GET", "HEAD")
+                else await _read_body(web, headers, client, handlers.callers, services, unread)
+            )
         except Problem as problem:
-            return web_response(handlers.error_response(problem, "api"))
+            return web_response(handlers.errors.response(problem, "api"))
         except ClientDisconnect:
             return WebResponse(status_code=400)  # nobody is there to read it
         request = Request(web.method, headers, query, web.path_params, body, client)
@@ -80,10 +84,15 @@ def _endpoint(
 
 
 async def _read_body(
-    web: WebRequest, headers: Mapping[str, str], client: str, handlers: Handlers, unread: UnreadBodies
+    web: WebRequest,
+    headers: Mapping[str, str],
+    client: str,
+    callers: Callers,
+    services: Services,
+    unread: UnreadBodies,
 ) -> bytes:
     """The body, read no further than its limit. Raises Problem 401, 408, 413, 429, 503."""
-    config = handlers.config
+    config = services.config
     authorization = headers.get("authorization")
     limit = held = 0
 
@@ -92,10 +101,10 @@ async def _read_body(
         if size > limit:
             limit = body_limit(config, size, authorization)
             if limit > config.max_unverified_body_bytes and authorization is not None:
-                await handlers.verified(authorization, client)
+                await callers.verified(authorization, client)
 
     def verified() -> bool:
-        return authorization is not None and handlers.services.authenticator.peek(authorization) is not None
+        return authorization is not None and services.authenticator.peek(authorization) is not None
 
     announced = headers.get("content-length", "")
     chunks: list[bytes] = []

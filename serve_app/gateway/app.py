@@ -20,17 +20,17 @@ from serve_app.handlers.handlers import Handlers
 from serve_app.handlers.routes import answer_other_method, handler_names
 from serve_app.http.bodies import UnreadBodies
 from serve_app.http.cors import READING, is_preflight, shared
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Handler, Request, Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.http.query import read_query
 from serve_app.live.connection import CONNECTION, LiveConnection
 from serve_app.live.hub import Hub
 from serve_app.live.protocol import SUBPROTOCOL
 from serve_app.live.session import LiveSession
+from serve_app.services.container import Services
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Handler = Callable[[Request], Awaitable[Response]]
 
 logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
@@ -43,15 +43,16 @@ _OFFERS: Final = (
 class GatewayApp:
     """See the module. `hub` is started and stopped by whoever made it."""
 
-    def __init__(self, handlers: Handlers, hub: Hub) -> None:
-        self.handlers = handlers
+    def __init__(self, services: Services, hub: Hub) -> None:
+        self.services = services
+        self.handlers = Handlers(services, "gateway")
         self.hub = hub
-        self.config = handlers.config
+        self.config = services.config
         self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
         self._routes: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
             (
                 re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)),
-                {method: getattr(handlers, name) for method, name in names.items()},
+                {method: self.handlers.table[name] for method, name in names.items()},
             )
             for path, names in handler_names(hot_only=True).items()
         ]
@@ -74,16 +75,16 @@ class GatewayApp:
             url = httptools.parse_url(exchange.target)
             target = _path_of(url)
             if is_preflight(method, headers) and shared(target):
-                return self.handlers.services.cors.preflight(headers["origin"], headers.get("host", ""))
+                return self.services.cors.preflight(headers["origin"], headers.get("host", ""))
             methods, path = self._route(target)
             handler = methods.get("GET" if method == "HEAD" else method)
             if handler is None:
                 return answer_other_method(method, methods)
             fields = read_query(url.query or b"")
         except Problem as problem:
-            return self.handlers.error_response(problem, "gateway")
+            return self.handlers.errors.response(problem, "gateway")
         except (ValueError, httptools.HttpParserInvalidURLError) as error:
-            return self.handlers.error_response(Problem(400, "malformed", f"target: {error}"), "gateway")
+            return self.handlers.errors.response(Problem(400, "malformed", f"target: {error}"), "gateway")
         return await handler(Request(method, headers, fields, path, bytes(exchange.body), client))
 
     def share(self, exchange: Exchange, response: Response) -> None:
@@ -95,7 +96,7 @@ class GatewayApp:
             path = _path_of(httptools.parse_url(exchange.target))
         except httptools.HttpParserInvalidURLError:
             return
-        response.headers |= self.handlers.services.cors.headers(
+        response.headers |= self.services.cors.headers(
             path,
             method,
             None if origin is None else origin.decode("latin-1"),
@@ -115,12 +116,12 @@ class GatewayApp:
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         connection: LiveConnection = scope["extensions"].pop(CONNECTION)  # which holds the scope
-        address = self.handlers.services.proxies.client(scope["client"], scope["headers"])
+        address = self.services.proxies.client(scope["client"], scope["headers"])
         problem = self._refusal(scope, address)
         if problem is not None:
             self._refuse(connection, problem)
             return
-        authenticator = self.handlers.services.authenticator
+        authenticator = self.services.authenticator
         session = LiveSession(connection, self.hub, authenticator, self.config.max_subscriptions, address)
         # Counted from here on, or a burst of handshakes would pass the limit together.
         self.hub.join(session)
@@ -152,7 +153,7 @@ class GatewayApp:
 
     def _refuse(self, connection: LiveConnection, problem: Problem) -> None:
         """Refuse a live handshake: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
-        response = self.handlers.error_response(problem, "live")
+        response = self.handlers.errors.response(problem, "live")
         connection.refuse(STATUS_LINE[response.status] + b"connection: close\r\n" + head_and_body(response))
 
 

@@ -56,37 +56,42 @@ class GatewayHttp(GatewayConnection):
         request = Request("POST", _wanted(exchange), {}, {"tournament": tournament}, body, client)
         handlers = self.gateway.handlers
         try:
-            submitted = handlers.submit_score_at_once(request)
+            submitted = handlers.scores.submit_score_at_once(request)
         except Exception as error:
-            self._respond(exchange, handlers.error_response(error, "submit_score"))
+            self._respond(exchange, handlers.errors.response(error, "submit_score"))
             return
         if submitted is None:
-            self._run(exchange, handlers.submit_score(request))
+            self._run(exchange, handlers.table["submit_score"](request))
             return
         self._await(exchange, submitted.offsets)
         submitted.offsets.add_done_callback(lambda _: self._answer_submitted(exchange, submitted))
 
     def _answer_submitted(self, exchange: Exchange, submitted: Submitted) -> None:
         self.tasks.discard(submitted.offsets)
-        self._respond(exchange, self.gateway.handlers.submitted(submitted))
+        handlers = self.gateway.handlers
+        try:
+            response = handlers.scores.submitted(submitted)
+        except Exception as error:
+            response = handlers.errors.response(error, "submit_score")
+        self._respond(exchange, response)
 
     def _view(self, exchange: Exchange, tournament: str, client: str) -> None:
         """A public view from the cache at once; else by the handler."""
         started_s = time.perf_counter()
-        handlers = self.gateway.handlers
+        services = self.gateway.services
         authorization, principal = exchange.authorization, None
         if authorization is not None:
-            principal = handlers.services.authenticator.peek(authorization)
+            principal = services.authenticator.peek(authorization)
         known = authorization is None or principal is not None
-        entry = handlers.reads.cached_view(tournament, time.monotonic()) if known else None
+        entry = services.reads.cached_view(tournament, time.monotonic()) if known else None
         if entry is None:
             request = Request("GET", _wanted(exchange), {}, {"tournament": tournament}, b"", client)
-            self._run(exchange, handlers.view(request))
+            self._run(exchange, self.gateway.handlers.table["view"](request))
             return
         try:
-            handlers.services.limiter.check(principal, client)
+            services.limiter.check(principal, client)
         except Problem as problem:
-            self._respond(exchange, handlers.error_response(problem, "gateway"))
+            self._respond(exchange, self.gateway.handlers.errors.response(problem, "gateway"))
             return
         if b"if-none-match" in exchange.headers:
             request = Request("GET", _wanted(exchange))
@@ -104,7 +109,9 @@ class GatewayHttp(GatewayConnection):
         try:
             answer = await response
         except asyncio.CancelledError:
-            answer = self.gateway.handlers.error_response(unavailable("unavailable", "not answered in time"), "gateway")
+            answer = self.gateway.handlers.errors.response(
+                unavailable("unavailable", "not answered in time"), "gateway"
+            )
         self._respond(exchange, answer)
 
     def _await(self, exchange: Exchange, answer: asyncio.Future[Any]) -> None:
@@ -118,7 +125,7 @@ class GatewayHttp(GatewayConnection):
         try:
             rest = head_and_body(response)
         except ValueError as error:
-            response = self.gateway.handlers.error_response(error, "gateway")
+            response = self.gateway.handlers.errors.response(error, "gateway")
             rest = head_and_body(response)
         if exchange.method == b"HEAD" and response.body:
             rest = rest[: -len(response.body)]

@@ -90,14 +90,14 @@ class GatewayConnection(HttpToolsProtocol):
         """Whose request it is, for limits by address."""
         if FORWARDED_FOR not in exchange.headers:
             return self.peer
-        return self.gateway.handlers.services.proxies.client(self.client, exchange.headers.items())
+        return self.gateway.services.proxies.client(self.client, exchange.headers.items())
 
     # From the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        self.peer = self.gateway.handlers.services.proxies.client(self.client, ())
+        self.peer = self.gateway.services.proxies.client(self.client, ())
         self.waiting_since_s = self.loop.time()
         if len(self.connections) > self.limits.max_sockets + HTTP_CONNECTIONS:
             self._refuse(unavailable("unavailable", "too many connections", 5))
@@ -287,13 +287,11 @@ class GatewayConnection(HttpToolsProtocol):
             task.add_done_callback(self.tasks.discard)
 
     def _verified(self, authorization: str | None) -> bool:
-        return (
-            authorization is not None and self.gateway.handlers.services.authenticator.peek(authorization) is not None
-        )
+        return authorization is not None and self.gateway.services.authenticator.peek(authorization) is not None
 
     async def _verify(self, exchange: Exchange, authorization: str) -> None:
         try:
-            await self.gateway.handlers.verified(authorization, self.client_of(exchange))
+            await self.gateway.handlers.callers.verified(authorization, self.client_of(exchange))
         except Exception as error:
             if exchange is self.receiving:
                 self._refuse(error)
@@ -387,7 +385,7 @@ class GatewayConnection(HttpToolsProtocol):
             return
         self.taking = False
         self._forget_unfinished()
-        self.refusal = self.gateway.handlers.error_response(error, "gateway")
+        self.refusal = self.gateway.handlers.errors.response(error, "gateway")
         if not self.exchanges:
             self._send_refusal(self.refusal)
         else:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import logging
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,6 +24,8 @@ from serve_app.log_limit import limit_server_logs
 BACKLOG: Final = 4096
 NOTSENT_LOWAT_BYTES: Final = 128 * 1024
 STOP_WAIT_S: Final = 5.0
+SO_ATTACH_FILTER: Final = 26  # Linux's socket(7), which Python does not name
+BPF_RETURN: Final = 0x06
 LEAVE_S: Final = 1.0  # for clients to hear on their next request that this connection ends
 
 logger = logging.getLogger(__name__)
@@ -86,12 +90,16 @@ class GatewayServer:
             await asyncio.sleep(0.02)
 
     async def _stop_listening(self) -> None:
-        """Leave the port to the others on it. Whoever is connected but not accepted yet is taken: closing would reset these clients."""
+        """Leave the port to the others on it. Whoever is connected but not accepted yet is taken: closing would reset these clients.
+
+        Whoever would connect between is not heard, and asks again in a second: then another one answers.
+        """
+        _hear_nobody(self._listener)
         accepted: list[socket.socket] = []
         with contextlib.suppress(OSError):  # none waits, or it is closed already
             while True:
                 accepted.append(self._listener.accept()[0])
-        # At once: the event loop closes it only later, and who connects between is reset. Uvicorn closes it in `stop`, too.
+        # At once: the event loop closes it only later, and until then the kernel chooses it, too. Uvicorn closes it in `stop`.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for server in self._server.servers:
@@ -197,6 +205,14 @@ def _listen(host: str, port: int) -> socket.socket:
             raise PortInUseError(error.errno, f"port {port} on {host} is in use by another program") from error
         raise
     return listener
+
+
+def _hear_nobody(listener: socket.socket) -> None:
+    """Have the kernel drop all that comes to a listener. Its connections, accepted or not, go on."""
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))  # of a packet's bytes, take 0
+    program = struct.pack("HP", 1, ctypes.addressof(nothing))
+    with contextlib.suppress(OSError):  # it is closed already
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _family(host: str) -> socket.AddressFamily:

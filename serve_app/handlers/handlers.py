@@ -1,49 +1,62 @@
-"""All calls of the contract, each `async (Request) -> Response`; both entrypoints delegate to these. They answer whatever goes wrong."""
+"""All calls of the contract for one entrypoint: makes the handlers from the services, each with what it uses."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
-import msgspec
-
-from actors.domain.values import rfc3339
-from serve_app.handlers.base import answered
+from serve_app.handlers.callers import Callers
+from serve_app.handlers.discovery import DiscoveryHandlers
+from serve_app.handlers.errors import Errors
+from serve_app.handlers.health import HealthHandlers
+from serve_app.handlers.listing import ListHandlers
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
-from serve_app.http.caching import NO_STORE
-from serve_app.http.messages import Request, Response
-from serve_app.http.problems import Problem
-from serve_app.security.auth import make_token
-
-DEMO_USERS_FROM: Final = 2**62  # ids that nobody's own system gives: half of the range, so that two players never meet
+from serve_app.handlers.tournaments import TournamentHandlers
+from serve_app.http.messages import Handler
+from serve_app.services.commands import Commands
+from serve_app.services.container import Services
 
 
-class Handlers(ScoreHandlers, ParticipantHandlers, ReadHandlers):
-    """`Handlers(services, entrypoint)`, see the methods of its bases: each is one call of the contract."""
+class Handlers:
+    """`table` has each call by its name in `routes`: it answers whatever goes wrong. `scores` is for the gateway's fast path."""
 
-    @answered
-    async def demo_player(self, request: Request) -> Response:
-        """`POST /v1/demo/player`: a player of one's own, where the demo is on."""
-        await self.principal(request)
-        config = self.config
-        if not config.demo or config.jwt_algorithm != "HS256":
-            raise Problem(404, "not_found", "the demo is off")
-        user_id = DEMO_USERS_FROM + secrets.randbelow(2**62)
-        expires_ms = self.services.clock_ms() + int(config.demo_token_ttl_s * 1000)
-        token = make_token(
-            config.jwt_secret,
-            role="player",
-            user_id=user_id,
-            ttl_s=config.demo_token_ttl_s,
-            audience=config.jwt_audience,
-            now_s=self.services.clock_ms() / 1000,
+    def __init__(self, services: Services, entrypoint: str) -> None:
+        config, owners, reads, waiters = services.config, services.owners, services.reads, services.waiters
+        self.errors: Final = Errors(entrypoint)
+        self.callers: Final = (callers := Callers(services.authenticator, services.limiter))
+        commands = Commands(services.appends, waiters, services.signer, reads, config, entrypoint)
+        self.scores: Final = ScoreHandlers(callers, reads, owners, services.appends, waiters, config, entrypoint)
+        tournaments = TournamentHandlers(
+            callers, reads, owners, commands, services.log_clock, config, services.clock_ms
         )
-        body = {
-            "user_id": str(user_id),
-            "name": f"Guest {user_id % 10_000:04d}",
-            "token": token,
-            "expires_at": rfc3339(expires_ms),
+        participants = ParticipantHandlers(callers, reads, commands, config)
+        tables = ReadHandlers(callers, reads, owners, entrypoint)
+        lists = ListHandlers(callers, reads, services.records)
+        discovery = DiscoveryHandlers(callers, config, services.clock_ms)
+        health = HealthHandlers(services.log, owners, waiters)
+        self.table: Final[dict[str, Handler]] = {
+            handler.__name__: self.errors.answered(handler)
+            for handler in (
+                self.scores.submit_score,
+                self.scores.submit_batch,
+                tournaments.create_tournament,
+                tournaments.edit_tournament,
+                tournaments.start_tournament,
+                tournaments.end_tournament,
+                tournaments.cancel_tournament,
+                participants.join,
+                participants.leave,
+                participants.participant,
+                tables.view,
+                tables.rankings,
+                tables.prizes,
+                lists.list_tournaments,
+                lists.user_tournaments,
+                lists.user_prizes,
+                discovery.root,
+                discovery.demo_player,
+                health.healthz,
+                health.readyz,
+            )
         }
-        return Response(201, msgspec.json.encode(body), dict(NO_STORE))

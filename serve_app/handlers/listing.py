@@ -1,18 +1,127 @@
-"""A tournament's row as an item of a list."""
+"""Lists of tournaments: all, and one user's, as the records have them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from actors.domain.messages import Spec
-from actors.domain.values import rfc3339
+from actors.domain.values import decimal_score, rfc3339
 from actors.domain.views import spec_fields
-from storage.ports import TournamentRow
+from serve_app.handlers.callers import Callers, path_user
+from serve_app.http.caching import PERSONAL
+from serve_app.http.messages import Request, Response
+from serve_app.http.problems import Problem, invalid
+from serve_app.http.query import query_int
+from serve_app.services.reads import Reads
+from storage.ports import ListQuery, ParticipantRow, Records, TournamentRow
 
+MAX_QUERY_CHARS: Final = 200
+STATUSES: Final = ("scheduled", "running", "finished", "cancelled")
+TYPES: Final = ("scheduled", "instant")
 ASKED_AT_ONCE: Final = 16  # owners, for one page of a list
+_encode = msgspec.json.Encoder().encode
 _spec: Final = msgspec.json.Decoder(Spec)
+
+
+@dataclass(frozen=True, slots=True)
+class ListHandlers:
+    """See the module."""
+
+    callers: Callers
+    reads: Reads
+    records: Records
+
+    async def list_tournaments(self, request: Request) -> Response:
+        """`GET /v1/tournaments`: newest first; private ones only to members, services and operators."""
+        principal = await self.callers.principal(request)
+        query = ListQuery(
+            status=_choice(request, "status", STATUSES),
+            type=_choice(request, "type", TYPES),
+            q=_search(request),
+            cursor=request.query.get("cursor"),
+            limit=query_int(request.query, "limit", 50, 1, 100),
+            viewer=principal and principal.user_id,
+            see_all=principal is not None and principal.privileged,
+        )
+        try:
+            page = await self.records.list_tournaments(query)
+        except ValueError as error:
+            raise invalid("cursor", "expected a cursor that an earlier page gave") from error
+        hidden = await self._hidden(page.rows, query)
+        items = [tournament_item(row) for row in page.rows if row.tournament_id not in hidden]
+        return Response(200, _encode({"items": items, "next_cursor": page.next_cursor}), dict(PERSONAL))
+
+    async def _hidden(self, rows: Sequence[TournamentRow], query: ListQuery) -> set[int]:
+        """The private tournaments that the viewer may not see any more: the records learn of a removal later than owners do.
+
+        Where nobody can tell now, the records' word counts.
+        """
+        gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def hidden(row: TournamentRow) -> bool:
+            async with gate:
+                try:
+                    return not (await self.reads.access(str(row.tournament_id), query.viewer))[1]
+                except Problem as problem:
+                    return problem.status == 404
+
+        private = [row for row in rows if row.visibility == "private" and not query.see_all]
+        answers = await asyncio.gather(*map(hidden, private))
+        return {row.tournament_id for row, answer in zip(private, answers, strict=True) if answer}
+
+    async def user_tournaments(self, request: Request) -> Response:
+        """`GET /v1/users/{user}/tournaments`: newest joined first."""
+        user_id = await self._readable_user(request)
+        limit = query_int(request.query, "limit", 50, 1, 100)
+        try:
+            rows, cursor = await self.records.user_tournaments(user_id, request.query.get("cursor"), limit)
+        except ValueError as error:
+            raise invalid("cursor", "expected a cursor that an earlier page gave") from error
+        parts = await self._standings(rows)
+        items = [
+            {**tournament_item(row), "participation": part}
+            for (row, _), part in zip(rows, parts, strict=True)
+            if part is not None
+        ]
+        return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(PERSONAL))
+
+    async def user_prizes(self, request: Request) -> Response:
+        """`GET /v1/users/{user}/prizes`: nothing is given out yet."""
+        await self._readable_user(request)
+        return Response(200, b'{"items":[],"next_cursor":null}', dict(PERSONAL))
+
+    async def _standings(self, rows: Sequence[tuple[TournamentRow, ParticipantRow]]) -> list[dict[str, object] | None]:
+        """How a user takes part in each: as of now where it goes on (None: no more), as stored where it is over or its owner is silent."""
+        gate = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def standing(row: TournamentRow, part: ParticipantRow) -> dict[str, object] | None:
+            stored = _participation(part)
+            if row.status in ("finished", "cancelled"):
+                return stored
+            known = self.reads.fresh(row.tournament_id, public=row.visibility == "public")
+            try:
+                async with gate:
+                    reply = await self.reads.participant(known, part.user_id)
+            except Problem:  # 503
+                return stored
+            if not reply.found:
+                return None
+            now = msgspec.json.decode(reply.body)
+            return {name: now.get(name, value) for name, value in stored.items()}
+
+        return await asyncio.gather(*(standing(row, part) for row, part in rows))
+
+    async def _readable_user(self, request: Request) -> int:
+        principal = await self.callers.caller(request)
+        user_id = path_user(request, principal)
+        if not principal.privileged and user_id != principal.user_id:
+            raise Problem(403, "not_yours", "expected your own user id")
+        return user_id
 
 
 def tournament_item(row: TournamentRow) -> dict[str, Any]:
@@ -25,3 +134,29 @@ def tournament_item(row: TournamentRow) -> dict[str, Any]:
         "finished_at": None if row.finished_ms is None else rfc3339(row.finished_ms),
         "participants": row.participants,
     }
+
+
+def _participation(row: ParticipantRow) -> dict[str, object]:
+    return {
+        "user_id": str(row.user_id),
+        "name": row.name,
+        "score": None if row.score is None else decimal_score(row.score),
+        "rank": row.rank,
+        "attempts": row.attempts,
+        "joined_at": rfc3339(row.joined_ms),
+        "scored_at": None if row.scored_ms is None else rfc3339(row.scored_ms),
+    }
+
+
+def _choice(request: Request, name: str, choices: tuple[str, ...]) -> str | None:
+    text = request.query.get(name)
+    if text is not None and text not in choices:
+        raise invalid(name, f"expected one of {', '.join(choices)}, got {text[:40]!r}")
+    return text
+
+
+def _search(request: Request) -> str | None:
+    text = request.query.get("q")
+    if text is not None and len(text) > MAX_QUERY_CHARS:
+        raise invalid("q", f"expected at most {MAX_QUERY_CHARS} characters, got {len(text)}")
+    return text or None

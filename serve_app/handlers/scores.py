@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -12,18 +13,22 @@ import msgspec
 from actors.domain.messages import encode_score
 from actors.domain.publications import OutcomeReply
 from actors.domain.values import decimal_score, hundredths, parse_id
-from serve_app.handlers.base import HandlersBase, answered
+from serve_app.config import FrontConfig
+from serve_app.handlers.callers import Callers
 from serve_app.http.batches import read_batch
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
+from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
 from serve_app.http.request_schemas import Submission, decode_submission, read_submission
 from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS
 from serve_app.security.auth import Principal
-from serve_app.services.container import Services
 from serve_app.services.known import Known
-from storage.ports import NewRecord, OwnerUnavailableError
+from serve_app.services.outcome_waiters import Waiters
+from serve_app.services.reads import Reads
+from serve_app.services.retention import Appends
+from storage.ports import NewRecord, Owners, OwnerUnavailableError
 
 MEMBERSHIP_REMEMBERED_S: Final = 60.0  # only for submissions while nobody can be asked
 MAX_MEMBERSHIPS: Final = 100_000
@@ -40,27 +45,34 @@ class Submitted(NamedTuple):
     started_s: float
 
 
-class ScoreHandlers(HandlersBase):
-    """See the module."""
+@dataclass(eq=False)
+class ScoreHandlers:
+    """See the module. `entrypoint` is the metrics' label."""
 
-    def __init__(self, services: Services, entrypoint: str = "api") -> None:
-        super().__init__(services, entrypoint)
-        self._accepted = ACCEPTED.labels(entrypoint=entrypoint, kind="score")
-        self._accepted_batch = ACCEPTED.labels(entrypoint=entrypoint, kind="batch_score")
-        self._seconds = SUBMISSION_SECONDS.labels(entrypoint=entrypoint)
-        self._applied_seconds = APPLIED_SECONDS.labels(entrypoint=entrypoint)
+    callers: Callers
+    reads: Reads
+    owners: Owners
+    appends: Appends
+    waiters: Waiters
+    config: FrontConfig
+    entrypoint: str
+
+    def __post_init__(self) -> None:
+        self._accepted = ACCEPTED.labels(entrypoint=self.entrypoint, kind="score")
+        self._accepted_batch = ACCEPTED.labels(entrypoint=self.entrypoint, kind="batch_score")
+        self._seconds = SUBMISSION_SECONDS.labels(entrypoint=self.entrypoint)
+        self._applied_seconds = APPLIED_SECONDS.labels(entrypoint=self.entrypoint)
         self._members: OrderedDict[tuple[int, int], float] = OrderedDict()
 
-    @answered
     async def submit_score(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/scores`: 202 with partition and offset, or 200 with the outcome when waited for."""
         started_s = time.perf_counter()
-        principal = self.caller_at_once(request) or await self.caller(request)
+        principal = self.callers.caller_at_once(request) or await self.callers.caller(request)
         body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
         known = self.reads.known(request.path["tournament"])
         if known is None or not (known.public or principal.privileged):
             known = await self._target(request.path["tournament"], principal)
-        wait_s = 0.0 if "prefer" not in request.headers else self.wait_s(request, 0.0)
+        wait_s = preferred_wait_s(request.headers, 0.0, self.config.max_wait_s)
         reply_to = self.waiters.reply_to(wait_s)
         offset = (await self._submit(known, body.event_id, user_id, score, reply_to))[0]
         self._count_accepted(started_s)
@@ -74,13 +86,13 @@ class ScoreHandlers(HandlersBase):
     def submit_score_at_once(self, request: Request) -> Submitted | None:
         """As `submit_score`, without waiting for anything but the log; None, with nothing done, where it takes more than that.
 
-        Raises what is wrong with it, for `error_response`.
+        Raises what is wrong with it.
         """
         known = self.reads.known(request.path["tournament"])
         if known is None or not known.public or "prefer" in request.headers:
             return None
         started_s = time.perf_counter()
-        principal = self.caller_at_once(request)
+        principal = self.callers.caller_at_once(request)
         if principal is None:
             return None
         body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
@@ -88,13 +100,11 @@ class ScoreHandlers(HandlersBase):
         return Submitted(offsets, body.event_id, known.partition, started_s)
 
     def submitted(self, submission: Submitted) -> Response:
-        """The answer to a submission whose offsets have come, or an error."""
+        """The answer to a submission whose offsets have come. Raises what the log raised, Problem 503 when it was cancelled."""
         try:
             offset = submission.offsets.result()[0]
         except asyncio.CancelledError:
-            return self.error_response(unavailable("unavailable", "not answered in time"), "submit_score")
-        except Exception as error:
-            return self.error_response(error, "submit_score")
+            raise unavailable("unavailable", "not answered in time") from None
         self._count_accepted(submission.started_s)
         return accepted(submission.event_id, submission.partition, offset)
 
@@ -102,16 +112,15 @@ class ScoreHandlers(HandlersBase):
         self, known: Known, event_id: str, user_id: int, score: int, reply_to: str = ""
     ) -> asyncio.Future[list[int]]:
         record = NewRecord(known.partition, known.key, encode_score(event_id, user_id, score), "", reply_to)
-        return self.services.appends.submit([record], self.config.append_timeout_s)
+        return self.appends.submit([record], self.config.append_timeout_s)
 
     def _count_accepted(self, started_s: float) -> None:
         self._accepted.inc()
         self._seconds.observe(time.perf_counter() - started_s)
 
-    @answered
     async def submit_batch(self, request: Request) -> Response:
         """`POST /v1/scores`: up to 1,000 scores in one append; each that is wrong is named by index and code."""
-        principal = await self.caller(request)
+        principal = await self.callers.caller(request)
         if principal.role != "service":
             raise Problem(403, "role_forbidden", "expected the role service")
         items, rejected, lines = read_batch(request, self.config.max_body_bytes)
@@ -131,19 +140,19 @@ class ScoreHandlers(HandlersBase):
                 continue
             records.append(NewRecord(known.partition, known.key, value))
         if records:
-            await self.services.appends.submit(records, self.config.append_timeout_s)
+            await self.appends.submit(records, self.config.append_timeout_s)
             self._accepted_batch.inc(len(records))
-        told = [
+        named = [
             {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
             for index, code in sorted(rejected)
         ]
-        return Response(202, _encode({"accepted": len(records), "rejected": told}), dict(NO_STORE))
+        return Response(202, _encode({"accepted": len(records), "rejected": named}), dict(NO_STORE))
 
     async def _target(self, tournament: str, principal: Principal) -> Known:
         """The tournament of a submission: found, and not hidden from the caller."""
         now_s = time.monotonic()
         try:
-            known = await self.visible(tournament, principal)
+            known = await self.reads.visible(tournament, principal)
         except Problem as problem:
             found = self.reads.known(tournament)
             if found is None:
@@ -170,7 +179,7 @@ class ScoreHandlers(HandlersBase):
         if not unknown:
             return
         try:
-            found = await self.services.owners.positions(list(unknown.values()))
+            found = await self.owners.positions(list(unknown.values()))
         except OwnerUnavailableError:
             found = {}
         for tournament_id in found:

@@ -6,103 +6,103 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
 from actors.domain.values import tournament_id
-from serve_app.handlers.base import HandlersBase, answered
+from serve_app.config import FrontConfig
+from serve_app.handlers.callers import Callers
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import changes_of, read_edit, read_new_tournament
-from serve_app.services.appends import Commands, Issued, new_command_id
-from serve_app.services.container import Services
-from serve_app.services.known import Known
+from serve_app.services.commands import Commands, Issued, new_command_id
+from serve_app.services.log_clock import LogClock
+from serve_app.services.reads import Reads
+from storage.ports import Owners
 
 MAX_KEY_CHARS: Final = 255
 _encode = msgspec.json.Encoder().encode
 _VERSION: Final = re.compile(r'"?([1-9][0-9]{0,9})"?')
 
 
-class TournamentHandlers(HandlersBase):
+@dataclass(frozen=True, slots=True)
+class TournamentHandlers:
     """See the module."""
 
-    def __init__(self, services: Services, entrypoint: str = "api") -> None:
-        super().__init__(services, entrypoint)
-        self.commands = Commands(services, entrypoint)
+    callers: Callers
+    reads: Reads
+    owners: Owners
+    commands: Commands
+    log_clock: LogClock
+    config: FrontConfig
+    clock_ms: Callable[[], int]
 
-    @answered
     async def create_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments`: the create record is the commit; the same again finds the first answer."""
-        principal = await self.privileged(request)
+        principal = await self.callers.privileged(request)
         key = request.headers.get("idempotency-key")
         if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
             raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
-        body = require_json(request, self.config.max_body_bytes)
+        sent = require_json(request, self.config.max_body_bytes)
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
-        now_ms = self.services.clock_ms()
-        spec, digest, problem = read_new_tournament(body, now_ms)
+        now_ms = self.clock_ms()
+        spec, digest, problem = read_new_tournament(sent, now_ms)
         known = self.reads.fresh(identity, public=None if spec is None else spec.visibility == "public")
-        refused = problem or await self.services.log_clock.refusal(known.partition)
+        refused = problem or await self.log_clock.refusal(known.partition)
         if refused is not None and (key is None or not await self._exists(identity)):
             raise refused
         if spec is None:  # nor did this body make the tournament that is there
             raise Problem(0, "idempotency_conflict", "another tournament was created with this Idempotency-Key")
         # of what is there already the fold compares the digests alone: so a repeat finds its answer also when it would be refused by now
-        command_id = new_command_id()
         create = Create(
-            command_id=command_id,
+            command_id=new_command_id(),
             creator=str(principal.user_id),
             created_ms=now_ms,
             spec=spec,
-            dedicated=await self.services.owners.resolve_placement(identity, spec.placement, spec.capacity),
+            dedicated=await self.owners.resolve_placement(identity, spec.placement, spec.capacity),
             salt=secrets.token_hex(16),
             request_digest=digest,
         )
-        issued = await self.commands.issue(known, command_id, create, self.wait_s(request, self.config.command_wait_s))
+        issued = await self.commands.issue(known, create, request.headers)
         if issued.outcome is None:
             return undecided(issued, id=known.text)
         self.reads.remember(identity, public=known.public)
-        return self._created(known, await self._view(known))
+        body = (await self.reads.view(known)).body
+        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
 
-    @answered
     async def edit_tournament(self, request: Request) -> Response:
         """`PATCH /v1/tournaments/{id}`: what the state allows; `If-Match` compares the version."""
-        principal = await self.privileged(request)
+        principal = await self.callers.privileged(request)
         edit = read_edit(require_json(request, self.config.max_body_bytes))
-        changes = changes_of(edit, self.services.clock_ms())
-        known = await self.visible(request.path["tournament"], principal)
-        command_id = new_command_id()
-        message = Edit(command_id=command_id, changes=changes, if_version=_if_version(request))
-        issued = await self.commands.issue(known, command_id, message, self.wait_s(request, self.config.command_wait_s))
+        changes = changes_of(edit, self.clock_ms())
+        known = await self.reads.visible(request.path["tournament"], principal)
+        message = Edit(command_id=new_command_id(), changes=changes, if_version=_if_version(request))
+        issued = await self.commands.issue(known, message, request.headers)
         if issued.outcome is None:
             return undecided(issued)
-        return Response(200, await self._view(known), dict(NO_STORE))
+        return Response(200, (await self.reads.view(known)).body, dict(NO_STORE))
 
-    @answered
     async def start_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/start`."""
         return await self._command(request, Start)
 
-    @answered
     async def end_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/end`."""
         return await self._command(request, End)
 
-    @answered
     async def cancel_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/cancel`."""
         return await self._command(request, Cancel)
 
     async def _command(self, request: Request, make: Callable[..., Control]) -> Response:
-        principal = await self.privileged(request)
-        known = await self.visible(request.path["tournament"], principal)
-        command_id = new_command_id()
-        wait_s = self.wait_s(request, self.config.command_wait_s)
-        issued = await self.commands.issue(known, command_id, make(command_id=command_id), wait_s)
+        principal = await self.callers.privileged(request)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        issued = await self.commands.issue(known, make(command_id=new_command_id()), request.headers)
         if issued.outcome is None:
             return undecided(issued)
         body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}
@@ -117,12 +117,6 @@ class TournamentHandlers(HandlersBase):
                 raise
             return False
         return True
-
-    async def _view(self, known: Known) -> bytes:
-        return (await self.reads.view(known)).body
-
-    def _created(self, known: Known, body: bytes) -> Response:
-        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
 
 
 def undecided(issued: Issued, **more: str) -> Response:

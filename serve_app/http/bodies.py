@@ -72,6 +72,7 @@ class BodyReader(Generic[T]):
             return []
         try:
             raw = json.loads(body)
+            msgspec.json.encode(raw)  # fails for lone surrogates: they are no text, of which no answer could be made
         except (ValueError, RecursionError):
             return []
         if not isinstance(raw, dict):
@@ -137,9 +138,9 @@ def _shown(name: str) -> str:
 
 def wrong_fields(errors: list[FieldError]) -> Problem:
     """422 for wrong fields."""
-    told = "; ".join(f"{error.path or 'body'}: {error.message}" for error in errors[:3])
+    detail = "; ".join(f"{error.path or 'body'}: {error.message}" for error in errors[:3])
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-    return Problem(422, "invalid", told + more, errors)
+    return Problem(422, "invalid", detail + more, errors)
 
 
 def malformed(error: Exception) -> Problem:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from serve_app.http.problems import Problem
@@ -19,6 +20,7 @@ ONLY_ONCE: Final = frozenset(
         b"if-match",
     )
 )
+_WAIT: Final = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,6}(?:\.\d{1,6})?)"?\s*(?:[,;]|$)', re.IGNORECASE)
 
 
 def combined(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -40,3 +42,10 @@ def add_header(headers: dict[bytes, bytes], name: bytes, value: bytes) -> None:
         raise Problem(400, "malformed", f"expected one {name.decode('latin-1')} header, got several")
     else:
         headers[name] += b", " + value
+
+
+def preferred_wait_s(headers: Mapping[str, str], default_s: float, max_s: float) -> float:
+    """`Prefer: wait=N` (RFC 7240) up to `max_s`, else the default; a preference that cannot be read is none."""
+    prefer = headers.get("prefer")
+    matched = _WAIT.search(prefer) if prefer else None
+    return default_s if matched is None else min(float(matched[1]), max_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -22,3 +23,13 @@ def read_query(raw: bytes) -> dict[str, str]:
             raise invalid(name[:40], "expected once in the query, got several")
         fields[name] = value
     return fields
+
+
+def query_int(fields: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """An integer of the query. Raises Problem 422."""
+    text = fields.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18) or not low <= int(text) <= high:
+        raise invalid(name, f"expected an integer from {low} to {high}, got {text[:40]!r}")
+    return int(text)

@@ -65,6 +65,7 @@ class Subscriptions:
             socket.send(frame)
         DELIVERED.inc(len(frames))
         subscription.since = None
+        subscription.seen = True
         del topic.waiting[subscription]
         topic.live[subscription] = socket.write
         if subscription.me:
@@ -86,8 +87,8 @@ class Subscriptions:
         self.end(subscription, NOT_FOUND, f"there is no tournament {subscription.topic.tournament_id}")
 
     def hide(self, subscription: Subscription) -> None:
-        """It may no longer be seen by this user. Whoever was not answered learns no more than a stranger."""
-        if subscription.answered:
+        """It may no longer be seen by this user. Whoever has seen nothing of it learns no more than a stranger."""
+        if subscription.seen:
             self.end(subscription, NOT_ALLOWED, "this tournament is no longer visible to you")
         else:
             self.refuse(subscription)

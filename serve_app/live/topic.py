@@ -58,6 +58,7 @@ class Subscription:
         "me_user",
         "previous_rank",
         "request_id",
+        "seen",
         "shown",
         "since",
         "socket",
@@ -75,7 +76,8 @@ class Subscription:
         self.me_user: int | None = None  # whose standing is sent, while it is
         self.admitted = False  # the owner lets this user see a private tournament
         self.answered = False
-        self.shown = False  # a copy was sent while the owner did not answer
+        self.seen = False  # anything of the tournament was sent
+        self.shown = False  # the read model's view was sent while the owner did not answer
         self.me_sent: Standing | bool | None = False  # False: nothing yet
         self.previous_rank: int | None = None
 

@@ -1,6 +1,6 @@
 """Reading tournaments: encoded bytes of public ones from a bounded cache, else the owner, else bytes of a bounded age, else the read model.
 
-So a read is answered while an owner restarts. Private tournaments are never cached; `serve_app.handlers.base` decides who sees them.
+So a read is answered while an owner restarts. Private tournaments are never cached.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import READS
+from serve_app.security.auth import Principal
 from serve_app.services.known import Known
 from storage.ports import (
     Access,
@@ -104,6 +105,16 @@ class Reads:
             return found
         return (await self.access(tournament, None, sees_all=True))[0]
 
+    async def visible(self, tournament: str, principal: Principal | None) -> Known:
+        """A tournament that the caller may see. Raises Problem 404 for one that is unknown or hidden, in the same way, 503."""
+        sees_all = principal is not None and principal.privileged
+        known = self.known(tournament)
+        if known is None or known.public is None or not (known.public or sees_all):
+            known, allowed = await self.access(tournament, principal and principal.user_id, sees_all=sees_all)
+            if not allowed:
+                raise unknown_tournament(known.text)
+        return known
+
     async def access(self, tournament: str, user_id: int | None, *, sees_all: bool = False) -> tuple[Known, bool]:
         """A tournament, and whether this user (None: without a token) may see it: as of now, so that whoever was removed is out, and so that
         a hidden one takes as long as an unknown one. Raises Problem 404 `tournament_unknown`, 503 when nobody can tell.
@@ -144,7 +155,7 @@ class Reads:
 
         Only an owner refuses: what is not found here may be too new, and what is hidden is not told from it.
         """
-        access = await self._copied(tournament_id, AccessQuery(user_id))
+        access = await self._read_model_answer(tournament_id, AccessQuery(user_id))
         if access is not None and (access.allowed or sees_all):
             _from_read_model.inc()
             return access
@@ -194,15 +205,15 @@ class Reads:
         try:
             answer = await self._owners.read(tournament_id, query)
         except (OwnerUnavailableError, OwnerMovedError):
-            copied = await self._copied(tournament_id, query)
-            if copied is None:
+            kept = await self._read_model_answer(tournament_id, query)
+            if kept is None:
                 raise owner_away() from None
             _from_read_model.inc()
-            return copied
+            return kept
         _from_owner.inc()
         return answer
 
-    async def _copied(self, tournament_id: int, query: Query[A]) -> A | None:
+    async def _read_model_answer(self, tournament_id: int, query: Query[A]) -> A | None:
         try:
             return await self._read_model.read(tournament_id, query)
         except StorageError:
@@ -264,11 +275,11 @@ class Reads:
                 _from_stale.inc()
                 return stale
             asked_s = self._monotonic_s()
-            copied = await self._copied(tournament_id, query)
-            if copied is None:
+            kept = await self._read_model_answer(tournament_id, query)
+            if kept is None:
                 return None
             _from_read_model.inc()
-            reply = copied
+            reply = kept
         finally:
             # a command may have had this one forgotten: then what it brings is for those who wait for it alone
             wanted = self._refreshing.get(key) is asyncio.current_task()
@@ -298,7 +309,7 @@ class Reads:
 
 
 def owner_away() -> Problem:
-    """503: neither the owner nor a copy of the tournament answers."""
+    """503: neither the owner nor the read model answers."""
     return unavailable("unavailable", "the tournament is being moved or restarted; try again")
 
 

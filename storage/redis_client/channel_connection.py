@@ -11,7 +11,8 @@ from typing import Any
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 
-from storage.redis_client.connection import LATE_S, Address, RedisAwayError, RedisConfig, pack_all
+from storage.redis_client.connection import LATE_S, Address, RedisConfig, pack_all
+from storage.redis_client.errors import RedisAwayError, describe_error
 
 
 class RedisLine:
@@ -50,7 +51,7 @@ class RedisLine:
                 await self._connection.connect()  # type: ignore[no-untyped-call]
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()
-            raise RedisAwayError(f"{self._name}: {str(error) or 'no answer in time'}") from None
+            raise RedisAwayError(f"{self._name}: {describe_error(error)}") from None
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, channels: Sequence[str]) -> list[str]:
@@ -89,7 +90,7 @@ class RedisLine:
             return [future.result() for future in waiting]
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()
-            raise RedisAwayError(f"{self._name}: {str(error) or 'no answer in time'}") from None
+            raise RedisAwayError(f"{self._name}: {describe_error(error)}") from None
         except asyncio.CancelledError:
             await self.close()  # what was asked would be answered to nobody
             raise

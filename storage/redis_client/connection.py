@@ -18,6 +18,8 @@ from hiredis import pack_command
 from redis.asyncio.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 
+from storage.redis_client.errors import RedisAwayError, describe_error
+
 Command = Sequence[str | bytes | int]
 Address = tuple[str, int]
 
@@ -27,10 +29,6 @@ PROBE_MIN_S: Final = (
 )
 PROBE_MAX_S: Final = 0.4
 PROBE_FOR_S: Final = 5.0  # a node that nobody has asked for in so long is not probed; who asks next tries it
-
-
-class RedisAwayError(Exception):
-    """A node did not answer in time, refused us, or cannot be reached. The message names it and never holds a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class RedisLink:
                 await asyncio.wait({answered}, timeout=LATE_S)
                 if answered.done():
                     return answered.result()
-            away = RedisAwayError(f"{self._name}: {_text(error)}")
+            away = RedisAwayError(f"{self._name}: {describe_error(error)}")
             if number == self._number:  # else another connects, or has connected anew since
                 await self._fall(away)
             raise away from None
@@ -119,7 +117,7 @@ class RedisLink:
             async with asyncio.timeout(self._config.connect_timeout_ms / 1000):
                 await self._connection.connect()  # type: ignore[no-untyped-call]
         except (RedisError, OSError, TimeoutError) as error:
-            away = RedisAwayError(f"{self._name}: {_text(error)}")
+            away = RedisAwayError(f"{self._name}: {describe_error(error)}")
             await self._fall(away)
             raise away from None
         self._reading = asyncio.create_task(self._read())
@@ -161,7 +159,7 @@ class RedisLink:
                     if not answered.done():
                         answered.set_result(answers)
         except (RedisError, OSError, IndexError) as error:
-            self._fail(RedisAwayError(f"{self._name}: {_text(error)}"))
+            self._fail(RedisAwayError(f"{self._name}: {describe_error(error)}"))
 
     def _fail(self, error: RedisAwayError) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -191,7 +189,3 @@ class RedisLink:
 def pack_all(commands: Iterable[Command]) -> bytes:
     """Commands as they go over the wire: in C, at a seventh of what the library's asynchronous connections take."""
     return b"".join([pack_command(tuple(c)) for c in commands])  # type: ignore[arg-type]  # the stub means tuples of any length
-
-
-def _text(error: BaseException) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) and not str(error) else str(error) or repr(error)

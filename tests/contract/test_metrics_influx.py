@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -40,6 +41,7 @@ def merged(tags: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 names = st.one_of(st.text(TRICKY, min_size=1, max_size=8), st.text(min_size=1, max_size=8))
 numbers = st.one_of(st.floats(), st.integers(-(2**62), 2**62).map(float))
+Written = tuple[str, dict[str, str], dict[str, float]]  # a point's measurement, tags and fields
 
 
 @settings(
@@ -62,7 +64,7 @@ numbers = st.one_of(st.floats(), st.integers(-(2**62), 2**62).map(float))
 @example(
     [(" ", {" ": " "}, {" ": 1.0}), ("a\\ b=", {"x\\ ": 'y="'}, {'f\\=",': 1.0, 'g"': 5e-324}), ("b", {}, {"x": 1e308})]
 )
-def test_what_is_written_is_read_back_whatever_the_names(influx: InfluxDatabase, written: list[tuple]) -> None:
+def test_what_is_written_is_read_back_whatever_the_names(influx: InfluxDatabase, written: list[Written]) -> None:
     database = influx.server.make_database()
     points = [
         Point(
@@ -312,7 +314,7 @@ async def test_a_cancelled_flush_keeps_its_points(influx: InfluxDatabase) -> Non
         ({"url": "https://127.0.0.1:1", "ca_file": "/nowhere/ca.pem"}, "PEM certificates at /nowhere/ca.pem"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_in_one_line(options: dict[str, str], message: str) -> None:
+def test_a_configuration_that_cannot_work_is_refused_in_one_line(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as refused:
         InfluxMetrics(InfluxConfig(**{"database": "palio", **options}))
     assert "s3cret" not in str(refused.value)

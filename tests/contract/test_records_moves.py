@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from scripts.cli.palio import main
@@ -18,7 +21,9 @@ from storage.records.mysql import moves
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_partition
 from storage.records.mysql.sharded import ShardedRecords
+from storage.records.sql.migrate import REVISIONS
 from storage.records.sql.partitions import Place, even
+from storage.records.sql.schema import SCHEMA_VERSION
 from tests.contract.test_records import checkpoint, everything, listed, of_partition, partition, tournament, whole
 from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect
 
@@ -116,7 +121,7 @@ class Writer:
                 parts = [whole(number, self.offset) for number in numbers]
                 rows = [[row for part in parts for row in part[i]] for i in range(4)]
                 try:
-                    await self._records.save(Checkpoint(*rows, [(f"partition-{at}", at, self.offset)]))  # type: ignore[arg-type]
+                    await self._records.save(Checkpoint._make([*rows, [(f"partition-{at}", at, self.offset)]]))
                 except RecordsUnavailableError:
                     self.refused += 1
                     await asyncio.sleep(0.01)
@@ -384,14 +389,13 @@ async def test_what_lay_on_several_shards_by_slots_is_brought_together(
     first = await ShardedRecords.open(two, PARTITIONS)
     before = await fill(first)
     await first.close()
-    # as version 2 had it: odd tournaments on shard 1, even ones on shard 0, offsets of partitions on shard 0, no map of partitions
+    # as version 2 had it: odd tournaments on shard 1, even ones on shard 0, offsets of partitions on shard 0, and its tables
     for table in ("tournaments", "tournament_participants", "snapshots", "outbox"):
         await swap(two, table, "tournament_id % 2")
     await swap(two, "projected", "scope LIKE 'tournament-%'")
-    for shard in (0, 1):
-        sql = f"DELETE FROM {DATABASE}.shard_partitions;"
-        await asyncio.to_thread(mysql_servers.sql, f"mysql-{shard}-primary", sql)
     await asyncio.to_thread(leave_older_rows, two)
+    for shard in (0, 1):
+        await asyncio.to_thread(back_to_schema_2, two, shard)
     real, calls = moves._delete_partition, 0
 
     async def cut_off(*arguments: object) -> None:
@@ -411,6 +415,32 @@ async def test_what_lay_on_several_shards_by_slots_is_brought_together(
     assert any("bringing partitions together" in line for line in told)
     assert await read(again) == before
     await again.close()
+    for shard in (0, 1):
+        sql = f"SELECT version FROM {DATABASE}.schema_version;"
+        assert int(await asyncio.to_thread(mysql_servers.sql, f"mysql-{shard}-primary", sql)) == SCHEMA_VERSION
+
+
+def back_to_schema_2(options: MysqlOptions, shard: int) -> None:
+    """The tables in which version 2 differs, made by its own revision; those of tournaments are the same."""
+    where = options.shards[shard].primary
+    engine = create_engine(
+        URL.create("mysql+pymysql", options.user, options.password, where.host, where.port, options.database)
+    )
+    with engine.begin() as connection:
+        ((installation,),) = connection.execute(text("SELECT installation FROM shard_identity"))
+        connection.execute(text("DROP TABLE shard_partitions, shard_identity"))
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(REVISIONS))
+        command.stamp(config, "0001")
+        command.upgrade(config, "0002")
+        identity = (
+            "INSERT INTO shard_identity (id, shard, installation, slots_version) VALUES (0, :shard, :installation, 1)"
+        )
+        connection.execute(text(identity), {"shard": shard, "installation": installation})
+        slots = [{"slot": slot, "shard": slot % 2} for slot in range(1024)]
+        connection.execute(text("INSERT INTO shard_slots (slot, shard, version) VALUES (:slot, :shard, 1)"), slots)
+        connection.execute(text("UPDATE schema_version SET version = 2"))
+    engine.dispose()
 
 
 async def swap(options: MysqlOptions, table: str, on_second: str) -> None:

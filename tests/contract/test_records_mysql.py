@@ -254,7 +254,7 @@ async def test_tls_is_verified_and_used_and_a_client_may_have_to_show_a_certific
         assert await listed(records, ListQuery()) == [1]
         for server in (records.shards[0].primary.records, records.shards[0].replicas[0].records):
             status = await server.run(lambda connection: connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_version'"))
-            assert status.one()[1].startswith("TLSv1.")
+            assert status.scalars(1).one().startswith("TLSv1.")
         await records.close()
         with pytest.raises(RecordsUnavailableError, match=r"(?i)certificate verify failed"):
             await ShardedRecords.open(dataclasses.replace(offered, tls_ca_file=None), PARTITIONS)
@@ -263,8 +263,8 @@ async def test_tls_is_verified_and_used_and_a_client_may_have_to_show_a_certific
         with pytest.raises(RecordsUnavailableError, match="Access denied"):
             await ShardedRecords.open(offered, PARTITIONS)
         palio = authority.issue("palio")
-        files = {"tls_cert_file": str(palio.certificate), "tls_key_file": str(palio.key)}
-        records = await ShardedRecords.open(dataclasses.replace(offered, **files), PARTITIONS)
+        shown = dataclasses.replace(offered, tls_cert_file=str(palio.certificate), tls_key_file=str(palio.key))
+        records = await ShardedRecords.open(shown, PARTITIONS)
         assert await records.tournament(1) == whole(1, 10).tournaments[0]
         await records.close()
     finally:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
@@ -19,7 +20,8 @@ from storage.ports import StorageError
 from storage.redis_client import connection as redis_link
 from storage.redis_client import topology as redis_slots
 from storage.redis_client.check import check_redis
-from storage.redis_client.cluster import RedisAwayError, RedisConfig, RedisNodes
+from storage.redis_client.cluster import RedisConfig, RedisNodes
+from storage.redis_client.errors import RedisAwayError
 from storage.updates.redis import RedisUpdates
 from tests.support.certificates import Authority
 from tests.support.servers_redis import RunningRedis, free_ports
@@ -51,7 +53,7 @@ class TlsRedis:
         """As Palio's settings make it."""
         palio = self.authority.issue("palio")
         files = {"ca": self.authority.own.certificate, "cert": palio.certificate, "key": palio.key}
-        values = {f"redis_{name}_file": str(file) for name, file in files.items()} | changes
+        values: dict[str, Any] = {f"redis_{name}_file": str(file) for name, file in files.items()} | changes
         url = f"rediss://{HOST}:{self.port}"
         config = Settings(redis_urls=url, redis_cluster=self.cluster, redis_password="a-password", **values).redis()
         assert config is not None
@@ -171,7 +173,9 @@ async def test_a_standstill_of_our_own_is_no_failure_of_the_node(single_redis: R
     await nodes.close()
 
 
-async def test_nobody_is_looked_for_when_nobody_calls(single_redis: RunningRedis, monkeypatch) -> None:
+async def test_nobody_is_looked_for_when_nobody_calls(
+    single_redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis_link, "PROBE_FOR_S", 0.3)
     single_redis.empty()
     nodes = RedisNodes(single_redis.config())
@@ -195,8 +199,8 @@ async def test_the_map_is_taken_from_the_node_that_knows_more(clustered_redis: R
     )
     assert (old.epoch, old.primaries, old.nodes) == (
         5,
-        {("127.0.0.1", 1), ("a", 2)},
-        {("127.0.0.1", 1), ("127.0.0.1", 3), ("a", 2)},
+        frozenset({("127.0.0.1", 1), ("a", 2)}),
+        frozenset({("127.0.0.1", 1), ("127.0.0.1", 3), ("a", 2)}),
     )
     assert old.slots[5460:5462] == [("127.0.0.1", 1), ("a", 2)]
     told = [(await new.link((HOST, port)).call(redis_slots.MAP_COMMANDS), port) for port in clustered_redis.primaries()]

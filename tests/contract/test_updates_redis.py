@@ -60,7 +60,9 @@ async def until(
     return found
 
 
-async def test_a_restarted_redis_is_announced_and_updates_go_on(single_redis, opened) -> None:
+async def test_a_restarted_redis_is_announced_and_updates_go_on(
+    single_redis: RunningRedis, opened: Callable[[RedisConfig], RedisUpdates]
+) -> None:
     updates = opened(single_redis.config())
     subscription = await updates.subscribe()
     await subscription.add(["a", "b"])
@@ -79,7 +81,9 @@ async def test_a_restarted_redis_is_announced_and_updates_go_on(single_redis, op
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_failover_while_subscribed(clustered_redis: RunningRedis, opened, sign: signal.Signals) -> None:
+async def test_a_failover_while_subscribed(
+    clustered_redis: RunningRedis, opened: Callable[[RedisConfig], RedisUpdates], sign: signal.Signals
+) -> None:
     """A primary is killed, or hangs: its channels are announced as lost and go on at its replica; the others never notice."""
     clustered_redis.empty()
     updates = opened(clustered_redis.config())
@@ -125,7 +129,9 @@ async def test_a_failover_while_subscribed(clustered_redis: RunningRedis, opened
     clustered_redis.empty()
 
 
-async def test_a_subscription_notices_by_itself_that_a_node_hangs(clustered_redis: RunningRedis, opened) -> None:
+async def test_a_subscription_notices_by_itself_that_a_node_hangs(
+    clustered_redis: RunningRedis, opened: Callable[[RedisConfig], RedisUpdates]
+) -> None:
     """It publishes nothing; what others publish comes again, after the announcement, and new channels elsewhere are subscribed meanwhile."""
     clustered_redis.empty()
     updates, others = opened(clustered_redis.config()), opened(clustered_redis.config())
@@ -147,7 +153,9 @@ async def test_a_subscription_notices_by_itself_that_a_node_hangs(clustered_redi
     clustered_redis.empty()
 
 
-async def test_order_is_kept_while_slots_move(clustered_redis: RunningRedis, opened) -> None:
+async def test_order_is_kept_while_slots_move(
+    clustered_redis: RunningRedis, opened: Callable[[RedisConfig], RedisUpdates]
+) -> None:
     """Publications that are refused at the old place and sent anew are not overtaken by those that follow."""
     clustered_redis.empty()
     updates = opened(clustered_redis.config())
@@ -173,7 +181,9 @@ async def test_order_is_kept_while_slots_move(clustered_redis: RunningRedis, ope
     clustered_redis.empty()
 
 
-async def test_a_slot_that_moves_is_announced(clustered_redis: RunningRedis, opened) -> None:
+async def test_a_slot_that_moves_is_announced(
+    clustered_redis: RunningRedis, opened: Callable[[RedisConfig], RedisUpdates]
+) -> None:
     clustered_redis.empty()
     updates = opened(clustered_redis.config())
     subscription = await updates.subscribe()
@@ -212,7 +222,12 @@ def _port_of(updates: RedisUpdates, channel: str) -> int | None:
 
 
 @pytest.mark.parametrize("kind", ["single_redis", "clustered_redis"])
-async def test_a_wrong_password_loses_and_tells_nobody_the_password(request, opened, caplog, kind: str) -> None:
+async def test_a_wrong_password_loses_and_tells_nobody_the_password(
+    request: pytest.FixtureRequest,
+    opened: Callable[[RedisConfig], RedisUpdates],
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+) -> None:
     caplog.set_level("DEBUG")
     running: RunningRedis = request.getfixturevalue(kind)
     config = running.config(password="not-this-secret")
@@ -228,7 +243,7 @@ async def test_a_wrong_password_loses_and_tells_nobody_the_password(request, ope
     assert "invalid username-password pair" in caplog.text
 
 
-async def test_nobody_listens_where_redis_should_be(opened) -> None:
+async def test_nobody_listens_where_redis_should_be(opened: Callable[[RedisConfig], RedisUpdates]) -> None:
     updates = opened(RedisConfig((f"redis://127.0.0.1:{free_ports(1)}",)))
     began = time.monotonic()
     subscription = await updates.subscribe()
@@ -239,7 +254,9 @@ async def test_nobody_listens_where_redis_should_be(opened) -> None:
     assert time.monotonic() - began < 1
 
 
-async def test_a_redis_that_hangs_holds_nobody_up_for_long(single_redis: RunningRedis, opened) -> None:
+async def test_a_redis_that_hangs_holds_nobody_up_for_long(
+    single_redis: RunningRedis, opened: Callable[[RedisConfig], RedisUpdates]
+) -> None:
     single_redis.empty()
     updates = opened(single_redis.config())
     subscription = await updates.subscribe()

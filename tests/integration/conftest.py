@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx2
 import pytest
@@ -122,13 +122,19 @@ def shown(gateway: httpx2.Client, tournament: str) -> list[tuple[str, float]]:
     return [(row["user_id"], row["score"]) for row in view["top"]]
 
 
-def eventually(check: Callable[[], T], within_s: float = 60.0) -> T:
+def eventually(check: Callable[[], T | Literal[False] | None], within_s: float = 60.0) -> T:
     """What `check` returns once it is true; fails after `within_s`."""
     deadline = time.monotonic() + within_s
     while not (result := check()):
         assert time.monotonic() < deadline, f"not within {within_s} s: {result!r}"
         time.sleep(0.05)
     return result
+
+
+def finished_view(client: httpx2.Client, path: str) -> dict[str, Any] | None:
+    """The view at `path` once it is over."""
+    view: dict[str, Any] = client.get(path).json()
+    return view if view["status"] == "finished" else None
 
 
 def applied_within_s(client: httpx2.Client, tournament: str, user: int, since: float, wait: int = 10) -> float:

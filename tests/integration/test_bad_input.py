@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import httpx2
 import jwt
 import pytest
 
 from tests.integration.conftest import create, join
+from tests.support.running import RunningPalio
 
 
 @pytest.fixture(scope="module")
-def tournament(palio):
+def tournament(palio: RunningPalio) -> str:
     with palio.client() as client:
         made = create(client)
         join(client, made, 1)
@@ -20,7 +22,7 @@ def tournament(palio):
 
 
 @pytest.fixture(params=["api", "gateway"])
-def entrypoint(request, palio):
+def entrypoint(request: pytest.FixtureRequest, palio: RunningPalio) -> Iterator[httpx2.Client]:
     with palio.client(gateway=request.param == "gateway") as client:
         yield client
 
@@ -48,7 +50,7 @@ GOOD = {"event_id": "e", "user_id": "1", "score": 1}
         (b'{"event_id":"e","user_id":"1"}', 422),
     ],
 )
-def test_a_bad_body(entrypoint, tournament, body, status):
+def test_a_bad_body(entrypoint: httpx2.Client, tournament: str, body: bytes, status: int | tuple[int, int]) -> None:
     answer = entrypoint.post(
         f"/v1/tournaments/{tournament}/scores", content=body, headers={"content-type": "application/json"}
     )
@@ -61,7 +63,7 @@ def test_a_bad_body(entrypoint, tournament, body, status):
         assert "path" in problem["errors"][0]
 
 
-def test_other_media_types(entrypoint, tournament):
+def test_other_media_types(entrypoint: httpx2.Client, tournament: str) -> None:
     answer = entrypoint.post(
         f"/v1/tournaments/{tournament}/scores", content=b"x", headers={"content-type": "text/plain"}
     )
@@ -69,12 +71,12 @@ def test_other_media_types(entrypoint, tournament):
 
 
 @pytest.mark.parametrize("wrong", ["999", "0", "abc", "-1", "9223372036854775808"])
-def test_unknown_tournaments(entrypoint, wrong):
+def test_unknown_tournaments(entrypoint: httpx2.Client, wrong: str) -> None:
     assert entrypoint.get(f"/v1/tournaments/{wrong}").status_code == 404
     assert entrypoint.post(f"/v1/tournaments/{wrong}/scores", json=GOOD).status_code == 404
 
 
-def test_ten_megabytes(entrypoint, tournament):
+def test_ten_megabytes(entrypoint: httpx2.Client, tournament: str) -> None:
     answer = entrypoint.post(
         f"/v1/tournaments/{tournament}/scores",
         content=b"x" * 10_000_000,
@@ -83,7 +85,7 @@ def test_ten_megabytes(entrypoint, tournament):
     assert answer.status_code == 413
 
 
-def test_bad_tokens(palio, tournament):
+def test_bad_tokens(palio: RunningPalio, tournament: str) -> None:
     secret = (palio.data / "jwt_secret").read_bytes().strip()
     now = int(time.time())
     good = {"sub": "1", "role": "service", "aud": "palio", "exp": now + 60}
@@ -91,7 +93,7 @@ def test_bad_tokens(palio, tournament):
         "expired": jwt.encode({**good, "exp": now - 60}, secret),
         "no exp": jwt.encode({k: v for k, v in good.items() if k != "exp"}, secret),
         "audience": jwt.encode({**good, "aud": "other"}, secret),
-        "unsigned": jwt.encode(good, None, algorithm="none"),
+        "unsigned": jwt.encode(good, None, algorithm="none"),  # type: ignore[arg-type]
         "other key": jwt.encode(good, b"x" * 64),
         "other algorithm": jwt.encode(good, secret, algorithm="HS512"),
         "role": jwt.encode({**good, "role": "king"}, secret),
@@ -117,7 +119,7 @@ def test_bad_tokens(palio, tournament):
         {"starts_at": None}, {"visibility": "secret"}, {"min_participants": -1},
     ],
 )  # fmt: skip
-def test_a_bad_spec(palio, wrong):
+def test_a_bad_spec(palio: RunningPalio, wrong: dict[str, object]) -> None:
     from tests.integration.conftest import spec
 
     with palio.client() as client:
@@ -131,13 +133,13 @@ def test_a_bad_spec(palio, wrong):
 @pytest.mark.parametrize(
     "params", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "?"}, {"status": "odd"}]
 )
-def test_a_bad_list_query(palio, params):
+def test_a_bad_list_query(palio: RunningPalio, params: dict[str, str]) -> None:
     answer = httpx2.get(f"{palio.url}/v1/tournaments", params=params)
     assert answer.status_code == 422
     assert answer.json()["errors"]
 
 
-def test_an_unknown_path_is_a_problem(entrypoint):
+def test_an_unknown_path_is_a_problem(entrypoint: httpx2.Client) -> None:
     answer = entrypoint.get("/v1/nothing")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("application/problem+json")

@@ -221,7 +221,8 @@ def test_a_tournament_starts_and_ends_by_time_to_the_millisecond(service: httpx2
     assert submit(service, tournament, 1, "early", 1)["reason"] == "not_running"
     planned = service.get(path).json()
     eventually(lambda: service.get(path).json()["status"] == "running")
-    outcomes = []  # submissions until well after the end: the log's time decides, and it decides once
+    # Submissions until well after the end: the log's time decides, and it decides once.
+    outcomes: list[tuple[float, float, str | None]] = []
     while time.time() < parse(planned["ends_at"]) + 0.5:
         before = time.time()
         answer = submit(service, tournament, 1, f"e{len(outcomes)}", len(outcomes))

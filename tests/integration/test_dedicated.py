@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx2
 
-from tests.integration.conftest import create, eventually, join, problem, submit
+from tests.integration.conftest import create, eventually, finished_view, join, problem, submit
 from tests.support.actors import actor_names
 from tests.support.running import RunningPalio
 
@@ -29,7 +31,7 @@ def read_after(api: httpx2.Client, gateway: httpx2.Client, tournament: str) -> N
     """All that can be asked of a finished tournament."""
     path = f"/v1/tournaments/{tournament}"
     for client in (api, gateway):
-        view = eventually(lambda client=client: (v := client.get(path).json())["status"] == "finished" and v)
+        view = eventually(partial(finished_view, client, path))
         assert [(row["rank"], row["user_id"], row["score"]) for row in view["top"]] == [(1, "2", 20.25), (2, "1", 10.5)]
         assert view["participants"] == 2
     assert gateway.get(f"{path}/rankings").json()["total"] == 2

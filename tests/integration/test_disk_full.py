@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.integration.conftest import create, eventually, join, submit
@@ -19,7 +20,7 @@ def tiny() -> Iterator[Path]:
         yield mounted
 
 
-def test_the_disk_fills_up(tiny):
+def test_the_disk_fills_up(tiny: Path) -> None:
     palio = RunningPalio(tiny / "data").start()
     try:
         with palio.client() as client:
@@ -35,7 +36,7 @@ def test_the_disk_fills_up(tiny):
                         break
             accepted: list[str] = []
 
-            def refusal():
+            def refusal() -> httpx2.Response | None:
                 name = f"full-{len(accepted)}"
                 answer = client.post(path, json={"event_id": name, "user_id": "1", "score": 11})
                 if answer.status_code == 202:

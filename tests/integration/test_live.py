@@ -6,11 +6,14 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from cluster.config.settings import Settings
 from cluster.config.tokens import token
@@ -21,6 +24,10 @@ from tests.support.watcher import WAIT_S, Watcher
 
 def table(watcher: Watcher, tournament: str) -> list[tuple[str, float]]:
     return [(row["user_id"], row["score"]) for row in watcher.data.get(tournament, {"top": []})["top"]]
+
+
+def until_first(watcher: Watcher, tournament: str, row: tuple[str, float]) -> None:
+    watcher.until(lambda: table(watcher, tournament)[:1] == [row])
 
 
 def test_the_table_is_followed_by_patches(palio: RunningPalio, service: httpx2.Client) -> None:
@@ -70,12 +77,12 @@ def test_since_brings_the_missed_updates_only(palio: RunningPalio, service: http
     with Watcher(palio) as watcher, Watcher(palio) as other:
         for each in (watcher, other):
             each.ask(subscribe=tournament)
-            each.until(lambda each=each: tournament in each.data)
+            each.until(partial(each.data.__contains__, tournament))
         watcher.ask(unsubscribe=tournament)
         epoch, seq = watcher.position[tournament]
         for number in range(3):
             submit(service, tournament, 1, f"s{number}", number)
-            other.until(lambda number=number: table(other, tournament) == [("1", number)])
+            until_first(other, tournament, ("1", number))
         watcher.frames.clear()
         assert watcher.ask(subscribe=tournament, since={"epoch": epoch, "seq": seq})["ok"]
         watcher.until(lambda: table(watcher, tournament) == [("1", 2)])
@@ -139,7 +146,7 @@ def test_an_expired_token_ends_what_needed_it(palio: RunningPalio, service: http
 def test_what_is_wrong_is_an_error_not_a_disconnect(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     with Watcher(palio) as watcher:
-        for message in (
+        wrong: list[dict[str, Any]] = [
             {"dance": 1},
             {},
             {"subscribe": "0"},
@@ -150,7 +157,8 @@ def test_what_is_wrong_is_an_error_not_a_disconnect(palio: RunningPalio, service
             {"subscribe": tournament, "since": {"epoch": "x", "seq": 1}},
             {"subscribe": tournament, "unsubscribe": tournament},
             {"unsubscribe": tournament, "me": True},
-        ):
+        ]
+        for message in wrong:
             error = watcher.ask(**message)["error"]
             assert error["code"], message
             assert error["message"], message
@@ -181,7 +189,7 @@ def test_ten_thousand_subscriptions(palio: RunningPalio, service: httpx2.Client)
         assert answers[100]["error"]["code"] == "too_many_subscriptions"
         for number in range(10_000):
             watcher.socket.send(json.dumps({"id": f"m{number}", "subscribe": str(10**12 + number)}))
-        seen = set()
+        seen: set[str] = set()
         while len(seen) < 10_000:
             frame = watcher.receive()
             if str(frame.get("id")).startswith("m"):
@@ -216,10 +224,10 @@ def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
     slow = connect(
         palio.live_url,
         sock=raw,
-        subprotocols=["palio.v1"],
+        subprotocols=[Subprotocol("palio.v1")],
         max_queue=1,
         compression=None,
-        open_timeout=WAIT_S,  # type: ignore[list-item]
+        open_timeout=WAIT_S,
     )
     with slow as socket_of_slow, Watcher(palio) as quick:
         quick.ask(subscribe=tournament)
@@ -228,7 +236,7 @@ def test_a_client_that_does_not_read_harms_nobody_and_finds_the_newest(
             socket_of_slow.send(json.dumps({"id": number, "subscribe": tournament}))
         for score in (100, 200, 300):
             submit(service, tournament, 7, str(score), score)
-            quick.until(lambda score=score: table(quick, tournament)[:1] == [("7", score)])
+            until_first(quick, tournament, ("7", score))
         metrics = httpx2.get(f"{palio.url}/metrics").text
         conflated = [line for line in metrics.splitlines() if line.startswith("palio_conflated_total ")]
         assert float(conflated[0].split()[1]) >= 1

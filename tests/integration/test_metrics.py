@@ -49,6 +49,8 @@ def test_metrics_tell_what_happened(palio: RunningPalio, service: httpx2.Client,
         gateway.get("/v1/tournaments/1")
         gateway.get(f"/v1/tournaments/{tournament}")
 
+        after = before
+
         def grown(name: str, **labels: str) -> float:
             return total(after, name, **labels) - total(before, name, **labels)
 
@@ -57,7 +59,6 @@ def test_metrics_tell_what_happened(palio: RunningPalio, service: httpx2.Client,
             after = scrape(palio)
             return grown("palio_records_total", outcome="applied") >= 5
 
-        after = before
         eventually(counted)
         time.sleep(2.5)
         after = scrape(palio)

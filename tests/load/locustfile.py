@@ -13,10 +13,13 @@ import random
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from locust import FastHttpUser, between, events, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
 from locust.exception import StopUser
 
 FIRST_USER_ID = 1_000_000
@@ -57,33 +60,36 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def call(host: str, token: str, method: str, path: str, body: dict | None = None) -> dict:
+def call(host: str, token: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """A call outside the measured ones; its refusal is shown with Palio's own words."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     request = Request(host.rstrip("/") + path, data=data, headers=headers, method=method)
     try:
         with urlopen(request, timeout=30) as response:
-            return json.load(response)
+            answer: dict[str, Any] = json.load(response)
+            return answer
     except HTTPError as error:
         raise SystemExit(f"{method} {path}: {error.code} {error.read(300).decode(errors='replace')}") from error
 
 
 @events.init_command_line_parser.add_listener
-def options(parser) -> None:
+def options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--token", env_var="LOAD_TOKEN", default="", is_secret=True, help="a service's token")
     parser.add_argument("--tournament", env_var="LOAD_TOURNAMENT", default="", help="id; default: one is made")
 
 
 @events.test_start.add_listener
-def check(environment, **_kwargs) -> None:
-    if not environment.parsed_options.token:
+def check(environment: Environment, **_kwargs: object) -> None:
+    if environment.parsed_options is None or not environment.parsed_options.token:
         raise SystemExit("expected --token or LOAD_TOKEN: scripts/palio token --role service --sub 1")
 
 
 @events.test_stop.add_listener
-def end(environment, **_kwargs) -> None:
+def end(environment: Environment, **_kwargs: object) -> None:
     if target.made:
+        assert environment.parsed_options is not None
+        assert environment.host is not None
         call(environment.host, environment.parsed_options.token, "POST", f"/v1/tournaments/{target.tournament}/end")
         target.made, target.gateway = False, ""
 

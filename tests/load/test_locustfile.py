@@ -14,18 +14,18 @@ def locust(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=clean | environment, capture_output=True, text=True, timeout=120)
 
 
-def test_locust_finds_the_players():
+def test_locust_finds_the_players() -> None:
     done = locust("--list")
     assert done.returncode == 0, done.stderr
     assert "Player" in done.stdout
 
 
-def test_the_options_of_our_own_are_known():
+def test_the_options_of_our_own_are_known() -> None:
     assert locust("--list", "--token", "x", "--tournament", "5").returncode == 0
     assert locust("--list", "--tokenn", "x").returncode != 0
 
 
-def test_without_a_token_it_says_what_is_missing():
+def test_without_a_token_it_says_what_is_missing() -> None:
     done = locust("--headless", "-u", "1", "-t", "5s")
     assert done.returncode != 0
     assert "expected --token or LOAD_TOKEN" in done.stdout + done.stderr

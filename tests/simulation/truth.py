@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.domain.delivery import ControlItem, ScoreItem, is_claim
+from actors.domain.delivery import ControlItem, ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.fold import Outcome, apply
-from actors.domain.messages import Create
+from actors.domain.messages import Claim, Create
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Parser
@@ -39,7 +39,7 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             truth.unreadable.add(at)
             continue
         item, tournament = parsed.item, parsed.item.tournament_id
-        if is_claim(item):
+        if isinstance(item, ControlItem) and isinstance(item.message, Claim):
             claim = (record.offset, item.message.instance)
             truth.claims.setdefault((record.partition, item.message.scope), []).append(claim)
             continue
@@ -64,4 +64,4 @@ def _tell_naive(truth: Truth, item: ScoreItem | ControlItem) -> None:
         assert isinstance(message, Create)
         truth.naive[item.tournament_id] = NaiveTournament(message, item.time_ms)
     else:
-        naive.apply(item.time_ms, message)  # type: ignore[arg-type]
+        naive.apply(item.time_ms, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +13,7 @@ import httpx2
 import uvicorn
 
 from serve_app.api.app import create_app
+from serve_app.api.connection import ApiConnection, ApiLimits
 from serve_app.api.edge import ApiEdge
 from tests.support.gateway import Gateway, running_gateway
 
@@ -37,9 +39,15 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         gateway = await stack.enter_async_context(running_gateway(**{"listen_ports": (port, port), **config}))
-        services = gateway.api.services
+        services = gateway.services
         app = ApiEdge(create_app(services), services.cors)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+        limits = ApiLimits(
+            max_body_bytes=services.config.max_body_bytes, request_timeout_s=services.config.request_timeout_s
+        )
+        http: Any = functools.partial(ApiConnection, limits=limits)  # as in Serve's proxy
+        no_sockets: Any = None
+        settings = uvicorn.Config(app, http=http, ws=no_sockets, log_level="warning", lifespan="off", access_log=False)
+        server = uvicorn.Server(settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.005)

@@ -111,8 +111,8 @@ def random_spec(r: Random) -> Spec:
     }
     duration = r.choice([1, 100, 300, 600, 600])
     if r.random() < 0.3:
-        capacity = r.randint(max(1, fields["min_participants"]), 4)
-        return Spec(name="x", type="instant", duration_ms=duration, capacity=capacity, **fields)
+        places = r.randint(max(1, fields["min_participants"]), 4)
+        return Spec(name="x", type="instant", duration_ms=duration, capacity=places, **fields)
     starts = BEGIN_MS + r.randint(-20, 100)
     capacity = r.choice([None, None, 3, 4, 6])
     return Spec(name="x", type="scheduled", starts_ms=starts, ends_ms=starts + duration, capacity=capacity, **fields)

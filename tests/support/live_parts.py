@@ -12,7 +12,7 @@ from typing import Any
 from serve_app.live.owner_calls import OwnerCalls
 from serve_app.live.standings import Standings
 from serve_app.live.subscriptions import Subscriptions
-from serve_app.live.topic import Subscription, Topic
+from serve_app.live.topic import Subscription, Topic, Write
 from serve_app.live.topics import Topics
 from serve_app.live.updates_feed import UpdatesFeed
 from storage.ports import LiveSnapshot, Publication, Query
@@ -43,8 +43,9 @@ class MemorySocket:
         self.subscriptions: dict[int, Subscription] = {}
         self.got: list[dict[str, Any]] = []
         self.closed: list[tuple[int, str]] = []
+        self.write: Write = self._take
 
-    def write(self, frame: bytes) -> None:
+    def _take(self, frame: bytes) -> None:
         self.got.append(json.loads(frame[2 if frame[1] < 126 else 4 :]))
 
     def send(self, frame: bytes) -> None:

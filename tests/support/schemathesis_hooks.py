@@ -10,7 +10,7 @@ from schemathesis import Case, GenerationMode, HookContext
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Give valid creates times that go together: hardly any tournament would be made by chance, and nothing be found behind the other calls."""
     valid = case.meta is None or case.meta.generation.mode is GenerationMode.POSITIVE
     if not valid or (case.method, case.path) != ("POST", "/v1/tournaments") or not isinstance(case.body, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class HttpServers:
             child = "import subprocess; subprocess.Popen(['sleep', '60']); " if number == 0 else ""
             launch(directory, f"{self.name}-{number}", [sys.executable, "-c", child + serve])
         for port in ports:
-            wait_until(lambda port=port: listens(port), f"port {port} to answer", 10)
+            wait_until(partial(listens, port), f"port {port} to answer", 10)
         return {
             "urls": [f"http://{HOST}:{port}" for port in ports],
             "parts": [{"port": p} for p in ports],

@@ -93,7 +93,7 @@ class SmallPalio:
         await self.log.append([NewRecord(partition_of(tournament, self.settings.partitions), key, value, signature)])
 
     async def applied(self) -> None:
-        """Once the owner has applied, and saved, all that is in the log, and what was refused is stored."""
+        """Once the owner has applied, and saved, all that is in the log, ingest has committed it, and what was refused is stored."""
         ends = {partition: bound.last for partition, bound in (await self.log.bounds()).items()}
         while self.ingest.placement.unplaced or any(
             scope.watermark < ends[scope.partition] for scope in self.owner.scopes()
@@ -101,6 +101,11 @@ class SmallPalio:
             await asyncio.sleep(0.005)
         await self.ingest.letters.flush()
         await self.owner.checkpointer.full_round(self.owner.scopes())
+        while True:
+            committed = await self.log.committed()
+            if all(committed.get(partition, -1) >= end for partition, end in ends.items()):
+                break
+            await asyncio.sleep(0.005)
 
     async def owners(self) -> list[OwnerReport]:
         """See `cluster.inspection.Actors`."""

@@ -14,6 +14,7 @@ DOCUMENTS = sorted(
     if path.name != "CHANGELOG.md"  # it names files that were
 )
 MADE_BY_RUNNING = ("var/", "backup/")
+CODE = [ROOT / name for name in ("actors", "storage", "serve_app", "cluster", "scripts", "tests")]
 
 
 def without_code(text: str) -> str:
@@ -45,6 +46,11 @@ def test_a_document_is_whole(document: Path) -> None:
         f"{name}, which is no file"
         for name in names
         if not name.startswith(MADE_BY_RUNNING) and not any(ROOT.glob(name))
+    ]
+    wrong += [
+        f"{name}, which is no file of ours"
+        for name in re.findall(r"`([\w*-]+\.(?:py|lua|js|css|html))`", text)
+        if not any(found for folder in CODE for found in folder.rglob(name))
     ]
     wrong += [
         f"a line of {len(line)} characters: {line[:60]} ..."

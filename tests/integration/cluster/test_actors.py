@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 
+import httpx2
 import psutil
 import pytest
 
@@ -100,9 +102,13 @@ def test_a_gateway_replica_is_killed(cluster: RunningPalio) -> None:
         load.check_table()
         gateway = stack.enter_context(cluster.client(gateway=True))
         for follower in followers:
-            eventually(lambda follower=follower: follower.top == shown(gateway, tournament))
+            eventually(partial(shows_the_table, follower, gateway, tournament))
             assert len(follower.epochs) == 1
         assert sum(follower.connections == 1 for follower in followers) == len(followers) - lost
+
+
+def shows_the_table(follower: Follower, gateway: httpx2.Client, tournament: str) -> bool:
+    return follower.top == shown(gateway, tournament)
 
 
 def sockets_of(pid: int, port: int) -> int:

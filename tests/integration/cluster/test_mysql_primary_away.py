@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from decimal import Decimal
+from functools import partial
 
 import httpx2
 import pytest
 
 from actors.domain.values import partition_of
 from storage.records.sql.partitions import even
-from tests.integration.conftest import create, eventually, join, submit
+from tests.integration.conftest import create, eventually, finished_view, join, submit
 from tests.support.real_servers import RealServers
 from tests.support.running import RunningPalio
 from tests.support.stored import rows_of
@@ -70,8 +71,7 @@ def test_a_mysql_primary_is_away(
         real_servers.signal(f"mysql-{away}-primary", signal.SIGCONT)
         real_servers.up()
         for tournaments in (before, made):
-            path = f"/v1/tournaments/{tournaments[away]}"
-            eventually(lambda path=path: api.get(path).json()["status"] == "finished")
+            eventually(partial(finished_view, api, f"/v1/tournaments/{tournaments[away]}"))
         eventually(lambda: listed(api) >= {*before.values(), *made.values(), *again.values()})
         for tournament in made.values():
             assert rows_of(real_servers, tournament) == [(1, Decimal(5), 1), (2, None, None)]

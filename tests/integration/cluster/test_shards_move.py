@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from actors.domain.values import partition_of
 from cluster.config.settings import PROJECT_DIR
 from storage.records.sql.partitions import even
-from tests.integration.conftest import create, eventually, join
+from tests.integration.conftest import create, eventually, finished_view, join
 from tests.support.load import Load
 from tests.support.real_servers import RealServers
 from tests.support.running import RunningPalio
@@ -54,6 +55,6 @@ def test_all_partitions_move_there_and_back_under_load(
             load.check_table()
         for tournament in before.values():
             api.post(f"/v1/tournaments/{tournament}/end", headers={"Prefer": "wait=10"})
-            eventually(lambda path=f"/v1/tournaments/{tournament}": api.get(path).json()["status"] == "finished")
+            eventually(partial(finished_view, api, f"/v1/tournaments/{tournament}"))
     for load in (moved, beside):
         assert {user: float(score) for user, score, _ in rows_of(real_servers, load.tournament)} == load.best

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from storage.score_log.kafka.config import KafkaLogConfig
-from storage.score_log.kafka.log import KafkaScoreLog
 from tests.integration.test_start_errors import refused
+from tests.support.kafka_topics import open_log
 from tests.support.real_servers import RealServers
 
 WRONG = "wrong-geheim"
 
 
 @pytest.mark.parametrize("part", ["MYSQL", "REDIS"])
-def test_a_wrong_password(real_servers: RealServers, tmp_path, part) -> None:
+def test_a_wrong_password(real_servers: RealServers, tmp_path: Path, part: str) -> None:
     environment = {**real_servers.environment, f"PALIO_{part}_PASSWORD": WRONG}
     line = refused(tmp_path / "data", env=environment)
     assert WRONG not in line
@@ -31,12 +32,12 @@ def test_a_wrong_password(real_servers: RealServers, tmp_path, part) -> None:
         ("PALIO_REDIS_URLS", "redis://127.0.0.1:1"),
     ],
 )
-def test_a_server_that_is_not_there(real_servers: RealServers, tmp_path, setting, value) -> None:
+def test_a_server_that_is_not_there(real_servers: RealServers, tmp_path: Path, setting: str, value: str) -> None:
     line = refused(tmp_path / "data", env={**real_servers.environment, setting: value})
     assert "127.0.0.1" in line
 
 
-def test_a_topic_of_other_partitions(real_servers: RealServers, tmp_path) -> None:
+def test_a_topic_of_other_partitions(real_servers: RealServers, tmp_path: Path) -> None:
     config = KafkaLogConfig(
         real_servers.facts["kafka"]["bootstrap_servers"],
         topic="other-partitions",
@@ -46,7 +47,7 @@ def test_a_topic_of_other_partitions(real_servers: RealServers, tmp_path) -> Non
     )
 
     async def make() -> None:
-        log = await KafkaScoreLog.open(dataclasses.replace(config))
+        log = await open_log(dataclasses.replace(config))
         await log.close()
 
     asyncio.run(make())
@@ -55,6 +56,6 @@ def test_a_topic_of_other_partitions(real_servers: RealServers, tmp_path) -> Non
     assert "50" in line
 
 
-def test_a_topic_made_anew(real_servers: RealServers, tmp_path) -> None:
+def test_a_topic_made_anew(real_servers: RealServers, tmp_path: Path) -> None:
     line = refused(tmp_path / "data", env={**real_servers.environment, "PALIO_KAFKA_TOPIC_ID": "another"})
     assert "expected the one with id another" in line

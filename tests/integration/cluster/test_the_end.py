@@ -22,7 +22,7 @@ def as_printed(alone: RunningPalio) -> tuple[str, str, httpx2.Client]:
     """Where `scripts/run` said that the entrypoints are, and a client of the api with the token that it printed."""
     line = re.compile(r"  (page and api|gateway|operator token) +(\S+)\n")
     eventually(lambda: "  Ctrl-C stops it.\n" in alone.output, 10)
-    told = dict(match.groups() for match in map(line.fullmatch, alone.output) if match)
+    told = {match[1]: match[2] for match in map(line.fullmatch, alone.output) if match}
     api, headers = told["page and api"], {"Authorization": f"Bearer {told['operator token']}"}
     return api, told["gateway"], httpx2.Client(base_url=api, headers=headers, timeout=30)
 
@@ -34,7 +34,7 @@ def listed(api: httpx2.Client) -> list[str]:
 
 def lives(process: psutil.Process) -> bool:
     """Whether it still does something: one whose parent does not fetch its exit status is over all the same."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def test_scripts_run_goes_on_with_it_on_one_machine(cluster_session: RunningPalio, real_servers: RealServers) -> None:

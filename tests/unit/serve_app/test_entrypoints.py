@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Final
 
+import httpx2
 import pytest
 
 from serve_app.api.security_headers import ALWAYS
@@ -21,34 +22,74 @@ MAX_BODY_BYTES = 64 * 1024
 
 @pytest.fixture
 async def both() -> AsyncIterator[Entrypoints]:
-    async with running_entrypoints(max_body_bytes=MAX_BODY_BYTES) as both:
+    async with running_entrypoints(max_body_bytes=MAX_BODY_BYTES, demo=True) as both:
         yield both
 
 
-async def test_methods_and_allow_are_the_same(both: Entrypoints) -> None:
-    tournament = await both.gateway.tournament(players=1)
-    for template, handlers in handler_names(hot_only=True).items():
-        path = re.sub(r"\{(\w+)\}", lambda found: {"tournament": tournament, "user": "1"}[found[1]], template)
-        expected = {*handlers, "OPTIONS", *(["HEAD"] if "GET" in handlers else [])}
+PLACES = {"tournament": "77", "user": "1"}
+
+
+def path_of(template: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: PLACES[found[1]], template)
+
+
+async def test_methods_and_allow_of_every_route_are_the_same(both: Entrypoints) -> None:
+    """Without a token and of nothing that exists: only what is offered is judged. What is at the api alone is 404 at the gateway."""
+    for template, methods in handler_names().items():
+        path, is_hot = path_of(template), template in handler_names(hot_only=True)
+        expected = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
         for method in METHODS:
             answers = {name: await client.request(method, path) for name, client in both.clients.items()}
             for name, answer in answers.items():
-                case = (name, method, path, answer.text)
-                if method == "OPTIONS":
-                    assert (answer.status_code, answer.content) == (204, b""), case
-                elif method not in expected:
-                    assert answer.status_code == 405, case
-                    assert method == "HEAD" or answer.json()["code"] == "method_not_allowed", case
-                else:
-                    assert "allow" not in answer.headers, case
-                    continue
-                assert answer.headers["allow"] == ", ".join(sorted(expected)), case
+                judge_method(answer, method, expected if name == "api" or is_hot else set())
             api, gateway = answers.values()
-            assert api.status_code == gateway.status_code, (method, path)
-            assert api.content == gateway.content, (method, path)
-            if method == "HEAD":
-                assert api.content == b"", path
-                assert api.headers.get("content-length") == gateway.headers.get("content-length"), path
+            if is_hot:
+                assert (api.status_code, api.content) == (gateway.status_code, gateway.content), (method, path)
+                for header in ("allow", "content-length", "content-type", "cache-control"):
+                    assert api.headers.get(header) == gateway.headers.get(header), (method, path, header)
+
+
+def judge_method(answer: httpx2.Response, method: str, offered: set[str]) -> None:
+    """Whether it says what is offered at its path; nothing: there is no such path."""
+    code = None if method == "HEAD" or answer.status_code < 400 else answer.json()["code"]
+    case = (answer.url, method, answer.status_code, code)
+    if not offered:
+        assert (answer.status_code, code) == (404, None if method == "HEAD" else "not_found"), case
+    elif method == "OPTIONS":
+        assert (answer.status_code, answer.content) == (204, b""), case
+    elif method in offered:
+        assert answer.status_code not in (405, 500), case
+        assert code != "not_found", case
+    else:
+        assert (answer.status_code, code) == (405, None if method == "HEAD" else "method_not_allowed"), case
+    allow = ", ".join(sorted(offered)) if method == "OPTIONS" or method not in offered else ""
+    assert answer.headers.get("allow", "") == allow, case
+    if method == "HEAD":
+        assert answer.content == b"", case
+
+
+async def test_head_is_get_without_the_body(both: Entrypoints) -> None:
+    """Of what exists, and by whom it is for; also what is an error."""
+    tournament = await both.gateway.tournament(players=1)
+    for template, methods in handler_names().items():
+        if "GET" not in methods:
+            continue
+        for target in (tournament, "77", "x"):
+            path = template.replace("{tournament}", target).replace("{user}", "1")
+            for name, client in both.clients.items():
+                for headers in ({}, both.bearer(1), both.bearer(9)):
+                    got, head = [await client.request(method, path, headers=headers) for method in ("GET", "HEAD")]
+                    case = (name, path, headers)
+                    assert (head.status_code, head.content) == (got.status_code, b""), case
+                    for header in (
+                        "content-length",
+                        "content-type",
+                        "cache-control",
+                        "etag",
+                        "vary",
+                        "www-authenticate",
+                    ):
+                        assert head.headers.get(header) == got.headers.get(header), (case, header)
 
 
 async def test_pages_and_static_files_tell_their_methods(both: Entrypoints) -> None:
@@ -115,6 +156,26 @@ async def test_every_body_may_be_encoded(both: Entrypoints) -> None:
             headers["content-encoding"] = "br"
             answer = await client.request(method, path, content=body, headers=headers)
             assert answer.status_code == 415, (name, path, answer.text)
+
+
+async def test_half_a_character_is_refused(both: Entrypoints) -> None:
+    """JSON can write lone surrogates, which no text holds: as a field's name or a choice they were a 500."""
+    tournament = await both.gateway.tournament(players=1)
+    calls = {
+        ("POST", f"/v1/tournaments/{tournament}/scores"): rb'{"event_id":"a","score":1,"\ud800":1}',
+        ("PUT", f"/v1/tournaments/{tournament}/participants/7"): rb'{"name":"Ann","\udfff":1}',
+        ("PATCH", f"/v1/tournaments/{tournament}"): rb'{"metadata":{"a":"\ud800"}}',
+        ("POST", "/v1/tournaments"): rb'{"name":"New","type":"\ud800","capacity":1,"duration_s":1}',
+    }
+    for name, client in both.clients.items():
+        for (method, path), body in calls.items():
+            role = "player" if path.endswith("scores") else "service"
+            headers = {**both.bearer(role=role), "content-type": "application/json"}
+            answer = await client.request(method, path, content=body, headers=headers)
+            if (name, path) == ("gateway", "/v1/tournaments"):
+                assert answer.status_code == 404, answer.text  # creates are the api's
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), (name, path, answer.text)
 
 
 async def test_rejected_lines_are_named_by_index_and_line(both: Entrypoints) -> None:

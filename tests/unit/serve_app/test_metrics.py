@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from prometheus_client import REGISTRY
 
 from serve_app.metrics import PortMetrics
@@ -26,13 +27,19 @@ print(exposition()[0].decode())
 """
 
 
+def value(name: str) -> float:
+    found = REGISTRY.get_sample_value(f"palio_{name}")
+    assert found is not None, name
+    return found
+
+
 def run(code: str, directory: Path) -> str:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return done.stdout
 
 
-def test_the_counts_of_all_processes_are_added_up(tmp_path):
+def test_the_counts_of_all_processes_are_added_up(tmp_path: Path) -> None:
     for _ in range(2):
         run(COUNT, tmp_path)
     shown = run(SHOW, tmp_path).splitlines()
@@ -41,7 +48,7 @@ def test_the_counts_of_all_processes_are_added_up(tmp_path):
     assert 'palio_submission_seconds_bucket{entrypoint="gateway",le="0.0025"} 0.0' in shown
 
 
-def test_the_sockets_of_a_process_that_is_gone_are_not_counted(tmp_path):
+def test_the_sockets_of_a_process_that_is_gone_are_not_counted(tmp_path: Path) -> None:
     run(COUNT, tmp_path)  # it has ended, as one that was killed: nobody has marked it dead
     shown = run(SHOW, tmp_path)
     assert "palio_sockets 2.0" not in shown
@@ -49,17 +56,16 @@ def test_the_sockets_of_a_process_that_is_gone_are_not_counted(tmp_path):
     assert "palio_sockets 2.0" in run(COUNT + SHOW, tmp_path)
 
 
-def test_what_ray_counts_in_the_same_directory_is_not_shown(tmp_path):
+def test_what_ray_counts_in_the_same_directory_is_not_shown(tmp_path: Path) -> None:
     run("from prometheus_client import Counter; Counter('ray_things_total', 'Of Ray.').inc()" + COUNT, tmp_path)
     shown = run(SHOW, tmp_path)
     assert "palio_accepted_total" in shown
     assert "ray_things" not in shown
 
 
-def test_what_waits_for_the_log_and_what_updates_and_series_lost_is_told():
-    def shown():
-        names = ("log_queued_records", "lost_publications_total", "dropped_points_total")
-        return [REGISTRY.get_sample_value(f"palio_{name}") for name in names]
+def test_what_waits_for_the_log_and_what_updates_and_series_lost_is_told() -> None:
+    def shown() -> list[float]:
+        return [value(name) for name in ("log_queued_records", "lost_publications_total", "dropped_points_total")]
 
     log, updates, series = SimpleNamespace(queued=7), SimpleNamespace(lost_publications=2), SimpleNamespace(dropped=5)
     _, lost, dropped = shown()
@@ -74,7 +80,7 @@ def test_what_waits_for_the_log_and_what_updates_and_series_lost_is_told():
     assert shown() == [0, lost + 3, dropped + 9]
 
 
-def test_the_depths_of_all_processes_are_added_up_and_those_of_a_process_that_is_gone_are_not(tmp_path):
+def test_the_depths_of_all_processes_are_added_up_and_those_of_a_process_that_is_gone_are_not(tmp_path: Path) -> None:
     count = "from serve_app.metrics import LOG_QUEUED, LOST_PUBLICATIONS; LOG_QUEUED.set(4); LOST_PUBLICATIONS.inc(2)\n"
     run(count, tmp_path)
     shown = run(count + SHOW, tmp_path).splitlines()
@@ -82,11 +88,11 @@ def test_the_depths_of_all_processes_are_added_up_and_those_of_a_process_that_is
     assert "palio_lost_publications_total 4.0" in shown
 
 
-async def test_a_front_measures_its_ports_while_it_is_open(monkeypatch):
+async def test_a_front_measures_its_ports_while_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MEASURE_EVERY_S", 0.01)
 
-    def lost():
-        return REGISTRY.get_sample_value("palio_lost_publications_total")
+    def lost() -> float:
+        return value("lost_publications_total")
 
     async with open_front() as front:
         before = lost()

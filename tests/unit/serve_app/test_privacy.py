@@ -5,6 +5,7 @@ Not there means: the same status, headers and body as for an id that nobody made
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -15,6 +16,7 @@ import pytest
 from serve_app.handlers.routes import ROUTES, Route
 from storage.ports import ListQuery
 from tests.support.entrypoints import Entrypoints, running_entrypoints
+from tests.support.gateway import LiveClient
 
 MEMBER, REMOVED, STRANGER, SERVICE, OPERATOR = 1, 2, 3, 4, 5
 UNKNOWN: Final = "4611686018427387904"
@@ -57,9 +59,9 @@ async def both() -> AsyncIterator[Entrypoints]:
         yield both
 
 
-async def private(both: Entrypoints) -> str:
-    """A running private tournament with a member, and one whom a service removed."""
-    tournament = await both.gateway.tournament(visibility="private")
+async def private(both: Entrypoints, visibility: str = "private") -> str:
+    """A running tournament, private unless said otherwise, with a member, and one whom a service removed."""
+    tournament = await both.gateway.tournament(visibility=visibility)
     for user in (MEMBER, REMOVED):
         await both.gateway.join(tournament, user)
         await both.gateway.score(tournament, user, 10)
@@ -209,3 +211,108 @@ async def test_whoever_is_removed_is_out_of_lists_before_the_records_know(
             listed = await client.get(path, headers=both.bearer(MEMBER))
             assert {item["id"] for item in listed.json()["items"]} == expected, path
         both.palio.owners.down = False
+
+
+# Live sockets: what a subscription is answered, by role, visibility and call.
+
+LIVE_ROLES: Final = (*OUTSIDERS, "member", "service", "operator")
+SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = ({}, {"me": True}, {"since": True}, {"since": True, "me": True})
+
+
+def kind(message: dict[str, Any]) -> str:
+    return str(message.get("type") or ("ok" if message.get("ok") else message["error"]["code"]))
+
+
+async def sign_in(both: Entrypoints, client: LiveClient, role: str) -> None:
+    if role != "nobody":
+        answer = await client.ask(auth=headers_of(both, role)["authorization"].removeprefix("Bearer "))
+        assert kind(answer) == ("unauthorized" if role == "wrong token" else "ok"), role
+
+
+async def heard(client: LiveClient, count: int) -> list[dict[str, Any]]:
+    """So many messages beside the updates behind a snapshot, and that none but those comes before the answer to one more question."""
+    messages: list[dict[str, Any]] = []
+    while len(messages) < count:
+        message = await client.receive()
+        if kind(message) != "update":
+            messages.append(message)
+    before = len(client.seen)
+    assert kind(await client.ask(unsubscribe="5")) == "ok"
+    assert {kind(message) for message in client.seen[before:-1]} <= {"update"}, client.seen
+    return messages
+
+
+def expected_of(role: str, visibility: str, call: dict[str, Any]) -> list[str]:
+    if call.get("me") and role in ("nobody", "wrong token"):
+        return ["unauthorized"]
+    if visibility == "unknown" or (visibility == "private" and role in OUTSIDERS):
+        return ["tournament_unknown"]
+    start = [] if call.get("since") else ["snapshot"]
+    return ["ok", *start, *(["me"] if call.get("me") else [])]
+
+
+@pytest.mark.parametrize("role", LIVE_ROLES)
+async def test_a_live_subscription_shows_what_the_caller_may_see_and_no_more(both: Entrypoints, role: str) -> None:
+    gateway = both.gateway
+    tournaments = {name: await private(both, name) for name in ("public", "private")} | {"unknown": UNKNOWN}
+    newcomers = itertools.count(100)
+    for (visibility, tournament), call in itertools.product(tournaments.items(), SUBSCRIPTIONS):
+        case = (role, visibility, call)
+        request: dict[str, Any] = {"id": "x", "subscribe": tournament, **call}
+        async with gateway.client() as client:
+            await sign_in(both, client, role)
+            if call.get("since"):  # as one who read it a moment ago
+                like = tournaments["private"] if visibility == "unknown" else tournament
+                epoch, seq = both.palio.position(int(like))
+                request["since"] = {"epoch": epoch, "seq": seq}
+                client.positions[tournament], client.data[tournament] = (epoch, seq), gateway.data(like)
+            await client.send(**request)
+            expected = expected_of(role, visibility, call)
+            messages = await heard(client, len(expected))
+            assert [kind(message) for message in messages] == expected, case
+            if expected[0] == "tournament_unknown":
+                text = f"there is no tournament {tournament}"
+                assert messages == [{"id": "x", "error": {"code": "tournament_unknown", "message": text}}], case
+            if "me" in expected:
+                told = {"rank": 1, "score": 10, "percentile": 100.0} if role == "member" else {"rank": None}
+                assert told.items() <= messages[-1].items(), case
+            # What happens next comes to those who watch it alone.
+            for opened in (tournaments["public"], tournaments["private"]):
+                await gateway.join(opened, next(newcomers))
+            watching = expected[0] == "ok"
+            if watching:
+                await client.until_data(tournament, gateway.data(tournament))
+            elsewhere = {m["tournament"] for m in client.seen if "tournament" in m} - {tournament}
+            assert not elsewhere, case
+            await client.ask(unsubscribe="5")
+            assert watching or not [m for m in client.seen if "type" in m], case
+
+
+@pytest.mark.parametrize("watched_as", ["member", "service", "operator"])
+@pytest.mark.parametrize("then", ["stranger", "removed", "member", "service", "operator", "wrong token"])
+async def test_a_socket_that_signs_in_anew_keeps_what_it_may_see_alone(
+    both: Entrypoints, watched_as: str, then: str
+) -> None:
+    """With fewer rights it kept the private subscriptions of the former role."""
+    gateway = both.gateway
+    public, hidden = await private(both, "public"), await private(both)
+    async with gateway.client() as client:
+        await sign_in(both, client, watched_as)
+        await client.watch(public, me=True)
+        await client.watch(hidden, me=True)
+        began = len(client.seen)
+        await sign_in(both, client, then)
+        for tournament in (public, hidden):
+            await gateway.join(tournament, 77)
+        await client.until_data(public, gateway.data(public))
+        await client.ask(unsubscribe="5")
+        since = client.seen[began:]
+        ended = [m["reason"] for m in since if m.get("type") == "unsubscribed"]
+        updates = {m["tournament"] for m in since if m.get("type") == "update"}
+        if then in (watched_as, "wrong token"):  # nothing changed
+            assert (ended, updates) == ([], {public, hidden})
+        else:  # another user: also one who could see it asks anew
+            assert (ended, updates) == (["other_user"], {public})
+        answer = await client.ask(subscribe=hidden)
+        sees = then not in ("stranger", "removed")
+        assert kind(answer) == ("ok" if sees else "tournament_unknown")

@@ -86,7 +86,7 @@ async def append(log: MemoryScoreLog, partition: int, count: int) -> None:
     await log.append([NewRecord(partition, key, encode_score(f"e{n}", 1, 100)) for n in range(count)])
 
 
-async def test_lag_grows_while_an_owner_is_away_and_goes_when_it_is_back():
+async def test_lag_grows_while_an_owner_is_away_and_goes_when_it_is_back() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     ingest = ingest_of(log, owner)
     running = asyncio.create_task(ingest.run())
@@ -103,7 +103,7 @@ async def test_lag_grows_while_an_owner_is_away_and_goes_when_it_is_back():
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_partition_whose_records_are_gone_stops_alone():
+async def test_a_partition_whose_records_are_gone_stops_alone() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     owner.there = True
     await append(log, 0, 10)
@@ -119,7 +119,7 @@ async def test_a_partition_whose_records_are_gone_stops_alone():
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_partition_whose_records_are_away_at_the_start_waits_alone():
+async def test_a_partition_whose_records_are_away_at_the_start_waits_alone() -> None:
     log, owner, director = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away(), Director()
     owner.there = True
     director.away, director.stored = {0}, {77: (0, "tournament-77")}
@@ -140,7 +140,7 @@ async def test_a_partition_whose_records_are_away_at_the_start_waits_alone():
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_partition_that_is_asked_for_twice_is_read_once():
+async def test_a_partition_that_is_asked_for_twice_is_read_once() -> None:
     """An answer that comes late does not begin anew what is read by then."""
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     late = asyncio.Event()
@@ -168,7 +168,7 @@ async def test_a_partition_that_is_asked_for_twice_is_read_once():
     assert ingest.windows[0].upto == 2
 
 
-async def test_what_another_process_made_durable_is_not_missed():
+async def test_what_another_process_made_durable_is_not_missed() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     director = Director()
     ingest = ingest_of(log, owner, director=director)
@@ -186,7 +186,7 @@ async def test_what_another_process_made_durable_is_not_missed():
     await asyncio.gather(reading, return_exceptions=True)
 
 
-async def test_what_an_owner_cannot_take_is_not_sent_again_at_once():
+async def test_what_an_owner_cannot_take_is_not_sent_again_at_once() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     sent = 0
 
@@ -208,7 +208,7 @@ async def test_what_an_owner_cannot_take_is_not_sent_again_at_once():
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_records_are_not_lost_with_a_dead_letter_that_is_refused():
+async def test_records_are_not_lost_with_a_dead_letter_that_is_refused() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     owner.there = True
 
@@ -227,7 +227,7 @@ async def test_records_are_not_lost_with_a_dead_letter_that_is_refused():
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more():
+async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     asked, answered = asyncio.Event(), asyncio.Event()
 
@@ -255,7 +255,7 @@ async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more(
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_busy_partition_does_not_hold_up_another():
+async def test_a_busy_partition_does_not_hold_up_another() -> None:
     log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
     owner.there = True
     ingest = ingest_of(log, owner, batch=10)

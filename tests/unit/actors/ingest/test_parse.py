@@ -2,89 +2,106 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from actors.domain.delivery import ControlItem, ScoreItem
-from actors.domain.messages import Claim, Join, Tick, encode_message, encode_score
+from actors.domain.delivery import ControlItem, Item, ScoreItem
+from actors.domain.messages import Claim, Join, Message, Tick, encode_message, encode_score
 from actors.domain.signing import Signer
 from actors.domain.values import partition_of
-from actors.ingest.parse import Parser
+from actors.ingest.parse import Parsed, Parser
 from storage.ports import DeadLetter, LogRecord
 
 PARTITIONS = 50
 TOURNAMENT = 42
-HOME = partition_of(TOURNAMENT, PARTITIONS)
+ITS_PARTITION = partition_of(TOURNAMENT, PARTITIONS)
 SIGNER = Signer({"k1": b"secret"}, "k1")
 
 
-def parse(value: bytes, *, key: bytes = b"42", partition: int = HOME, signature: str = ""):
+def parse(
+    value: bytes, *, key: bytes = b"42", partition: int = ITS_PARTITION, signature: str = ""
+) -> Parsed | DeadLetter:
     return Parser(SIGNER, PARTITIONS).parse(LogRecord(partition, 7, 1000, key, value, signature, "replies:x"))
 
 
-def signed(message) -> tuple[bytes, str]:
+def item(value: bytes, **record: Any) -> Item:
+    parsed = parse(value, **record)
+    assert isinstance(parsed, Parsed)
+    return parsed.item
+
+
+def refusal(value: bytes, **record: Any) -> str:
+    letter = parse(value, **record)
+    assert isinstance(letter, DeadLetter)
+    return letter.reason
+
+
+def signed(message: Message) -> tuple[bytes, str]:
     value = encode_message(message)
     return value, SIGNER.sign(b"42", value)
 
 
-def test_a_score_becomes_an_item():
-    parsed = parse(encode_score("e1", 5, -1250))
-    assert parsed.item == ScoreItem(7, 1000, TOURNAMENT, 5, "e1", -1250, "replies:x")
+def test_a_score_becomes_an_item() -> None:
+    assert item(encode_score("e1", 5, -1250)) == ScoreItem(7, 1000, TOURNAMENT, 5, "e1", -1250, "replies:x")
 
 
-def test_a_signed_control_record_keeps_its_bytes():
+def test_a_signed_control_record_keeps_its_bytes() -> None:
     value, signature = signed(Join(command_id="c", user_id="5"))
-    parsed = parse(value, signature=signature)
-    assert parsed.item == ControlItem(7, 1000, TOURNAMENT, Join(command_id="c", user_id="5"), "replies:x")
+    found = item(value, signature=signature)
+    assert found == ControlItem(7, 1000, TOURNAMENT, Join(command_id="c", user_id="5"), "replies:x")
 
 
-def test_a_tick_needs_no_signature():
-    assert parse(encode_message(Tick())).item.message == Tick()
+def test_a_tick_needs_no_signature() -> None:
+    tick = item(encode_message(Tick()))
+    assert isinstance(tick, ControlItem)
+    assert tick.message == Tick()
 
 
 @pytest.mark.parametrize(
     ("value", "key", "partition", "reason"),
     [
-        (b"{", b"42", HOME, "malformed"),
-        (b"[]", b"42", HOME, "malformed"),
-        (b'{"v":2,"type":"score","event_id":"e","user_id":"5","score":1}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1.005}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1e9}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":true}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"0","score":1}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"","user_id":"5","score":1}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1,"x":1}', b"42", HOME, "malformed"),
-        (encode_score("e", 5, 1), b"forty-two", HOME, "malformed"),
-        (encode_score("e", 5, 1), b"", HOME, "malformed"),
-        (encode_score("e", 5, 1), b"42", (HOME + 1) % PARTITIONS, "wrong_partition"),
-        (encode_message(Join(command_id="c", user_id="5")), b"42", HOME, "unsigned"),
-        (b" " * 65_537, b"42", HOME, "too_big"),
+        (b"{", b"42", ITS_PARTITION, "malformed"),
+        (b"[]", b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":2,"type":"score","event_id":"e","user_id":"5","score":1}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1.005}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1e9}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":true}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"0","score":1}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"","user_id":"5","score":1}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1,"x":1}', b"42", ITS_PARTITION, "malformed"),
+        (encode_score("e", 5, 1), b"forty-two", ITS_PARTITION, "malformed"),
+        (encode_score("e", 5, 1), b"", ITS_PARTITION, "malformed"),
+        (encode_score("e", 5, 1), b"42", (ITS_PARTITION + 1) % PARTITIONS, "wrong_partition"),
+        (encode_message(Join(command_id="c", user_id="5")), b"42", ITS_PARTITION, "unsigned"),
+        (b" " * 65_537, b"42", ITS_PARTITION, "too_big"),
     ],
 )
-def test_what_cannot_be_applied_is_a_dead_letter(value, key, partition, reason):
+def test_what_cannot_be_applied_is_a_dead_letter(value: bytes, key: bytes, partition: int, reason: str) -> None:
     letter = parse(value, key=key, partition=partition)
     assert isinstance(letter, DeadLetter)
     assert letter.reason == reason
     assert letter.detail
 
 
-def test_a_signature_of_another_record_does_not_serve():
+def test_a_signature_of_another_record_does_not_serve() -> None:
     value, _ = signed(Join(command_id="c", user_id="5"))
     _, other = signed(Join(command_id="c", user_id="6"))
-    assert parse(value, signature=other).reason == "unsigned"
+    assert refusal(value, signature=other) == "unsigned"
 
 
-def test_a_wrong_partition_stays_wrong_when_the_key_is_known():
+def test_a_wrong_partition_stays_wrong_when_the_key_is_known() -> None:
     parser = Parser(SIGNER, PARTITIONS)
     value = encode_score("e", 5, 1)
-    assert not isinstance(parser.parse(LogRecord(HOME, 0, 0, b"42", value)), DeadLetter)
-    letter = parser.parse(LogRecord((HOME + 1) % PARTITIONS, 0, 0, b"42", value))
+    assert not isinstance(parser.parse(LogRecord(ITS_PARTITION, 0, 0, b"42", value)), DeadLetter)
+    letter = parser.parse(LogRecord((ITS_PARTITION + 1) % PARTITIONS, 0, 0, b"42", value))
     assert isinstance(letter, DeadLetter)
     assert letter.reason == "wrong_partition"
 
 
-def test_a_claim_belongs_to_the_partition_that_it_names():
+def test_a_claim_belongs_to_the_partition_that_it_names() -> None:
     claim = Claim(command_id="c", scope="partition-3", owner="shard-0", instance="i")
     value = encode_message(claim)
     signature = SIGNER.sign(b"partition-3", value)
-    assert parse(value, key=b"partition-3", partition=3, signature=signature).item.tournament_id == 0
-    assert parse(value, key=b"partition-3", partition=4, signature=signature).reason == "wrong_partition"
+    assert item(value, key=b"partition-3", partition=3, signature=signature).tournament_id == 0
+    assert refusal(value, key=b"partition-3", partition=4, signature=signature) == "wrong_partition"

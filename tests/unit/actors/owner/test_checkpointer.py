@@ -47,7 +47,7 @@ class Bench:
         self.unsaved: list[int] = []
         self.scopes = {p: Scope(p, 0, epoch=0, watermark=50, durable=0) for p in (HEALTHY, LOST)}
         self.checkpointer = Checkpointer(
-            self.records, lambda: self.now_ms, 1000, 30_000, self._saved, self._unsaved  # type: ignore[arg-type]
+            self.records, lambda: self.now_ms, 1000, 30_000, self._saved, self._unsaved
         )  # fmt: skip
 
     async def _saved(self, entity: Entity, offset: int) -> None:
@@ -89,7 +89,7 @@ def bench() -> Bench:
 
 
 async def joined(records: MemoryRecords, number: int) -> int | None:
-    stored = await records.snapshot(number)
+    stored = next(iter(await records.snapshots(number)), None)
     return None if stored is None else decode_snapshot(stored.data).members.joined
 
 

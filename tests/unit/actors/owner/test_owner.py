@@ -55,12 +55,12 @@ class Store(MemoryRecords):
 
 
 class Away(Store):
-    """Records whose one shard may be away; `copy`: its replica has all that this process knows to be durable."""
+    """Records whose one shard may be away; `replica`: it has all that this process knows to be durable."""
 
-    def __init__(self, *, copy: bool = True) -> None:
+    def __init__(self, *, replica: bool = True) -> None:
         super().__init__()
         self.away = False
-        self.copy = copy
+        self.replica = replica
 
     async def save(self, checkpoint: Checkpoint) -> None:
         if self.away:
@@ -73,8 +73,8 @@ class Away(Store):
         return await super().snapshots(tournament_id)
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        if not self.copy:
-            raise RecordsUnavailableError("no copy")
+        if not self.replica:
+            raise RecordsUnavailableError("no replica")
         return await super().snapshots(tournament_id)
 
 
@@ -130,7 +130,7 @@ async def deliver(owner: Owner, tournament: int, after: int, upto: int, records:
     return answer.positions[0]
 
 
-async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_one_held_here():
+async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_one_held_here() -> None:
     """The director, started anew, gave it to another owner, which ended it; its later records are the shared scope's."""
     records = MemoryRecords()
     shard, other = owner_of(records), owner_of(records, f"tournament-{TOURNAMENT}")
@@ -148,14 +148,13 @@ async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_
     await deliver(shard, 0, -1, 30, [late])
     assert (PARTITION, TOURNAMENT) not in shard.tournaments.scopes
     await shard.checkpointer.full_round(shard.scopes())
-    stored = await records.snapshot(TOURNAMENT)
-    assert stored is not None
+    [stored, *_] = await records.snapshots(TOURNAMENT)
     assert decode_snapshot(stored.data).status == "finished"
     assert stored.offset == 21
     assert [(row.offset, row.kind) for row in await records.outbox(10)] == [(21, "finished")]
 
 
-async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew():
+async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew() -> None:
     """Another owner saved more than this one has, and the log was pruned up to there."""
     records = MemoryRecords()
     left, ahead = owner_of(records), owner_of(records, "ahead")
@@ -177,7 +176,7 @@ async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew():
     assert left.tournaments.active[TOURNAMENT].state.members.joined == 2
 
 
-async def test_a_failed_save_beside_another_round_leaves_nothing_out():
+async def test_a_failed_save_beside_another_round_leaves_nothing_out() -> None:
     """An urgent save under way has taken its tournament from what is dirty; a full round then may not raise the projected offset."""
     records = Store()
     owner = owner_of(records)
@@ -193,12 +192,12 @@ async def test_a_failed_save_beside_another_round_leaves_nothing_out():
     assert not await urgent
     assert await full
     assert await records.projected(PARTITION, [f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
-    stored = await records.snapshot(TOURNAMENT)
-    assert stored is not None, "the offset says that it is saved"
-    assert stored.data
+    stored = await records.snapshots(TOURNAMENT)
+    assert stored, "the offset says that it is saved"
+    assert stored[0].data
 
 
-async def test_a_cancelled_save_forgets_nothing():
+async def test_a_cancelled_save_forgets_nothing() -> None:
     """A clean stop cancels the checkpoints' task, maybe in mid-save; the last round must then save all of it."""
     records = Store()
     owner = owner_of(records)
@@ -212,10 +211,10 @@ async def test_a_cancelled_save_forgets_nothing():
     records.gate.set()
     await owner.close()
     assert await records.projected(PARTITION, [f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
-    assert await records.snapshot(TOURNAMENT) is not None
+    assert await records.snapshots(TOURNAMENT)
 
 
-async def test_a_store_that_refuses_is_not_asked_at_every_turn():
+async def test_a_store_that_refuses_is_not_asked_at_every_turn() -> None:
     records, clock = Store(), [BEGIN_MS]
     records.failures = 10**6
     owner = owner_of(records, clock_ms=lambda: clock[0])
@@ -228,10 +227,10 @@ async def test_a_store_that_refuses_is_not_asked_at_every_turn():
     records.failures = 0
     clock[0] += 1000
     assert await owner.checkpoint_due()
-    assert await records.snapshot(TOURNAMENT) is not None
+    assert await records.snapshots(TOURNAMENT)
 
 
-async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog):
+async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog: pytest.LogCaptureFixture) -> None:
     """The scope is then fed from the older one's offset, and comes to the same bytes."""
     records = MemoryRecords()
     first = owner_of(records)
@@ -254,7 +253,7 @@ async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog):
     assert encode_snapshot(again.tournaments.active[TOURNAMENT].state) == newest.data
 
 
-async def test_a_clock_that_is_set_back_stops_neither_checkpoints_nor_ticks():
+async def test_a_clock_that_is_set_back_stops_neither_checkpoints_nor_ticks() -> None:
     now_ms = BEGIN_MS
     records = MemoryRecords()
     owner = owner_of(records, clock_ms=lambda: now_ms)
@@ -275,7 +274,7 @@ async def test_a_clock_that_is_set_back_stops_neither_checkpoints_nor_ticks():
     assert await owner.tick_due() == 1
 
 
-async def test_a_scope_that_is_ahead_of_its_log_is_not_taken(caplog):
+async def test_a_scope_that_is_ahead_of_its_log_is_not_taken(caplog: pytest.LogCaptureFixture) -> None:
     """The log lost what a tournament has applied: what comes under these offsets is not what it had."""
     records = MemoryRecords()
     first = owner_of(records)
@@ -298,13 +297,13 @@ async def test_a_scope_that_is_ahead_of_its_log_is_not_taken(caplog):
     assert (PARTITION, 0) in well.tournaments.scopes
 
 
-async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them():
+async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them() -> None:
     """A late score of a finished tournament that is no longer in memory, while the store is away."""
     records = MemoryRecords()
     owner = owner_of(records)
     await owner.adopt([(PARTITION, 0, -1), (PARTITION - 1, 0, -1)])
 
-    async def away(_tournament: int) -> Any:
+    async def away(tournament_id: int) -> list[StoredSnapshot]:
         raise RecordsUnavailableError("away")
 
     records.snapshots = away  # type: ignore[method-assign]
@@ -319,7 +318,7 @@ async def test_records_that_do_not_answer_hold_up_only_the_ranges_that_need_them
     ]
 
 
-async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not():
+async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not() -> None:
     """The log has the create, and nothing passes it before it is durable; finished is a promise of the store (rule 8)."""
     records, updates, clock = Away(), Silent(), [BEGIN_MS]
     owner = owner_of(records, clock_ms=lambda: clock[0], updates=updates)
@@ -338,7 +337,9 @@ async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not():
     await owner.publish_due()
     told = [(r.kind, r.outcome, r.first, r.status) for r in updates.replies[1:]]
     assert told == [("join", "applied", True, "running"), ("create", "applied", False, "running")]
-    assert owner.tournaments.at_hand(TOURNAMENT).status == "running"
+    held = owner.tournaments.at_hand(TOURNAMENT)
+    assert held is not None
+    assert held.status == "running"
     records.away = False
     clock[0] += 1000
     await owner.checkpoint_due()
@@ -347,10 +348,10 @@ async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not():
     assert (await records.projected(PARTITION, [f"partition-{PARTITION}"])) == {f"partition-{PARTITION}": 30}
 
 
-@pytest.mark.parametrize("copy", [True, False])
-async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bool):
-    """A repeated create changes nothing of it, whoever answers; without a copy its partition waits, and nothing of the range is applied."""
-    records, updates, clock = Away(copy=copy), Silent(), [BEGIN_MS]
+@pytest.mark.parametrize("replica", [True, False])
+async def test_what_is_over_is_read_from_a_replica_while_its_shard_is_away(replica: bool) -> None:
+    """A repeated create changes nothing of it, whoever answers; without a replica its partition waits, and nothing of the range is applied."""
+    records, updates, clock = Away(replica=replica), Silent(), [BEGIN_MS]
     owner = owner_of(records, clock_ms=lambda: clock[0], updates=updates, over_kept=0)
     await owner.adopt([(PARTITION, 0, -1)])
     await deliver(owner, 0, -1, 20, items(create(dedicated=False), step(End(command_id="e")), first=10))
@@ -358,11 +359,11 @@ async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bo
     clock[0] += 10**6
     owner.tournaments._trim()
     assert owner.tournaments.at_hand(TOURNAMENT) is None
-    before = await records.snapshot(TOURNAMENT)
+    before = await records.snapshots(TOURNAMENT)
     records.away = True
     late = [*items(create(dedicated=False), first=21), ScoreItem(22, BEGIN_MS, TOURNAMENT, 5, "s", 100)]
     position = await deliver(owner, 0, 20, 30, waited_for(late))
-    assert position.watermark == (30 if copy else 20)
+    assert position.watermark == (30 if replica else 20)
     records.away = False
     await deliver(owner, 0, 20, 30, waited_for(late))
     await owner.checkpointer.full_round(owner.scopes())
@@ -371,11 +372,11 @@ async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bo
         ("create", False, "finished"),
         ("score", False, "finished"),
     ]
-    assert await records.snapshot(TOURNAMENT) == before
+    assert await records.snapshots(TOURNAMENT) == before
 
 
-async def test_only_the_create_of_a_shared_tournament_is_taken_for_the_first():
-    """What a copy does not have yet may be another owner's, where it is dedicated; and what begins with no create is not known at all."""
+async def test_only_the_create_of_a_shared_tournament_is_taken_for_the_first() -> None:
+    """What a replica does not have yet may be another owner's, where it is dedicated; and what begins with no create is not known at all."""
     for record in (create(dedicated=True), step(Join(command_id="j", user_id="5"))):
         records = Away()
         owner = owner_of(records)

@@ -18,6 +18,7 @@ from storage.ports import (
     OwnerRecordsError,
     OwnerUnavailableError,
     RecordsUnavailableError,
+    Reply,
     ViewQuery,
 )
 
@@ -58,22 +59,26 @@ def owners(handles: Handles) -> RayOwners:
     return owners
 
 
+def reply(text: str) -> Reply:
+    return Reply(True, body=text.encode())
+
+
 def shard_of(owners: RayOwners, tournament_id: int = TOURNAMENT) -> str:
     return PLAN.shard_of(owners.partition(tournament_id))
 
 
 async def test_a_shared_tournament_is_asked_for_at_its_shard(owners: RayOwners, handles: Handles) -> None:
-    handles.answers[shard_of(owners)] = "the view"
-    assert await owners.read(TOURNAMENT, ViewQuery()) == "the view"
+    handles.answers[shard_of(owners)] = reply("the view")
+    assert await owners.read(TOURNAMENT, ViewQuery()) == reply("the view")
     assert handles.calls == [(shard_of(owners), "read")]
 
 
 async def test_one_that_has_moved_is_asked_for_where_the_routes_say(owners: RayOwners, handles: Handles) -> None:
     handles.answers |= {shard_of(owners): OwnerMovedError(), DIRECTOR: {TOURNAMENT: "tournament-77"}}
-    handles.answers["tournament-77"] = "alone"
-    assert await owners.read(TOURNAMENT, ViewQuery()) == "alone"
+    handles.answers["tournament-77"] = reply("alone")
+    assert await owners.read(TOURNAMENT, ViewQuery()) == reply("alone")
     assert handles.asked() == [shard_of(owners), DIRECTOR, "tournament-77"]
-    assert await owners.read(TOURNAMENT, ViewQuery()) == "alone"
+    assert await owners.read(TOURNAMENT, ViewQuery()) == reply("alone")
     assert handles.asked() == ["tournament-77"]
 
 
@@ -86,8 +91,8 @@ async def test_one_that_is_nowhere_is_moving(owners: RayOwners, handles: Handles
 
 async def test_a_dedicated_owner_that_has_ended_leads_back_to_the_shard(owners: RayOwners, handles: Handles) -> None:
     owners._dedicated = {TOURNAMENT: "tournament-77"}
-    handles.answers |= {"tournament-77": RayActorError(), shard_of(owners): "from the shard"}
-    assert await owners.read(TOURNAMENT, ViewQuery()) == "from the shard"
+    handles.answers |= {"tournament-77": RayActorError(), shard_of(owners): reply("from the shard")}
+    assert await owners.read(TOURNAMENT, ViewQuery()) == reply("from the shard")
 
 
 @pytest.mark.parametrize("failure", [RayActorError(), ValueError("no such actor"), "silence"])
@@ -103,12 +108,12 @@ async def test_an_owner_that_fails_is_left_alone_for_a_while(
         with pytest.raises(OwnerUnavailableError):
             await owners.read(TOURNAMENT, ViewQuery())
     assert handles.asked() == [shard]
-    handles.answers[shard] = "back"
+    handles.answers[shard] = reply("back")
     with pytest.raises(OwnerUnavailableError):
         await owners.read(TOURNAMENT, ViewQuery())
     owners._down_until[shard] -= DOWN_S  # that time has passed
-    assert await owners.read(TOURNAMENT, ViewQuery()) == "back"
-    assert await owners.read(TOURNAMENT, ViewQuery()) == "back"
+    assert await owners.read(TOURNAMENT, ViewQuery()) == reply("back")
+    assert await owners.read(TOURNAMENT, ViewQuery()) == reply("back")
 
 
 @pytest.mark.parametrize("failure", [RecordsUnavailableError("away"), OwnerUnavailableError("catching up")])
@@ -142,8 +147,13 @@ async def test_routes_are_fetched_once_for_all_who_wait(owners: RayOwners, handl
         await asyncio.sleep(0.001)
         return dict.fromkeys(range(1, 20), "alone")
 
-    handles.answers |= {"shard-0": OwnerMovedError(), "shard-1": OwnerMovedError(), DIRECTOR: routes, "alone": "here"}
-    assert await asyncio.gather(*(owners.read(i, ViewQuery()) for i in range(1, 20))) == ["here"] * 19
+    handles.answers |= {
+        "shard-0": OwnerMovedError(),
+        "shard-1": OwnerMovedError(),
+        DIRECTOR: routes,
+        "alone": reply("here"),
+    }
+    assert await asyncio.gather(*(owners.read(i, ViewQuery()) for i in range(1, 20))) == [reply("here")] * 19
     assert handles.asked().count(DIRECTOR) == 1
 
 

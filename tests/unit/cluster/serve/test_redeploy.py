@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_what_is_given_as_it_was_at_the_start_is_fine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "given", [{"shards": 5}, {"kafka_topic": "others"}, {"gateway_port": 9}, {"record_secret": "y" * 40}]
 )
-def test_what_concerns_more_than_the_entrypoints_is_refused(given: dict[str, object]) -> None:
+def test_what_concerns_more_than_the_entrypoints_is_refused(given: dict[str, Any]) -> None:
     [name] = given
     with pytest.raises(StartError, match=f"PALIO_{name.upper()}.*only a restart") as caught:
         entrypoint_settings(Settings(record_secret="x" * 40), Settings(**given))

@@ -16,13 +16,15 @@ ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)
-def no_palio_variables(monkeypatch):
+def no_palio_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith("PALIO_"):
             monkeypatch.delenv(variable)
 
 
-def test_a_token_stands_alone_on_the_last_line_and_is_signed_with_the_directorys_secret(capsys, tmp_path):
+def test_a_token_stands_alone_on_the_last_line_and_is_signed_with_the_directorys_secret(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert main(["token", "--role", "service", "--sub", "42", "--ttl-s", "60", "--data", str(tmp_path)]) == 0
     token = capsys.readouterr().out.splitlines()[-1]
     secret = (tmp_path / "jwt_secret").read_text().strip()
@@ -31,7 +33,9 @@ def test_a_token_stands_alone_on_the_last_line_and_is_signed_with_the_directorys
     assert 60 <= claims["exp"] - claims["iat"] <= 62
 
 
-def test_a_configured_secret_and_audience_go_before_the_directorys(capsys, tmp_path, monkeypatch):
+def test_a_configured_secret_and_audience_go_before_the_directorys(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PALIO_JWT_SECRET", "s" * 40)
     monkeypatch.setenv("PALIO_JWT_AUDIENCE", "siena")
     assert main(["token", "--role", "player", "--sub", "1", "--data", str(tmp_path)]) == 0
@@ -50,7 +54,9 @@ def test_a_configured_secret_and_audience_go_before_the_directorys(capsys, tmp_p
         (["--sub", "1", "--ttl-s", "-1"], "expected a lifetime above 0"),
     ],
 )
-def test_a_token_for_nobody_is_refused_in_one_line(capsys, tmp_path, arguments, message):
+def test_a_token_for_nobody_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
     assert main(["token", "--role", "player", *arguments, "--data", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -59,7 +65,9 @@ def test_a_token_for_nobody_is_refused_in_one_line(capsys, tmp_path, arguments, 
     assert captured.err.count("\n") == 1
 
 
-def test_no_token_can_be_signed_when_the_keys_are_elsewhere(capsys, monkeypatch):
+def test_no_token_can_be_signed_when_the_keys_are_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PALIO_JWT_ALGORITHM", "ES256")
     monkeypatch.setenv("PALIO_JWT_JWKS", "https://keys.example/jwks.json")
     assert main(["token", "--role", "player", "--sub", "1"]) == 1
@@ -69,14 +77,16 @@ def test_no_token_can_be_signed_when_the_keys_are_elsewhere(capsys, monkeypatch)
 @pytest.mark.parametrize(
     "arguments", [[], ["token"], ["token", "--role", "king", "--sub", "1"], ["nonsense"], ["demo", "--speed", "0"]]
 )
-def test_misuse_exits_with_2_and_shows_the_usage(capsys, arguments):
+def test_misuse_exits_with_2_and_shows_the_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
     assert "usage: palio" in capsys.readouterr().err
 
 
-def test_settings_lists_each_variable_with_type_default_and_meaning(capsys, monkeypatch):
+def test_settings_lists_each_variable_with_type_default_and_meaning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PALIO_PORT", "9000")
     monkeypatch.setenv("PALIO_JWT_SECRET", "hunter2" * 8)
     assert main(["settings"]) == 0
@@ -88,13 +98,15 @@ def test_settings_lists_each_variable_with_type_default_and_meaning(capsys, monk
     assert "hunter2" not in out
 
 
-def test_an_unknown_setting_is_an_error_of_every_command(capsys, monkeypatch):
+def test_an_unknown_setting_is_an_error_of_every_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PALIO_COLOUR", "blue")
     assert main(["settings"]) == 1
     assert "PALIO_COLOUR" in capsys.readouterr().err
 
 
-def test_run_refuses_bad_settings_before_anything_starts(tmp_path):
+def test_run_refuses_bad_settings_before_anything_starts(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.cli.run", "--data", str(tmp_path / "data")],
         cwd=ROOT,
@@ -108,7 +120,9 @@ def test_run_refuses_bad_settings_before_anything_starts(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_the_demo_says_when_nobody_answers(capsys, tmp_path, monkeypatch):
+def test_the_demo_says_when_nobody_answers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("scripts.demo.client.PATIENCE_S", 0.2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -117,7 +131,7 @@ def test_the_demo_says_when_nobody_answers(capsys, tmp_path, monkeypatch):
     assert f"demo: GET {url}/v1: no success for" in capsys.readouterr().out
 
 
-def test_the_first_signal_asks_to_stop_and_its_echo_changes_nothing():
+def test_the_first_signal_asks_to_stop_and_its_echo_changes_nothing() -> None:
     held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         stop = Stop()
@@ -131,7 +145,7 @@ def test_the_first_signal_asks_to_stop_and_its_echo_changes_nothing():
             signal.signal(number, handler)
 
 
-def test_the_document_of_the_settings_names_all_of_them_and_is_up_to_date():
+def test_the_document_of_the_settings_names_all_of_them_and_is_up_to_date() -> None:
     variables = [row.variable for row in describe()]
     assert [variable for variable in variables if variable in TOPICS] == list(TOPICS)
     assert variables[0] in TOPICS, "the first topic begins with the first setting"

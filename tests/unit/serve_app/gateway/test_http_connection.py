@@ -30,7 +30,8 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
 
 
 def score(gateway: Gateway, tournament: str, event: str = "a", *, query: str = "", more: str = "") -> bytes:
@@ -126,7 +127,8 @@ async def test_a_client_that_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPa
                 def get_write_buffer_size(self) -> int:
                     return unsent[0]
 
-            transport, connection.transport = connection.transport, Stuck()
+            stuck: Any = Stuck()
+            transport, connection.transport = connection.transport, stuck
             limit_s = gateway.server.app.config.request_timeout_s
             connection.expire(now_s)
             unsent[0] = 4000  # it reads a little: it has time again

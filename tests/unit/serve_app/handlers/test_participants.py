@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,12 +10,12 @@ from tests.support.front import INSTANT, LATER, Front, open_front, problem, wron
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front(command_wait_s=0.2) as front:
         yield front
 
 
-async def test_joining_is_201_once_and_200_again(front):
+async def test_joining_is_201_once_and_200_again(front: Front) -> None:
     tournament = await front.create()
     first = await front.join(tournament, 42, name="Ada")
     assert first.status_code == 201
@@ -34,7 +35,7 @@ async def test_joining_is_201_once_and_200_again(front):
     }
 
 
-async def test_a_join_needs_no_body(front):
+async def test_a_join_needs_no_body(front: Front) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}/participants/me"
     assert (await front.call("PUT", path, front.token("player", 42))).status_code == 201
@@ -52,12 +53,12 @@ async def test_a_join_needs_no_body(front):
         ({"name": "An\u0000n"}, "name"),
     ],
 )
-async def test_a_wrong_join_is_422(front, body, path):
+async def test_a_wrong_join_is_422(front: Front, body: dict[str, object], path: str) -> None:
     tournament = await front.create()
     assert wrong_paths(await front.join(tournament, 42, **body)) == [path]
 
 
-async def test_a_players_name_is_kept_composed(front):
+async def test_a_players_name_is_kept_composed(front: Front) -> None:
     tournament = await front.create()
     for name in ("Zoe\u0308", "Zo\u00eb"):
         assert (await front.join(tournament, 42, name=name)).status_code in (200, 201)
@@ -65,19 +66,19 @@ async def test_a_players_name_is_kept_composed(front):
         assert shown.json()["name"] == "Zo\u00eb"
 
 
-async def test_the_join_that_fills_an_instant_tournament_starts_it(front):
+async def test_the_join_that_fills_an_instant_tournament_starts_it(front: Front) -> None:
     tournament = await front.create(INSTANT)
     assert (await front.join(tournament, 1)).json()["status"] == "scheduled"
     assert (await front.join(tournament, 2)).json()["status"] == "running"
     assert problem(await front.join(tournament, 3)) == (409, "tournament_full")
 
 
-async def test_registration_closes(front):
+async def test_registration_closes(front: Front) -> None:
     tournament = await front.create(join_until="start")
     assert problem(await front.join(tournament, 42)) == (409, "registration_closed")
 
 
-async def test_leaving_is_204_also_for_strangers_until_it_is_over(front):
+async def test_leaving_is_204_also_for_strangers_until_it_is_over(front: Front) -> None:
     tournament = await front.create()
     await front.join(tournament, 42)
     path = f"/v1/tournaments/{tournament}/participants/me"
@@ -89,7 +90,7 @@ async def test_leaving_is_204_also_for_strangers_until_it_is_over(front):
     assert problem(await front.call("DELETE", path, front.token("player", 42))) == (409, "already_over")
 
 
-async def test_players_join_and_leave_for_themselves_alone(front):
+async def test_players_join_and_leave_for_themselves_alone(front: Front) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}/participants/43"
     for role in ("player", "operator"):
@@ -103,7 +104,7 @@ async def test_players_join_and_leave_for_themselves_alone(front):
     assert problem(await front.join("77", 42)) == (404, "tournament_unknown")
 
 
-async def test_an_undecided_join_is_202_and_repeating_it_does_no_harm(front):
+async def test_an_undecided_join_is_202_and_repeating_it_does_no_harm(front: Front) -> None:
     tournament = await front.create()
     front.palio.applying = False
     undecided = await front.join(tournament, 42)
@@ -114,7 +115,7 @@ async def test_an_undecided_join_is_202_and_repeating_it_does_no_harm(front):
     assert front.palio.states[int(tournament)].members.joined == 1
 
 
-async def test_a_join_that_the_log_does_not_take_is_503(front):
+async def test_a_join_that_the_log_does_not_take_is_503(front: Front) -> None:
     tournament = await front.create()
     front.palio.log.error = LogUnavailableError("away")
     assert problem(await front.join(tournament, 42)) == (503, "log_unavailable")
@@ -128,7 +129,7 @@ async def private(front: Front, *members: int) -> str:
     return tournament
 
 
-async def test_a_private_tournament_is_404_to_others_in_every_call(front):
+async def test_a_private_tournament_is_404_to_others_in_every_call(front: Front) -> None:
     tournament = await private(front, 42)
     path = f"/v1/tournaments/{tournament}"
     calls = [
@@ -159,7 +160,7 @@ async def test_a_private_tournament_is_404_to_others_in_every_call(front):
     assert [len(response.json()["items"]) for response in listed] == [0, 0, 1]
 
 
-async def test_membership_of_a_private_tournament_is_checked_on_each_request(front):
+async def test_membership_of_a_private_tournament_is_checked_on_each_request(front: Front) -> None:
     tournament = await private(front, 42)
     path, member = f"/v1/tournaments/{tournament}", front.token("player", 42)
     assert (await front.call("GET", path, member)).status_code == 200
@@ -168,7 +169,7 @@ async def test_membership_of_a_private_tournament_is_checked_on_each_request(fro
 
 
 @pytest.mark.parametrize("status", ["scheduled", "running", "finished"])
-async def test_a_strangers_invented_invitation_is_404_whatever_the_state(front, status):
+async def test_a_strangers_invented_invitation_is_404_whatever_the_state(front: Front, status: str) -> None:
     tournament = await front.create(LATER, visibility="private", join_until="start", capacity=1)
     path = f"/v1/tournaments/{tournament}"
     await front.call("PUT", f"{path}/participants/42", front.token())  # full
@@ -178,7 +179,9 @@ async def test_a_strangers_invented_invitation_is_404_whatever_the_state(front, 
         assert problem(await front.join(tournament, 43, **body)) == (404, "tournament_unknown")
 
 
-async def test_who_was_removed_from_a_private_tournament_stays_out_until_a_service_brings_them_back(front):
+async def test_who_was_removed_from_a_private_tournament_stays_out_until_a_service_brings_them_back(
+    front: Front,
+) -> None:
     tournament = await private(front, 42, 43)
     path = f"/v1/tournaments/{tournament}"
     await front.submit(tournament, 42, {"event_id": "a", "score": 5})
@@ -193,7 +196,7 @@ async def test_who_was_removed_from_a_private_tournament_stays_out_until_a_servi
     assert shown.json()["score"] == 5
 
 
-async def test_a_join_on_its_way_when_its_user_is_removed_is_404(front):
+async def test_a_join_on_its_way_when_its_user_is_removed_is_404(front: Front) -> None:
     tournament = await private(front, 42)
     front.palio.applying = False
     await front.call("DELETE", f"/v1/tournaments/{tournament}/participants/42", front.token())
@@ -202,7 +205,7 @@ async def test_a_join_on_its_way_when_its_user_is_removed_is_404(front):
     assert front.palio.states[int(tournament)].members.joined == 0
 
 
-async def test_who_was_removed_from_a_public_tournament_stays_out_too(front):
+async def test_who_was_removed_from_a_public_tournament_stays_out_too(front: Front) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}/participants"
     for user in (42, 43):
@@ -215,7 +218,7 @@ async def test_who_was_removed_from_a_public_tournament_stays_out_too(front):
     assert (await front.join(tournament, 42)).status_code == 200
 
 
-async def test_a_rename_after_the_end_is_409_and_the_same_name_again_200(front):
+async def test_a_rename_after_the_end_is_409_and_the_same_name_again_200(front: Front) -> None:
     tournament = await front.create()
     await front.join(tournament, 42, name="Ada")
     await front.call("POST", f"/v1/tournaments/{tournament}/end", front.token())
@@ -223,7 +226,7 @@ async def test_a_rename_after_the_end_is_409_and_the_same_name_again_200(front):
     assert [(await front.join(tournament, 42, **body)).status_code for body in ({}, {"name": "Ada"})] == [200, 200]
 
 
-async def test_standings_are_shown_as_the_table_has_them(front):
+async def test_standings_are_shown_as_the_table_has_them(front: Front) -> None:
     tournament = await front.create()
     for user, score in ((42, 10), (43, 20)):
         await front.join(tournament, user)
@@ -234,45 +237,7 @@ async def test_standings_are_shown_as_the_table_has_them(front):
     assert problem(nobody) == (401, "token_missing")
 
 
-async def test_a_users_tournaments_are_listed_newest_first(front):
-    tournaments = [await front.create(LATER, name=f"No {n}") for n in range(3)]
-    for tournament in tournaments:
-        await front.join(tournament, 42, name="Ada")
-    path = "/v1/users/me/tournaments"
-    first = (await front.call("GET", f"{path}?limit=2", front.token("player", 42))).json()
-    second = (await front.call("GET", f"{path}?cursor={first['next_cursor']}", front.token("player", 42))).json()
-    assert [item["id"] for item in first["items"] + second["items"]] == tournaments[::-1]
-    assert second["next_cursor"] is None
-    assert first["items"][0]["participation"]["name"] == "Ada"
-    for role in ("service", "operator"):
-        other = await front.call("GET", "/v1/users/42/tournaments", front.token(role, 9))
-        assert len(other.json()["items"]) == 3
-    for call in ("tournaments", "prizes"):
-        refused = await front.call("GET", f"/v1/users/42/{call}", front.token("player", 43))
-        assert problem(refused) == (403, "not_yours")
-        assert problem(await front.call("GET", f"/v1/users/42/{call}")) == (401, "token_missing")
-    wrong = await front.call("GET", f"{path}?cursor=x", front.token("player", 42))
-    assert wrong_paths(wrong) == ["cursor"]
-
-
-async def test_a_users_tournaments_show_the_rank_while_they_run(front):
-    tournaments = [await front.create(), await front.create(visibility="private"), await front.create(LATER)]
-    for tournament in tournaments:
-        for user in (42, 43):
-            await front.call("PUT", f"/v1/tournaments/{tournament}/participants/{user}", front.token())
-    for tournament, user, score in ((0, 42, 10), (0, 43, 20), (1, 42, 5)):
-        await front.submit(tournaments[tournament], user, {"event_id": "a", "score": score})
-
-    async def shown() -> list[tuple[int | None, float | None]]:
-        answer = (await front.call("GET", "/v1/users/me/tournaments", front.token("player", 42))).json()
-        return [(item["participation"]["rank"], item["participation"]["score"]) for item in answer["items"]]
-
-    assert sorted(await shown(), key=str) == [(1, 5), (2, 10), (None, None)]
-    front.palio.owners.down = True  # stored are ranks of what has finished alone
-    assert sorted(await shown(), key=str) == [(None, 10), (None, 5), (None, None)]
-
-
-async def test_there_are_no_prizes_yet(front):
+async def test_there_are_no_prizes_yet(front: Front) -> None:
     tournament = await front.create()
     assert (await front.call("GET", f"/v1/tournaments/{tournament}/prizes")).json() == {"prizes": []}
     mine = await front.call("GET", "/v1/users/me/prizes", front.token("player", 42))
@@ -282,7 +247,7 @@ async def test_there_are_no_prizes_yet(front):
     assert problem(await front.call("GET", f"/v1/tournaments/{tournament}/prizes")) == (503, "unavailable")
 
 
-async def test_many_join_at_once(front):
+async def test_many_join_at_once(front: Front) -> None:
     tournament = await front.create(capacity=20)
     answers = await asyncio.gather(*(front.join(tournament, user) for user in range(1, 31)))
     assert sorted(answer.status_code for answer in answers) == [201] * 20 + [409] * 10

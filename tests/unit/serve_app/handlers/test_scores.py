@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -10,19 +12,19 @@ from tests.support.front import INSTANT, LATER, Front, open_front, problem, wron
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front() as front:
         yield front
 
 
-async def joined(front: Front, *users: int, **spec: object) -> str:
+async def joined(front: Front, *users: int, **spec: Any) -> str:
     tournament = await front.create(**spec)
     for user in users:
         assert (await front.join(tournament, user)).status_code == 201
     return tournament
 
 
-async def test_a_score_is_accepted_with_its_partition_and_offset(front):
+async def test_a_score_is_accepted_with_its_partition_and_offset(front: Front) -> None:
     tournament = await joined(front, 42)
     response = await front.submit(tournament, 42, {"event_id": "a", "score": 912.5})
     assert response.status_code == 202
@@ -33,7 +35,7 @@ async def test_a_score_is_accepted_with_its_partition_and_offset(front):
     assert (record.key, record.signature, record.reply_to) == (tournament.encode(), "", "")
 
 
-async def test_a_score_that_is_waited_for_is_answered_with_its_outcome(front):
+async def test_a_score_that_is_waited_for_is_answered_with_its_outcome(front: Front) -> None:
     tournament = await joined(front, 42, 43)
     await front.submit(tournament, 43, {"event_id": "a", "score": 950})
     first = await front.submit(tournament, 42, {"event_id": "a", "score": 912.5}, prefer="wait=5")
@@ -46,7 +48,7 @@ async def test_a_score_that_is_waited_for_is_answered_with_its_outcome(front):
     assert (again.json()["outcome"], again.json()["reason"]) == ("ignored", "duplicate")
 
 
-async def test_the_outcome_may_come_long_after_the_offset(front):
+async def test_the_outcome_may_come_long_after_the_offset(front: Front) -> None:
     tournament = await joined(front, 42)
     front.palio.replies_held = True
     waiting = asyncio.create_task(front.submit(tournament, 42, {"event_id": "a", "score": 1}, prefer="wait=10"))
@@ -56,7 +58,7 @@ async def test_the_outcome_may_come_long_after_the_offset(front):
     assert (await waiting).json()["outcome"] == "applied"
 
 
-async def test_a_wait_that_passes_is_202(front):
+async def test_a_wait_that_passes_is_202(front: Front) -> None:
     tournament = await joined(front, 42)
     front.palio.applying = False
     response = await front.submit(tournament, 42, {"event_id": "a", "score": 1}, prefer="wait=0.05")
@@ -65,7 +67,7 @@ async def test_a_wait_that_passes_is_202(front):
 
 
 @pytest.mark.parametrize("prefer", ["wait=0", "wait=x", "handling=lenient", "await=5"])
-async def test_a_preference_for_no_wait_is_202_at_once(front, prefer):
+async def test_a_preference_for_no_wait_is_202_at_once(front: Front, prefer: str) -> None:
     tournament = await joined(front, 42)
     response = await front.submit(tournament, 42, {"event_id": "a", "score": 1}, prefer=prefer)
     assert response.status_code == 202
@@ -75,7 +77,9 @@ async def test_a_preference_for_no_wait_is_202_at_once(front, prefer):
 @pytest.mark.parametrize(
     ("spec", "user", "reason"), [(LATER, 42, "not_running"), ({}, 99, "not_joined"), (INSTANT, 42, "not_running")]
 )
-async def test_whether_a_score_counts_only_the_fold_says(front, spec, user, reason):
+async def test_whether_a_score_counts_only_the_fold_says(
+    front: Front, spec: dict[str, Any], user: int, reason: str
+) -> None:
     tournament = await front.create(**spec) if spec is not INSTANT else await front.create(INSTANT)
     await front.join(tournament, 42)
     response = await front.submit(tournament, user, {"event_id": "a", "score": 1}, prefer="wait=5")
@@ -110,14 +114,14 @@ async def test_whether_a_score_counts_only_the_fold_says(front, spec, user, reas
         (b'{"event_id": "a", "result": {"right": 3}, "score": 1}', "result"),
     ],
 )
-async def test_a_wrong_field_is_422_and_named(front, body, path):
+async def test_a_wrong_field_is_422_and_named(front: Front, body: bytes, path: str) -> None:
     tournament = await joined(front, 42)
     calls = len(front.palio.log.calls)
     assert wrong_paths(await front.submit(tournament, 42, body)) == [path]
     assert len(front.palio.log.calls) == calls
 
 
-async def test_all_wrong_fields_are_named_at_once(front):
+async def test_all_wrong_fields_are_named_at_once(front: Front) -> None:
     tournament = await joined(front, 42)
     response = await front.submit(tournament, 42, {"event_id": "", "score": 1.001, "user_id": "x", "more": 1})
     assert sorted(wrong_paths(response)) == ["event_id", "more", "score", "user_id"]
@@ -127,7 +131,7 @@ async def test_all_wrong_fields_are_named_at_once(front):
     "body",
     [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"event_id": "a", "score": 1}x', b'{"event_id": "\\ud800", "score": 1}'],
 )
-async def test_what_is_no_json_is_400(front, body):
+async def test_what_is_no_json_is_400(front: Front, body: bytes) -> None:
     tournament = await joined(front, 42)
     response = await front.submit(tournament, 42, body)
     # the deep array is also readable as "no object", which is as true
@@ -136,20 +140,20 @@ async def test_what_is_no_json_is_400(front, body):
 
 
 @pytest.mark.parametrize("score", [0, -0.0, -99_999_999.99, 99_999_999.99, 0.1, 1.10, 5])
-async def test_every_decimal_of_ten_digits_is_taken(front, score):
+async def test_every_decimal_of_ten_digits_is_taken(front: Front, score: float) -> None:
     tournament = await joined(front, 42)
     response = await front.submit(tournament, 42, {"event_id": "a", "score": score}, prefer="wait=5")
     assert response.json()["score"] == score
 
 
-async def test_unknown_tournaments_are_404(front):
+async def test_unknown_tournaments_are_404(front: Front) -> None:
     for tournament in ("1", "0", "x", "-1", "9223372036854775808", "007", "1" * 400):
         response = await front.submit(tournament, 42, {"event_id": "a", "score": 1})
         assert problem(response) == (404, "tournament_unknown")
     assert front.palio.log.calls == []
 
 
-async def test_a_player_submits_for_no_one_else(front):
+async def test_a_player_submits_for_no_one_else(front: Front) -> None:
     tournament = await joined(front, 42)
     response = await front.submit(tournament, 42, {"event_id": "a", "score": 1, "user_id": "43"})
     assert problem(response) == (403, "not_yours")
@@ -162,7 +166,7 @@ async def test_a_player_submits_for_no_one_else(front):
     assert problem(operator) == (403, "not_yours")
 
 
-async def test_a_service_names_the_user(front):
+async def test_a_service_names_the_user(front: Front) -> None:
     tournament = await joined(front, 42)
     path = f"/v1/tournaments/{tournament}/scores"
     assert wrong_paths(await front.call("POST", path, front.token(), json={"event_id": "a", "score": 1})) == ["user_id"]
@@ -170,14 +174,14 @@ async def test_a_service_names_the_user(front):
     assert (await front.call("POST", path, front.token(), json=body)).status_code == 202
 
 
-async def test_a_score_needs_a_token(front):
+async def test_a_score_needs_a_token(front: Front) -> None:
     tournament = await joined(front, 42)
     response = await front.call("POST", f"/v1/tournaments/{tournament}/scores", json={"event_id": "a", "score": 1})
     assert problem(response) == (401, "token_missing")
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_form_and_size_of_the_body(front):
+async def test_form_and_size_of_the_body(front: Front) -> None:
     tournament = await joined(front, 42)
     path, token = f"/v1/tournaments/{tournament}/scores", front.token("player", 42)
     form = await front.call(
@@ -190,11 +194,11 @@ async def test_form_and_size_of_the_body(front):
     assert problem(large) == (413, "too_large")
 
 
-async def test_a_body_of_unknown_length_is_cut_at_the_limit(front):
+async def test_a_body_of_unknown_length_is_cut_at_the_limit(front: Front) -> None:
     tournament = await joined(front, 42)
     sent = 0
 
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
         while True:
             sent += 65_536
@@ -208,22 +212,23 @@ async def test_a_body_of_unknown_length_is_cut_at_the_limit(front):
 
 
 @pytest.mark.parametrize("announced", [False, True])
-async def test_a_large_body_needs_a_token_that_verifies(front, announced):
+async def test_a_large_body_needs_a_token_that_verifies(front: Front, announced: bool) -> None:
     tournament = await joined(front, 42)
     path, size = f"/v1/tournaments/{tournament}/scores", 3 * 65_536
     sent = 0
 
-    async def pieces():
+    async def pieces() -> AsyncIterator[bytes]:
         nonlocal sent
         for _ in range(3):
             sent += 65_536
             yield b" " * 65_536
 
-    for token, status, code in (
+    cases: list[tuple[dict[str, str], int, str]] = [
         ({}, 413, "too_large"),
         ({"authorization": "Bearer x.y.z"}, 401, "token_invalid"),
         (front.token("player", 42), 400, "malformed"),  # read whole, and judged
-    ):
+    ]
+    for token, status, code in cases:
         sent = 0
         length = {"content-length": str(size)} if announced else {}
         response = await front.call("POST", path, {**token, **length}, content=pieces())
@@ -232,11 +237,11 @@ async def test_a_large_body_needs_a_token_that_verifies(front, announced):
         assert (response.headers.get("connection") == "close") == (status != 400)
 
 
-async def test_bodies_that_arrive_are_bounded_together():
+async def test_bodies_that_arrive_are_bounded_together() -> None:
     async with open_front(max_unread_body_bytes=100_000) as small:
         arrived, going_on = asyncio.Event(), asyncio.Event()
 
-        async def slow():
+        async def slow() -> AsyncIterator[bytes]:
             yield b" " * 45_000
             arrived.set()
             await going_on.wait()
@@ -252,7 +257,7 @@ async def test_bodies_that_arrive_are_bounded_together():
         assert problem(await small.call("POST", path, content=b" " * 45_000)) == (401, "token_missing")
 
 
-async def test_headers_that_may_come_once_are_400_when_they_come_twice(front):
+async def test_headers_that_may_come_once_are_400_when_they_come_twice(front: Front) -> None:
     tournament = await joined(front, 42)
     token = front.token("player", 42)["authorization"]
     for name, value in (("Authorization", token), ("Content-Type", "application/json")):
@@ -270,7 +275,9 @@ async def test_headers_that_may_come_once_are_400_when_they_come_twice(front):
         (LogDiskFullError("full"), "disk_full"),
     ],
 )
-async def test_a_log_that_takes_nothing_is_503(front, error, code):
+async def test_a_log_that_takes_nothing_is_503(
+    front: Front, error: LogUnavailableError | LogOverloadedError | LogDiskFullError, code: str
+) -> None:
     tournament = await joined(front, 42)
     front.palio.log.error = error
     response = await front.submit(tournament, 42, {"event_id": "a", "score": 1})
@@ -280,13 +287,13 @@ async def test_a_log_that_takes_nothing_is_503(front, error, code):
     assert problem(await front.call("POST", "/v1/scores", front.token(), json=batch)) == (503, code)
 
 
-async def test_scores_are_accepted_while_the_owner_is_away(front):
+async def test_scores_are_accepted_while_the_owner_is_away(front: Front) -> None:
     tournament = await joined(front, 42)
     front.palio.owners.down = True
     assert (await front.submit(tournament, 42, {"event_id": "a", "score": 1})).status_code == 202
 
 
-async def test_a_private_tournament_takes_scores_of_members_alone(front):
+async def test_a_private_tournament_takes_scores_of_members_alone(front: Front) -> None:
     tournament = await front.create(visibility="private")
     path = f"/v1/tournaments/{tournament}/participants/42"
     assert (await front.call("PUT", path, front.token(), json={})).status_code == 201
@@ -302,7 +309,7 @@ async def test_a_private_tournament_takes_scores_of_members_alone(front):
     assert problem(await front.submit(tournament, 42, {"event_id": "c", "score": 1})) == (404, "tournament_unknown")
 
 
-async def test_a_batch_is_one_append_and_names_what_is_wrong(front):
+async def test_a_batch_is_one_append_and_names_what_is_wrong(front: Front) -> None:
     one, two = await joined(front, 42), await joined(front, 43)
     calls = len(front.palio.log.calls)
     good = [
@@ -328,7 +335,7 @@ async def test_a_batch_is_one_append_and_names_what_is_wrong(front):
     assert front.palio.states[int(two)].ranking.score(0) == -200
 
 
-async def test_a_batch_may_be_lines(front):
+async def test_a_batch_may_be_lines(front: Front) -> None:
     tournament = await joined(front, 42)
     line = json.dumps({"tournament_id": tournament, "event_id": "a", "user_id": "42", "score": 1}).encode()
     lines = {**front.token(), "content-type": "application/x-ndjson"}
@@ -338,7 +345,7 @@ async def test_a_batch_may_be_lines(front):
     assert mixed.json() == {"accepted": 2, "rejected": [{"index": 1, "line": 2, "code": "malformed"}]}
 
 
-async def test_a_batch_has_its_limits(front):
+async def test_a_batch_has_its_limits(front: Front) -> None:
     tournament = await joined(front, 42)
     item = {"tournament_id": tournament, "event_id": "a", "user_id": "42", "score": 1}
     assert (await front.call("POST", "/v1/scores", front.token(), json=[item] * 1000)).json()["accepted"] == 1000
@@ -351,7 +358,7 @@ async def test_a_batch_has_its_limits(front):
     assert (await front.call("POST", "/v1/scores", front.token(), json=[])).json() == {"accepted": 0, "rejected": []}
 
 
-async def test_a_batch_of_which_nobody_can_tell_is_503_whole(front):
+async def test_a_batch_of_which_nobody_can_tell_is_503_whole(front: Front) -> None:
     tournament = await joined(front, 42)
     front.palio.owners.down = True
     front.palio.records.down = True

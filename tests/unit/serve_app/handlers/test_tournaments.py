@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from actors.domain.messages import Create, decode_value
 from serve_app.http import request_schemas
-from tests.support.front import INSTANT, LATER, SCHEDULED, open_front, problem, wrong_paths
+from tests.support.front import INSTANT, LATER, SCHEDULED, Front, open_front, problem, wrong_paths
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front(command_wait_s=0.2) as front:
         yield front
 
 
-async def test_a_create_answers_with_the_tournament(front):
+async def test_a_create_answers_with_the_tournament(front: Front) -> None:
     response = await front.call("POST", "/v1/tournaments", front.token("operator", 9), json=LATER)
     assert response.status_code == 201
     made = response.json()
@@ -29,7 +31,7 @@ async def test_a_create_answers_with_the_tournament(front):
     assert len(create.salt) == 32
 
 
-async def test_a_start_in_the_past_starts_at_once_and_all_of_the_spec_is_kept(front):
+async def test_a_start_in_the_past_starts_at_once_and_all_of_the_spec_is_kept(front: Front) -> None:
     spec = {
         **SCHEDULED,
         "visibility": "private",
@@ -49,7 +51,7 @@ async def test_a_start_in_the_past_starts_at_once_and_all_of_the_spec_is_kept(fr
     }
 
 
-async def test_placement_is_resolved_once(front):
+async def test_placement_is_resolved_once(front: Front) -> None:
     large = await front.call("POST", "/v1/tournaments", front.token(), json={**LATER, "capacity": 10_000})
     assert large.json()["placement"] == "dedicated"
     small = await front.call("POST", "/v1/tournaments", front.token(), json={**LATER, "placement": "shared"})
@@ -100,7 +102,9 @@ async def test_placement_is_resolved_once(front):
         ({**SCHEDULED, "name": "a\u202eb"}, ["name"]),
     ],
 )
-async def test_a_wrong_spec_is_422_and_names_the_fields(front, spec, paths):
+async def test_a_wrong_spec_is_422_and_names_the_fields(
+    front: Front, spec: dict[str, object], paths: list[str]
+) -> None:
     response = await front.call("POST", "/v1/tournaments", front.token(), json=spec)
     assert sorted(wrong_paths(response)) == sorted(paths)
     assert front.palio.log.calls == []
@@ -110,7 +114,7 @@ def nested(depth: int) -> bytes:
     return b'{"a":' * (depth - 1) + b"{}" + b"}" * (depth - 1)
 
 
-async def test_metadata_may_be_32_deep_and_no_deeper(front):
+async def test_metadata_may_be_32_deep_and_no_deeper(front: Front) -> None:
     tournament = await front.create(INSTANT)
     create = b'{"name":"x","type":"instant","capacity":2,"duration_s":1,"metadata":%b}'
     for depth in (32, 33, 500, *range(940, 1000, 3), 4000):
@@ -131,7 +135,7 @@ async def test_metadata_may_be_32_deep_and_no_deeper(front):
     assert len(listed.json()["items"]) == 2
 
 
-async def test_a_name_is_kept_composed_and_counted_so(front):
+async def test_a_name_is_kept_composed_and_counted_so(front: Front) -> None:
     tournament = await front.create(LATER, name="Zoe\u0308" * 66 + "xy")
     path = f"/v1/tournaments/{tournament}"
     assert (await front.call("GET", path)).json()["name"] == "Zo\u00eb" * 66 + "xy"
@@ -139,7 +143,7 @@ async def test_a_name_is_kept_composed_and_counted_so(front):
     assert edited.json()["name"] == "\u00e9"
 
 
-async def test_an_idempotency_key_finds_the_first_answer(front):
+async def test_an_idempotency_key_finds_the_first_answer(front: Front) -> None:
     keyed = {**front.token(), "idempotency-key": "Spring 2027"}
     first = await front.call("POST", "/v1/tournaments", keyed, json=LATER)
     again = await front.call("POST", "/v1/tournaments", keyed, json=dict(reversed(LATER.items())))
@@ -172,7 +176,7 @@ async def test_an_idempotency_key_finds_the_first_answer(front):
         b'{"metadata":' + b"[" * 4000,
     ],
 )
-async def test_a_used_key_with_another_invalid_body_is_409(front, body):
+async def test_a_used_key_with_another_invalid_body_is_409(front: Front, body: object) -> None:
     keyed = {**front.token(), "idempotency-key": "k"}
     more = {"content": body} if isinstance(body, bytes) else {"json": body}
     unused = await front.call("POST", "/v1/tournaments", keyed, **more)
@@ -183,7 +187,9 @@ async def test_a_used_key_with_another_invalid_body_is_409(front, body):
     assert len(front.palio.states) == 1
 
 
-async def test_a_repeat_of_what_an_earlier_version_took_finds_the_first_answer(front, monkeypatch):
+async def test_a_repeat_of_what_an_earlier_version_took_finds_the_first_answer(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keyed = {**front.token(), "idempotency-key": "k"}
     body = {**LATER, "name": "a\u200bb", "metadata": {"a": [[]] * 20}}
     with monkeypatch.context() as earlier:
@@ -201,7 +207,7 @@ def test_the_digest_of_a_body_is_what_it_was() -> None:
     assert request_schemas.read_new_tournament(body, 0).digest == "441cffa15aa384bd6cb49d052e9a13be"
 
 
-async def test_a_repeat_after_the_end_still_finds_the_first_answer(front):
+async def test_a_repeat_after_the_end_still_finds_the_first_answer(front: Front) -> None:
     keyed = {**front.token(ttl_s=1e6), "idempotency-key": "k"}
     first = await front.call("POST", "/v1/tournaments", keyed, json=SCHEDULED)
     await front.palio.pass_time(3 * 3600 * 1000)
@@ -212,13 +218,13 @@ async def test_a_repeat_after_the_end_still_finds_the_first_answer(front):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "caf\u00e9\u0080"])
-async def test_a_key_is_printable_and_not_too_long(front, key):
-    headers = {**front.token(), "idempotency-key": key.encode("latin-1")}
+async def test_a_key_is_printable_and_not_too_long(front: Front, key: str) -> None:
+    headers: dict[str, Any] = {**front.token(), "idempotency-key": key.encode("latin-1")}
     response = await front.call("POST", "/v1/tournaments", headers, json=LATER)
     assert wrong_paths(response) == ["Idempotency-Key"]
 
 
-async def test_an_undecided_create_is_202_and_repeating_it_does_no_harm(front):
+async def test_an_undecided_create_is_202_and_repeating_it_does_no_harm(front: Front) -> None:
     front.palio.applying = False
     keyed = {**front.token(), "idempotency-key": "k"}
     waiting = await front.call("POST", "/v1/tournaments", keyed, json=LATER)
@@ -230,7 +236,7 @@ async def test_an_undecided_create_is_202_and_repeating_it_does_no_harm(front):
     assert waiting.headers["location"] == again.headers["location"]
 
 
-async def test_only_services_and_operators_manage(front):
+async def test_only_services_and_operators_manage(front: Front) -> None:
     tournament = await front.create()
     player = front.token("player", 42)
     calls = [("POST", "/v1/tournaments"), ("PATCH", f"/v1/tournaments/{tournament}")]
@@ -240,7 +246,7 @@ async def test_only_services_and_operators_manage(front):
         assert problem(await front.call(method, path, json=LATER)) == (401, "token_missing")
 
 
-async def test_start_end_and_cancel_answer_with_the_new_status(front):
+async def test_start_end_and_cancel_answer_with_the_new_status(front: Front) -> None:
     tournament = await front.create(LATER)
     path = f"/v1/tournaments/{tournament}"
     started = await front.call("POST", f"{path}/start", front.token())
@@ -257,7 +263,7 @@ async def test_start_end_and_cancel_answer_with_the_new_status(front):
     assert response.json()["status"] == "cancelled"
 
 
-async def test_a_start_waits_for_enough_participants(front):
+async def test_a_start_waits_for_enough_participants(front: Front) -> None:
     tournament = await front.create(LATER, min_participants=1)
     path = f"/v1/tournaments/{tournament}/start"
     assert problem(await front.call("POST", path, front.token())) == (409, "too_few_participants")
@@ -265,7 +271,7 @@ async def test_a_start_waits_for_enough_participants(front):
     assert (await front.call("POST", path, front.token())).status_code == 200
 
 
-async def test_an_undecided_command_is_202(front):
+async def test_an_undecided_command_is_202(front: Front) -> None:
     tournament = await front.create(LATER)
     front.palio.applying = False
     started = await front.call("POST", f"/v1/tournaments/{tournament}/start", front.token())
@@ -278,7 +284,7 @@ async def test_an_undecided_command_is_202(front):
     assert front.palio.states[int(tournament)].status == "finished"
 
 
-async def test_commands_of_an_unknown_tournament_are_404(front):
+async def test_commands_of_an_unknown_tournament_are_404(front: Front) -> None:
     for command in ("start", "end", "cancel"):
         response = await front.call("POST", f"/v1/tournaments/7/{command}", front.token())
         assert problem(response) == (404, "tournament_unknown")
@@ -287,7 +293,7 @@ async def test_commands_of_an_unknown_tournament_are_404(front):
     assert front.palio.log.calls == []
 
 
-async def test_an_edit_changes_what_the_state_allows(front):
+async def test_an_edit_changes_what_the_state_allows(front: Front) -> None:
     tournament = await front.create(LATER, capacity=5)
     path = f"/v1/tournaments/{tournament}"
     changes = {"name": "New", "capacity": 6, "starts_at": "2027-01-15T09:30:00.000Z", "metadata": {"a": 1}}
@@ -302,7 +308,7 @@ async def test_an_edit_changes_what_the_state_allows(front):
     assert problem(late) == (409, "not_scheduled")
 
 
-async def test_if_match_compares_the_version(front):
+async def test_if_match_compares_the_version(front: Front) -> None:
     tournament = await front.create(LATER)
     path = f"/v1/tournaments/{tournament}"
     for match, status in (('"1"', 200), ("2", 200), ("*", 200), ('"3"', 412), ("x", 412), ('W/"4"', 412)):
@@ -328,13 +334,13 @@ async def test_if_match_compares_the_version(front):
         ({"name": "x\u0000"}, "name"),
     ],
 )
-async def test_a_wrong_edit_is_422(front, changes, path):
+async def test_a_wrong_edit_is_422(front: Front, changes: dict[str, object], path: str) -> None:
     tournament = await front.create(LATER, capacity=5)
     response = await front.call("PATCH", f"/v1/tournaments/{tournament}", front.token(), json=changes)
     assert wrong_paths(response) == [path]
 
 
-async def test_an_edit_to_a_start_that_would_cancel_it_at_once_is_409(front):
+async def test_an_edit_to_a_start_that_would_cancel_it_at_once_is_409(front: Front) -> None:
     tournament = await front.create(LATER, min_participants=1)
     path = f"/v1/tournaments/{tournament}"
     edit = {"starts_at": SCHEDULED["starts_at"]}

@@ -10,6 +10,8 @@ import uvloop
 
 from actors.domain.publications import changed_channel, update_frame, updates_channel
 from serve_app.live.limits import HubLimits
+from serve_app.live.topic import Socket
+from serve_app.security.auth import Role
 from storage.ports import AccessQuery, Publication
 from storage.updates.broker import Broker
 from storage.updates.embedded import BrokerUpdates
@@ -23,7 +25,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy()  # as replicas run
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
+    return policy
+
+
+def transport_of(session: Socket) -> asyncio.WriteTransport:
+    transport: asyncio.WriteTransport = session.write.__self__  # type: ignore[attr-defined]  # a method of it
+    return transport
 
 
 async def eventually(condition: Any) -> None:
@@ -58,8 +66,8 @@ async def test_many_subscribers_at_once_make_one_call() -> None:
             for client in entered:
                 group.create_task(client.watch(tournament))
         assert gateway.palio.owners.calls["live"] == 1
-        for client in clients:
-            await client.__aexit__(None, None, None)
+        for each in clients:
+            await each.__aexit__(None, None, None)
 
 
 async def test_a_gap_is_healed_by_what_was_missed() -> None:
@@ -111,7 +119,7 @@ async def test_announced_loss_and_a_broken_broker_are_healed() -> None:
 
 async def test_over_the_embedded_broker_and_its_restart() -> None:
     broker = Replaceable()
-    async with running_gateway(updates=BrokerUpdates(broker)) as gateway, gateway.client() as a:
+    async with running_gateway(updates=BrokerUpdates(broker.call)) as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=3)
         await a.ask(auth=gateway.token(1))
         await a.watch(tournament, me=True)
@@ -211,7 +219,7 @@ async def test_a_slow_client_is_conflated_and_then_gets_the_newest() -> None:
         session = next(
             s
             for s in gateway.hub.sockets
-            if s.paused or s.write.__self__.get_extra_info("peername") == slow.getsockname()
+            if s.paused or transport_of(s).get_extra_info("peername") == slow.getsockname()
         )
         written = 0
         while not session.paused:
@@ -219,13 +227,13 @@ async def test_a_slow_client_is_conflated_and_then_gets_the_newest() -> None:
             await gateway.scores(tournament, {user: written * 20 + user * 7 % 20 for user in range(1, 21)})
             await quick.until_data(tournament, gateway.data(tournament))
             assert written < 5_000
-        held = session.write.__self__.get_write_buffer_size()
+        held = transport_of(session).get_write_buffer_size()
         for more in range(50):  # nothing more is queued for it
             await gateway.score(tournament, 1 + more % 20, 1_000_000 + more)
         await quick.until_data(tournament, gateway.data(tournament))
-        assert session.write.__self__.get_write_buffer_size() <= held < 64 * 1024
+        assert transport_of(session).get_write_buffer_size() <= held < 64 * 1024
         reader, writer = await asyncio.open_connection(sock=slow)
-        frames = []
+        frames: list[dict[str, Any]] = []
         async with asyncio.timeout(WAIT_S):
             while not frames or frames[-1].get("data") != gateway.data(tournament):
                 frames.append(await read_frame(reader))
@@ -263,7 +271,7 @@ async def test_an_owner_that_is_away_does_not_disconnect() -> None:
         await gateway.score(tournament, 1, 1)
         gateway.palio.owners.down = True
         gateway.palio.read_model.holds = True
-        await a.watch(tournament)  # the read model's copy
+        await a.watch(tournament)  # from the read model
         assert a.data[tournament] == gateway.data(tournament)
         gateway.palio.owners.down = False
         await a.until(lambda m: m["type"] == "snapshot")
@@ -271,7 +279,7 @@ async def test_an_owner_that_is_away_does_not_disconnect() -> None:
         await a.until_data(tournament, gateway.data(tournament))
 
 
-async def test_without_any_copy_the_snapshot_comes_later() -> None:
+async def test_without_a_read_model_the_snapshot_comes_later() -> None:
     async with running_gateway() as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=3)
         gateway.palio.owners.down = True
@@ -437,7 +445,7 @@ async def test_anyone_may_have_left_when_changes_are_lost() -> None:
 
 
 @pytest.mark.parametrize("role", ["service", "operator"])
-async def test_signing_in_with_fewer_rights_ends_what_they_gave(role: str) -> None:
+async def test_signing_in_with_fewer_rights_ends_what_they_gave(role: Role) -> None:
     async with running_gateway() as gateway, gateway.client() as client:
         public = await gateway.tournament(players=1)
         theirs, others = [await gateway.tournament(visibility="private", players=n) for n in (5, 1)]
@@ -483,12 +491,12 @@ async def test_drain_tells_everyone_when_to_come_back() -> None:
         for client in entered:
             await client.socket.wait_closed()
             assert client.socket.close_code == 4000
-            waits.add(json.loads(client.socket.close_reason)["retry_after_ms"])
+            waits.add(json.loads(client.socket.close_reason or "")["retry_after_ms"])
         assert len(waits) > 10
         assert min(waits) >= 500
         assert gateway.server.sockets == 0
-        for client in clients:
-            await client.__aexit__(None, None, None)
+        for each in clients:
+            await each.__aexit__(None, None, None)
 
 
 class Replaceable:
@@ -500,8 +508,8 @@ class Replaceable:
     def replace(self) -> None:
         self._broker = Broker()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._broker, name)
+    async def call(self, method: str, *args: Any) -> Any:
+        return await self._broker.call(method, *args)
 
 
 def lose(gateway: Gateway) -> None:

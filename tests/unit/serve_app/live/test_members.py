@@ -92,6 +92,21 @@ async def test_whoever_waits_still_learns_no_more_than_a_stranger() -> None:
     assert waiting.kinds == ["tournament_unknown"]
 
 
+async def test_nor_does_whoever_was_answered_while_the_owner_was_away() -> None:
+    """Whoever subscribes meanwhile is told that it stands, be there such a tournament or not."""
+    club = Club()
+    waiting, unknown = club.enter(3), MemorySocket(3)
+    nowhere = club.parts.watching(unknown, 8)
+    for topic in (club.topic, nowhere):
+        for subscription in topic.waiting:
+            subscription.answer()
+    await club.under_test.check(club.topic)
+    for subscription in list(nowhere.waiting):
+        club.parts.subscriptions.refuse(subscription)
+    assert waiting.kinds == unknown.kinds == ["ok", "unsubscribed"]
+    assert waiting.got[-1]["reason"] == unknown.got[-1]["reason"]
+
+
 async def test_nobody_is_sent_away_while_the_owner_is() -> None:
     club = Club()
     one = await club.inside(1)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from actors.domain.publications import changed_channel, updates_channel
+from serve_app.live.topic import Subscription
 from serve_app.live.topics import TopicsFullError
 from tests.support.live_parts import MemorySocket, Parts
 
@@ -35,7 +36,8 @@ async def test_a_dropped_topic_leaves_no_channel_and_no_flight() -> None:
     heard = parts.topics.hear_updates(topic), parts.topics.hear_changes(topic)
     topic.flight = flight = asyncio.create_task(asyncio.sleep(3600))
     parts.topics.drop(topic)
-    assert parts.topics.by_id == parts.topics.by_channel == {}
+    assert parts.topics.by_id == {}
+    assert parts.topics.by_channel == {}
     assert all(future.cancelled() for future in heard)
     with pytest.raises(asyncio.CancelledError):
         await flight
@@ -59,7 +61,14 @@ async def test_what_nobody_watches_goes_after_a_while() -> None:
 async def test_changes_are_heard_where_they_matter() -> None:
     topics = Parts().topics
     topic = topics.obtain(7)
-    for public, me, heard in [(True, {}, False), (False, {}, True), (True, {1: set()}, True), (None, {}, False)]:
-        topic.public, topic.me = public, me  # type: ignore[assignment]
+    nobody: dict[int, set[Subscription]] = {}
+    cases: list[tuple[bool | None, dict[int, set[Subscription]], bool]] = [
+        (True, nobody, False),
+        (False, nobody, True),
+        (True, {1: set()}, True),
+        (None, nobody, False),
+    ]
+    for public, me, heard in cases:
+        topic.public, topic.me = public, me
         topics.watch_changes(topic)
         assert (changed_channel(7) in topics.by_channel) is heard

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import jwt
 import pytest
@@ -19,6 +22,8 @@ SECRET = b"s" * 32
 NOW = 1_800_000_000
 CLAIMS = {"sub": "42", "role": "player", "aud": "palio", "exp": NOW + 60}
 
+WRONG_EXPIRIES: list[object] = ["soon", 10**30, float("inf"), True, None, []]
+
 
 class Clock:
     def __init__(self) -> None:
@@ -29,16 +34,16 @@ class Clock:
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def authenticator(clock):
+def authenticator(clock: Clock) -> Authenticator:
     return Authenticator(FrontConfig(jwt_secret=SECRET, jwt_cache_entries=3), clock_s=clock)
 
 
-def signed(claims: dict[str, object], key: object = SECRET, algorithm: str = "HS256", **headers: object) -> str:
+def signed(claims: dict[str, object], key: Any = SECRET, algorithm: str = "HS256", **headers: object) -> str:
     return "Bearer " + jwt.encode(claims, key, algorithm=algorithm, headers=headers)
 
 
@@ -49,7 +54,7 @@ async def refusal(authenticator: Authenticator, authorization: str) -> Problem:
 
 
 @pytest.mark.parametrize(("role", "privileged"), [("player", False), ("service", True), ("operator", True)])
-async def test_a_good_token_names_the_caller(authenticator, role, privileged):
+async def test_a_good_token_names_the_caller(authenticator: Authenticator, role: str, privileged: bool) -> None:
     header = "Bearer " + make_token(SECRET, role=role, user_id=2**63 - 1, ttl_s=60, now_s=NOW)
     principal = await authenticator.authenticate(header)
     assert principal[:3] == (2**63 - 1, role, privileged)
@@ -80,7 +85,7 @@ def unsigned(claims: dict[str, object]) -> str:
         *((signed({k: v for k, v in CLAIMS.items() if k != name}), "token_invalid") for name in CLAIMS),
         *((signed({**CLAIMS, "sub": sub}), "token_invalid") for sub in ("0", "x", "", "-1", "9223372036854775808")),
         *((signed({**CLAIMS, "role": role}), "token_invalid") for role in ("admin", "", None, 7, ["player"])),
-        *((signed({**CLAIMS, "exp": exp}), "token_invalid") for exp in ("soon", 10**30, float("inf"), True, None, [])),
+        *((signed({**CLAIMS, "exp": exp}), "token_invalid") for exp in WRONG_EXPIRIES),
         ("Bearer", "token_invalid"),
         ("Bearer ", "token_invalid"),
         ("Basic eDp5", "token_invalid"),
@@ -91,18 +96,18 @@ def unsigned(claims: dict[str, object]) -> str:
         ("Bearer " + base64.urlsafe_b64encode(b"[" * 2500).decode().rstrip("=") + ".e30.e30", "token_invalid"),
     ],
 )
-async def test_a_bad_token_is_401_with_a_challenge(authenticator, header, code):
+async def test_a_bad_token_is_401_with_a_challenge(authenticator: Authenticator, header: str, code: str) -> None:
     refused = await refusal(authenticator, header)
     assert (refused.status, refused.code) == (401, code)
     assert refused.headers["www-authenticate"].startswith('Bearer realm="palio", error="invalid_token"')
     assert authenticator.peek(header) is None
 
 
-async def test_an_audience_among_several_is_enough(authenticator):
+async def test_an_audience_among_several_is_enough(authenticator: Authenticator) -> None:
     assert await authenticator.authenticate(signed({**CLAIMS, "aud": ["other", "palio"]})) is not None
 
 
-async def test_a_remembered_token_still_expires(authenticator, clock):
+async def test_a_remembered_token_still_expires(authenticator: Authenticator, clock: Clock) -> None:
     header = signed(CLAIMS)
     await authenticator.authenticate(header)
     clock.now = NOW + 59.9
@@ -112,7 +117,7 @@ async def test_a_remembered_token_still_expires(authenticator, clock):
     assert (await refusal(authenticator, header)).code == "token_expired"
 
 
-async def test_a_remembered_token_is_verified_anew_after_a_while(authenticator, clock):
+async def test_a_remembered_token_is_verified_anew_after_a_while(authenticator: Authenticator, clock: Clock) -> None:
     header = signed({**CLAIMS, "exp": NOW + 10_000})
     await authenticator.authenticate(header)
     clock.now = NOW + auth.TRUSTED_S
@@ -120,7 +125,7 @@ async def test_a_remembered_token_is_verified_anew_after_a_while(authenticator, 
     assert await authenticator.authenticate(header) is not None
 
 
-async def test_remembered_tokens_are_bounded(authenticator):
+async def test_remembered_tokens_are_bounded(authenticator: Authenticator) -> None:
     headers = [signed({**CLAIMS, "sub": str(user)}) for user in range(1, 5)]
     for header in (*headers[:3], headers[0], headers[3]):
         await authenticator.authenticate(header)
@@ -128,12 +133,12 @@ async def test_remembered_tokens_are_bounded(authenticator):
 
 
 @pytest.mark.parametrize("config", [FrontConfig(jwt_secret=b"short"), FrontConfig(jwt_algorithm="ES256")])
-def test_keys_must_be_configured(config):
+def test_keys_must_be_configured(config: FrontConfig) -> None:
     with pytest.raises(ValueError, match="expected"):
         Authenticator(config)
 
 
-KEYS = {
+KEYS: dict[str, tuple[Any, Any]] = {
     "RS256": (rsa.generate_private_key(65537, 2048), jwt.algorithms.RSAAlgorithm),
     "ES256": (ec.generate_private_key(ec.SECP256R1()), jwt.algorithms.ECAlgorithm),
     "EdDSA": (ed25519.Ed25519PrivateKey.generate(), jwt.algorithms.OKPAlgorithm),
@@ -146,7 +151,7 @@ def published(algorithm: str, kid: str | None) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("algorithm", list(KEYS))
-async def test_keys_from_a_file(tmp_path, clock, algorithm):
+async def test_keys_from_a_file(tmp_path: Path, clock: Clock, algorithm: str) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": [published(name, name) for name in KEYS]}))
     authenticator = Authenticator(FrontConfig(jwt_algorithm=algorithm, jwt_jwks=str(path)), clock_s=clock)
@@ -162,7 +167,7 @@ async def test_keys_from_a_file(tmp_path, clock, algorithm):
     assert (await refusal(authenticator, unsigned(CLAIMS))).code == "token_invalid"
 
 
-UNREADABLE = [
+UNREADABLE: list[object] = [
     7, None, [], "key", {}, {"kty": None}, {"kty": ["RSA"]}, {"kty": "RSA"}, {"kty": "RSA", "n": 7, "e": "AQAB"},
     {"kty": "RSA", "n": "\u00e9", "e": "AQAB"}, {"kty": "RSA", "n": "", "e": ""}, {"kty": "RSA", "kid": ["a"], "n": "AQAB", "e": "AQAB"},
     {"kty": "RSA", "kid": {}, "n": "AQAB", "e": "AQAB"}, {"kty": "EC"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
@@ -172,7 +177,9 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("algorithm", list(KEYS))
-async def test_keys_that_cannot_be_read_do_not_refuse_the_good_ones(tmp_path, clock, algorithm, caplog):
+async def test_keys_that_cannot_be_read_do_not_refuse_the_good_ones(
+    tmp_path: Path, clock: Clock, algorithm: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": [*UNREADABLE, published(algorithm, "good"), *UNREADABLE]}))
     authenticator = Authenticator(FrontConfig(jwt_algorithm=algorithm, jwt_jwks=str(path)), clock_s=clock)
@@ -201,7 +208,7 @@ async def test_keys_that_cannot_be_read_do_not_refuse_the_good_ones(tmp_path, cl
         '{"keys": "\\ud800"}',
     ],
 )
-async def test_a_malformed_jwks_is_503_never_500(tmp_path, clock, text):
+async def test_a_malformed_jwks_is_503_never_500(tmp_path: Path, clock: Clock, text: str) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(text)
     for algorithm, (key, _) in KEYS.items():
@@ -238,14 +245,14 @@ class Jwks:
 
 
 @pytest.fixture
-def key_server():
+def key_server() -> Iterator[Jwks]:
     served = Jwks()
     yield served
     served.server.shutdown()
     served.server.server_close()
 
 
-async def test_keys_from_a_url_are_fetched_anew_for_an_unknown_key_but_not_without_bound(key_server):
+async def test_keys_from_a_url_are_fetched_anew_for_an_unknown_key_but_not_without_bound(key_server: Jwks) -> None:
     now = 0.0
     keys = jwks.KeySet(key_server.url, "ES256", monotonic_s=lambda: now)
     with pytest.raises(Problem) as caught:
@@ -272,7 +279,7 @@ async def test_keys_from_a_url_are_fetched_anew_for_an_unknown_key_but_not_witho
     assert await keys.key("two") is not None  # the source is away: what was read serves on
 
 
-async def test_tokens_of_all_kinds():
+async def test_tokens_of_all_kinds() -> None:
     async with open_front() as front:
         now = front.palio.now_ms / 1000
         claims = {"sub": "42", "role": "player", "aud": "palio", "exp": now + 60}

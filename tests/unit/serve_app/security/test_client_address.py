@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 import pytest
 
@@ -61,7 +63,7 @@ ADDRESSES = ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.2")
 
 
 async def test_at_the_api_callers_behind_a_trusted_proxy_do_not_share_a_limit() -> None:
-    limits = {"anonymous_rate": 0.001, "anonymous_burst": 1}
+    limits: dict[str, Any] = {"anonymous_rate": 0.001, "anonymous_burst": 1}
     async with open_front(**limits, trusted_proxies="127.0.0.0/8") as front:
         assert await statuses(front.client, "/v1/tournaments", *ADDRESSES) == [200, 200, 429, 429]
     async with open_front(**limits) as front:
@@ -70,7 +72,7 @@ async def test_at_the_api_callers_behind_a_trusted_proxy_do_not_share_a_limit() 
 
 @pytest.mark.parametrize("suffix", ["", "/rankings"])  # the fast path, and the ASGI way
 async def test_at_the_gateway_too(suffix: str) -> None:
-    limits = {"anonymous_rate": 0.001, "anonymous_burst": 1}
+    limits: dict[str, Any] = {"anonymous_rate": 0.001, "anonymous_burst": 1}
     for trusted, expected in (("127.0.0.0/8", [200, 200, 429, 429]), ("", [200, 429, 429, 429])):
         async with (
             running_gateway(**limits, trusted_proxies=trusted) as gateway,

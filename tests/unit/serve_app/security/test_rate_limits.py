@@ -16,14 +16,14 @@ def taken(buckets: Buckets, key: str, times: int) -> int:
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(SLOW, 1), (SLOW, 40), (SLOW, 100)])
-def test_a_burst_is_let_through_and_no_more(rate, burst):
+def test_a_burst_is_let_through_and_no_more(rate: float, burst: int) -> None:
     buckets = Buckets(rate, burst, 10)
     assert taken(buckets, "a", 3 * burst) == burst
     assert buckets.take("a") > 1
     assert taken(buckets, "b", 1) == 1
 
 
-def test_a_bucket_fills_at_its_rate():
+def test_a_bucket_fills_at_its_rate() -> None:
     clock = [1000.0]
     buckets = Buckets(500, 5, 10, monotonic_s=lambda: clock[0])
     assert taken(buckets, "a", 10) == 5
@@ -34,7 +34,7 @@ def test_a_bucket_fills_at_its_rate():
     assert taken(buckets, "a", 10) == 5, "never fuller than its burst"
 
 
-def test_over_time_the_rate_is_kept_exactly():
+def test_over_time_the_rate_is_kept_exactly() -> None:
     clock = [1000.0]
     buckets = Buckets(10_000, 100, 10, monotonic_s=lambda: clock[0])
     passed = 0
@@ -44,7 +44,7 @@ def test_over_time_the_rate_is_kept_exactly():
     assert 10_000 <= passed <= 10_101
 
 
-def test_the_callers_kept_are_bounded():
+def test_the_callers_kept_are_bounded() -> None:
     buckets = Buckets(SLOW, 1, 3)
     for key in ("a", "b", "c", "a"):
         buckets.take(key)
@@ -56,7 +56,7 @@ def test_the_callers_kept_are_bounded():
     assert len(fast) == 3
 
 
-def test_each_role_has_its_limit():
+def test_each_role_has_its_limit() -> None:
     limiter = Limiter(
         FrontConfig(
             player_rate=SLOW, player_burst=2, anonymous_rate=SLOW, anonymous_burst=3, service_rate=SLOW, service_burst=4
@@ -74,7 +74,7 @@ def test_each_role_has_its_limit():
     limiter.check(None, "10.0.0.2")
 
 
-async def test_too_many_requests_are_429_with_retry_after():
+async def test_too_many_requests_are_429_with_retry_after() -> None:
     async with open_front(player_rate=SLOW, player_burst=2, anonymous_rate=SLOW, anonymous_burst=2) as front:
         for headers in ({}, front.token("player", 42)):
             answers = [await front.call("GET", "/v1/tournaments", headers) for _ in range(3)]
@@ -82,7 +82,7 @@ async def test_too_many_requests_are_429_with_retry_after():
             assert int(answers[2].headers["retry-after"]) >= 1
 
 
-async def test_guessing_tokens_counts_against_the_address():
+async def test_guessing_tokens_counts_against_the_address() -> None:
     async with open_front(anonymous_rate=SLOW, anonymous_burst=2) as front:
         guess = {"authorization": "Bearer x.y.z"}
         answers = [problem(await front.call("GET", "/v1/tournaments", guess)) for _ in range(3)]

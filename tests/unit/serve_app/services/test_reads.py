@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from serve_app.config import FrontConfig
 from serve_app.http.problems import Problem
-from serve_app.services.reads import Reads
-from storage.ports import RankingsQuery
-from tests.support.front import open_front
+from serve_app.services.reads import CachedReply, Reads
+from storage.ports import Query, RankingsQuery, Reply
+from tests.support.front import Front, open_front
 
 
 class Clock:
@@ -21,30 +23,30 @@ class Clock:
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front() as front:
         yield front
 
 
 @pytest.fixture
-async def reads(front, clock):
+async def reads(front: Front, clock: Clock) -> AsyncIterator[Reads]:
     yield (reads := make(front, clock))
     await reads.close()
 
 
-def make(front, clock, **config) -> Reads:
+def make(front: Front, clock: Clock, **config: Any) -> Reads:
     palio = front.palio
     return Reads(
         FrontConfig(**config), palio.owners, palio.records, palio.read_model, palio.partitions, monotonic_s=clock
     )
 
 
-async def test_a_view_is_asked_for_once_while_it_is_fresh(front, reads, clock):
+async def test_a_view_is_asked_for_once_while_it_is_fresh(front: Front, reads: Reads, clock: Clock) -> None:
     tournament = await front.create()
     front.palio.owners.calls.clear()
     known = await reads.find(tournament)
@@ -60,7 +62,7 @@ async def test_a_view_is_asked_for_once_while_it_is_fresh(front, reads, clock):
     assert front.palio.owners.calls == {"access": 1, "view": 2}
 
 
-async def test_one_caller_refreshes_for_all(front, reads, clock):
+async def test_one_caller_refreshes_for_all(front: Front, reads: Reads, clock: Clock) -> None:
     tournament = await front.create()
     front.palio.owners.calls.clear()
     front.palio.owners.delay_s = 0.01
@@ -71,7 +73,7 @@ async def test_one_caller_refreshes_for_all(front, reads, clock):
     assert front.palio.owners.calls == {"access": 1, "view": 2}
 
 
-async def test_a_caller_who_goes_away_takes_no_one_along(front, reads):
+async def test_a_caller_who_goes_away_takes_no_one_along(front: Front, reads: Reads) -> None:
     tournament = await front.create()
     front.palio.owners.delay_s = 0.02
     first = asyncio.create_task(reads.find(tournament))
@@ -82,8 +84,8 @@ async def test_a_caller_who_goes_away_takes_no_one_along(front, reads):
 
 
 async def test_old_bytes_of_a_bounded_age_while_the_owner_is_down_and_the_first_reader_after_gets_new_ones(
-    front, reads, clock
-):
+    front: Front, reads: Reads, clock: Clock
+) -> None:
     tournament = await front.create()
     known = await reads.find(tournament)
     before = await reads.view(known)
@@ -107,8 +109,8 @@ async def test_old_bytes_of_a_bounded_age_while_the_owner_is_down_and_the_first_
 
 
 async def test_bytes_beyond_their_age_are_not_shown_though_the_read_model_be_further_behind(
-    front, reads, clock, monkeypatch
-):
+    front: Front, reads: Reads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tournament = await front.create()
     known = await reads.find(tournament)
     older = await reads.view(known)
@@ -116,7 +118,7 @@ async def test_bytes_beyond_their_age_are_not_shown_though_the_read_model_be_fur
     clock.now += 1
     assert b'"participants":1' in (await reads.view(known)).body
 
-    async def read(tournament_id, query):
+    async def read(tournament_id: int, query: Query[Reply]) -> Reply:
         return older
 
     monkeypatch.setattr(front.palio.read_model, "read", read)
@@ -127,7 +129,9 @@ async def test_bytes_beyond_their_age_are_not_shown_though_the_read_model_be_fur
     assert (await reads.view(known)).body == older.body
 
 
-async def test_a_slow_owner_does_not_make_old_bytes_any_older(front, reads, clock, monkeypatch):
+async def test_a_slow_owner_does_not_make_old_bytes_any_older(
+    front: Front, reads: Reads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("serve_app.services.reads.STALE_AFTER_S", 0.01)
     tournament = await front.create()
     known = await reads.find(tournament)
@@ -137,7 +141,7 @@ async def test_a_slow_owner_does_not_make_old_bytes_any_older(front, reads, cloc
     assert b'"participants":1' in (await reads.view(known)).body
 
 
-async def test_the_age_is_told(front, monkeypatch):
+async def test_the_age_is_told(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}"
     assert "age" not in (await front.call("GET", path)).headers
@@ -148,7 +152,9 @@ async def test_the_age_is_told(front, monkeypatch):
     assert (await front.call("GET", path)).headers["age"] == "1"
 
 
-async def test_nobody_waits_for_a_slow_owner_who_can_have_old_bytes(front, reads, clock, monkeypatch):
+async def test_nobody_waits_for_a_slow_owner_who_can_have_old_bytes(
+    front: Front, reads: Reads, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("serve_app.services.reads.STALE_AFTER_S", 0.01)
     tournament = await front.create()
     known = await reads.find(tournament)
@@ -159,7 +165,7 @@ async def test_nobody_waits_for_a_slow_owner_who_can_have_old_bytes(front, reads
         assert (await reads.view(known)).found
 
 
-async def test_the_read_model_then_503(front, reads):
+async def test_the_read_model_then_503(front: Front, reads: Reads) -> None:
     tournament = await front.create()
     front.palio.owners.down = True
     known = await reads.find(tournament)  # the durable row tells that it exists
@@ -170,7 +176,7 @@ async def test_the_read_model_then_503(front, reads):
     assert (await reads.view(known)).found
 
 
-async def test_what_nobody_can_tell_of_is_not_called_unknown(front, reads):
+async def test_what_nobody_can_tell_of_is_not_called_unknown(front: Front, reads: Reads) -> None:
     front.palio.owners.down = True
     with pytest.raises(Problem) as caught:
         await reads.find("77")
@@ -181,7 +187,7 @@ async def test_what_nobody_can_tell_of_is_not_called_unknown(front, reads):
     assert (caught.value.status, caught.value.code) == (404, "tournament_unknown")
 
 
-async def test_private_tournaments_are_never_cached(front, reads, clock):
+async def test_private_tournaments_are_never_cached(front: Front, reads: Reads, clock: Clock) -> None:
     tournament = await front.create(visibility="private")
     known = await reads.find(tournament)
     assert known.public is False
@@ -194,7 +200,9 @@ async def test_private_tournaments_are_never_cached(front, reads, clock):
     assert not reads._cache
 
 
-async def test_the_first_page_of_rankings_is_cached_and_others_are_not(front, reads, clock):
+async def test_the_first_page_of_rankings_is_cached_and_others_are_not(
+    front: Front, reads: Reads, clock: Clock
+) -> None:
     tournament = await front.create()
     known = await reads.find(tournament)
     for query in (RankingsQuery(limit=10), RankingsQuery(limit=20), RankingsQuery(start=10, limit=10)):
@@ -203,7 +211,7 @@ async def test_the_first_page_of_rankings_is_cached_and_others_are_not(front, re
     assert front.palio.owners.calls["rankings"] == 4
 
 
-async def test_a_command_of_this_process_is_seen_at_once(front):
+async def test_a_command_of_this_process_is_seen_at_once(front: Front) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}"
     assert (await front.call("GET", path)).json()["participants"] == 0
@@ -211,7 +219,7 @@ async def test_a_command_of_this_process_is_seen_at_once(front):
     assert (await front.call("GET", path)).json()["participants"] == 1
 
 
-async def test_a_command_of_this_process_forgets_the_pages_too(front):
+async def test_a_command_of_this_process_forgets_the_pages_too(front: Front) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}/rankings"
     await front.join(tournament, 42)
@@ -223,7 +231,9 @@ async def test_a_command_of_this_process_forgets_the_pages_too(front):
         assert (await front.call("GET", path + limit)).json()["total"] == 1
 
 
-async def test_what_was_asked_for_before_a_command_is_not_kept_after_it(front, reads, clock):
+async def test_what_was_asked_for_before_a_command_is_not_kept_after_it(
+    front: Front, reads: Reads, clock: Clock
+) -> None:
     tournament = await front.create()
     known = await reads.find(tournament)
     reads.invalidate(tournament)
@@ -235,7 +245,7 @@ async def test_what_was_asked_for_before_a_command_is_not_kept_after_it(front, r
     assert reads.cached_view(tournament, clock()) is None
 
 
-async def test_the_cache_is_bounded_by_entries_and_by_bytes(front, clock):
+async def test_the_cache_is_bounded_by_entries_and_by_bytes(front: Front, clock: Clock) -> None:
     tournaments = [await front.create() for _ in range(5)]
     few = make(front, clock, view_cache_entries=3)
     for tournament in (*tournaments[:3], tournaments[0], *tournaments[3:4]):
@@ -251,7 +261,7 @@ async def test_the_cache_is_bounded_by_entries_and_by_bytes(front, clock):
     assert small._bytes == held > 0
 
 
-async def test_known_tournaments_are_bounded(front, clock):
+async def test_known_tournaments_are_bounded(front: Front, clock: Clock) -> None:
     reads = make(front, clock, known_entries=2)
     tournaments = [await front.create() for _ in range(3)]
     for tournament in tournaments:
@@ -259,22 +269,30 @@ async def test_known_tournaments_are_bounded(front, clock):
     assert [reads.known(tournament) is not None for tournament in tournaments] == [False, True, True]
 
 
-async def test_an_entrypoints_encoded_response_lives_as_long_as_the_bytes(front, reads, clock):
+async def test_an_entrypoints_encoded_response_lives_as_long_as_the_bytes(
+    front: Front, reads: Reads, clock: Clock
+) -> None:
     tournament = await front.create()
     known = await reads.find(tournament)
     await reads.view(known)
-    reads.cached_view(tournament, clock()).wire = b"HTTP/1.1 200 OK"
+
+    def cached() -> CachedReply:
+        entry = reads.cached_view(tournament, clock())
+        assert entry is not None
+        return entry
+
+    cached().wire = b"HTTP/1.1 200 OK"
     clock.now += 1
     await reads.view(known)
-    assert reads.cached_view(tournament, clock()).wire == b"HTTP/1.1 200 OK"
+    assert cached().wire == b"HTTP/1.1 200 OK"
     await front.join(tournament, 42)
     clock.now += 1
     await reads.view(known)
-    assert reads.cached_view(tournament, clock()).wire is None
+    assert cached().wire is None
 
 
 @pytest.mark.parametrize("caller", [None, 42])
-async def test_a_hidden_tournament_is_asked_for_as_an_unknown_one(front, caller):
+async def test_a_hidden_tournament_is_asked_for_as_an_unknown_one(front: Front, caller: int | None) -> None:
     hidden = await front.create(visibility="private")
     headers = {} if caller is None else front.token("player", caller)
     asked = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.handlers.base import translated
+from serve_app.handlers.errors import translated
 from serve_app.services.retention import Appends
 from storage.ports import LogBehindError, LogUnavailableError, NewRecord
 from tests.support.memory_ports import MemoryScoreLog
@@ -26,7 +26,7 @@ def record(partition: int) -> NewRecord:
     return NewRecord(partition, b"1", b"{}")
 
 
-async def test_only_what_is_near_its_retention_is_closed():
+async def test_only_what_is_near_its_retention_is_closed() -> None:
     log = Aging(3, clock_ms=lambda: 1)
     appends = Appends(log)
     log.near = {1}
@@ -43,7 +43,7 @@ async def test_only_what_is_near_its_retention_is_closed():
     assert await appends.submit([record(1)], 1) == [0]
 
 
-async def test_a_log_that_does_not_tell_changes_nothing():
+async def test_a_log_that_does_not_tell_changes_nothing() -> None:
     log = Aging(3, clock_ms=lambda: 1)
     appends = Appends(log)
     log.near = {1}

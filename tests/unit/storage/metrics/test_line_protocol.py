@@ -43,9 +43,9 @@ def test_as_many_points_as_go_into_the_size_and_at_least_one() -> None:
 
 
 def test_what_cannot_be_text_or_a_number_is_counted() -> None:
-    odd: list = [
-        Point("m", {}, {"x": "1"}, 0),
-        Point(None, {}, {"x": 1.0}, 0),
+    odd = [
+        Point("m", {}, {"x": "1"}, 0),  # type: ignore[dict-item]
+        Point(None, {}, {"x": 1.0}, 0),  # type: ignore[arg-type]
         Point("m", {"\ud800": "a"}, {"x": 1.0}, 0),
     ]
     assert lines(odd, 1000) == Lines(b"m,?=a x=1.0 0", 3, 2)

@@ -1,0 +1,72 @@
+"""Control records: signed, appended, waited for; and what a refusal is to the client."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from actors.domain.messages import MAX_VALUE_BYTES, Control, encode_message
+from actors.domain.publications import OutcomeReply
+from actors.domain.signing import Signer
+from serve_app.config import FrontConfig
+from serve_app.http.headers import preferred_wait_s
+from serve_app.http.problems import CODES, Problem, invalid
+from serve_app.metrics import ACCEPTED
+from serve_app.services.known import Known
+from serve_app.services.outcome_waiters import Waiters
+from serve_app.services.reads import Reads
+from serve_app.services.retention import Appends
+from storage.ports import NewRecord
+
+
+class Issued(NamedTuple):
+    """A command in the log; `outcome` None: not decided within the wait."""
+
+    command_id: str
+    partition: int
+    offset: int
+    outcome: OutcomeReply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Appends control records for one entrypoint, `api` or `gateway`."""
+
+    appends: Appends
+    waiters: Waiters
+    signer: Signer
+    reads: Reads
+    config: FrontConfig
+    entrypoint: str
+
+    async def issue(self, known: Known, message: Control, headers: Mapping[str, str]) -> Issued:
+        """Append a command and wait for its outcome, as long as the headers prefer. Raises Problem for a refused one, the log's errors."""
+        value = encode_message(message)
+        if len(value) > MAX_VALUE_BYTES:
+            raise Problem(413, "too_large", f"expected a record of at most {MAX_VALUE_BYTES} bytes, got {len(value)}")
+        wait_s = preferred_wait_s(headers, self.config.command_wait_s, self.config.max_wait_s)
+        reply_to = self.waiters.reply_to(wait_s)
+        signature = self.signer.sign(known.key, value)
+        record = NewRecord(known.partition, known.key, value, signature, reply_to)
+        offset = (await self.appends.submit([record], self.config.append_timeout_s))[0]
+        ACCEPTED.labels(entrypoint=self.entrypoint, kind=str(message.__struct_config__.tag)).inc()
+        outcome = await self.waiters.wait(known.partition, offset, wait_s) if reply_to else None
+        self.reads.invalidate(known.text)
+        if outcome is not None and outcome.outcome == "refused":
+            raise refused(outcome)
+        return Issued(message.command_id, known.partition, offset, outcome)
+
+
+def refused(outcome: OutcomeReply) -> Problem:
+    """The problem of a refused command: the fold's reason is the code. What makes a field wrong comes as `field: what was expected`."""
+    code = outcome.reason if outcome.reason in CODES else "refused"
+    if code == "invalid":
+        return invalid(*outcome.detail.split(": ", 1))
+    return Problem(0, code, outcome.detail or f"the {outcome.kind} was refused: {outcome.reason}")
+
+
+def new_command_id() -> str:
+    """A command id: 128 random bits in hex."""
+    return uuid.uuid4().hex
