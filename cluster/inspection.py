@@ -7,7 +7,7 @@ Values of records are shown as they are, but for a tournament's salt, which is n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -21,13 +21,15 @@ from storage.ports import (
     LogRecord,
     OwnerMovedError,
     OwnerUnavailableError,
-    Query,
     Records,
     Reply,
     ScoreLog,
     StorageError,
     ViewQuery,
 )
+
+if TYPE_CHECKING:  # Ray is imported only where Palio runs, once its environment is prepared
+    from cluster.actors.running_actors import RunningActors
 
 A = TypeVar("A")
 Document = dict[str, Any]
@@ -40,27 +42,11 @@ class NotFoundError(ValueError):
     """There is no such thing; the message says what was asked for."""
 
 
-class Actors(Protocol):
-    """The actors of a running Palio."""
-
-    async def owners(self) -> list[OwnerReport]:
-        """Every owner that there should be or is, whether it answers or not."""
-        ...
-
-    async def ingests(self, ends: Mapping[int, int]) -> list[IngestReport]:
-        """The same for ingest; `ends` are the log's last offsets."""
-        ...
-
-    async def read(self, tournament_id: int, query: Query[A]) -> A:
-        """See `Owners.read`."""
-        ...
-
-
 class Inspection:
     """One look at a Palio; `actors` None: it does not run. Make another one for the next look."""
 
     def __init__(
-        self, *, plan: Plan, log: ScoreLog, records: Records, actors: Actors | None, clock_ms: Callable[[], int]
+        self, *, plan: Plan, log: ScoreLog, records: Records, actors: RunningActors | None, clock_ms: Callable[[], int]
     ) -> None:
         self._plan = plan
         self._log = log
@@ -72,7 +58,7 @@ class Inspection:
     async def tournament(self, tournament_id: int) -> Document:
         """A tournament as its owner has it, or else as it is stored, and how far everyone is with it. Raises NotFoundError."""
         records, partition = self._records, self._partition(tournament_id)
-        row = await self._told("records", records.tournament(tournament_id))
+        row = await self._answer("records", records.tournament(tournament_id))
         view = await self._view(tournament_id)
         if row is None and view is None:
             raise self._not_found(f"tournament {tournament_id}")
@@ -82,9 +68,9 @@ class Inspection:
         elif row is not None:
             fields = tournament_item(row)
         scope = scope_name(partition, tournament_id if fields["placement"] == "dedicated" else 0)
-        snapshots = await self._told("snapshots", records.shown_snapshots(tournament_id)) or []
-        effects = await self._told("outbox", records.outbox(ROWS_SHOWN, tournament_id)) or []
-        letters = await self._told("dead letters", self._log.dead_letters(LETTERS_SEARCHED)) or []
+        snapshots = await self._answer("snapshots", records.shown_snapshots(tournament_id)) or []
+        effects = await self._answer("outbox", records.outbox(ROWS_SHOWN, tournament_id)) or []
+        letters = await self._answer("dead letters", self._log.dead_letters(LETTERS_SEARCHED)) or []
         key = str(tournament_id).encode()
         return self._document(
             {
@@ -111,7 +97,7 @@ class Inspection:
         if kind == "tournament":
             tournament_id = parse_id(number)
             partition = self._partition(tournament_id)
-            row = await self._told("records", self._records.tournament(tournament_id))
+            row = await self._answer("records", self._records.tournament(tournament_id))
             if row is None:
                 raise self._not_found(f"tournament {tournament_id}")
             if not row.dedicated:
@@ -122,7 +108,7 @@ class Inspection:
         partition = int(number)
         if partition >= self._plan.partitions:
             raise NotFoundError(f"expected a partition from 0 to {self._plan.partitions - 1}, got {number}")
-        active = await self._told("records", self._records.active(partition, dedicated=False)) or []
+        active = await self._answer("records", self._records.active(partition, dedicated=False)) or []
         return self._document(
             {
                 **await self._progress(partition, scope_name(partition, 0)),
@@ -182,7 +168,7 @@ class Inspection:
 
     async def owners(self) -> Document:
         """Owners and ingest actors, whether they answer or not. Only of a Palio that runs."""
-        bounds = await self._told("log", self._log.bounds()) or {}
+        bounds = await self._answer("log", self._log.bounds()) or {}
         ends = {partition: bound.last for partition, bound in bounds.items()}
         owners, ingests = await self._owners(), await self._ingests(ends)
         return self._document(
@@ -202,7 +188,7 @@ class Inspection:
     def _document(self, found: Document) -> Document:
         return {"running": self._actors is not None, **found, "troubles": self._troubles}
 
-    async def _told(self, part: str, asked: Awaitable[A]) -> A | None:
+    async def _answer(self, part: str, asked: Awaitable[A]) -> A | None:
         try:
             return await asked
         except (StorageError, OwnerUnavailableError, OwnerMovedError) as error:
@@ -211,8 +197,8 @@ class Inspection:
 
     def _not_found(self, what: str) -> NotFoundError:
         if self._troubles:
-            told = "; ".join(f"{each['part']}: {each['trouble']}" for each in self._troubles)
-            return NotFoundError(f"{what} was not found, and not all could be asked ({told})")
+            troubles = "; ".join(f"{each['part']}: {each['trouble']}" for each in self._troubles)
+            return NotFoundError(f"{what} was not found, and not all could be asked ({troubles})")
         return NotFoundError(f"{what} is unknown")
 
     def _partition(self, tournament_id: int) -> int:
@@ -221,18 +207,18 @@ class Inspection:
     async def _view(self, tournament_id: int) -> Reply | None:
         if self._actors is None:
             return None
-        view = await self._told("owner", self._actors.read(tournament_id, ViewQuery()))
+        view = await self._answer("owner", self._actors.read(tournament_id, ViewQuery()))
         return view if view is not None and view.found else None
 
     async def _stored(self, partition: int, scope: str) -> int | None:
-        stored = await self._told(f"records of {scope}", self._records.projected(partition, [scope])) or {}
+        stored = await self._answer(f"records of {scope}", self._records.projected(partition, [scope])) or {}
         return stored.get(scope)
 
     async def _progress(self, partition: int, scope: str) -> Document:
         """How far everyone is with a scope, and who holds it."""
         held = (await self._held()).get(scope, {})
-        bounds = await self._told("log", self._log.bounds()) or {}
-        committed = await self._told("log", self._log.committed()) or {}
+        bounds = await self._answer("log", self._log.bounds()) or {}
+        committed = await self._answer("log", self._log.committed()) or {}
         last = bounds[partition].last if partition in bounds else None
         applied = max((each.applied for each in held.values()), default=None)
         return {

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from actors.domain.delivery import scope_name
 from storage.ports import Records, RecordsUnavailableError
@@ -51,41 +51,31 @@ class Plan:
 class Launcher(Protocol):
     """Starts and stops actors. Every call may be repeated; a name is taken by one live actor at a time."""
 
-    async def start_shard(self, name: str, partitions: list[int]) -> None:
-        """Start a shard that adopts its partitions, unless it is there."""
-        ...
-
-    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
-        """Start an actor for one tournament, unless it is there."""
-        ...
+    async def start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
+        """Start an owner that adopts scopes, (partition, tournament or 0, offset as for `adopt`), unless it is there."""
 
     async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
         """Start an ingest actor, unless it is there."""
-        ...
 
     async def adopt(self, owner: str, partition: int, tournament: int, after: int) -> None:
         """Have a running owner take a scope."""
-        ...
 
     async def release(self, owner: str, partition: int, tournament: int) -> None:
         """Have a running owner give a scope up, after a checkpoint."""
-        ...
 
     async def stop(self, name: str) -> None:
         """End an actor for good; one that is gone is fine."""
-        ...
 
     async def dedicated(self) -> list[int]:
         """The tournaments that have a living actor of their own."""
-        ...
 
 
-@dataclass(slots=True)
-class Routes:
-    """Where tournaments live: `dedicated` maps a tournament to its owner, all others follow the plan."""
+class Hosted(NamedTuple):
+    """Where a dedicated tournament lives; `after`: the offset before its create, as far as it was told; the log may start there."""
 
-    version: int = 0
-    dedicated: dict[int, str] = field(default_factory=dict)
+    owner: str
+    partition: int
+    after: int
 
 
 class Director:
@@ -97,22 +87,18 @@ class Director:
         self._records = records
         self._hosting = asyncio.Lock()  # one placement at a time, so that the maximum holds
         self._alone: set[int] = set()  # dedicated tournaments with an actor of their own
-        self._partitions: dict[int, int] = {}  # of every tournament in `routes`
-        self._after: dict[
-            int, int
-        ] = {}  # the same: the offset before its create, as far as it was told; the log may start there
-        # partitions of which every dedicated tournament that is stored and not over is in `routes`
-        self._known: set[int] = set()
-        self.routes = Routes()
+        self.hosted: dict[int, Hosted] = {}  # by tournament; all others follow the plan
+        self._known: set[int] = (
+            set()
+        )  # partitions of which every dedicated tournament that is stored and not over is hosted
 
     async def start(self) -> None:
         """Bring everything up: shards, the dedicated tournaments that are not over, then ingest."""
         plan = self.plan
-        shards = [(f"shard-{i}", plan.partitions_of_shard(i)) for i in range(plan.shards)]
         # what an earlier director started goes on where it is; what ended meanwhile has no need of its actor any more
         living = await self._launcher.dedicated()
         self._alone.update(living)
-        await asyncio.gather(*(self._launcher.start_shard(name, partitions) for name, partitions in shards))
+        await asyncio.gather(*(self._start_shard(shard) for shard in range(plan.shards)))
         for tournament in living:
             with contextlib.suppress(
                 RecordsUnavailableError
@@ -128,6 +114,10 @@ class Director:
         for index in range(plan.ingests):
             mine = {partition: plan.shard_of(partition) for partition in plan.partitions_of_ingest(index)}
             await self._launcher.start_ingest(f"ingest-{index}", mine)
+
+    async def _start_shard(self, shard: int) -> None:
+        scopes = [(partition, 0, -1) for partition in self.plan.partitions_of_shard(shard)]
+        await self._launcher.start_owner(f"shard-{shard}", scopes)
 
     async def placements(self, partition: int) -> dict[int, str]:
         """The owner of every dedicated tournament in a partition that is stored and not over.
@@ -145,45 +135,41 @@ class Director:
             if partition not in self._known:
                 raise
             logger.warning("dedicated tournaments of partition %d as they are hosted: %s", partition, error)
-            return [tournament for tournament in self.routes.dedicated if self._partitions[tournament] == partition]
+            return [tournament for tournament, hosted in self.hosted.items() if hosted.partition == partition]
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """The owner of a scope, started or told to adopt it; asking again gives the same answer."""
         shard = self.plan.shard_of(partition)
         if not tournament:
-            await self._launcher.start_shard(shard, self.plan.partitions_of_shard(int(shard.removeprefix("shard-"))))
+            await self._start_shard(partition % self.plan.shards)
             await self._launcher.adopt(shard, partition, 0, after)
             return shard
         async with self._hosting:
-            told = (after, self._after.get(tournament, -1))
-            after = min((each for each in told if each >= 0), default=-1)  # the lower is the first create's
+            known = self.hosted.get(tournament)
+            offsets = (after, -1 if known is None else known.after)
+            after = min((each for each in offsets if each >= 0), default=-1)  # the lower is the first create's
             row = await self._records.tournament(tournament)
             over = row is not None and row.status in ("finished", "cancelled")
-            hosted = tournament in self.routes.dedicated
-            if not hosted and tournament not in self._alone:
+            if known is None and tournament not in self._alone:
                 # who is to own it reads this first: if it cannot, that is told now, and not after a wait that holds up all others
                 await self._records.projected(partition, [scope_name(partition, tournament)])
-            alone = tournament in self._alone or not (hosted or over or len(self._alone) >= self.plan.max_dedicated)
+            alone = tournament in self._alone or not (
+                known is not None or over or len(self._alone) >= self.plan.max_dedicated
+            )
             name = f"tournament-{tournament}" if alone else shard
             if alone:
-                await self._launcher.start_dedicated(name, partition, tournament, after)
+                await self._launcher.start_owner(name, [(partition, tournament, after)])
                 self._alone.add(tournament)
             await self._launcher.adopt(name, partition, tournament, after)
-            if self.routes.dedicated.get(tournament) != name:
-                self.routes.dedicated[tournament] = name
-                self._partitions[tournament] = partition
-                self._after[tournament] = after
-                self.routes.version += 1
+            if known is None or known.owner != name:
+                self.hosted[tournament] = Hosted(name, partition, after)
                 logger.info("tournament %d is hosted by %s", tournament, name)
             return name
 
     async def closed(self, partition: int, tournament: int) -> None:
         """A dedicated tournament is over and durable: its actor ends, its partition's shard answers for it."""
         async with self._hosting:
-            self.routes.dedicated.pop(tournament, None)
-            self._partitions.pop(tournament, None)
-            self._after.pop(tournament, None)
-            self.routes.version += 1
+            self.hosted.pop(tournament, None)
             if tournament in self._alone:
                 self._alone.discard(tournament)
                 await self._launcher.stop(f"tournament-{tournament}")

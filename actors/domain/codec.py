@@ -135,11 +135,6 @@ def decode_snapshot(data: bytes) -> Tournament:
     return Tournament(**scalars, members=members, ranking=ranking, seen=set(seen.tolist()))
 
 
-def peek(data: bytes) -> SnapshotHeader:
-    """A snapshot's scalars and spec without its members. Raises what `decode_snapshot` raises (the checksum is verified)."""
-    return _open(data).header
-
-
 def _header(state: Tournament) -> SnapshotHeader:
     scalars = {name: getattr(state, name) for name in SnapshotHeader.__struct_fields__}
     scalars["salt"] = state.salt.hex()

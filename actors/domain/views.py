@@ -160,26 +160,14 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
     }
 
 
-def top(state: Tournament) -> list[dict[str, Any]]:
-    """The live table: the first rows without ranks (a row's rank follows from its index, the scores and `ties`)."""
-    slots = state.ranking.slots(0, TOP_ROWS)
-    scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
-    return [top_row(state, slot, score) for slot, score in zip(slots.tolist(), scores, strict=True)]
-
-
 def top_row(state: Tournament, slot: int, score: int) -> dict[str, Any]:
-    """One row of it; `score` in hundredths."""
+    """A row of the live table, without its rank, which follows from its index, the scores and `ties`; `score` in hundredths."""
     members = state.members
     return {"user_id": str(members.users.user_id(slot)), "name": members.names[slot], "score": decimal_score(score)}
 
 
-def live_data(state: Tournament, status: str) -> dict[str, Any]:
-    """`data` of a live snapshot."""
-    return live_fields(state, status, top(state))
-
-
 def live_fields(state: Tournament, status: str, shown: list[dict[str, Any]]) -> dict[str, Any]:
-    """The same with the live table's rows at hand."""
+    """`data` of a live snapshot; `shown` are the live table's rows."""
     return {
         "status": status,
         "participants": state.members.joined,

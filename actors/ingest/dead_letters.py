@@ -38,7 +38,7 @@ class DeadLetters:
             await self._log.dead_letter(letters)
         except LogError as error:
             logger.warning("dead letters not stored, they will be tried again: %s", error)
-            self._waiting = letters + self._waiting
+            self._waiting = (letters + self._waiting)[-self._limit :]  # more may have come meanwhile
 
     async def reject(self, partition: int, offset: int, reason: str, detail: str) -> None:
         """A record that an owner rejected becomes one."""

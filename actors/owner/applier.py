@@ -163,23 +163,23 @@ class Applier:
         if entity is None:
             entity = Entity(state, scope)
             self._tournaments.place(entity)
-        told = Change(entity)
+        own = Change(entity)
         for event in events:
             if isinstance(event, StatusChanged):
-                self._status_changed(event, told)
+                self._status_changed(event, own)
                 continue
             self.outcomes[event.outcome, event.reason] += 1
             if event.outcome == APPLIED:
-                told.top = True
-                told.urgent |= event.kind == "create" and event.first
+                own.top = True
+                own.urgent |= event.kind == "create" and event.first
                 if event.kind in ("join", "leave") and (slot := state.members.users.slot(event.user_id)) >= 0:
-                    told.slots[slot] = event.user_id
+                    own.slots[slot] = event.user_id
             if item.reply_to:
-                told.urgent |= self._answer(entity, event, item.reply_to, None)
-        if state.offset == item.offset or told.urgent:  # also a tick that moved nothing moved the offset
-            change = changes.setdefault(item.tournament_id, told)
-            if change is not told:
-                change.add(told)
+                own.urgent |= self._answer(entity, event, item.reply_to, None)
+        if state.offset == item.offset or own.urgent:  # also a tick that moved nothing moved the offset
+            change = changes.setdefault(item.tournament_id, own)
+            if change is not own:
+                change.add(own)
 
     def _status_changed(self, event: Event, change: Change) -> None:
         assert isinstance(event, StatusChanged), "time moves nothing but the status"

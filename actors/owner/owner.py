@@ -29,7 +29,7 @@ from actors.owner.change import Change
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.publisher import Publisher
-from actors.owner.read_copies import ReadCopies
+from actors.owner.read_model_writer import ReadModelWriter
 from actors.owner.ticker import Ticker
 from actors.owner.tournament_cache import TournamentCache
 from storage.ports import (
@@ -68,7 +68,7 @@ class Owner:
         signer: Signer,
         clock_ms: Callable[[], int],
         config: OwnerConfig,
-        copies: ReadCopies | None = None,
+        read_model: ReadModelWriter | None = None,
     ) -> None:
         self.name = name
         self.instance = instance
@@ -90,7 +90,7 @@ class Owner:
             self._saved,
             self._unsaved,
         )
-        self.copies = copies
+        self.read_model = read_model
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)
         self._applier = Applier(
             name=name,
@@ -187,8 +187,8 @@ class Owner:
             self.publisher.forget(tournament_id)
             self._ticker.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
-            if self.copies is not None:
-                self.copies.forget(tournament_id)
+            if self.read_model is not None:
+                self.read_model.forget(tournament_id)
 
     def _changed(self, change: Change) -> None:
         self.checkpointer.note(change)
@@ -198,8 +198,8 @@ class Owner:
 
     def _show(self, change: Change) -> None:
         self.publisher.note(change)
-        if self.copies is not None:
-            self.copies.note(change)
+        if self.read_model is not None:
+            self.read_model.note(change)
 
     def _claim(self, partition: int, tournament: int) -> NewRecord:
         name = scope_name(partition, tournament)
@@ -252,9 +252,9 @@ class Owner:
                 self.publisher.start_live(entity)
                 self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
                 self.publisher.note(Change(entity, top=True))
-        if self.copies is not None:
+        if self.read_model is not None:
             for entity in self.tournaments.of_scope(scope):
-                self.copies.note(Change(entity, top=True))
+                self.read_model.note(Change(entity, top=True))
 
     # -- loops (the caller decides when) --------------------------------------------------------------------------
 
@@ -266,9 +266,9 @@ class Owner:
         """See Checkpointer.round_due."""
         return await self.checkpointer.round_due(self.tournaments.scopes.values())
 
-    async def copies_due(self) -> bool:
-        """See ReadCopies.round_due; without read copies there is nothing to do."""
-        return self.copies is not None and await self.copies.round_due()
+    async def read_model_due(self) -> bool:
+        """See ReadModelWriter.round_due; without read models there is nothing to do."""
+        return self.read_model is not None and await self.read_model.round_due()
 
     async def tick_due(self) -> int:
         """See Ticker.tick_due."""
@@ -300,5 +300,5 @@ class Owner:
         if not await self.checkpointer.full_round(self.tournaments.scopes.values()):
             logger.warning("last checkpoint not written; the log has it all")
         await self.publisher.publish_due()
-        if self.copies is not None:
-            await self.copies.close()
+        if self.read_model is not None:
+            await self.read_model.close()

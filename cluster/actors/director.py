@@ -45,24 +45,17 @@ class RayLauncher:
         self._settings = settings
         self._handles = Handles()
 
-    async def start_shard(self, name: str, partitions: list[int]) -> None:
-        """As Launcher.start_shard."""
-        await self._start_owner(name, [(partition, 0, -1) for partition in partitions])
-
-    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
-        """As Launcher.start_dedicated."""
-        await self._start_owner(name, [(partition, tournament, after)])
-
-    async def _start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
-        remote = ray.remote(TournamentActor).options(**options(name, **await self._placed(name)))
-        handle = remote.remote(self._settings, name, scopes)
-        await handle.ready.remote()
+    async def start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
+        """As Launcher.start_owner."""
+        await self._start(TournamentActor, name, scopes)
 
     async def start_ingest(self, name: str, partitions: dict[int, str]) -> None:
         """As Launcher.start_ingest."""
-        remote = ray.remote(IngestActor).options(**options(name, **await self._placed(name)))
-        handle = remote.remote(self._settings, name, partitions)
-        await handle.ready.remote()
+        await self._start(IngestActor, name, partitions)
+
+    async def _start(self, kind: type, name: str, what: Any) -> None:
+        remote = ray.remote(kind).options(**options(name, **await self._placed(name)))
+        await remote.remote(self._settings, name, what).ready.remote()
 
     async def _placed(self, name: str) -> dict[str, Any]:
         """Options that spread actors over the nodes by the number in their name; another node will do where that one is gone.
@@ -164,4 +157,4 @@ class DirectorActor:
     async def routes(self) -> dict[int, str]:
         """The dedicated tournaments' owners."""
         await self._started.wait()
-        return dict(self._director.routes.dedicated)
+        return {tournament: hosted.owner for tournament, hosted in self._director.hosted.items()}

@@ -11,58 +11,35 @@ from actors.ingest.ingest import Ingest
 from actors.owner.owner import Owner
 from storage.ports import Point
 
+
+def _gauge(name: str, description: str, *labels: str) -> Gauge:
+    """Of several processes that told the same one, the last counts, as long as it lives."""
+    return Gauge(name, description, labels, multiprocess_mode="livemostrecent")
+
+
 RECORDS = Counter(
     "palio_records_total", "Records applied, ignored, refused or rejected, by reason.", ["outcome", "reason"]
 )
 UPDATES = Counter("palio_updates_published_total", "Live updates published by owners.")
 CHECKPOINTS = Counter("palio_checkpoints_saved_total", "Tournament snapshots saved.")
 CHECKPOINT_FAILURES = Counter("palio_checkpoint_failures_total", "Checkpoint transactions that the store did not take.")
-ACTIVE = Gauge(
-    "palio_active_tournaments",
-    "Tournaments neither finished nor cancelled.",
-    ["owner"],
-    multiprocess_mode="livemostrecent",
+ACTIVE = _gauge("palio_active_tournaments", "Tournaments neither finished nor cancelled.", "owner")
+CHECKPOINT_AGE = _gauge("palio_checkpoint_age_seconds", "Time since the last whole checkpoint.", "owner")
+UNSAVED = _gauge("palio_unsaved_tournaments", "Tournaments with changes that are not durable yet.", "owner")
+READ_MODELS_WAITING = _gauge("palio_copies_waiting", "Tournaments whose read model is behind.", "owner")
+READ_MODEL_CHANGES = Counter("palio_copies_written_total", "Changes of read models that were written.")
+READ_MODEL_FAILURES = Counter("palio_copy_failures_total", "Writes of read models that failed.")
+READ_MODELS_REPAIRED = Counter("palio_copies_repaired_total", "Read models found wrong or gone, and written anew.")
+READ_MODEL_REFUSALS = Counter(
+    "palio_copy_refused_for_memory_total", "Writes of read models refused for want of memory."
 )
-CHECKPOINT_AGE = Gauge(
-    "palio_checkpoint_age_seconds",
-    "Time since the last whole checkpoint.",
-    ["owner"],
-    multiprocess_mode="livemostrecent",
+LAG = _gauge(
+    "palio_lag_records", "Offsets the slowest scope of a partition is behind the log's end.", "ingest", "partition"
 )
-UNSAVED = Gauge(
-    "palio_unsaved_tournaments",
-    "Tournaments with changes that are not durable yet.",
-    ["owner"],
-    multiprocess_mode="livemostrecent",
+LAG_SECONDS = _gauge(
+    "palio_lag_seconds", "Age of a partition's oldest record that is read and not applied.", "ingest", "partition"
 )
-COPIES_WAITING = Gauge(
-    "palio_copies_waiting",
-    "Tournaments whose readable copy is behind.",
-    ["owner"],
-    multiprocess_mode="livemostrecent",
-)
-COPIES_WRITTEN = Counter("palio_copies_written_total", "Changes of readable copies that were written.")
-COPY_FAILURES = Counter("palio_copy_failures_total", "Writes of readable copies that failed.")
-COPIES_REPAIRED = Counter("palio_copies_repaired_total", "Readable copies found wrong or gone, and written anew.")
-COPY_REFUSALS = Counter("palio_copy_refused_for_memory_total", "Writes of readable copies refused for want of memory.")
-LAG = Gauge(
-    "palio_lag_records",
-    "Offsets the slowest scope of a partition is behind the log's end.",
-    ["ingest", "partition"],
-    multiprocess_mode="livemostrecent",
-)
-LAG_SECONDS = Gauge(
-    "palio_lag_seconds",
-    "Age of a partition's oldest record that is read and not applied.",
-    ["ingest", "partition"],
-    multiprocess_mode="livemostrecent",
-)
-BUFFERED = Gauge(
-    "palio_ingest_buffered_records",
-    "Decoded records in ingest's windows.",
-    ["ingest"],
-    multiprocess_mode="livemostrecent",
-)
+BUFFERED = _gauge("palio_ingest_buffered_records", "Decoded records in ingest's windows.", "ingest")
 DEAD_LETTERS = Counter("palio_dead_letters_total", "Records that could not be applied.")
 
 
@@ -91,12 +68,12 @@ class OwnerMetrics:
         self._grow.to(UPDATES, "updates", owner.publisher.published)
         self._grow.to(CHECKPOINTS, "saved", owner.checkpointer.saved)
         self._grow.to(CHECKPOINT_FAILURES, "failures", owner.checkpointer.failures)
-        if owner.copies is not None:
-            COPIES_WAITING.labels(self._name).set(owner.copies.waiting)
-            self._grow.to(COPIES_WRITTEN, "written", owner.copies.written)
-            self._grow.to(COPY_FAILURES, "copy failures", owner.copies.failures)
-            self._grow.to(COPIES_REPAIRED, "repaired", owner.copies.repaired)
-            self._grow.to(COPY_REFUSALS, "refused", refused_for_memory)
+        if owner.read_model is not None:
+            READ_MODELS_WAITING.labels(self._name).set(owner.read_model.waiting)
+            self._grow.to(READ_MODEL_CHANGES, "written", owner.read_model.written)
+            self._grow.to(READ_MODEL_FAILURES, "read model failures", owner.read_model.failures)
+            self._grow.to(READ_MODELS_REPAIRED, "repaired", owner.read_model.repaired)
+            self._grow.to(READ_MODEL_REFUSALS, "refused", refused_for_memory)
         ACTIVE.labels(self._name).set(len(owner.tournaments.active))
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
         CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)

@@ -29,8 +29,8 @@ def end_process(reason: str, error: BaseException | None = None) -> NoReturn:
 # thresholds the collector never comes to its oldest generation: `FullCollections` does.
 COLLECT_AFTER: Final = (50_000, 20, 50)
 
-LOOK_INTERVAL_S: Final = 5.0
-QUIET_CORES: Final = 0.2  # of processor time since the last look; below, nobody waits for what a collection holds up
+CHECK_INTERVAL_S: Final = 5.0
+QUIET_CORES: Final = 0.2  # of processor time since the last check; below, nobody waits for what a collection holds up
 QUIET_INTERVAL_S: Final = 30.0  # between full collections at quiet moments
 BUSY_INTERVAL_S: Final = 300.0  # a process that is never quiet collects all the same
 PAUSE_SHARE: Final = 0.005  # of the time, at most, goes to full collections
@@ -66,20 +66,20 @@ class FullCollections:
     ) -> None:
         self._now_s = now_s
         self._used_s = used_s
-        self._looked_s, self._looked_used_s = now_s(), used_s()
-        self._collected_s = self._looked_s
+        self._checked_s, self._checked_used_s = now_s(), used_s()
+        self._collected_s = self._checked_s
         self._pause_s = 0.0
         self._kept = 0  # objects, by the last collection
 
     def start(self) -> None:
-        """Look regularly, on the running loop, for as long as it runs."""
-        asyncio.get_running_loop().call_later(LOOK_INTERVAL_S, self._look_again)
+        """Check regularly, on the running loop, for as long as it runs."""
+        asyncio.get_running_loop().call_later(CHECK_INTERVAL_S, self._check_again)
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Collect if it is time to; whether it was."""
         now_s, used_s = self._now_s(), self._used_s()
-        quiet = used_s - self._looked_used_s < QUIET_CORES * (now_s - self._looked_s)
-        self._looked_s, self._looked_used_s = now_s, used_s
+        quiet = used_s - self._checked_used_s < QUIET_CORES * (now_s - self._checked_s)
+        self._checked_s, self._checked_used_s = now_s, used_s
         interval_s = max(QUIET_INTERVAL_S if quiet else BUSY_INTERVAL_S, self._pause_s / PAUSE_SHARE)
         if now_s - self._collected_s < interval_s or _new_objects() < max(COLLECT_AFTER[0], NEW_SHARE * self._kept):
             return False
@@ -90,8 +90,8 @@ class FullCollections:
         PAUSE_SECONDS.observe(self._pause_s)
         return True
 
-    def _look_again(self) -> None:
-        self.look()
+    def _check_again(self) -> None:
+        self.check()
         self.start()
 
 

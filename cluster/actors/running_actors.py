@@ -20,7 +20,7 @@ A = TypeVar("A")
 
 
 class RunningActors:
-    """Implements `cluster.inspection.Actors` in a process that has joined their Ray; `timeout_s` bounds each call."""
+    """In a process that has joined their Ray; `timeout_s` bounds each call."""
 
     def __init__(self, plan: Plan, timeout_s: float) -> None:
         self._plan = plan

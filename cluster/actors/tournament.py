@@ -10,14 +10,22 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_copies import ReadCopies
+from actors.owner.read_model_writer import ReadModelWriter
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
 from cluster.actors.process import Background, end_process, settle
 from cluster.actors.reports import OwnerReport, owner_report, starting_report
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings
-from cluster.startup.ports import clock_ms, open_copy, open_log, open_records, open_series, set_up_logging, signer_of
+from cluster.startup.ports import (
+    clock_ms,
+    open_log,
+    open_records,
+    open_redis_read_model,
+    open_series,
+    set_up_logging,
+    signer_of,
+)
 from serve_app.metrics import PortMetrics
 from storage.ports import (
     LogTruncatedError,
@@ -59,7 +67,7 @@ class TournamentActor:
         self._log = open_log(settings)
         self._records = await self._open_records()
         self._updates = updates = connect_updates(settings)
-        self._copy = copy = open_copy(settings)
+        self._read_model = read_model = open_redis_read_model(settings)
         self._owner = Owner(
             name=self._name,
             instance=uuid.uuid4().hex,
@@ -73,7 +81,7 @@ class TournamentActor:
                 checkpoint_interval_ms=settings.checkpoint_interval_ms,
                 checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
             ),
-            copies=None if copy is None else ReadCopies(copy, clock_ms),
+            read_model=None if read_model is None else ReadModelWriter(read_model, clock_ms),
         )
         self._reads = OwnerReads(self._owner, self._owner.publisher)
         self._metrics = OwnerMetrics(self._name)
@@ -93,8 +101,8 @@ class TournamentActor:
         settle()
         self._background.start("publish", self._publish_loop())
         self._background.start("checkpoint", self._checkpoint_loop())
-        if copy is not None:
-            self._background.start("copies", self._copies_loop())
+        if read_model is not None:
+            self._background.start("read model", self._read_model_loop())
         self._background.start("tick", self._tick_loop())
         self._background.start("metrics", self._metrics_loop())
         self._background.start("series", self._series_loop())
@@ -151,8 +159,8 @@ class TournamentActor:
         await self._owner.close()
         await self._series.close()
         await self._updates.close()
-        if self._copy is not None:
-            await self._copy.close()
+        if self._read_model is not None:
+            await self._read_model.close()
         await self._records.close()
         await self._log.close()
 
@@ -172,10 +180,10 @@ class TournamentActor:
             await asyncio.sleep(0.02)  # an urgent save (a create, an end) starts within this
             await self._owner.checkpoint_due()
 
-    async def _copies_loop(self) -> None:
+    async def _read_model_loop(self) -> None:
         while True:
             await asyncio.sleep(0.02)
-            await self._owner.copies_due()
+            await self._owner.read_model_due()
 
     async def _tick_loop(self) -> None:
         while True:
@@ -187,7 +195,7 @@ class TournamentActor:
     async def _metrics_loop(self) -> None:
         while True:
             await asyncio.sleep(1)
-            refused = 0 if self._copy is None else self._copy.refused_for_memory
+            refused = 0 if self._read_model is None else self._read_model.refused_for_memory
             self._metrics.update(self._owner, clock_ms(), refused)
             self._port_metrics.update()
 

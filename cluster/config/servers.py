@@ -97,7 +97,7 @@ class ServerSettings(BaseSettings):
                 f"({self.kafka_replication_factor}), got {self.kafka_min_insync_replicas}"
             )
         for part in (self.mysql_shards or "").replace("/", ",").split(","):
-            if self.mysql_shards is not None and not part.rpartition(":")[2].isdigit():
+            if self.mysql_shards is not None and not _is_address(part):
                 raise ValueError(f"PALIO_MYSQL_SHARDS: expected host:port for each server, got {part!r}")
         if self.kafka_bootstrap_servers is None and self.kafka_topic_id is not None:
             raise ValueError("PALIO_KAFKA_TOPIC_ID: expected PALIO_KAFKA_BOOTSTRAP_SERVERS beside it, got none")
@@ -169,7 +169,7 @@ class ServerSettings(BaseSettings):
         )
 
     def redis(self) -> RedisConfig | None:
-        """Redis, for copies and updates."""
+        """Redis, for the read model and updates."""
         if self.redis_urls is None:
             return None
         from storage.redis_client.cluster import RedisConfig
@@ -207,6 +207,11 @@ class ServerSettings(BaseSettings):
 
 def _plain(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
 
 
 def _server(address: str) -> MysqlServer:

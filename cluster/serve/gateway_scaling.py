@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ray.serve.config import AutoscalingContext
+if TYPE_CHECKING:
+    from ray.serve.config import AutoscalingContext
 
 SOCKETS_PER_REPLICA: Final = 0.7  # of the limit: the rest is room for the time that a new replica takes
 BUSY_PER_REPLICA: Final = 0.7  # of one core: a gateway replica is one thread

@@ -25,8 +25,8 @@ SETTINGS: Final = (*LIMITS, "host", "port", "gateway_port", "cors_origins")
 
 def environment(settings: Settings) -> dict[str, str]:
     """What the proxy's processes must find in their environment."""
-    told = {PREFIX + name.upper(): str(getattr(settings, name)) for name in SETTINGS}
-    return {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH} | told
+    given = {PREFIX + name.upper(): str(getattr(settings, name)) for name in SETTINGS}
+    return {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH} | given
 
 
 def callback() -> list[Any]:

@@ -90,18 +90,18 @@ async def open_records(settings: Settings, tell: Callable[[str], None] | None = 
 def open_read_model(settings: Settings, records: Records) -> ReadModel:
     """Where reads go while an owner is away: Redis if it is configured, and the newest snapshots."""
     snapshots = SnapshotReadModel(records, clock_ms, settings.snapshot_cache_entries)
-    copy = open_copy(settings)
-    return snapshots if copy is None else FallbackReadModel(copy, snapshots)
+    redis = open_redis_read_model(settings)
+    return snapshots if redis is None else FallbackReadModel(redis, snapshots)
 
 
-def open_copy(settings: Settings) -> RedisReadModel | None:
-    """The readable copy in Redis, which owners write; None when embedded."""
+def open_redis_read_model(settings: Settings) -> RedisReadModel | None:
+    """The read model in Redis, which owners write; None when embedded."""
     redis = settings.redis()
     if redis is None:
         return None
-    from storage.read_model.redis import CopyConfig, RedisReadModel
+    from storage.read_model.redis import RedisReadModel, RedisReadModelConfig
 
-    return RedisReadModel(redis, CopyConfig(expire_after_end_s=settings.redis_expire_after_end_s))
+    return RedisReadModel(redis, RedisReadModelConfig(expire_after_end_s=settings.redis_expire_after_end_s))
 
 
 def open_series(settings: Settings) -> MetricsSeries:

@@ -42,7 +42,7 @@ def memory(palio: MeasuredPalio) -> int:
         if time.monotonic() > deadline_s:
             raise TimeoutError(f"{left} live sockets are still open {CLOSED_WAIT_S:g} s after the last client left")
         time.sleep(0.2)
-    [pid] = palio.pids("gateway")
+    [pid] = palio.pids("ray::ServeReplica:gateway")
     return int(psutil.Process(pid).memory_full_info().pss)
 
 

@@ -10,7 +10,6 @@ kernel's buffers are not in it.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import selectors
@@ -22,12 +21,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, websockets_broadcast
+from scripts.benchmarks.harness.live_socket import HANDSHAKE, TEXT, client_frame, subscription
 
 FRAME_BYTES = PAYLOAD_BYTES + 4  # a header of 4 bytes for 126 to 65,535
-HANDSHAKE = (
-    b"GET /v1/live HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 GOAL_RATIO, GOAL_BYTES = 1.4, 20_000
 
 
@@ -108,8 +104,7 @@ def _open(port: int, tournament: int) -> socket.socket:
     while not head.endswith(b"\r\n\r\n"):
         head += one.recv(1)
     if tournament:
-        payload = json.dumps({"id": 1, "subscribe": str(tournament)}).encode()
-        one.sendall(bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
+        one.sendall(client_frame(TEXT, subscription(str(tournament))))
         for expected in (b'"ok":true', b'"snapshot"'):
             frame = _frame(one)
             if expected not in frame:

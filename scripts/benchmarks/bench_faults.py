@@ -6,7 +6,7 @@ and InfluxDB and on three Ray nodes; also a node, an owner stopped until it was 
 rolling redeploy of the entrypoints with 500 live sockets, in a table of its own.
 
 For each fault, in turns: a running tournament of 20 members gets scores without pause and is read in every way at both entrypoints; the fault
-strikes; the time until a new score is applied is taken (of an emptied Redis: until its copies are right again); at the end the table must
+strikes; the time until a new score is applied is taken (of an emptied Redis: until its read models are right again); at the end the table must
 show every acknowledged event, once. All share the machine.
 """
 
@@ -30,7 +30,7 @@ import psutil
 
 from scripts.benchmarks.harness import faults_redeploy
 from scripts.benchmarks.harness.faults_redeploy import Redeployed, measure_redeploy
-from scripts.benchmarks.harness.faults_redis import COPIES_GOAL_S, flushed_s
+from scripts.benchmarks.harness.faults_redis import READ_MODEL_GOAL_S, flushed_s
 from scripts.benchmarks.harness.measured_palio import table
 from tests.integration.conftest import applied_within_s, create, eventually, join
 from tests.support.load import Load
@@ -60,7 +60,7 @@ AWAY: Final = {
 }
 STOPPED_OWNER: Final = "owner stopped, woken after it was replaced"
 NODE: Final = "a Ray node"
-FLUSHED: Final = "Redis FLUSHALL, until the copies are right"
+FLUSHED: Final = "Redis FLUSHALL, until the read models are right"
 
 
 class Stage(NamedTuple):
@@ -255,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> str:
 
 def _row(fault: str, results: Sequence[Found]) -> list[str]:
     applied = [result.applied_s for result in results]
-    goal_s = OWNER_GOAL_S if "owner" in fault else {NODE: NODE_GOAL_S, FLUSHED: COPIES_GOAL_S}.get(fault, 0.0)
+    goal_s = OWNER_GOAL_S if "owner" in fault else {NODE: NODE_GOAL_S, FLUSHED: READ_MODEL_GOAL_S}.get(fault, 0.0)
     verdict = f"{goal_s:g} s: {'met' if max(applied) <= goal_s else 'missed'}" if goal_s else "-"
     return [
         fault,

@@ -137,7 +137,7 @@ def _check(deadline: float, otherwise: str) -> None:
 @contextlib.contextmanager
 def _stopped(palio: MeasuredPalio) -> Iterator[Callable[[], None]]:
     """Ingest does not run, until the yielded function is called, or the body ends."""
-    pids = palio.pids("IngestActor")
+    pids = palio.pids("ray::IngestActor")
 
     def go_on() -> None:
         for pid in pids:

@@ -5,7 +5,7 @@ at the api; joins and a score of
 each participant are appended to the log directly, the joins signed as the gateway signs them (it answers about a thousand joins a second), and
 all of it is checkpointed. Then, in turns, the owner's process is killed with SIGKILL, with all checkpointed or with scores applied just
 before, most of which are in the log alone. Measured from the kill: until a page of the rankings comes from the new owner (its
-`position.epoch` is higher; until then the readable copy answers), and until a new score is applied. Reads go on all the time, one
+`position.epoch` is higher; until then the read model answers), and until a new score is applied. Reads go on all the time, one
 after the other.
 """
 
@@ -44,7 +44,7 @@ READ_PAUSE_S: Final = 0.01
 FIRST_USER: Final = 1_000_000
 PROBE: Final = 99
 CODEC_TURNS: Final = 5
-ROLE: Final = "TournamentActor"
+ROLE: Final = "ray::TournamentActor"
 
 
 class Arena(NamedTuple):
@@ -54,11 +54,6 @@ class Arena(NamedTuple):
     tournament: str
     partition: int
     users: range
-
-    @property
-    def settings(self) -> Settings:
-        """Palio's settings."""
-        return self.palio.settings
 
 
 class Found(NamedTuple):
@@ -105,7 +100,7 @@ async def append(settings: Settings, records: Iterable[NewRecord]) -> None:
 
 async def unsaved_records(arena: Arena) -> int:
     """How many offsets of the tournament's partition the checkpoint is behind."""
-    log, records = open_log(arena.settings), await open_records(arena.settings)
+    log, records = open_log(arena.palio.settings), await open_records(arena.palio.settings)
     scope = scope_name(arena.partition, int(arena.tournament))
     try:
         last = (await log.bounds())[arena.partition].last
@@ -122,11 +117,9 @@ async def await_durable(arena: Arena) -> StoredSnapshot:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{unsaved:,} records are not durable after {WAIT_S:g} s")
         await asyncio.sleep(0.25)
-    records = await open_records(arena.settings)
+    records = await open_records(arena.palio.settings)
     try:
-        snapshot = await records.snapshot(int(arena.tournament))
-        assert snapshot is not None, "a tournament whose offset is projected has a snapshot"
-        return snapshot
+        return (await records.snapshots(int(arena.tournament)))[0]
     finally:
         await records.close()
 
@@ -145,7 +138,7 @@ class Reads(threading.Thread):
     def run(self) -> None:
         """See the class."""
         deadline = time.monotonic() + WAIT_S
-        with entrypoint_client(self._arena.palio) as gateway:
+        with self._arena.palio.client(gateway=True) as gateway:
             while (began := time.monotonic()) < deadline:
                 epoch = epoch_of(gateway, self._arena.tournament)
                 now = time.monotonic()
@@ -155,13 +148,6 @@ class Reads(threading.Thread):
                     return
                 self.failed += epoch is None
                 time.sleep(READ_PAUSE_S)
-
-
-def entrypoint_client(palio: MeasuredPalio, *, api: bool = False) -> httpx2.Client:
-    """A service at the gateway or the api."""
-    settings = palio.settings
-    base = f"http://{settings.host}:{settings.port if api else settings.gateway_port}"
-    return httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {palio.token('service', 1)}"}, timeout=30)
 
 
 def epoch_of(gateway: httpx2.Client, tournament: str) -> int | None:
@@ -175,7 +161,7 @@ def epoch_of(gateway: httpx2.Client, tournament: str) -> int | None:
 
 def measure(arena: Arena, owner: int, unsaved: int) -> Found:
     """Kill the owner's process and see."""
-    with entrypoint_client(arena.palio) as gateway:
+    with arena.palio.client(gateway=True) as gateway:
         epoch = epoch_of(gateway, arena.tournament)
         assert epoch is not None, "no owner to kill"
         reads = Reads(arena, epoch)
@@ -205,7 +191,7 @@ def codec_note(snapshot: StoredSnapshot) -> str:
 
 def set_up(palio: MeasuredPalio, participants: int) -> tuple[Arena, str]:
     """The tournament, with everybody in it and checkpointed, and how long that took."""
-    with entrypoint_client(palio, api=True) as api:
+    with palio.client() as api:
         tournament = create(api, placement="dedicated", capacity=participants + 1)
         partition = partition_of(int(tournament), palio.settings.partitions)
         arena = Arena(palio, tournament, partition, range(FIRST_USER, FIRST_USER + participants))
@@ -231,7 +217,7 @@ def strike(arena: Arena, own: set[int], unsaved: int, series: int) -> Found:
     if unsaved:
         time.sleep(2)  # the counters are up to a second old
         known = arena.palio.applied()
-        asyncio.run(append(arena.settings, scores(arena, unsaved, series)))
+        asyncio.run(append(arena.palio.settings, scores(arena, unsaved, series)))
         arena.palio.await_applied(known + unsaved, WAIT_S)
     others = set(arena.palio.pids(ROLE)) - own
     (owner,) = own

@@ -5,22 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.domain.values import parse_id
 from cluster.config.settings import Settings, load_settings
 from cluster.errors import StartError
-from cluster.inspection import Actors, Document, Inspection
+from cluster.inspection import Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
 from cluster.startup.ports import clock_ms, open_log, open_records, plan_of
+from scripts.cli.tables import print_rows
 from storage.ports import StorageError
+
+if TYPE_CHECKING:
+    from cluster.actors.running_actors import RunningActors
 
 LONGEST: Final = 200  # characters of a value in a table; JSON has all
 
@@ -31,14 +30,14 @@ def inspect(options: argparse.Namespace) -> int:
     if running_ray(given) is None:
         if options.what == "owners":
             raise StartError(f"expected a running Palio on the data directory {given.data_dir}, found none")
-        document = asyncio.run(_look(given, None, options))
+        document = asyncio.run(_inspect(given, None, options))
     else:
         with joined_palio(given) as started:
             from cluster.actors.running_actors import RunningActors  # Ray finds its environment prepared
 
             settings = started.model_copy(update={"data_dir": given.data_dir})
             actors = RunningActors(plan_of(settings), settings.owner_call_timeout_s)
-            document = asyncio.run(_look(settings, actors, options))
+            document = asyncio.run(_inspect(settings, actors, options))
     if options.json:
         print(json.dumps(document, indent=2))
     else:
@@ -46,7 +45,7 @@ def inspect(options: argparse.Namespace) -> int:
     return int(bool(document["troubles"]))
 
 
-async def _look(settings: Settings, actors: Actors | None, options: argparse.Namespace) -> Document:
+async def _inspect(settings: Settings, actors: RunningActors | None, options: argparse.Namespace) -> Document:
     try:
         await check_made(settings)
         log = open_log(settings)
@@ -85,25 +84,12 @@ async def _asked(inspection: Inspection, options: argparse.Namespace) -> Documen
 def _print(document: Document) -> None:
     """Facts first, a line each; then the tables that have rows."""
     facts = {name: value for name, value in document.items() if not isinstance(value, list)}
-    _print_rows(["fact", "value"], [[name, _cell(value)] for name, value in facts.items()])
+    print_rows(["fact", "value"], [[name, _cell(value)] for name, value in facts.items()])
     for name, rows in document.items():
         if isinstance(rows, list) and rows:
             print(f"\n{name}")
             titles = list(rows[0])
-            _print_rows(titles, [[_cell(row[title]) for title in titles] for row in rows])
-
-
-def _print_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not sys.stdout.isatty():
-        for row in (titles, *rows):  # one line each, for grep
-            print("  ".join(row))
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+            print_rows(titles, [[_cell(row[title]) for title in titles] for row in rows])
 
 
 def _cell(value: Any) -> str:

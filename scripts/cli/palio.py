@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-
 from cluster.config.settings import TOPICS, describe, load_settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
+from scripts.cli.tables import print_table
 from serve_app.security.auth import ROLES
 
 MAX_LIMIT: Final = 10_000  # rows that one look shows
@@ -146,12 +144,8 @@ def _settings(options: argparse.Namespace) -> int:
         return 0
     rows = describe(load_settings())
     if sys.stdout.isatty():
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for title in ("setting", "type", "default", "set to", "meaning"):
-            table.add_column(title, overflow="fold", no_wrap=title == "setting")
-        for row in rows:
-            table.add_row(row.variable, row.type, row.default, row.value or "", row.description)
-        Console().print(table)
+        titles = ("setting", "type", "default", "set to", "meaning")
+        print_table(titles, [(row.variable, row.type, row.default, row.value or "", row.description) for row in rows])
         return 0
     for row in rows:  # one line each, for grep
         value = f" [set to: {row.value}]" if row.value is not None else ""

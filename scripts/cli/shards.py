@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from rich.console import Console
-from rich.table import Table
-
+from scripts.cli.tables import print_rows
 from storage.ports import StorageError
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.mysql.moves import move_partition
 from storage.records.mysql.shard import ServerHealth
-from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.mysql.sharded import ShardedRecords, check_servers
 from storage.records.sql.partitions import Place
 
 T = TypeVar("T")
 MAX_PARTITION = 99_999
 TITLES = ("shard", "partitions", "which", "server", "role", "state")
-
-
-class Line(NamedTuple):
-    """One server: the shard's partitions are told at its primary."""
-
-    shard: str
-    partitions: str
-    which: str
-    server: str
-    role: str
-    state: str
 
 
 def options_of(file: Path) -> MysqlOptions:
@@ -46,7 +32,7 @@ def options_of(file: Path) -> MysqlOptions:
 
 
 def partitions_of(text: str) -> list[int]:
-    """Partitions as told on a command line: `0-9,12`. Raises ValueError."""
+    """Partitions as given on a command line: `0-9,12`. Raises ValueError."""
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -54,24 +40,16 @@ def partitions_of(text: str) -> list[int]:
             raise ValueError(f"expected partitions such as 0-9,12, got {text!r}")
         if int(last or first) > MAX_PARTITION:
             raise ValueError(f"expected partitions up to {MAX_PARTITION}, got {part!r}")
+        if int(first) > int(last or first):
+            raise ValueError(f"expected the lower of two partitions first, got {part!r}")
         found.update(range(int(first), int(last or first) + 1))
     return sorted(found)
 
 
 def show_shards(options: MysqlOptions) -> int:
     """Print a line for each server; changes nothing. 1 if a server does not answer, or nobody knows where partitions lie."""
-    places, health = _run(look(options))
-    lines = [_line(places, server) for server in health]
-    if sys.stdout.isatty():
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for title in TITLES:
-            table.add_column(title, justify="right" if title == "partitions" else "left", overflow="fold")
-        for line in lines:
-            table.add_row(*line)
-        Console().print(table)
-    else:
-        for line in (Line(*TITLES), *lines):  # one line each, for grep
-            print("  ".join(value or "-" for value in line))
+    places, health = _run(check_servers(options))
+    print_rows(TITLES, [_line(places, server) for server in health])
     for partition, place in places.items():
         if place.moving_to is not None:
             print(f"partition {partition} is being moved from shard {place.shard} to {place.moving_to}")
@@ -90,7 +68,7 @@ def move(options: MysqlOptions, partitions: Collection[int], target: int) -> int
 
 
 async def _move(options: MysqlOptions, partitions: Collection[int], target: int) -> int:
-    places, _ = await look(options)
+    places, _ = await check_servers(options)
     if strangers := sorted(set(partitions) - places.keys()):
         raise ValueError(f"expected partitions from 0 to {len(places) - 1}, got {ranges(strangers)}")
     records = await ShardedRecords.open(options, len(places))
@@ -128,21 +106,15 @@ def ranges(partitions: Sequence[int]) -> str:
     return ",".join(f"{first}-{last}" if first != last else f"{first}" for first, last in parts)
 
 
-def _line(places: Mapping[int, Place], server: ServerHealth) -> Line:
+def _line(places: Mapping[int, Place], server: ServerHealth) -> list[str]:
+    """One server under TITLES; the shard's partitions are named at its primary."""
     held = [partition for partition, place in places.items() if place.shard == server.shard]
-    primary = server.role == "primary"
     if server.answer_ms is None:
         state = f"does not answer: {server.error}"
     else:
         state = f"answers in {server.answer_ms:.0f} ms" + (", behind" if server.behind else "")
-    return Line(
-        str(server.shard),
-        str(len(held)) if primary else "",
-        ranges(held) if primary else "",
-        server.address,
-        server.role,
-        state,
-    )
+    count, which = (str(len(held)), ranges(held) or "-") if server.role == "primary" else ("-", "-")
+    return [str(server.shard), count, which, server.address, server.role, state]
 
 
 def _run(work: Coroutine[object, object, T]) -> T:

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 HOST: Final = "127.0.0.1"
 STOP_S: Final = 20.0  # a server gets this long after SIGTERM
+LOG_TAIL_CHARS: Final = 2000
 T = TypeVar("T")
 
 
@@ -34,11 +35,9 @@ class Server(Protocol):
 
     def install(self) -> None:
         """Install what is missing. Raises ServerError naming what to install by hand."""
-        ...
 
     def start(self, directory: Path, first_port: int) -> dict[str, Any]:
         """Start on ports from `first_port` on, and wait until it answers; what runs already is left alone. Raises ServerError."""
-        ...
 
 
 def ensure_program(program: str, package: str) -> str:
@@ -116,6 +115,24 @@ def wait_until(check: Callable[[], T], what: str, within_s: float = 60.0) -> T:
         if time.monotonic() > deadline:
             raise ServerError(f"expected {what} within {within_s:g} s{trouble}")
         time.sleep(0.1)
+
+
+def wait_for_answer(directory: Path, name: str, answers: Callable[[], object], within_s: float = 60.0) -> None:
+    """Until `answers` is true and raises no OSError. Raises ServerError, with the end of the server's log when it has ended."""
+
+    def asked() -> object:
+        if pid_of(directory, name) is None:
+            log = (directory / "logs" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+            raise ServerError(f"{name} ended at once; the end of its log: {log[-LOG_TAIL_CHARS:].strip()}")
+        return answers()
+
+    wait_until(asked, f"{name} to answer (its log: logs/{name}.log)", within_s)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Only its owner may read it, from the first byte."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def listens(port: int) -> bool:

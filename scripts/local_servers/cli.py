@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
-
+from scripts.cli.tables import print_table
 from scripts.local_servers.base import ServerError
 from scripts.local_servers.fleet import BLOCK, DEFAULT_FIRST_PORT, FACTS, MEMBERS, Fleet, State, one_line
 
@@ -80,20 +78,16 @@ def _show(fleet: Fleet, *, as_json: bool) -> None:
         servers = {state.name: {"state": state.word, "pids": state.pids, **(state.facts or {})} for state in states}
         print(json.dumps({"directory": str(fleet.directory), "servers": servers}, indent=2))
     elif sys.stdout.isatty():
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for title in ("server", "state", "what clients need"):
-            table.add_column(title, overflow="fold", no_wrap=title != "what clients need")
-        for state in states:
-            table.add_row(state.name, state.word, "\n".join(_told(state)))
-        Console(markup=False, highlight=False).print(table)
+        rows = [(state.name, state.word, "\n".join(_lines(state))) for state in states]
+        print_table(("server", "state", "what clients need"), rows)
     else:
         for state in states:
             print(f"{state.name}: {state.word}")
-            for line in _told(state):
+            for line in _lines(state):
                 print(f"  {line}")
 
 
-def _told(state: State) -> Iterator[str]:
+def _lines(state: State) -> Iterator[str]:
     for name, value in (state.facts or {}).items():
         yield from _flat(name, value)
 

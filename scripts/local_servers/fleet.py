@@ -14,7 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from scripts.local_servers.base import STOP_S, Server, ServerError, names, pid_of, stop, wait_until
+from scripts.local_servers.base import (
+    STOP_S,
+    Server,
+    ServerError,
+    names,
+    pid_of,
+    stop,
+    wait_until,
+    write_private,
+)
 
 DEFAULT_FIRST_PORT: Final = 21_000
 BLOCK: Final = 60  # ports, from the first one on
@@ -85,13 +94,13 @@ class Fleet:
             troubles: list[str] = []
             ready = []
             for member in self._members:  # one after the other: the package manager lets only one in
-                with _told(member.name, say, troubles):
+                with _reporting(member.name, say, troubles):
                     server = member.make()
                     server.install()
                     ready.append((member, server))
 
             def start(member: Member, server: Server) -> None:
-                with _told(member.name, say, troubles):
+                with _reporting(member.name, say, troubles):
                     running = self._state(member, notes).word == "running"
                     began = time.monotonic()
                     facts = server.start(self.directory, first_port + member.offset)
@@ -118,7 +127,7 @@ class Fleet:
                 say(f"nothing runs in {self.directory}")
 
             def end(name: str, pid: int | None) -> None:
-                with _told(name, say, troubles):
+                with _reporting(name, say, troubles):
                     began = time.monotonic()
                     stop(self.directory, name)
                     if pid is not None:
@@ -162,10 +171,7 @@ class Fleet:
     def _write(self, notes: dict[str, Any]) -> None:
         path = self.directory / FACTS
         unfinished = path.with_suffix(".tmp")
-        with os.fdopen(
-            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            json.dump(notes, file, indent=2)
+        write_private(unfinished, json.dumps(notes, indent=2))
         unfinished.rename(path)
 
     @contextlib.contextmanager
@@ -195,7 +201,7 @@ def one_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _told(name: str, say: Say, troubles: list[str]) -> Iterator[None]:
+def _reporting(name: str, say: Say, troubles: list[str]) -> Iterator[None]:
     """Whatever goes wrong with one server is a line, and holds up no other."""
     try:
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import ssl
 from pathlib import Path
@@ -11,12 +10,20 @@ from typing import Any, Final
 
 import httpx2
 
-from scripts.local_servers.base import HOST, ServerError, ensure_program, launch, listens, pid_of, wait_until
+from scripts.local_servers.base import (
+    HOST,
+    ServerError,
+    ensure_program,
+    launch,
+    listens,
+    pid_of,
+    wait_for_answer,
+    write_private,
+)
 
 DATABASE: Final = "palio"
 USER: Final = "palio"
 ADMIN: Final = "admin"
-LOG_TAIL_CHARS: Final = 500
 
 # Reporting home, the web of listeners and the server's own statistics are off; the RPC port (backups) cannot be.
 CONFIG: Final = """\
@@ -83,7 +90,7 @@ class InfluxServer:
                 if listens(port):
                     raise ServerError(f"expected port {port} to be free for {self.name}")
             facts["url"] = f"{'https' if self._certificate else 'http'}://{HOST}:{first_port}"
-            _write_private(home / "client.json", json.dumps(facts))
+            write_private(home / "client.json", json.dumps(facts))
             configuration = home / "influxdb.conf"
             http = TLS.format(certificate=self._certificate.absolute()) if self._certificate else ""
             text = CONFIG.format(host=HOST, port=first_port, rpc_port=first_port + 1, directory=home, http=http)
@@ -91,18 +98,16 @@ class InfluxServer:
             launch(directory, self.name, [ensure_program("influxd", "influxdb"), "-config", str(configuration)])
         trusted = ssl.create_default_context(cafile=self._certificate)
         with httpx2.Client(base_url=facts["url"], timeout=10, trust_env=False, verify=trusted) as client:
-            wait_until(lambda: self._answers(directory, client), f"{self.name} to answer at {facts['url']}")
+            wait_for_answer(directory, self.name, lambda: _answers(client))
             _make_accounts(client, facts)
         return facts
 
-    def _answers(self, directory: Path, http: httpx2.Client) -> bool:
-        if pid_of(directory, self.name) is None:
-            log = (directory / "logs" / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
-            raise ServerError(f"{self.name} ended at once; the end of its log: {log[-LOG_TAIL_CHARS:].strip()}")
-        try:
-            return http.get("/ping").status_code == httpx2.codes.NO_CONTENT
-        except httpx2.TransportError as error:
-            raise ConnectionError(str(error)) from error
+
+def _answers(http: httpx2.Client) -> bool:
+    try:
+        return http.get("/ping").status_code == httpx2.codes.NO_CONTENT
+    except httpx2.TransportError as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -136,9 +141,3 @@ def _make_accounts(http: httpx2.Client, facts: dict[str, Any]) -> None:
 
 def _create_user(user: str, password: str) -> str:
     return f"CREATE USER \"{user}\" WITH PASSWORD '{password}'"
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Only its owner may read it, from the first byte."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)

@@ -6,7 +6,6 @@ The jars come from Maven Central, once, into a cache directory. A kill -9 and an
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 import socket
 import struct
@@ -17,7 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.local_servers.base import HOST, ServerError, ensure_program, launch, listens, pid_of, wait_until
+from scripts.local_servers.base import (
+    HOST,
+    ServerError,
+    ensure_program,
+    launch,
+    listens,
+    pid_of,
+    wait_for_answer,
+    wait_until,
+    write_private,
+)
 
 KAFKA_VERSION: Final = "4.3.1"
 LOG4J_VERSION: Final = "2.25.3"
@@ -155,13 +164,7 @@ class KafkaServer:
             self._configure(directory, settings, first_port)
             options = [f"-Dlog4j2.configurationFile={directory / 'kafka-log4j2.properties'}"]
             launch(directory, self.name, [*self._java([*self._compiler, *options]), "kafka.Kafka", str(settings)])
-
-        def up() -> bool:
-            if pid_of(directory, self.name) is None:
-                raise ServerError(f"expected Kafka to start, it ended: {self._end_of_log(directory)}")
-            return _answers(first_port)
-
-        wait_until(up, "Kafka to answer", START_S)
+        wait_for_answer(directory, self.name, lambda: _answers(first_port), START_S)
         return {"bootstrap_servers": f"{HOST}:{first_port}"}
 
     def _java(self, options: list[str]) -> list[str]:
@@ -192,7 +195,7 @@ class KafkaServer:
         addresses.pop("CONTROLLER")
         lines.append(f"advertised.listeners={','.join(addresses.values())}")
         lines.append(f"listener.security.protocol.map={','.join(f'{k}:{v}' for k, v in protocols.items())}")
-        _write_private(settings, "\n".join(lines) + "\n")
+        write_private(settings, "\n".join(lines) + "\n")
         (directory / "kafka-log4j2.properties").write_text(_LOGGING, encoding="utf-8")
         if (data / "meta.properties").exists():
             return
@@ -213,7 +216,7 @@ class KafkaServer:
                 for user, password in self._users.items()
                 for mechanism in SCRAM
             ]
-            _write_private(directory / "kafka-scram", "".join(f"--add-scram\n{word}\n" for word in words))
+            write_private(directory / "kafka-scram", "".join(f"--add-scram\n{word}\n" for word in words))
             command.append(f"@{directory / 'kafka-scram'}")
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
         if done.returncode != 0:
@@ -228,10 +231,6 @@ class KafkaServer:
         logins = [f"{prefix}.{name.lower()}.sasl.jaas.config={package}.{module}" for name, module in modules.items()]
         return [f"{prefix}.sasl.enabled.mechanisms={','.join(modules)}", *logins]
 
-    def _end_of_log(self, directory: Path) -> str:
-        log = directory / "logs" / f"{self.name}.log"
-        return log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else "no log"
-
 
 def _answers(port: int) -> bool:
     """Whether a broker answers: it does once it has caught up with its controller. Raises OSError."""
@@ -240,9 +239,3 @@ def _answers(port: int) -> bool:
     with socket.create_connection((HOST, port), timeout=1) as probe:
         probe.sendall(struct.pack(">i", len(request)) + request)
         return len(probe.recv(8)) > 0
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Only its owner may read it, from the first byte."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)

@@ -16,7 +16,15 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.local_servers.base import HOST, ServerError, ensure_program, launch, wait_until
+from scripts.local_servers.base import (
+    HOST,
+    ServerError,
+    ensure_program,
+    launch,
+    wait_for_answer,
+    wait_until,
+    write_private,
+)
 
 DATABASE: Final = "palio"
 USER: Final = "palio"
@@ -92,10 +100,10 @@ class MysqlServers:
                 data_of(directory, f"mysql-{shard}-replica"),
             )
             _wait_for(primary)
-            _sql(primary, _accounts(passwords))
+            run_sql(primary, _accounts(passwords))
             _wait_for(replica)
-            if not _sql(replica, "SHOW SLAVE STATUS;"):
-                _sql(replica, _follow(port, passwords["replication"]))
+            if not run_sql(replica, "SHOW SLAVE STATUS;"):
+                run_sql(replica, _follow(port, passwords["replication"]))
         for shard in range(self._shards):
             follows = functools.partial(_follows, data_of(directory, f"mysql-{shard}-replica"))
             wait_until(follows, f"the replica of shard {shard} to follow its primary")
@@ -134,11 +142,6 @@ def data_of(directory: Path, name: str) -> Path:
     return directory.resolve() / "mysql" / name
 
 
-def run_sql(directory: Path, name: str, statements: str) -> str:
-    """Run statements as the administrator over the server's socket; rows come back separated by tabs. Raises ServerError."""
-    return _sql(data_of(directory, name), statements)
-
-
 def _as_user() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
@@ -174,8 +177,7 @@ def _passwords(directory: Path) -> dict[str, str]:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         made = {user: secrets.token_urlsafe(24) for user in ("palio", "replication")}
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
-            json.dump(made, opened)
+        write_private(file, json.dumps(made))
     passwords: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return passwords
 
@@ -200,21 +202,22 @@ def _follow(primary_port: int, password: str) -> str:
 
 
 def _follows(data: Path) -> bool:
-    status = _sql(data, "SHOW SLAVE STATUS;").split("\t")
+    status = run_sql(data, "SHOW SLAVE STATUS;").split("\t")
     return status[10:12] == ["Yes", "Yes"]  # Slave_IO_Running, Slave_SQL_Running
 
 
 def _wait_for(data: Path) -> None:
     def answers() -> bool:
         try:
-            return "1" in _sql(data, "SELECT 1;")
+            return "1" in run_sql(data, "SELECT 1;")
         except ServerError as error:
             raise OSError(error) from error
 
-    wait_until(answers, f"{data.name} to answer (its log: logs/{data.name}.log)")
+    wait_for_answer(data.parents[1], data.name, answers)
 
 
-def _sql(data: Path, statements: str) -> str:
+def run_sql(data: Path, statements: str) -> str:
+    """Run statements as the administrator over the server's socket; rows come back separated by tabs. Raises ServerError."""
     # Over stdin: passwords in arguments are seen by everybody on the machine.
     command = ["mariadb", "--no-defaults", f"--socket={data}/server.sock", "--batch", "--skip-column-names"]
     ran = subprocess.run(command, input=statements, check=False, capture_output=True, text=True, timeout=60)

@@ -6,7 +6,6 @@ again has what it had. Memory is bounded, and nothing is evicted: a full server 
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 from collections.abc import Sequence
@@ -14,15 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.local_servers.base import HOST, ServerError, ensure_program, launch, wait_until
+from scripts.local_servers.base import (
+    HOST,
+    ServerError,
+    ensure_program,
+    launch,
+    wait_for_answer,
+    wait_until,
+    write_private,
+)
 
 MAX_MEMORY: Final = "256mb"  # of each server
 PRIMARIES: Final = 3
 NODES: Final = 6
 SLOTS: Final = 16384
-NODE_TIMEOUT_MS: Final = (
-    1000  # a primary silent for so long is replaced by its replica, some 2 s after it fell silent (measured: 1.9-2.7 s)
-)
+# A primary silent for so long is replaced by its replica, some 2 s after it fell silent (measured: 1.9-2.7 s).
+NODE_TIMEOUT_MS: Final = 1000
 BUS_OFFSET: Final = 10  # the port of a node's cluster bus: by default 10,000 higher, which may lie beyond the last port
 ANSWER_S: Final = 5.0
 
@@ -43,21 +49,14 @@ class RedisServer:
         """See `Server.start`; returns `urls` and `password`."""
         password = _password(directory)
         start_node(directory, self.name, first_port, password, [], self._max_memory)
-        _wait_for(first_port, password)
+        wait_for_answer(directory, self.name, lambda: _loaded(first_port, password), 30)
         return {"urls": [f"redis://{HOST}:{first_port}"], "password": password, "cluster": False}
 
 
-class RedisClusterServer:
+class RedisClusterServer(RedisServer):
     """Six nodes on the ports from `first_port` on, their buses on the ports BUS_OFFSET higher (16 ports in all), named `redis-cluster-<n>`."""
 
     name = "redis-cluster"
-
-    def __init__(self, max_memory: str = MAX_MEMORY) -> None:
-        self._max_memory = max_memory
-
-    def install(self) -> None:
-        """See `Server.install`."""
-        ensure_program("redis-server", "redis-server")
 
     def start(self, directory: Path, first_port: int) -> dict[str, Any]:
         """See `Server.start`; returns `urls` and `password`. Nodes that were killed are started again; the cluster is formed once."""
@@ -65,8 +64,8 @@ class RedisClusterServer:
         ports = list(range(first_port, first_port + NODES))
         for number in range(NODES):
             self.start_one(directory, first_port, number)
-        for port in ports:
-            _wait_for(port, password)
+        for number, port in enumerate(ports):
+            wait_for_answer(directory, f"{self.name}-{number}", partial(_loaded, port, password), 30)
         if "cluster_known_nodes:1\r" in ask(first_port, password, ["CLUSTER", "INFO"]):
             _form(ports, password)
         wait_until(lambda: all(_settled(port, password) for port in ports), "the Redis cluster to be formed", 45)
@@ -96,7 +95,7 @@ def start_node(
     home.mkdir(parents=True, exist_ok=True)
     config = home / "redis.conf"
     # the password stands in a file that only its owner reads, never on the command line
-    _write_privately(config, f"requirepass {password}\nmasterauth {password}\n")
+    write_private(config, f"requirepass {password}\nmasterauth {password}\n")
     command = [
         *(ensure_program("redis-server", "redis-server"), str(config)),
         *("--bind", HOST, "--port", str(port), "--dir", str(home)),
@@ -162,10 +161,6 @@ def _settled(port: int, password: str) -> bool:
     return "role:master" in replication or "master_link_status:up" in replication
 
 
-def _wait_for(port: int, password: str) -> None:
-    wait_until(lambda: _loaded(port, password), f"Redis to answer on port {port}", 30)
-
-
 def _loaded(port: int, password: str) -> bool:
     try:
         return ask(port, password, ["PING"]).startswith("+PONG")
@@ -180,10 +175,5 @@ def _password(directory: Path) -> str:
     path = directory / "redis.password"
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
-        _write_privately(path, secrets.token_hex(16))
+        write_private(path, secrets.token_hex(16))
     return path.read_text(encoding="utf-8").strip()
-
-
-def _write_privately(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)

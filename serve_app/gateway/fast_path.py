@@ -29,6 +29,7 @@ _WANTED: Final = {
     b"content-type": "content-type",
     b"if-none-match": "if-none-match",
     b"prefer": "prefer",
+    b"transfer-encoding": "transfer-encoding",
 }
 _view_seconds = VIEW_SECONDS.labels(entrypoint="gateway")
 
@@ -78,7 +79,7 @@ class GatewayHttp(GatewayConnection):
     def _view(self, exchange: Exchange, tournament: str, client: str) -> None:
         """A public view from the cache at once; else by the handler."""
         started_s = time.perf_counter()
-        services, handlers = self.gateway.services, self.gateway.handlers
+        services = self.gateway.services
         authorization, principal = exchange.authorization, None
         if authorization is not None:
             principal = services.authenticator.peek(authorization)
@@ -86,12 +87,12 @@ class GatewayHttp(GatewayConnection):
         entry = services.reads.cached_view(tournament, time.monotonic()) if known else None
         if entry is None:
             request = Request("GET", _wanted(exchange), {}, {"tournament": tournament}, b"", client)
-            self._run(exchange, handlers.table["view"](request))
+            self._run(exchange, self.gateway.handlers.table["view"](request))
             return
         try:
             services.limiter.check(principal, client)
         except Problem as problem:
-            self._respond(exchange, handlers.errors.response(problem, "gateway"))
+            self._respond(exchange, self.gateway.handlers.errors.response(problem, "gateway"))
             return
         if b"if-none-match" in exchange.headers:
             request = Request("GET", _wanted(exchange))

@@ -9,13 +9,12 @@ from typing import Final
 from actors.domain.values import parse_id
 from serve_app.handlers.callers import Callers, me
 from serve_app.http.caching import reply_response
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.metrics import VIEW_SECONDS
-from serve_app.security.auth import Principal
-from serve_app.services.reads import Reads, owner_away, unknown_tournament
-from storage.ports import OwnerMovedError, Owners, OwnerUnavailableError, PrizesQuery, RankingsQuery
+from serve_app.services.reads import Reads, unknown_tournament
+from storage.ports import Owners, PrizesQuery, RankingsQuery
 
 MAX_AGE_S: Final = 1
 MAX_USERS: Final = 100
@@ -68,10 +67,7 @@ class ReadHandlers:
         """`GET /v1/tournaments/{id}/prizes`."""
         principal = await self.callers.principal(request)
         known = await self.reads.visible(request.path["tournament"], principal)
-        try:
-            reply = await self.owners.read(known.tournament_id, PrizesQuery())
-        except (OwnerUnavailableError, OwnerMovedError):
-            raise owner_away() from None
+        reply = await self.owners.read(known.tournament_id, PrizesQuery())
         if not reply.found:
             raise unknown_tournament(known.text)
         return reply_response(request, reply._replace(etag=""))

@@ -1,4 +1,4 @@
-"""Reading batches of scores: NDJSON or a JSON array, in one go when all is well, item by item when not."""
+"""Reading batches of scores: NDJSON line by line; a JSON array in one go when all is well, item by item when not."""
 
 from __future__ import annotations
 
@@ -45,15 +45,7 @@ def read_batch(request: Request, max_bytes: int) -> Batch:
 
 def _read_lines(body: bytes) -> Batch:
     numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-    lines = [number for number, _ in numbered]
-    try:
-        items = batch_item_decoder.decode_lines(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        items = []
-    if len(items) == len(lines):  # else at least one is wrong, or over several lines
-        _check_length(len(items))
-        return Batch(list(items), [], lines)
-    return Batch(*_one_by_one([line for _, line in numbered]), lines)
+    return Batch(*_one_by_one([line for _, line in numbered]), [number for number, _ in numbered])
 
 
 def _array(body: bytes) -> list[msgspec.Raw]:

@@ -72,6 +72,7 @@ class BodyReader(Generic[T]):
             return []
         try:
             raw = json.loads(body)
+            msgspec.json.encode(raw)  # fails for lone surrogates: they are no text, of which no answer could be made
         except (ValueError, RecursionError):
             return []
         if not isinstance(raw, dict):
@@ -137,9 +138,9 @@ def _shown(name: str) -> str:
 
 def wrong_fields(errors: list[FieldError]) -> Problem:
     """422 for wrong fields."""
-    told = "; ".join(f"{error.path or 'body'}: {error.message}" for error in errors[:3])
+    detail = "; ".join(f"{error.path or 'body'}: {error.message}" for error in errors[:3])
     more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
-    return Problem(422, "invalid", told + more, errors)
+    return Problem(422, "invalid", detail + more, errors)
 
 
 def malformed(error: Exception) -> Problem:
@@ -166,6 +167,10 @@ def decoded_body(request: Request, max_bytes: int) -> bytes:
     """The body without its Content-Encoding, none or gzip; at most `max_bytes`, before as after. Raises Problem 400, 413, 415."""
     if len(request.body) > max_bytes:
         raise too_large(max_bytes)
+    if (
+        request.headers.get("transfer-encoding", "chunked").strip().lower() != "chunked"
+    ):  # the parsers undo that one alone
+        raise Problem(415, "unsupported_media_type", "expected the Transfer-Encoding chunked alone, or none")
     if "content-encoding" not in request.headers:
         return request.body
     coding = request.headers["content-encoding"].strip().lower()

@@ -51,6 +51,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "unavailable": (503, "Not available just now"),
     "log_unavailable": (503, "Scores cannot be taken just now"),
     "log_overloaded": (503, "Too many scores are waiting"),
+    "log_behind": (503, "Scores wait too long to be applied"),
     "disk_full": (503, "The disk is full"),
     "clock_ahead": (503, "The log's clock is ahead"),
     "keys_unavailable": (503, "Tokens cannot be checked just now"),
@@ -67,7 +68,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(Exception):  # noqa: N818 - the name of RFC 9457
-    """An answer that is an error. `status` may be 0: then the code's own; headers have lower-case names."""
+    """An answer that is an error. `code` is one of CODES; `status` may be 0: then the code's own; headers have lower-case names."""
 
     def __init__(
         self,
@@ -85,7 +86,9 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.headers = headers or {}
 
 
-class _Body(msgspec.Struct, omit_defaults=True):
+class ProblemDetails(msgspec.Struct, omit_defaults=True):
+    """An error (RFC 9457)."""
+
     type: str
     title: str
     status: int
@@ -107,10 +110,9 @@ def unavailable(code: str, detail: str, retry_after_s: float = 1.0) -> Problem:
 
 def problem_response(problem: Problem, reference: str = "") -> Response:
     """The response of a problem."""
-    title = CODES[problem.code][1] if problem.code in CODES else problem.code.replace("_", " ").capitalize()
-    body = _Body(
+    body = ProblemDetails(
         type=f"/docs#{problem.code}",
-        title=title,
+        title=CODES[problem.code][1],
         status=problem.status,
         detail=problem.detail,
         code=problem.code,

@@ -28,14 +28,14 @@ from serve_app.live.limits import HubLimits
 from serve_app.live.members import Members
 from serve_app.live.owner_calls import OwnerCalls
 from serve_app.live.protocol import CLOSE_DRAINING, come_back
-from serve_app.live.resync import Copies, Sync
+from serve_app.live.resync import Sync
 from serve_app.live.standings import Standings
 from serve_app.live.subscriptions import Subscriptions
 from serve_app.live.topic import RING_FRAMES, Socket, Subscription, Taken, Topic
 from serve_app.live.topics import Topics
 from serve_app.live.updates_feed import UpdatesFeed
 from serve_app.metrics import DELIVERED, PUSH_SECONDS, SOCKETS
-from storage.ports import LiveSnapshot, Owners, Publication, Updates
+from storage.ports import LiveSnapshot, Owners, Publication, ReadModel, Updates
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ STATUS: Final = b'"/status"'  # in a patch that changes it
 
 
 class Hub:
-    """See the module. `start` before the first subscription; `copies` answers while an owner does not.
+    """See the module. `start` before the first subscription; `read_model` answers while an owner does not.
 
     `on_status` is called with a watched tournament whose status may have changed, before its watchers are told.
     """
@@ -57,7 +57,7 @@ class Hub:
         owners: Owners,
         updates: Updates,
         limits: HubLimits,
-        copies: Copies | None = None,
+        read_model: ReadModel | None = None,
         on_status: Callable[[int], None] | None = None,
     ) -> None:
         self.limits = limits
@@ -71,7 +71,7 @@ class Hub:
         self.standings = Standings(calls, self.topics.watch_changes)
         self.subscriptions = Subscriptions(self.topics, self.standings, self._fetch)
         self.members = Members(calls, self.subscriptions)
-        self.sync = Sync(self.topics, calls, self.subscriptions, self._adopt, self.members.admit, copies)
+        self.sync = Sync(self.topics, calls, self.subscriptions, self._adopt, self.members.admit, read_model)
         self.slow = SlowSockets(self.subscriptions.serve, limits.slow_timeout_s)
         self._checks: asyncio.Task[None] | None = None
 

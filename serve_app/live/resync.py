@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -17,23 +17,14 @@ from serve_app.live.subscriptions import Subscriptions
 from serve_app.live.topic import Subscription, Topic
 from serve_app.live.topics import Topics
 from serve_app.metrics import RESYNCS
-from storage.ports import AccessQuery, LiveQuery, LiveSnapshot, Query, Reply, StorageError, ViewQuery
+from storage.ports import AccessQuery, LiveQuery, LiveSnapshot, ReadModel, Reply, StorageError, ViewQuery
 
 BACKOFF_FIRST_S: Final = 0.05
 BACKOFF_MOST_S: Final = 2.0
 POSITIONS_A_CALL: Final = 500
 CHANNEL_WAIT_S: Final = 1.0
 
-A = TypeVar("A")
 logger = logging.getLogger(__name__)
-
-
-class Copies(Protocol):
-    """Where a view comes from while the owner does not answer: `storage.ports.ReadModel` is one."""
-
-    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
-        """As `ReadModel.read`."""
-        ...
 
 
 class Sync:
@@ -48,14 +39,14 @@ class Sync:
         subscriptions: Subscriptions,
         adopt: Callable[[Topic, LiveSnapshot], bool],
         admit: Callable[[Topic], Awaitable[None]],
-        copies: Copies | None,
+        read_model: ReadModel | None,
     ) -> None:
         self._topics = topics
         self._calls = calls
         self._subscriptions = subscriptions
         self._adopt = adopt
         self._admit = admit
-        self._copies = copies
+        self._read_model = read_model
 
     async def stop(self) -> None:
         """End all flights."""
@@ -78,7 +69,7 @@ class Sync:
 
     async def _fly(self, topic: Topic) -> None:
         backoff_s = BACKOFF_FIRST_S
-        # A broker that is away must not keep subscribers from what owners and copies can tell; a loss is announced when it is back.
+        # A broker that is away must not keep subscribers from what owners and the read model can tell; a loss is announced when it is back.
         await asyncio.wait({self._topics.hear_updates(topic)}, timeout=CHANNEL_WAIT_S)
         while True:
             try:
@@ -88,7 +79,7 @@ class Sync:
                     await asyncio.wait({self._topics.hear_changes(topic)}, timeout=CHANNEL_WAIT_S)
                     await self._admit(topic)
             except AWAY:
-                await self._show_copies(topic)
+                await self._show_read_model(topic)
             except Exception:
                 # A defect somewhere must not end what every subscriber waits for; the log has it, the next round may do.
                 logger.exception("no snapshot of tournament %d", topic.tournament_id)
@@ -99,19 +90,19 @@ class Sync:
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
             backoff_s = min(2 * backoff_s, BACKOFF_MOST_S)
 
-    async def _show_copies(self, topic: Topic) -> None:
-        """While the owner is away: answer, and show what copy there is. Updates do not fit on a copy, so they stay waiting."""
+    async def _show_read_model(self, topic: Topic) -> None:
+        """While the owner is away: answer, and show what the read model has. Updates do not follow it, so they stay waiting."""
         by_user: dict[int | None, list[Subscription]] = {}
         for subscription in topic.waiting:
             subscription.answer()
             if not subscription.shown and not subscription.socket.paused:
                 by_user.setdefault(subscription.socket.user, []).append(subscription)
-        if self._copies is None:
+        if self._read_model is None:
             return
         for user, subscriptions in by_user.items():
             try:
-                access = await self._copies.read(topic.tournament_id, AccessQuery(user))
-                reply = await self._copies.read(topic.tournament_id, ViewQuery())
+                access = await self._read_model.read(topic.tournament_id, AccessQuery(user))
+                reply = await self._read_model.read(topic.tournament_id, ViewQuery())
             except StorageError:
                 return
             if access is None or reply is None:

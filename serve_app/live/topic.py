@@ -77,7 +77,7 @@ class Subscription:
         self.admitted = False  # the owner lets this user see a private tournament
         self.answered = False
         self.seen = False  # anything of the tournament was sent
-        self.shown = False  # a copy was sent while the owner did not answer
+        self.shown = False  # the read model's view was sent while the owner did not answer
         self.me_sent: Standing | bool | None = False  # False: nothing yet
         self.previous_rank: int | None = None
 

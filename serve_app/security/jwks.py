@@ -73,6 +73,9 @@ class KeySet:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(_read_file, self._source.removeprefix("file://"))
         async with (
+            asyncio.timeout(
+                FETCH_TIMEOUT_S
+            ),  # the client's own bounds each read: a source that trickles would keep everyone waiting
             httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, follow_redirects=False) as client,
             client.stream("GET", self._source, headers={"accept": "application/json"}) as response,
         ):

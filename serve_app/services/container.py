@@ -70,7 +70,13 @@ async def open_services(
     *,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
-    """Make the services of one process and begin to receive replies. Raises what the updates port raises."""
+    """Make the services of one process and begin to receive replies.
+
+    Raises ValueError for a setting that is wrong, with nothing opened, and what the updates port raises.
+    """
+    authenticator = Authenticator(config, clock_s=lambda: clock_ms() / 1000)
+    proxies = TrustedProxies(config.trusted_proxies)
+    cors = Cors(config.listen_host, config.listen_ports, config.cors_origins)
     waiters = Waiters(updates, config.replica_id, config.max_waiters)
     await waiters.open()
     appends = Appends(log)
@@ -83,10 +89,10 @@ async def open_services(
         records=records,
         read_model=read_model,
         updates=updates,
-        authenticator=Authenticator(config, clock_s=lambda: clock_ms() / 1000),
+        authenticator=authenticator,
         limiter=Limiter(config),
-        proxies=TrustedProxies(config.trusted_proxies),
-        cors=Cors(config.listen_host, config.listen_ports, config.cors_origins),
+        proxies=proxies,
+        cors=cors,
         waiters=waiters,
         reads=Reads(config, owners, records, read_model, log.partitions),
         appends=appends,

@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 
 from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
+from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import READS
-from serve_app.security.auth import Principal
 from serve_app.services.known import Known
 from storage.ports import (
     Access,
@@ -155,7 +155,7 @@ class Reads:
 
         Only an owner refuses: what is not found here may be too new, and what is hidden is not told from it.
         """
-        access = await self._copied(tournament_id, AccessQuery(user_id))
+        access = await self._read_model_answer(tournament_id, AccessQuery(user_id))
         if access is not None and (access.allowed or sees_all):
             _from_read_model.inc()
             return access
@@ -205,15 +205,15 @@ class Reads:
         try:
             answer = await self._owners.read(tournament_id, query)
         except (OwnerUnavailableError, OwnerMovedError):
-            copied = await self._copied(tournament_id, query)
-            if copied is None:
+            kept = await self._read_model_answer(tournament_id, query)
+            if kept is None:
                 raise owner_away() from None
             _from_read_model.inc()
-            return copied
+            return kept
         _from_owner.inc()
         return answer
 
-    async def _copied(self, tournament_id: int, query: Query[A]) -> A | None:
+    async def _read_model_answer(self, tournament_id: int, query: Query[A]) -> A | None:
         try:
             return await self._read_model.read(tournament_id, query)
         except StorageError:
@@ -275,11 +275,11 @@ class Reads:
                 _from_stale.inc()
                 return stale
             asked_s = self._monotonic_s()
-            copied = await self._copied(tournament_id, query)
-            if copied is None:
+            kept = await self._read_model_answer(tournament_id, query)
+            if kept is None:
                 return None
             _from_read_model.inc()
-            reply = copied
+            reply = kept
         finally:
             # a command may have had this one forgotten: then what it brings is for those who wait for it alone
             wanted = self._refreshing.get(key) is asyncio.current_task()
@@ -309,7 +309,7 @@ class Reads:
 
 
 def owner_away() -> Problem:
-    """503: neither the owner nor a copy of the tournament answers."""
+    """503: neither the owner nor the read model answers."""
     return unavailable("unavailable", "the tournament is being moved or restarted; try again")
 
 

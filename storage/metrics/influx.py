@@ -12,14 +12,13 @@ import gzip
 import logging
 import re
 import ssl
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 import httpx2
 
+from storage.metrics.buffer import PointBuffer
 from storage.metrics.line_protocol import Lines, lines
 from storage.ports.metrics import Point
 
@@ -29,7 +28,7 @@ MAX_BATCH_BYTES: Final = (
     1 << 20
 )  # before compression; the server's own limit is 25 MB, that of proxies before it often 1 MiB
 MAX_ANSWER_BYTES: Final = 1 << 20  # what is read of an answer: an error names each line it refused
-MAX_TOLD_CHARS: Final = 200  # of an answer, in log lines
+MAX_ANSWER_CHARS: Final = 200  # of an answer, in log lines
 GZIP_FROM_BYTES: Final = 1_024
 _REFUSED: Final = re.compile(r"dropped=(\d+)|unable to parse '")
 # Sending the same again would not help: some of the lines, or all of them, are not taken as they are.
@@ -66,12 +65,8 @@ class InfluxMetrics:
         self._config = config
         self._url = _write_url(config)
         self._tls = _tls(config)
-        self._max_points = max_points
         self._batch_points = batch_points
-        self._buffer: deque[Point] = deque()
-        self._first = 0  # the number of the oldest point buffered, of all that were ever written
-        self._sending_upto = 0  # points below are in the batch under way: whether they are lost, its end tells
-        self._dropped = 0
+        self._buffer = PointBuffer(max_points)
         self._trouble = ""
         self._flushing = asyncio.Lock()
         self._client: httpx2.AsyncClient | None = None
@@ -80,23 +75,27 @@ class InfluxMetrics:
     @property
     def dropped(self) -> int:
         """See `MetricsSeries.dropped`."""
-        return self._dropped
+        return self._buffer.dropped
 
     def write(self, points: Sequence[Point]) -> None:
         """See `MetricsSeries.write`. Belongs to the event loop's thread, as `flush` does. After `close` points are dropped."""
+        self._buffer.add(points)
         if self._closed:
-            self._dropped += len(points)
-            return
-        self._buffer.extend(points)
-        self._drop(len(self._buffer) - self._max_points)
+            self._buffer.drop_all()
 
     async def flush(self) -> None:
         """See `MetricsSeries.flush`. Sends what was written before the call. Trouble is logged when it begins, changes and ends."""
         async with self._flushing:
-            upto = self._first + len(self._buffer)
-            while self._first < upto:
-                if not await self._send(list(islice(self._buffer, min(self._batch_points, upto - self._first)))):
-                    return
+            left = len(self._buffer)
+            while left > 0 and len(self._buffer):
+                with self._buffer.taken(min(self._batch_points, left)) as points:
+                    batch = await asyncio.to_thread(lines, points, MAX_BATCH_BYTES)
+                    lost = await self._lost(batch)
+                    if lost is None:
+                        return
+                    self._buffer.dropped += lost
+                    left -= batch.taken
+                    del points[: batch.taken]
 
     async def close(self) -> None:
         """See `MetricsSeries.close`. Takes `timeout_s` at most; what is left then is dropped and counted. A second call does nothing."""
@@ -108,38 +107,10 @@ class InfluxMetrics:
         except TimeoutError:
             logger.warning("%d metric points could not be written in time before the end", len(self._buffer))
         self._closed = True
-        self._drop(len(self._buffer))
+        self._buffer.drop_all()
         if self._client is not None:
             await self._client.aclose()
             self._client = None
-
-    def _drop(self, count: int) -> None:
-        """Let go of the oldest; those in the batch under way are counted when that has failed."""
-        for _ in range(count):
-            self._buffer.popleft()
-            if self._first >= self._sending_upto:
-                self._dropped += 1
-            self._first += 1
-
-    async def _send(self, points: list[Point]) -> bool:
-        """One batch of the buffer's first points; False when it has to be sent again."""
-        start = self._first
-        self._sending_upto = start + len(points)
-        lost: int | None = None  # None: not taken
-        try:
-            batch = await asyncio.to_thread(lines, points, MAX_BATCH_BYTES)
-            self._sending_upto = start + batch.taken
-            lost = await self._lost(batch)
-        finally:
-            if lost is None:  # those that had to make room meanwhile are lost after all
-                self._dropped += max(0, min(self._first, self._sending_upto) - start)
-            else:
-                self._dropped += lost
-                while self._first < self._sending_upto and self._buffer:
-                    self._buffer.popleft()
-                    self._first += 1
-            self._sending_upto = 0
-        return lost is not None
 
     async def _lost(self, batch: Lines) -> int | None:
         """How many of a batch are lost once it has been sent; None when it was not taken."""
@@ -156,15 +127,15 @@ class InfluxMetrics:
         if status == httpx2.codes.NO_CONTENT:
             self._tell("")
             return batch.unwritable
-        told = " ".join(answer[:MAX_TOLD_CHARS].split())
+        reason = " ".join(answer[:MAX_ANSWER_CHARS].split())
         if status not in _REFUSING:
-            self._tell(f"status {status}, {told}")
+            self._tell(f"status {status}, {reason}")
             return None
         count = batch.text.count(b"\n") + 1
         refused = sum(int(number or 1) for number in _REFUSED.findall(answer))
         refused = min(refused or count, count)  # an answer that does not tell how many: all
         logger.warning(
-            "%d of %d metric points were refused and are dropped: status %d, %s", refused, count, status, told
+            "%d of %d metric points were refused and are dropped: status %d, %s", refused, count, status, reason
         )
         return batch.unwritable + refused
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.metrics.buffer import PointBuffer
 from storage.ports.metrics import Point
 
 logger = logging.getLogger(__name__)
@@ -41,11 +41,8 @@ class ParquetMetrics:
 
     def __init__(self, directory: Path | str, *, max_points: int = 100_000, max_files: int = 1_000) -> None:
         self._directory = Path(directory)
-        self._max_points = max_points
         self._max_files = max_files
-        self._buffer: deque[Point] = deque()
-        self._first = 0  # the number of the oldest point buffered, of all that were ever written
-        self._dropped = 0
+        self._buffer = PointBuffer(max_points)
         self._files = 0
         self._name = f"{os.getpid()}-{uuid4().hex[:8]}"
         self._flushing = asyncio.Lock()
@@ -53,33 +50,24 @@ class ParquetMetrics:
     @property
     def dropped(self) -> int:
         """See `MetricsSeries.dropped`."""
-        return self._dropped
+        return self._buffer.dropped
 
     def write(self, points: Sequence[Point]) -> None:
         """See `MetricsSeries.write`. Belongs to the event loop's thread, as `flush` does."""
-        self._buffer.extend(points)
-        excess = len(self._buffer) - self._max_points
-        for _ in range(excess):
-            self._buffer.popleft()
-        if excess > 0:
-            self._first += excess
-            self._dropped += excess
+        self._buffer.add(points)
 
     async def flush(self) -> None:
         """See `MetricsSeries.flush`. A failure is logged; the points stay and the next flush tries again."""
         async with self._flushing:
-            points = list(self._buffer)
-            if not points:
-                return
-            upto = self._first + len(points)
-            try:
-                await asyncio.to_thread(self._write_file, points)
-            except (OSError, pa.ArrowException) as error:
-                logger.warning("%d metric points could not be written: %s", len(points), error)
-                return
-            while self._first < upto and self._buffer:  # some may have been dropped meanwhile
-                self._buffer.popleft()
-                self._first += 1
+            with self._buffer.taken(len(self._buffer)) as points:
+                if not points:
+                    return
+                try:
+                    await asyncio.to_thread(self._write_file, points)
+                except (OSError, pa.ArrowException) as error:
+                    logger.warning("%d metric points could not be written: %s", len(points), error)
+                    return
+                points.clear()
 
     async def close(self) -> None:
         """See `MetricsSeries.close`."""

@@ -1,4 +1,4 @@
-"""The ports: what Palio asks of its log, its durable store, its readable copy, its updates and its metrics.
+"""The ports: what Palio asks of its log, its durable store, its read model, its updates and its metrics.
 
 Each file declares one port and states its guarantees (order, atomicity, duplicates, loss, fencing). One contract suite,
 `tests/contract`, judges every implementation.
@@ -37,7 +37,7 @@ from storage.ports.owners import (
     StandingsQuery,
     ViewQuery,
 )
-from storage.ports.read_model import CopyPosition, ReadModel, ReadModelDelta, ReadModelRow
+from storage.ports.read_model import ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
     Checkpoint,
     ListQuery,
@@ -55,7 +55,6 @@ __all__ = [
     "Access",
     "AccessQuery",
     "Checkpoint",
-    "CopyPosition",
     "DeadLetter",
     "ListQuery",
     "LiveQuery",
@@ -89,7 +88,7 @@ __all__ = [
     "ReadModel",
     "ReadModelDelta",
     "ReadModelFullError",
-    "ReadModelRow",
+    "ReadModelPosition",
     "ReadModelUnavailableError",
     "Records",
     "RecordsUnavailableError",

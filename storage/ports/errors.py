@@ -48,7 +48,7 @@ class RecordsUnavailableError(StorageError):
 
 
 class ReadModelUnavailableError(StorageError):
-    """The readable copy did not answer. `failed` names the tournaments of a write that may not have been written."""
+    """The read model did not answer. `failed` names the tournaments of a write that may not have been written."""
 
     def __init__(self, message: str, failed: frozenset[int] = frozenset()) -> None:
         super().__init__(message)
@@ -56,4 +56,4 @@ class ReadModelUnavailableError(StorageError):
 
 
 class ReadModelFullError(ReadModelUnavailableError):
-    """The readable copy has no memory left: nothing of `failed` was written, reads go on."""
+    """The read model has no memory left: nothing of `failed` was written, reads go on."""

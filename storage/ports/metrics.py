@@ -24,17 +24,13 @@ class MetricsSeries(Protocol):
 
     def write(self, points: Sequence[Point]) -> None:
         """Take points for a later flush; never blocks."""
-        ...
 
     async def flush(self) -> None:
         """Write out what is buffered; on failure the points stay, within the bound."""
-        ...
 
     @property
     def dropped(self) -> int:
         """How many points were lost so far."""
-        ...
 
     async def close(self) -> None:
         """Flush and release."""
-        ...

@@ -136,12 +136,9 @@ class Owners(Protocol):
 
     async def read(self, tournament_id: int, query: Query[A]) -> A:
         """The answer to a query."""
-        ...
 
     async def positions(self, tournament_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """(epoch, seq) of each tournament whose owner answered: to notice a lost last update."""
-        ...
 
     async def resolve_placement(self, tournament_id: int, placement: str, capacity: int | None) -> bool:
         """Whether a new tournament gets an actor alone (True) or shares one. Falls back to shared when nobody can say."""
-        ...

@@ -1,11 +1,11 @@
-"""The read model: a readable copy of running tournaments beside the owner, for reads while an owner is away.
+"""The read model: what owners wrote of running tournaments, for reads while an owner is away.
 
 Guarantees
-- Order: deltas of a tournament apply in offset order; a delta whose `epoch` and `after` are not the copy's is refused, and the owner
+- Order: deltas of a tournament apply in offset order; a delta whose `epoch` and `after` are not the read model's is refused, and the owner
   sends the whole (`after=None`). Fencing: a lower epoch never replaces a higher, nor, within an epoch, a lower offset a higher.
 - Duplicates: a delta applied twice is refused the second time; a whole applied twice changes nothing.
-- Loss: the copy may vanish at any time; recovery never relies on it. Reads then fall through to the newest snapshot.
-- Staleness: a read is some moment's exact table, at most one checkpoint interval behind the owner. A copy that nobody tends any more
+- Loss: it may vanish at any time; recovery never relies on it. Reads then fall through to the newest snapshot.
+- Staleness: a read is some moment's exact table, at most one checkpoint interval behind the owner. One that nobody keeps up any more
   (no write, no `positions`) vanishes after a while.
 """
 
@@ -14,20 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from actors.domain.read_model_rows import ReadModelRow
 from storage.ports.owners import A, Query
-
-
-class ReadModelRow(NamedTuple):
-    """A member's row. `score` in hundredths, None without one; `participant` is as `actors.domain.copies` encodes it, None for one who left.
-
-    `place` orders the ranked members as listed (see `actors.domain.copies.place_of`), None for one without a rank: equal scores are listed
-    by who was first, which a score alone does not tell.
-    """
-
-    user_id: int
-    score: int | None
-    place: str | None
-    participant: bytes | None
 
 
 class ReadModelDelta(NamedTuple):
@@ -35,7 +23,7 @@ class ReadModelDelta(NamedTuple):
 
     `after` may be equal to `offset`: what changed is only what is shown (`seq`, `status`). `seq` (-1: of no published update) and `status` are
     the owner's, for replies as it gives them; `public` and `ties` decide who may read and how ranks are counted. `view`: the encoded tournament
-    view. `rows` may encode its rows as they are asked for, in slices from first to last. `finished`: it is over, nothing follows, the copy may
+    view. `rows` may encode its rows as they are asked for, in slices from first to last. `finished`: it is over, nothing follows, it may
     expire.
     """
 
@@ -52,8 +40,8 @@ class ReadModelDelta(NamedTuple):
     finished: bool
 
 
-class CopyPosition(NamedTuple):
-    """Where a copy stands."""
+class ReadModelPosition(NamedTuple):
+    """Where a tournament's read model stands."""
 
     epoch: int
     offset: int
@@ -63,24 +51,20 @@ class ReadModel(Protocol):
     """See the module's guarantees. Every method but `close` may raise ReadModelUnavailableError, within a bounded time."""
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
-        """Apply deltas, of different tournaments; returns the tournaments whose copy does not follow: send those whole.
+        """Apply deltas, of different tournaments; returns the tournaments whose read model does not follow: send those whole.
 
         A fenced one is left alone and not returned. ReadModelUnavailableError names the tournaments that may not have been written: send
         those whole later; the others were.
         """
-        ...
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
-        """What the copy holds of tournaments, None for nothing or for a damaged one; those that nobody answers for are left out.
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
+        """Where the read models of tournaments stand, None for nothing or for a damaged one; those that nobody answers for are left out.
 
-        `tended` maps each to the epoch of its owner: of that epoch, it says that somebody tends the copy.
+        `epochs` maps each to the epoch of its owner: one of that epoch is kept up, so it lives longer.
         """
-        ...
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
-        """As `Owners.read`, or None when the copy holds nothing of this tournament. For access, the view, rankings and participants."""
-        ...
+        """As `Owners.read`, or None when it holds nothing of this tournament. For access, the view, rankings and participants."""
 
     async def close(self) -> None:
         """Release what it holds."""
-        ...

@@ -115,54 +115,38 @@ class Records(Protocol):
         """Write one checkpoint. Raises ValueError, with nothing written, for one of several partitions or of none, and for participants or
         outbox rows of a tournament whose row is not in it: that row's offset is what fences them. RecordsUnavailableError: it may have been
         written all the same; to save it again is always right."""
-        ...
-
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        """The newest snapshot of a tournament."""
-        ...
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
-        ...
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """As `snapshots`, without the server that takes the writes, where a copy of it has at least what this object's `save` returned from,
-        and all that the offsets stand for which its `projected` gave. So, to one who holds every tournament since those offsets that
-        is not over, what is over here is final, and what is not here was never made. Raises RecordsUnavailableError when there is no
-        such copy."""
-        ...
+        """As `snapshots`, from a replica known to hold every commit that `save` returned from and all up to the offsets that `projected`
+        gave. So, to one who holds every tournament since those offsets that is not over, what is over here is final, and what is not here
+        was never made. Raises RecordsUnavailableError when there is no such replica."""
 
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """As `snapshots`, to show and for nothing else: while the server that takes the writes is away, as a copy of it has them, which
-        may lack the newest. Who recovers from these would lose records."""
-        ...
+        """As `snapshots`, to show and for nothing else: while the primary is away they come from any replica, which may lack the newest. Who
+        recovers from these would lose records."""
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         """Ids of the tournaments of a partition that are neither finished nor cancelled."""
-        ...
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """The projected offset of each scope of a partition, -1 where none was saved."""
-        ...
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """Effects not yet released, by (tournament, offset, n): of one tournament, or of all."""
-        ...
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         """One tournament's row."""
-        ...
 
     async def list_tournaments(self, query: ListQuery) -> Page:
         """A page of tournaments. Raises ValueError for a cursor that is not one of ours."""
-        ...
 
     async def user_tournaments(
         self, user_id: int, cursor: str | None, limit: int
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         """A user's tournaments (active participation only), newest joined first, with the next cursor."""
-        ...
 
     async def close(self) -> None:
         """Release connections. A second call does nothing."""
-        ...

@@ -77,11 +77,9 @@ class LogReader(Protocol):
 
         Raises LogUnavailableError (poll again later) and LogTruncatedError (the position is below the log's start).
         """
-        ...
 
     async def close(self) -> None:
         """Release what the reader holds. A second call does nothing."""
-        ...
 
 
 class ScoreLog(Protocol):
@@ -90,17 +88,14 @@ class ScoreLog(Protocol):
     @property
     def partitions(self) -> int:
         """The number of partitions, fixed for the life of the log."""
-        ...
 
     @property
     def identity(self) -> str:
         """Names this very log: another topic, or a log made anew, has another identity."""
-        ...
 
     @property
     def queued(self) -> int:
         """Records of this process that wait to be appended: a depth for metrics, 0 when nothing is under way."""
-        ...
 
     async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
         """Append durably and return each record's offset, in the call's order.
@@ -109,44 +104,36 @@ class ScoreLog(Protocol):
         (not taken within `timeout_s`; undecided). ValueError (no such partition, or a call larger than the queue) and TypeError
         (key or value are not bytes) append nothing.
         """
-        ...
 
     def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
         """As `append`, without a task: the records are queued when this returns, and the future gets what `append` returns or raises.
 
         What stands in the way of queueing them may be raised at once. Cancelling the future takes them back if they are not on their way.
         """
-        ...
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         """A reader of the partitions named by `positions`, each from after the offset given (-1: from the start)."""
-        ...
 
     async def read(self, partition: int, after: int, max_records: int) -> LogRange:
         """The next records after an offset; `upto == after` when there are none. Raises LogTruncatedError."""
-        ...
 
     async def bounds(self) -> dict[int, LogBounds]:
         """What each partition holds now."""
-        ...
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Note that everything up to these offsets is durable elsewhere; a lower offset than before changes nothing.
 
         Raises LogError, with nothing noted, for an offset beyond the log's end: it is of another log.
         """
-        ...
 
     async def committed(self) -> dict[int, int]:
         """The committed offset of each partition, -1 where none was."""
-        ...
 
     async def prune(self, keep_ms: int) -> int:
         """Drop records at or below the committed offsets that are at least `keep_ms` old; returns how many went.
 
         Some that could go may stay. The work of one call is bounded.
         """
-        ...
 
     async def stamped_after(self, time_ms: int) -> dict[int, int]:
         """The partitions whose newest records are stamped later than `time_ms`, each with such a stamp, the latest that is at hand.
@@ -154,27 +141,21 @@ class ScoreLog(Protocol):
         Asked with the wall clock, it tells how far the log's clock, by which tournaments start and end, is ahead of it: a partition's clock
         never goes back (embedded, the whole log's), so that one that was once ahead stays so. Raises LogUnavailableError.
         """
-        ...
 
     async def check_writable(self) -> None:
         """Raises LogDiskFullError or LogUnavailableError where records would not be taken, as far as that shows without appending one."""
-        ...
 
     async def near_retention(self, headroom_ms: int) -> set[int]:
         """The partitions where a record above the committed offset will be deleted within `headroom_ms`, or was. Raises LogUnavailableError.
 
         Empty for a log that deletes nothing but by `prune`.
         """
-        ...
 
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         """Store letters durably, at least once each. Bounded: the oldest are dropped beyond the configured number."""
-        ...
 
     async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         """The newest letters, newest first."""
-        ...
 
     async def close(self) -> None:
         """Finish what was accepted and release everything. A second call does nothing."""
-        ...

@@ -28,19 +28,15 @@ class Subscription(Protocol):
 
     async def add(self, channels: Sequence[str]) -> None:
         """Subscribe; when this returns, everything published on them from now on is delivered or announced as lost."""
-        ...
 
     async def remove(self, channels: Sequence[str]) -> None:
         """Unsubscribe; unknown channels are fine."""
-        ...
 
     async def receive(self, wait_ms: int) -> list[Publication]:
         """What arrived since the last call, in order; waits up to `wait_ms` for the first."""
-        ...
 
     async def close(self) -> None:
         """Unsubscribe from all. A second call does nothing."""
-        ...
 
 
 class Updates(Protocol):
@@ -49,16 +45,12 @@ class Updates(Protocol):
     @property
     def lost_publications(self) -> int:
         """Messages of this process that did not reach the broker, or not surely; it only grows."""
-        ...
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish (channel, payload) pairs, in order. Never raises for a missing or slow broker: it counts the loss."""
-        ...
 
     async def subscribe(self) -> Subscription:
         """A new subscription, without channels yet."""
-        ...
 
     async def close(self) -> None:
         """Release connections. Close the subscriptions first. A second call does nothing."""
-        ...

@@ -1,4 +1,4 @@
-"""Two read models, one behind the other: the readable copy first, and the newest snapshots where it holds nothing or does not answer."""
+"""Two read models, one behind the other: the read model first, and the newest snapshots where it holds nothing or does not answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from storage.ports import (
-    CopyPosition,
     Query,
     ReadModel,
     ReadModelDelta,
+    ReadModelPosition,
     ReadModelUnavailableError,
 )
 
@@ -27,15 +27,14 @@ class FallbackReadModel:
     def __init__(self, first: ReadModel, second: ReadModel) -> None:
         self._first = first
         self._second = second
-        self.fallbacks = 0
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
         """See `ReadModel.write`."""
         return await self._first.write(deltas)
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """See `ReadModel.positions`."""
-        return await self._first.positions(tended)
+        return await self._first.positions(epochs)
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """See `ReadModel.read`."""
@@ -46,7 +45,6 @@ class FallbackReadModel:
             answer = None
         if answer is not None:
             return answer
-        self.fallbacks += 1
         return await self._second.read(tournament_id, query)
 
     async def close(self) -> None:

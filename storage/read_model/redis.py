@@ -1,12 +1,11 @@
-"""The readable copy in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
+"""The read model in Redis: `tournament:{<id>}:state`, `:rankings` and `:participants`, readable by hand, on a single Redis or a cluster.
 
 The keys of a tournament share a slot (the braces are the cluster's hash tag), so each change and each read is one script, one moment. A large
-whole is put beside the copy in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
+whole is put beside the current one in pieces and then takes its place. `redis_scripts.py` tells what the keys hold.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +14,16 @@ from uuid import uuid4
 
 import msgspec
 
+from actors.domain.read_model_rows import ReadModelRow
 from storage.ports import (
     Access,
     AccessQuery,
-    CopyPosition,
     ParticipantQuery,
     Query,
     RankingsQuery,
     ReadModelDelta,
     ReadModelFullError,
-    ReadModelRow,
+    ReadModelPosition,
     ReadModelUnavailableError,
     ViewQuery,
 )
@@ -37,35 +36,16 @@ A = TypeVar("A")
 PARTS: Final = ("state", "rankings", "participants", "order", "marks")
 
 
-class Script:
-    """A Lua script and the name Redis gives it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-APPLY: Final = Script(scripts.APPLY)
-STAGE: Final = Script(scripts.STAGE)
-SWAP: Final = Script(scripts.SWAP)
-POSITION: Final = Script(scripts.POSITION)
-ACCESS: Final = Script(scripts.ACCESS)
-VIEW: Final = Script(scripts.VIEW)
-PARTICIPANT: Final = Script(scripts.PARTICIPANT)
-RANKINGS: Final = Script(scripts.RANKINGS)
-USERS: Final = Script(scripts.USERS)
-
-
 @dataclass(frozen=True, slots=True)
-class CopyConfig:
-    """`expire_after_end_s`: how long the copy of a tournament that is over stays; `untended_expire_s`: of one that nobody tends any more.
+class RedisReadModelConfig:
+    """`expire_after_end_s`: how long that of a tournament that is over stays; `abandoned_expire_s`: of one that nobody keeps up any more.
 
     `script_rows`: rows that one script writes at most (measured: 13 us a row, 27 with `dense` ranks); a larger change is wanted whole. Wholes
     of more come in pieces of `piece_rows`; `staged_expire_s`: how long the pieces of one that was given up stay.
     """
 
     expire_after_end_s: float = 3600.0
-    untended_expire_s: float = 120.0
+    abandoned_expire_s: float = 120.0
     script_rows: int = 2000
     piece_rows: int = 500
     staged_expire_s: float = 60.0
@@ -75,7 +55,7 @@ class CopyConfig:
 class _Call:
     """A script to run on one tournament's keys."""
 
-    script: Script
+    script: scripts.Script
     keys: Sequence[str]
     arguments: Sequence[str | bytes | int]
 
@@ -86,13 +66,12 @@ class _Call:
 
 
 class RedisReadModel:
-    """Implements ReadModel. `refused_for_memory` counts the writes that a full Redis refused, `lost_writes` those it did not answer."""
+    """Implements ReadModel. `refused_for_memory` counts the writes that a full Redis refused."""
 
-    def __init__(self, redis: RedisConfig, config: CopyConfig | None = None) -> None:
+    def __init__(self, redis: RedisConfig, config: RedisReadModelConfig | None = None) -> None:
         self._nodes = RedisNodes(redis)
-        self._config = config or CopyConfig()
+        self._config = config or RedisReadModelConfig()
         self.refused_for_memory = 0
-        self.lost_writes = 0
 
     # -- the owner's side -----------------------------------------------------------------------------------------
 
@@ -114,19 +93,18 @@ class RedisReadModel:
     def _raise_failed(self, failed: dict[int, Exception], count: int) -> None:
         full = sum(is_out_of_memory(error) for error in failed.values())
         self.refused_for_memory += full
-        self.lost_writes += len(failed) - full
         first = next(iter(failed.values()))
         if full == len(failed):
-            message = f"Redis has no memory left: {full} of {count} copies not written"
+            message = f"Redis has no memory left: {full} of {count} read models not written"
             raise ReadModelFullError(message, frozenset(failed))
-        raise ReadModelUnavailableError(f"{len(failed)} of {count} copies not written: {first}", frozenset(failed))
+        raise ReadModelUnavailableError(f"{len(failed)} of {count} read models not written: {first}", frozenset(failed))
 
     def _apply(self, delta: ReadModelDelta) -> _Call:
-        return _Call(APPLY, _keys(delta.tournament_id), [*self._head(delta), _pack(delta.rows)])
+        return _Call(scripts.APPLY, _keys(delta.tournament_id), [*self._head(delta), _pack(delta.rows)])
 
     def _head(self, delta: ReadModelDelta) -> list[str | bytes | int]:
         config = self._config
-        live_s = config.expire_after_end_s if delta.finished else config.untended_expire_s
+        live_s = config.expire_after_end_s if delta.finished else config.abandoned_expire_s
         return [
             delta.epoch,
             "" if delta.after is None else delta.after,
@@ -149,22 +127,22 @@ class RedisReadModel:
         count, piece = len(delta.rows), min(self._config.piece_rows, self._config.script_rows)
         for first in range(0, count, piece):
             rows = _pack(delta.rows[first : first + piece])
-            (answer,) = await self._run([_Call(STAGE, staged, [delta.ties, rows, live_ms])])
+            (answer,) = await self._run([_Call(scripts.STAGE, staged, [delta.ties, rows, live_ms])])
             if isinstance(answer, Exception):
                 return answer
-        (answer,) = await self._run([_Call(SWAP, [*keys, *staged[1:]], [*self._head(delta), count])])
+        (answer,) = await self._run([_Call(scripts.SWAP, [*keys, *staged[1:]], [*self._head(delta), count])])
         return answer
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """See `ReadModel.positions`."""
-        live_ms = round(self._config.untended_expire_s * 1000)
-        answers = await self._run([_Call(POSITION, _keys(i), [epoch, live_ms]) for i, epoch in tended.items()])
-        found: dict[int, CopyPosition | None] = {}
-        for tournament_id, answer in zip(tended, answers, strict=True):
+        live_ms = round(self._config.abandoned_expire_s * 1000)
+        answers = await self._run([_Call(scripts.POSITION, _keys(i), [epoch, live_ms]) for i, epoch in epochs.items()])
+        found: dict[int, ReadModelPosition | None] = {}
+        for tournament_id, answer in zip(epochs, answers, strict=True):
             if answer is None:
                 found[tournament_id] = None
             elif not isinstance(answer, Exception):
-                found[tournament_id] = CopyPosition(int(answer[0]), int(answer[1]))
+                found[tournament_id] = ReadModelPosition(int(answer[0]), int(answer[1]))
         return found
 
     # -- the readers' side ----------------------------------------------------------------------------------------
@@ -174,7 +152,7 @@ class RedisReadModel:
         script, arguments, answer_of = _reading(query)
         (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])
         if isinstance(answer, Exception):
-            raise ReadModelUnavailableError(f"the copy of tournament {tournament_id} was not read: {answer}")
+            raise ReadModelUnavailableError(f"the read model of tournament {tournament_id} was not read: {answer}")
         read: A | None = None if answer is None else answer_of(answer)
         return read
 
@@ -203,20 +181,20 @@ def _keys(tournament_id: int) -> list[str]:
     return [_key(tournament_id, part) for part in PARTS]
 
 
-def _reading(query: Query[Any]) -> tuple[Script, Sequence[str | int], Callable[[Any], Any]]:
+def _reading(query: Query[Any]) -> tuple[scripts.Script, Sequence[str | int], Callable[[Any], Any]]:
     """The script that answers a query, its arguments, and what its answer says."""
     match query:
         case AccessQuery():
-            return ACCESS, [_text(query.user_id)], lambda answer: Access(True, is_public(answer[0]), answer[1] == 1)
+            return scripts.ACCESS, [_text(query.user_id)], lambda got: Access(True, is_public(got[0]), got[1] == 1)
         case ViewQuery():
-            return VIEW, [], lambda answer: reply(answer[0], answer[1])
+            return scripts.VIEW, [], lambda got: reply(got[0], got[1])
         case ParticipantQuery():
-            return PARTICIPANT, [query.user_id], participant_reply
+            return scripts.PARTICIPANT, [query.user_id], participant_reply
         case RankingsQuery() if query.users:
-            return USERS, list(dict.fromkeys(query.users)), users_reply
+            return scripts.USERS, list(dict.fromkeys(query.users)), users_reply
         case RankingsQuery():
             asked: list[str | int] = [query.start, query.limit, _text(query.around)]
-            return RANKINGS, asked, partial(rankings_reply, query=query)
+            return scripts.RANKINGS, asked, partial(rankings_reply, query=query)
     raise TypeError(f"expected what a read model holds, got {query!r}")
 
 

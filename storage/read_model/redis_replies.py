@@ -1,4 +1,4 @@
-"""What the copy's scripts answer, as the owner's replies: the same fields, the same bytes."""
+"""What the read model's scripts answer, as the owner's replies: the same fields, the same bytes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from actors.domain import views
-from actors.domain.copies import decode_participant
+from actors.domain.read_model_rows import decode_participant
 from storage.ports import RankingsQuery, Reply
 
 NOT_FOUND: Final = Reply(found=False)
 
 
 def participant_reply(answer: Sequence[Any]) -> Reply | None:
-    """The reply of `Owners.participant`; None where a part of the copy is missing."""
+    """The reply of `Owners.participant`; None where a part of the read model is missing."""
     head, stored, *place = answer
     if stored is None:
         return NOT_FOUND
@@ -46,7 +46,7 @@ def users_reply(answer: Sequence[Any]) -> Reply:
 
 
 def rankings_reply(answer: Sequence[Any], query: RankingsQuery) -> Reply | None:
-    """The reply of `Owners.rankings` for a page; None where a part of the copy is missing."""
+    """The reply of `Owners.rankings` for a page; None where a part of the read model is missing."""
     head, total = answer[:2]
     if total is None:
         return NOT_FOUND

@@ -1,4 +1,4 @@
-"""The Lua scripts of the readable copy. Each runs as one step on the keys of one tournament, which share a slot.
+"""The Lua scripts of the read model. Each runs as one step on the keys of one tournament, which share a slot.
 
 KEYS of all: `state` (a hash), `rankings` (a sorted set, user id by score: the table by hand), `participants` (a hash, user id to JSON),
 `order` (a sorted set of `<place>:<user id>`, all of score 0, so in the order of its text: the exact listing order), `marks` (the distinct marks
@@ -9,7 +9,17 @@ decoding. Offsets and epochs are compared as doubles: exact below 2^53.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
+
+
+class Script:
+    """A Lua script, behind what all of them begin with, and the name Redis gives it."""
+
+    def __init__(self, *parts: str) -> None:
+        self.text = "".join((_COMMON, *parts))
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
 
 # Lists go to commands in pieces: Lua's stack holds some 8,000 values.
 _COMMON: Final = """
@@ -100,35 +110,32 @@ local function finish()
 end
 """
 
-APPLY: Final = (
-    _COMMON
-    + _ROWS
-    + _BEGIN
-    + """
+APPLY: Final = Script(
+    _ROWS,
+    _BEGIN,
+    """
 head()
 if after == '' then redis.call('UNLINK', rankings, participants, order, marks) end
 put(cmsgpack.unpack(ARGV[11]), rankings, participants, order, marks, ARGV[7] == 'dense', after == '')
 finish()
 return 'ok'
-"""
+""",
 )
 
-# A piece of a whole, on keys beside the copy's own. ARGV: ties, rows, ms to live.
-STAGE: Final = (
-    _COMMON
-    + _ROWS
-    + """
+# A piece of a whole, on keys beside the read model's own. ARGV: ties, rows, ms to live.
+STAGE: Final = Script(
+    _ROWS,
+    """
 put(cmsgpack.unpack(ARGV[2]), rankings, participants, order, marks, ARGV[1] == 'dense', true)
 for i = 2, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
 return redis.call('HLEN', participants)
-"""
+""",
 )
 
-# What was staged takes the copy's place. KEYS 6 to 9: the staged rankings, participants, order, marks.
-SWAP: Final = (
-    _COMMON
-    + _BEGIN
-    + """
+# What was staged takes the read model's place. KEYS 6 to 9: the staged rankings, participants, order, marks.
+SWAP: Final = Script(
+    _BEGIN,
+    """
 if redis.call('HLEN', KEYS[7]) ~= tonumber(ARGV[11]) then return 'refused' end
 head()
 redis.call('UNLINK', rankings, participants, order, marks)
@@ -137,13 +144,12 @@ for i = 2, 5 do
 end
 finish()
 return 'ok'
-"""
+""",
 )
 
-# Where the copy stands, and, if it is of the epoch that asks, a longer life for it. ARGV: epoch, ms to live. What lacks a part is no copy.
-POSITION: Final = (
-    _COMMON
-    + """
+# Where the read model stands, and, if it is of the epoch that asks, a longer life for it. ARGV: epoch, ms to live. What lacks a part is none.
+POSITION: Final = Script(
+    """
 local held = redis.call('HMGET', state, 'epoch', 'offset', 'members', 'ranked', 'finished')
 if not held[1] then return false end
 if redis.call('HLEN', participants) ~= tonumber(held[3]) or redis.call('ZCARD', order) ~= tonumber(held[4])
@@ -152,7 +158,7 @@ if held[1] == ARGV[1] and held[5] == '0' and redis.call('PTTL', state) < ARGV[2]
   for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 end
 return {held[1], held[2]}
-"""
+""",
 )
 
 # All reads begin with the head: epoch, offset, seq, status, public, ties.
@@ -167,41 +173,37 @@ end
 """
 
 # ARGV: user or ''. Answers whether they take part.
-ACCESS: Final = (
-    _COMMON
-    + _HEAD
-    + """
+ACCESS: Final = Script(
+    _HEAD,
+    """
 return {head, ARGV[1] ~= '' and redis.call('HEXISTS', participants, ARGV[1]) or 0}
-"""
+""",
 )
 
-VIEW: Final = (
-    _COMMON
-    + _HEAD
-    + """
+VIEW: Final = Script(
+    _HEAD,
+    """
 return {head, redis.call('HGET', state, 'view')}
-"""
+""",
 )
 
 # ARGV: user. Answers participant, position, members with a better score, better ranks, members with a rank.
-PARTICIPANT: Final = (
-    _COMMON
-    + _HEAD
-    + """
+PARTICIPANT: Final = Script(
+    _HEAD,
+    """
 local participant = redis.call('HGET', participants, ARGV[1])
 local at = place(participant)
 if not at then return {head, participant} end
 local mark = string.sub(at, 1, 11)
 return {head, participant, redis.call('ZRANK', order, at .. ':' .. ARGV[1]), better(mark), before(mark), redis.call('ZCARD', order)}
-"""
+""",
 )
 
 # ARGV: start, limit, user to be around or ''. Answers how many are
 # ranked, the first position, the better ranks of its row, participants.
-RANKINGS: Final = (
-    _COMMON
-    + _HEAD
-    + """
+RANKINGS: Final = Script(
+    _HEAD,
+    """
 local first, limit, total = tonumber(ARGV[1]), tonumber(ARGV[2]), redis.call('ZCARD', order)
 if ARGV[3] ~= '' then
   local at = place(redis.call('HGET', participants, ARGV[3]))
@@ -220,14 +222,13 @@ for i = 1, #listed, PIECE do
   for _, row in ipairs(redis.call('HMGET', participants, unpack(users))) do rows[#rows + 1] = row end
 end
 return {head, total, first, before(string.sub(listed[1], 1, 11)), rows}
-"""
+""",
 )
 
 # ARGV: users. Answers how many are ranked, and of each named user with a rank: position, better ranks, participant.
-USERS: Final = (
-    _COMMON
-    + _HEAD
-    + """
+USERS: Final = Script(
+    _HEAD,
+    """
 local rows = {}
 for i = 1, #ARGV do
   local participant = redis.call('HGET', participants, ARGV[i])
@@ -236,5 +237,5 @@ for i = 1, #ARGV do
   if position then rows[#rows + 1] = {position, before(string.sub(at, 1, 11)), participant} end
 end
 return {head, redis.call('ZCARD', order), rows}
-"""
+""",
 )

@@ -1,6 +1,6 @@
 """The embedded read model: the newest snapshot, loaded into the same ranking class, in a bounded cache.
 
-There is no copy to keep, so `write` takes everything. A read is at most `refresh_ms` behind the store, which is at most one checkpoint
+There is nothing more to keep, so `write` takes everything. A read is at most `refresh_ms` behind the store, which is at most one checkpoint
 interval behind the owner.
 """
 
@@ -20,11 +20,11 @@ from actors.domain.tournament import Tournament
 from storage.ports import (
     Access,
     AccessQuery,
-    CopyPosition,
     ParticipantQuery,
     Query,
     RankingsQuery,
     ReadModelDelta,
+    ReadModelPosition,
     Records,
     Reply,
     ViewQuery,
@@ -57,13 +57,13 @@ class SnapshotReadModel:
         self._loading: dict[int, asyncio.Lock] = {}
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
-        """Nothing to copy: the snapshots are the copy."""
+        """Nothing to do: the snapshots are the read model."""
         del deltas
         return []
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
         """Nothing to compare: snapshots are written by checkpoints alone."""
-        del tended
+        del epochs
         return {}
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:

@@ -14,7 +14,7 @@ from storage.redis_client.errors import RedisAwayError
 logger = logging.getLogger(__name__)
 
 NODE_TIMEOUT_MAX_MS: Final = (
-    1500  # a replica takes over after up to 1.5 times this and some 1.5 s; copies must be right within 5 s
+    1500  # a replica takes over after up to 1.5 times this and some 1.5 s; read models must be right within 5 s
 )
 OLDEST: Final = (7, 0)  # sharded channels, and scripts that see keys expire at one moment
 
@@ -23,7 +23,7 @@ async def check_redis(config: RedisConfig) -> str:
     """Look at one node that answers; returns its version.
 
     Raises StorageError, without a password, when none answers, when it is a single Redis where a cluster is configured (or the reverse), or
-    too old. Warnings: a policy that evicts keys, since copies that lose a part are written anew, again and again; and a cluster that is slow to
+    too old. Warnings: a policy that evicts keys, since what loses a part is written anew, again and again; and a cluster that is slow to
     replace a primary.
     """
     nodes = RedisNodes(config)
@@ -33,15 +33,15 @@ async def check_redis(config: RedisConfig) -> str:
         await nodes.close()
     if isinstance(answer, ResponseError):
         raise StorageError(f"Redis does not say what it is: {answer}")
-    told: dict[str, str] = dict(line.split(":", 1) for line in answer.decode().split("\r\n") if ":" in line)
-    version = told.get("redis_version", "0.0")
+    info: dict[str, str] = dict(line.split(":", 1) for line in answer.decode().split("\r\n") if ":" in line)
+    version = info.get("redis_version", "0.0")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise StorageError(f"expected Redis {OLDEST[0]}.{OLDEST[1]} or newer, found {version}")
-    if (told.get("cluster_enabled") == "1") != config.cluster:
+    if (info.get("cluster_enabled") == "1") != config.cluster:
         kinds = ("a Redis cluster", "a single Redis")
         expected, found = kinds if config.cluster else kinds[::-1]
         raise StorageError(f"expected {expected}, found {found}")
-    policy = told.get("maxmemory_policy", "noeviction")
+    policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         logger.warning("Redis evicts keys (maxmemory-policy is %s): expected noeviction", policy)
     if config.cluster and not isinstance(node_timeout, ResponseError) and int(node_timeout[1]) > NODE_TIMEOUT_MAX_MS:

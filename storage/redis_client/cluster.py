@@ -4,7 +4,7 @@ Why not the library's own clients: they repeat commands by themselves after a lo
 places that no timeout of ours reaches. Its connections (handshake, passwords, TLS, parsing) are what is used here.
 
 While a primary is away, the map of slots is asked for again and again beside the calls, of several nodes at once: whoever took its place is
-known within some LOOK_PAUSE_S. That ends with the trouble, or when nobody calls any more.
+known within some REFRESH_PAUSE_S. That ends with the trouble, or when nobody calls any more.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["Address", "Command", "RedisConfig", "RedisLink", "RedisNodes"]
 
 logger = logging.getLogger(__name__)
 
-LOOK_PAUSE_S: Final = 0.2  # the map of slots is asked for at most this often
-LOOK_AT: Final = 8  # nodes asked at a time
-LOOK_GRACE_S: Final = 0.05  # for the others once one has answered: who knows more is believed
-LOOK_FOR_S: Final = 5.0  # while nobody calls, nobody looks
+REFRESH_PAUSE_S: Final = 0.2  # the map of slots is asked for at most this often
+REFRESH_ASKS: Final = 8  # nodes asked at a time
+REFRESH_GRACE_S: Final = 0.05  # for the others once one has answered: who knows more is believed
+REFRESH_FOR_S: Final = 5.0  # while nobody calls, nothing is refreshed
 
 
 class RedisNodes:
@@ -47,9 +47,9 @@ class RedisNodes:
         self.changes = 0
         self._stale = False
         self._unknown = RedisAwayError("no node of the Redis cluster serves this slot")  # or why nobody tells
-        self._looking: asyncio.Task[None] | None = None
-        self._looked_s = -LOOK_PAUSE_S
-        self._tending: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshed_s = -REFRESH_PAUSE_S
+        self._restoring: asyncio.Task[None] | None = None
         self._called_s = 0.0
         self._asked: set[asyncio.Task[SlotMap]] = set()
 
@@ -57,7 +57,7 @@ class RedisNodes:
         """The answers to (key, command) pairs, each at the node that serves the key, in order at each node.
 
         An answer may be a ResponseError or a RedisAwayError; nothing is raised. What a node says is not its own is asked once more where
-        it says, or after a look at the map.
+        it says, or after the map of slots was refreshed.
         """
         answers = await self._call(commands)
         again = [i for i, answer in enumerate(answers) if self.config.cluster and is_elsewhere(answer)]
@@ -68,7 +68,7 @@ class RedisNodes:
         return answers
 
     async def _call(self, commands: Sequence[tuple[str, Command]]) -> list[Any]:
-        await self.know()
+        await self.ensure_topology()
         groups: dict[Address | None, list[int]] = {}
         for i, (key, _) in enumerate(commands):
             groups.setdefault(self.address_of(key), []).append(i)
@@ -82,7 +82,7 @@ class RedisNodes:
             except RedisAwayError as error:
                 found = [error] * len(which)
             if address is None or isinstance(found[0], RedisAwayError):
-                self.doubt()
+                self.mark_stale()
             for i, answer in zip(which, found, strict=True):
                 answers[i] = answer
 
@@ -125,7 +125,7 @@ class RedisNodes:
             await self.link(address).call([("PING",)])
         except RedisAwayError as error:
             logger.debug("%s", error)
-            self.doubt()
+            self.mark_stale()
             return False
         return True
 
@@ -137,33 +137,33 @@ class RedisNodes:
 
     # -- the map of slots -----------------------------------------------------------------------------------------
 
-    def doubt(self) -> None:
-        """Whom we know may have been replaced: look, beside the calls, until who serves is reached."""
+    def mark_stale(self) -> None:
+        """A node may have been replaced: refresh, beside the calls, until those that serve are reached."""
         if self.config.cluster:
             self._stale = True
-            if self._tending is None or self._tending.done():
-                self._tending = asyncio.create_task(self._tend())
+            if self._restoring is None or self._restoring.done():
+                self._restoring = asyncio.create_task(self._restore())
 
-    async def _tend(self) -> None:
-        while self._stale and time.monotonic() - self._called_s < LOOK_FOR_S:
+    async def _restore(self) -> None:
+        while self._stale and time.monotonic() - self._called_s < REFRESH_FOR_S:
             await self.refresh()
 
-    async def know(self) -> None:
-        """Look, if it is not known who serves what; where nobody told a moment ago, that stays so without a wait."""
+    async def ensure_topology(self) -> None:
+        """Refresh if it is not known who serves what; where nobody answered a moment ago, that stays so without a wait."""
         self._called_s = time.monotonic()
-        if not self.is_known and self._called_s - self._looked_s >= LOOK_PAUSE_S:
+        if not self.is_known and self._called_s - self._refreshed_s >= REFRESH_PAUSE_S:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Look who serves which slot; one look for all who ask at a time. Whom nobody answers keeps what was known."""
+        """Ask who serves which slot, once for all who want it at a time. When nobody answers, what was known stays."""
         if self.config.cluster:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look())
-            await asyncio.shield(self._looking)
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = asyncio.create_task(self._fetch_map())
+            await asyncio.shield(self._refreshing)
 
-    async def _look(self) -> None:
-        pause_s = LOOK_PAUSE_S * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load
-        await asyncio.sleep(max(0.0, self._looked_s + pause_s - time.monotonic()))
+    async def _fetch_map(self) -> None:
+        pause_s = REFRESH_PAUSE_S * random.uniform(0.75, 1.0)  # noqa: S311 - spreads load
+        await asyncio.sleep(max(0.0, self._refreshed_s + pause_s - time.monotonic()))
         asked = {asyncio.create_task(self._ask_map(address)) for address in self._whom_to_ask()}
         self._asked |= asked
         for task in asked:  # who hangs is waited for beside us, so that its link knows
@@ -175,15 +175,15 @@ class RedisNodes:
             done, asked = await asyncio.wait(asked, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 try:
-                    told = task.result()
+                    answer = task.result()
                 except RedisAwayError as error:
                     trouble = error
                     continue
-                if told.epoch > found.epoch:
-                    found = told
+                if answer.epoch > found.epoch:
+                    found = answer
                 if deadline_s is None:
-                    deadline_s = time.monotonic() + LOOK_GRACE_S
-        self._looked_s = time.monotonic()
+                    deadline_s = time.monotonic() + REFRESH_GRACE_S
+        self._refreshed_s = time.monotonic()
         if found is UNKNOWN:
             self._unknown = trouble
             return
@@ -196,7 +196,7 @@ class RedisNodes:
         if len(whom) < 2:
             others = {*self._map.nodes, *self._seeds}.difference(whom)
             whom += [address for address in others if not self.is_away(address)] or list(others)
-        return random.sample(whom, min(len(whom), LOOK_AT))
+        return random.sample(whom, min(len(whom), REFRESH_ASKS))
 
     async def _ask_map(self, address: Address) -> SlotMap:
         try:
@@ -223,7 +223,7 @@ class RedisNodes:
 
     async def close(self) -> None:
         """Close all connections. A second call does nothing."""
-        for task in (self._tending, self._looking, *list(self._asked)):
+        for task in (self._restoring, self._refreshing, *list(self._asked)):
             if task is not None:
                 task.cancel()
         links, self._links = self._links, {}

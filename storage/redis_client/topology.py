@@ -55,5 +55,5 @@ def slot_map(answers: Sequence[Any], asked: Address) -> SlotMap:
 def _epoch(info: Any) -> int:
     if isinstance(info, ResponseError):
         return 0
-    told = dict(line.split(":", 1) for line in info.decode().split("\r\n") if ":" in line)
-    return int(told.get("cluster_current_epoch", 0))
+    fields = dict(line.split(":", 1) for line in info.decode().split("\r\n") if ":" in line)
+    return int(fields.get("cluster_current_epoch", 0))

@@ -81,15 +81,15 @@ class _Deadlines(Generic[C]):
             due = self._due[tick] = {}
             if not self._running:
                 self._running = True
-                self._loop.call_later(TICK_S, self._look)
+                self._loop.call_later(TICK_S, self._expire_due)
         due[call] = timeout_s
         return due
 
-    def _look(self) -> None:
+    def _expire_due(self) -> None:
         now = int(self._loop.time() / TICK_S)
         for tick in [tick for tick, calls in self._due.items() if tick <= now or not calls]:
             for call, timeout_s in self._due.pop(tick).items():
                 self._expire(call, timeout_s)
         self._running = bool(self._due)
         if self._running:
-            self._loop.call_later(TICK_S, self._look)
+            self._loop.call_later(TICK_S, self._expire_due)

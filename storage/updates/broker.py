@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import uuid4
 
 from storage.ports.updates import Publication
@@ -61,6 +62,10 @@ class Broker:
         self._subscribers: dict[str, _Subscriber] = {}
         self._channels: dict[str, dict[str, _Subscriber]] = {}
         self._sweep_at_s = 0.0
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """One of the methods below, by its name."""
+        return await getattr(self, method)(*args)
 
     async def subscribe(self) -> str:
         """The id of a new subscriber without channels."""

@@ -1,6 +1,6 @@
-"""Updates embedded: the port over a handle to a `Broker`, which may live in another process.
+"""Updates embedded: the port over calls to a `Broker`, which may live in another process.
 
-Whatever a handle's method raises means that the broker is away. It comes back empty; then a subscription subscribes anew to
+Whatever a call raises means that the broker is away. It comes back empty; then a subscription subscribes anew to
 all its channels and says that publications were lost. While it is away publications are dropped and counted.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from storage.ports.updates import Publication, Subscription
-from storage.updates.broker import LOST, Broker, UnknownSubscriberError
+from storage.updates.broker import LOST
 
 logger = logging.getLogger(__name__)
 
@@ -20,20 +20,7 @@ logger = logging.getLogger(__name__)
 RETRY_PAUSE_S = 0.1
 
 
-class BrokerHandle(Protocol):
-    """How a broker is called, wherever it lives; see `Broker`."""
-
-    async def subscribe(self) -> str: ...  # noqa: D102
-
-    async def unsubscribe(self, subscriber: str) -> None: ...  # noqa: D102
-
-    async def add(self, subscriber: str, channels: Sequence[str]) -> None: ...  # noqa: D102
-
-    async def remove(self, subscriber: str, channels: Sequence[str]) -> None: ...  # noqa: D102
-
-    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None: ...  # noqa: D102
-
-    async def receive(self, subscriber: str, wait_ms: int) -> list[Publication]: ...  # noqa: D102
+Call = Callable[..., Awaitable[Any]]  # (method of `Broker`, its arguments), wherever the broker lives
 
 
 class BrokerUpdates:
@@ -43,8 +30,8 @@ class BrokerUpdates:
     are dropped and counted.
     """
 
-    def __init__(self, broker: BrokerHandle, *, call_timeout_s: float = 2.0, max_waiting: int = 10_000) -> None:
-        self._broker = broker
+    def __init__(self, call: Call, *, call_timeout_s: float = 2.0, max_waiting: int = 10_000) -> None:
+        self._call = call
         self._call_timeout_s = call_timeout_s
         self._max_waiting = max_waiting
         self._waiting = 0
@@ -68,7 +55,7 @@ class BrokerUpdates:
         sent = False
         try:
             async with self._sending, asyncio.timeout(self._call_timeout_s):
-                await self._broker.publish(messages)
+                await self._call("publish", messages)
                 sent = True
         except Exception as error:
             logger.debug("%d publications lost: %r", count, error)
@@ -78,7 +65,7 @@ class BrokerUpdates:
 
     async def subscribe(self) -> Subscription:
         """See `Updates.subscribe`. When the broker is away, the subscription connects later and then announces a loss."""
-        subscription = BrokerSubscription(self._broker, self._call_timeout_s)
+        subscription = BrokerSubscription(self._call, self._call_timeout_s)
         await subscription.connect()
         return subscription
 
@@ -89,22 +76,22 @@ class BrokerUpdates:
 class BrokerSubscription:
     """See `storage.ports.updates.Subscription`. One `receive` at a time."""
 
-    def __init__(self, broker: BrokerHandle, call_timeout_s: float) -> None:
-        self._broker = broker
+    def __init__(self, call: Call, call_timeout_s: float) -> None:
+        self._call = call
         self._call_timeout_s = call_timeout_s
         self._channels: dict[str, None] = {}  # in the order of their subscription
         self._id = ""  # empty: not connected
         self._announce = False
-        self._asking: asyncio.Task[list[Publication]] | None = None
+        self._asking: asyncio.Future[list[Publication]] | None = None
         self._closed = False
 
     async def connect(self) -> bool:
         """Subscribe anew with all channels; False when the broker is away."""
         try:
             async with asyncio.timeout(self._call_timeout_s):
-                subscriber = await self._broker.subscribe()
+                subscriber = await self._call("subscribe")
                 channels = list(self._channels)
-                await self._broker.add(subscriber, channels)
+                await self._call("add", subscriber, channels)
         except Exception as error:
             self._disconnect(error)
             return False
@@ -126,7 +113,7 @@ class BrokerSubscription:
             return
         try:
             async with asyncio.timeout(self._call_timeout_s):
-                await self._broker.add(subscriber, channels)
+                await self._call("add", subscriber, channels)
         except Exception as error:
             self._disconnect(error)
 
@@ -139,7 +126,7 @@ class BrokerSubscription:
             return
         try:
             async with asyncio.timeout(self._call_timeout_s):
-                await self._broker.remove(self._id, known)
+                await self._call("remove", self._id, known)
         except Exception as error:
             self._disconnect(error)
 
@@ -155,7 +142,7 @@ class BrokerSubscription:
         # A task of its own: when our caller stops waiting, what the broker has given is kept for the next call.
         subscriber = self._id
         if self._asking is None:
-            self._asking = asyncio.create_task(self._broker.receive(subscriber, wait_ms))
+            self._asking = asyncio.ensure_future(self._call("receive", subscriber, wait_ms))
         await asyncio.wait({self._asking}, timeout=wait_ms / 1000 + self._call_timeout_s)
         asking, self._asking = self._asking, None
         if asking is None or self._closed:
@@ -192,9 +179,6 @@ class BrokerSubscription:
         if subscriber:
             try:
                 async with asyncio.timeout(self._call_timeout_s):
-                    await self._broker.unsubscribe(subscriber)
+                    await self._call("unsubscribe", subscriber)
             except Exception as error:  # the broker forgets a silent subscriber by itself
                 logger.debug("could not unsubscribe: %r", error)
-
-
-__all__ = ["Broker", "BrokerHandle", "BrokerSubscription", "BrokerUpdates", "UnknownSubscriberError"]

@@ -84,7 +84,7 @@ class RedisUpdates:
 
     async def _await_map(self) -> None:
         """Until it is known who serves what. Where that has changed, what is under way to the nodes of before goes first."""
-        await self._nodes.know()
+        await self._nodes.ensure_topology()
         while self._changes != self._nodes.changes:
             if self._under_way:
                 await asyncio.wait(set(self._under_way))

@@ -56,7 +56,7 @@ class RedisSubscription:
         self._arrived = asyncio.Event()
         self._silent = asyncio.Event()
         self._closed = False
-        self._tending = asyncio.create_task(self._tend())
+        self._checking = asyncio.create_task(self._check_regularly())
 
     async def add(self, channels: Sequence[str]) -> None:
         """See `Subscription.add`. Never raises: what could not be subscribed in time is announced as lost once it is."""
@@ -108,7 +108,7 @@ class RedisSubscription:
             return
         self._closed = True
         self._arrived.set()
-        self._tending.cancel()
+        self._checking.cancel()
         self._channels.clear()
         for line in list(self._lines.values()):
             await line.close()
@@ -121,7 +121,7 @@ class RedisSubscription:
 
         A node that is away is left alone: the others would wait for it.
         """
-        await self._nodes.know()
+        await self._nodes.ensure_topology()
         groups: dict[Address, list[str]] = {}
         for channel in channels:
             address = self._nodes.address_of(channel)
@@ -136,7 +136,7 @@ class RedisSubscription:
             confirmed = await line.subscribe(channels)
         except RedisAwayError as error:
             logger.debug("%s", error)
-            self._nodes.doubt()
+            self._nodes.mark_stale()
             return []
         for channel in confirmed:
             self._placed[channel] = line  # also one that was removed meanwhile: whoever removes it comes after us
@@ -164,8 +164,8 @@ class RedisSubscription:
             self._lines[address] = line
         return line
 
-    async def _tend(self) -> None:
-        """Place what is not placed, again and again until it is; look after connections that say nothing."""
+    async def _check_regularly(self) -> None:
+        """Place what is not placed, again and again until it is; check connections that say nothing."""
         pause_s, checked_s = RETRY_MIN_S, time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):

@@ -15,14 +15,15 @@ import redis as redis_client
 from redis.exceptions import MovedError
 
 from storage.ports import ReadModel, Records, ScoreLog, Updates
-from storage.read_model.redis import CopyConfig, RedisReadModel
+from storage.read_model.redis import RedisReadModel, RedisReadModelConfig
 from storage.records.mysql.engine import MysqlOptions, mysql_engine, prepare
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.database import SqlRecords
 from storage.score_log.kafka.config import KafkaLogConfig
 from storage.score_log.kafka.log import KafkaScoreLog
 from storage.score_log.sqlite.log import SqliteScoreLog
-from storage.updates.embedded import Broker, BrokerUpdates
+from storage.updates.broker import Broker
+from storage.updates.embedded import BrokerUpdates
 from storage.updates.redis import RedisUpdates
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 from tests.support.servers_influx import influx, influx_server
@@ -182,7 +183,7 @@ async def sharded(mysql_options: MysqlOptions) -> AsyncIterator[ShardedRecords]:
 async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     """Updates whose subscribers' buffers hold 1,000 publications."""
     if request.param == "broker":
-        yield BrokerUpdates(Broker(max_buffered=1_000))
+        yield BrokerUpdates(Broker(max_buffered=1_000).call)
         return
     running: RunningRedis = request.getfixturevalue("single_redis" if request.param == "redis" else "clustered_redis")
     opened = RedisUpdates(running.config(), max_buffered=1_000)
@@ -190,8 +191,8 @@ async def updates(request: pytest.FixtureRequest) -> AsyncIterator[Updates]:
     await opened.close()
 
 
-class CopyUnderTest:
-    """Readable copies in one Redis (or cluster), and what a plain client sees there."""
+class ReadModelUnderTest:
+    """Read models in one Redis (or cluster), and what a plain client sees there."""
 
     def __init__(self, redis: RunningRedis) -> None:
         self.redis = redis
@@ -200,7 +201,7 @@ class CopyUnderTest:
         self._plain: dict[int, redis_client.Redis] = {}
 
     def open(self, **options: Any) -> RedisReadModel:
-        opened = RedisReadModel(self.redis.config(), CopyConfig(**options))
+        opened = RedisReadModel(self.redis.config(), RedisReadModelConfig(**options))
         self._opened.append(opened)
         return opened
 
@@ -220,7 +221,7 @@ class CopyUnderTest:
         raise AssertionError(f"no node serves {key}")
 
     def keys(self, tournament_id: int) -> set[str]:
-        """The parts of a tournament's copy that there are."""
+        """The parts of a tournament's read model that there are."""
         found: set[str] = set()
         for port in self.redis.primaries():
             self.by_hand(tournament_id, "EXISTS", "state")
@@ -253,15 +254,15 @@ class CopyUnderTest:
 
 
 @pytest.fixture(params=["redis", "redis-cluster"])
-async def copies(request: pytest.FixtureRequest) -> AsyncIterator[CopyUnderTest]:
-    """An empty Redis for readable copies."""
+async def redis_read_model(request: pytest.FixtureRequest) -> AsyncIterator[ReadModelUnderTest]:
+    """An empty Redis for read models."""
     running: RunningRedis = request.getfixturevalue("single_redis" if request.param == "redis" else "clustered_redis")
     running.empty()
-    under_test = CopyUnderTest(running)
+    under_test = ReadModelUnderTest(running)
     yield under_test
     await under_test.close()
 
 
 @pytest.fixture
-def copy(copies: CopyUnderTest) -> ReadModel:
-    return copies.open()
+def read_model(redis_read_model: ReadModelUnderTest) -> ReadModel:
+    return redis_read_model.open()

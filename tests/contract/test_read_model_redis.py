@@ -1,4 +1,4 @@
-"""What the readable copy in Redis keeps beyond the port when Redis is away, full, hung, wiped or failed over; and the owner's side over it."""
+"""What the read model in Redis keeps beyond the port when Redis is away, full, hung, wiped or failed over; and the owner's side over it."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ import pytest
 
 from actors.domain.tournament import Tournament
 from actors.owner.change import Change
-from actors.owner.copy_delta import delta_of
 from actors.owner.entity import Entity
-from actors.owner.read_copies import CopiesConfig, ReadCopies
+from actors.owner.read_model_entry import delta_of
+from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
 from storage.ports import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError, ViewQuery
 from storage.read_model.redis import RedisReadModel
 from storage.redis_client.cluster import RedisConfig
-from tests.contract.conftest import CopyUnderTest
+from tests.contract.conftest import ReadModelUnderTest
 from tests.contract.test_read_model import held_of, score, whole
-from tests.support.copied import EPOCH, Held
 from tests.support.histories import TOURNAMENT, item_of
+from tests.support.read_model_owner import EPOCH, Held
 from tests.support.servers_redis import RunningRedis, free_ports
 
 RIGHT_S = (
-    5.0  # copies are right again within this after a fault, or after their store's return where all of it was away
+    5.0  # read models are right again within this after a fault, or after their store's return where all of it was away
 )
 
 
 @contextlib.asynccontextmanager
 async def opened(config: RedisConfig) -> AsyncIterator[RedisReadModel]:
-    copy = RedisReadModel(config)
-    yield copy
-    await copy.close()
+    read_model = RedisReadModel(config)
+    yield read_model
+    await read_model.close()
 
 
 @contextlib.contextmanager
@@ -47,87 +47,88 @@ def memory_of(redis: RunningRedis, limit: str) -> Iterator[None]:
         redis.ask("CONFIG", "SET", "maxmemory", "256mb", port=port)
 
 
-async def test_a_wrong_password_is_told_without_the_password(copies: CopyUnderTest) -> None:
-    async with opened(copies.redis.config(password="not-this-secret")) as copy:
+async def test_a_wrong_password_is_told_without_the_password(redis_read_model: ReadModelUnderTest) -> None:
+    async with opened(redis_read_model.redis.config(password="not-this-secret")) as read_model:
         with pytest.raises(
-            ReadModelUnavailableError, match=r"copies not written: .*invalid username-password pair"
+            ReadModelUnavailableError, match=r"read models not written: .*invalid username-password pair"
         ) as error:
-            await copy.write([whole(held_of(3))])
+            await read_model.write([whole(held_of(3))])
         assert error.value.failed == {TOURNAMENT}
         assert "not-this-secret" not in str(error.value)
         with pytest.raises(ReadModelUnavailableError) as error:
-            await copy.read(TOURNAMENT, ViewQuery())
+            await read_model.read(TOURNAMENT, ViewQuery())
         assert "not-this-secret" not in str(error.value)
-        assert copy.lost_writes == 1
 
 
-async def test_a_full_redis_refuses_writes_and_goes_on_reading(copies: CopyUnderTest) -> None:
-    copy = copies.open(script_rows=40)
+async def test_a_full_redis_refuses_writes_and_goes_on_reading(redis_read_model: ReadModelUnderTest) -> None:
+    read_model = redis_read_model.open(script_rows=40)
     held = held_of(60)
-    assert await copy.write([whole(held)]) == []
+    assert await read_model.write([whole(held)]) == []
     offset = held.entity.state.offset
-    before = await copy.read(TOURNAMENT, RankingsQuery())
+    before = await read_model.read(TOURNAMENT, RankingsQuery())
     slots = held.apply([item_of(offset + 1, score(2, 99_000, 70))])
     delta = delta_of(held.entity, slots, offset)
-    with memory_of(copies.redis, "1"):
+    with memory_of(redis_read_model.redis, "1"):
         for refused in ([delta], [whole(held)], [whole(held_of(5))._replace(tournament_id=8)]):
             with pytest.raises(ReadModelFullError, match="no memory left") as error:
-                await copy.write(refused)
+                await read_model.write(refused)
             assert error.value.failed == {d.tournament_id for d in refused}
-        assert copy.refused_for_memory == 3
-        assert await copy.read(TOURNAMENT, RankingsQuery()) == before
-        position = await copy.positions({TOURNAMENT: EPOCH, 8: EPOCH})
+        assert read_model.refused_for_memory == 3
+        assert await read_model.read(TOURNAMENT, RankingsQuery()) == before
+        position = await read_model.positions({TOURNAMENT: EPOCH, 8: EPOCH})
         held_now = position[TOURNAMENT]
         assert held_now is not None
         assert held_now.offset == offset
         assert position[8] is None
-    assert await copy.write([delta]) == []
-    await held.compare(copy, [1, 2, 60])
+    assert await read_model.write([delta]) == []
+    await held.compare(read_model, [1, 2, 60])
 
 
 async def test_nobody_listens_where_redis_should_be() -> None:
-    async with opened(RedisConfig((f"redis://127.0.0.1:{free_ports(1)}",))) as copy:
+    async with opened(RedisConfig((f"redis://127.0.0.1:{free_ports(1)}",))) as read_model:
         began = time.monotonic()
         with pytest.raises(ReadModelUnavailableError):
-            await copy.write([whole(held_of(3))])
+            await read_model.write([whole(held_of(3))])
         with pytest.raises(ReadModelUnavailableError):
-            await copy.read(TOURNAMENT, RankingsQuery())
-        assert await copy.positions({TOURNAMENT: EPOCH}) == {}
+            await read_model.read(TOURNAMENT, RankingsQuery())
+        assert await read_model.positions({TOURNAMENT: EPOCH}) == {}
         assert time.monotonic() - began < 1
 
 
 async def test_a_redis_that_hangs_fails_reads_in_time(single_redis: RunningRedis) -> None:
     single_redis.empty()
-    async with opened(single_redis.config()) as copy:
+    async with opened(single_redis.config()) as read_model:
         held = held_of(3)
-        assert await copy.write([whole(held)]) == []
+        assert await read_model.write([whole(held)]) == []
         with single_redis.stopped(single_redis.ports[0]):
             for within_s in (2.0, 0.9):  # the first cost a timeout of 1 s, the others none
                 began = time.monotonic()
-                reads: list[Any] = [copy.read(TOURNAMENT, ViewQuery()) for _ in range(50)]
+                reads: list[Any] = [read_model.read(TOURNAMENT, ViewQuery()) for _ in range(50)]
                 answers = await asyncio.gather(*reads, return_exceptions=True)
                 assert all(isinstance(answer, ReadModelUnavailableError) for answer in answers)
                 assert time.monotonic() - began < within_s
         await asyncio.sleep(1)
-        await held.compare(copy, [1, 2, 3])
+        await held.compare(read_model, [1, 2, 3])
 
 
 class Keeper:
-    """Owners' copies of some tournaments over a real Redis, kept in real time, with scores that come all along."""
+    """The read models of some tournaments over a real Redis, kept in real time, with scores that come all along."""
 
-    def __init__(self, copy: RedisReadModel, count: int = 40) -> None:
-        self.copy = copy
-        self.copies = ReadCopies(copy, lambda: time.monotonic_ns() // 1_000_000, CopiesConfig(interval_ms=50))
+    def __init__(self, read_model: RedisReadModel, count: int = 40) -> None:
+        self.read_model = read_model
+        self.writer = ReadModelWriter(
+            read_model, lambda: time.monotonic_ns() // 1_000_000, ReadModelWriterConfig(interval_ms=50)
+        )
         self.held = [_renamed(held_of(30), i) for i in range(1, count + 1)]
         self._n = 0
         self._running = asyncio.create_task(self._run())
         for held in self.held:
-            self.copies.note(Change(held.entity, top=True))
+            self.writer.note(Change(held.entity, top=True))
 
     async def _run(self) -> None:
         while True:
             self.score(self.held[self._n % 7])  # the others are idle
-            await self.copies.round_due()
+            await self.writer.round_due()
             await asyncio.sleep(0.01)
 
     def score(self, held: Held) -> None:
@@ -135,22 +136,22 @@ class Keeper:
         self._n += 1
         user = 1 + self._n % 30
         held.apply([item_of(held.entity.state.offset + 1, score(user, self._n * 10, 1000 + self._n))])
-        self.copies.note(Change(held.entity, {held.entity.state.members.slot(user): user}))
+        self.writer.note(Change(held.entity, {held.entity.state.members.slot(user): user}))
 
     async def right_within(self, within_s: float, since_s: float | None = None) -> float:
-        """How long until every copy says what its owner says; scores come meanwhile. Counted from now, or from an earlier moment."""
+        """How long until every read model says what its owner says; scores come meanwhile. Counted from now, or from an earlier moment."""
         began = time.monotonic() if since_s is None else since_s
         while True:
             behind = [held for held in self.held if not await self._is_right(held)]
             if not behind:
                 return time.monotonic() - began
-            assert time.monotonic() - began < within_s, f"{len(behind)} of {len(self.held)} copies are not right"
+            assert time.monotonic() - began < within_s, f"{len(behind)} of {len(self.held)} read models are not right"
             await asyncio.sleep(0.05)
 
     async def _is_right(self, held: Held) -> bool:
         tournament_id, entity = held.entity.state.tournament_id, held.entity
         try:
-            found = await self.copy.read(tournament_id, RankingsQuery())
+            found = await self.read_model.read(tournament_id, RankingsQuery())
         except ReadModelUnavailableError:
             return False
         # what changes all along is compared once it holds still; here it must be of this owner and a moment behind at most
@@ -165,11 +166,11 @@ class Keeper:
         self._running.cancel()
         await asyncio.wait({self._running})
         for _ in range(3):
-            self.copies._next_ms = self.copies._next_check_ms = 0
-            await self.copies.round_due()
-        assert not self.copies.waiting
+            self.writer._next_ms = self.writer._next_check_ms = 0
+            await self.writer.round_due()
+        assert not self.writer.waiting
         for held in self.held:
-            await held.compare(self.copy, [1, 15, 30], held.entity.state.tournament_id)
+            await held.compare(self.read_model, [1, 15, 30], held.entity.state.tournament_id)
 
 
 def _renamed(held: Held, tournament_id: int) -> Held:
@@ -178,21 +179,21 @@ def _renamed(held: Held, tournament_id: int) -> Held:
     return Held(state)
 
 
-async def test_a_wiped_redis_is_right_again_within_five_seconds(copies: CopyUnderTest) -> None:
-    keeper = Keeper(copies.open())
+async def test_a_wiped_redis_is_right_again_within_five_seconds(redis_read_model: ReadModelUnderTest) -> None:
+    keeper = Keeper(redis_read_model.open())
     await keeper.right_within(2)
-    for port in copies.redis.primaries():
-        copies.redis.ask("FLUSHALL", port=port)
+    for port in redis_read_model.redis.primaries():
+        redis_read_model.redis.ask("FLUSHALL", port=port)
     await keeper.right_within(RIGHT_S)
     await keeper.stop()
-    assert keeper.copies.failures == 0
+    assert keeper.writer.failures == 0
 
 
 async def test_a_redis_restored_from_an_old_copy_is_right_again(single_redis: RunningRedis) -> None:
     """Its append-only file of earlier is put back, and it starts on that."""
     single_redis.empty()
-    async with opened(single_redis.config()) as copy:
-        keeper = Keeper(copy)
+    async with opened(single_redis.config()) as read_model:
+        keeper = Keeper(read_model)
         await keeper.right_within(2)
         await asyncio.sleep(1.2)  # its file is written each second
         backups = single_redis.back_up(single_redis.ports)
@@ -202,14 +203,14 @@ async def test_a_redis_restored_from_an_old_copy_is_right_again(single_redis: Ru
         single_redis.restore(backups)
         await keeper.right_within(RIGHT_S)
         await keeper.stop()
-        assert keeper.copies.repaired >= 33
+        assert keeper.writer.repaired >= 33
 
 
 async def test_a_shard_restored_from_an_old_copy_is_right_again(clustered_redis: RunningRedis) -> None:
-    """Primary and replica together, so that no other node has the newer copies."""
+    """Primary and replica together, so that no other node has the newer one."""
     clustered_redis.empty()
-    async with opened(clustered_redis.config()) as copy:
-        keeper = Keeper(copy)
+    async with opened(clustered_redis.config()) as read_model:
+        keeper = Keeper(read_model)
         await keeper.right_within(2)
         await asyncio.sleep(1.2)
         primary = clustered_redis.primaries()[0]
@@ -220,18 +221,18 @@ async def test_a_shard_restored_from_an_old_copy_is_right_again(clustered_redis:
         clustered_redis.restore(backups)
         await keeper.right_within(RIGHT_S)
         await keeper.stop()
-        assert keeper.copies.repaired > 0
+        assert keeper.writer.repaired > 0
     clustered_redis.empty()
 
 
 async def test_a_redis_killed_and_started_again_is_right_again(single_redis: RunningRedis) -> None:
     single_redis.empty()
-    async with opened(single_redis.config()) as copy:
-        keeper = Keeper(copy)
+    async with opened(single_redis.config()) as read_model:
+        keeper = Keeper(read_model)
         await keeper.right_within(2)
         single_redis.kill(single_redis.ports[0])
         await asyncio.sleep(1)
-        assert keeper.copies.failures > 0
+        assert keeper.writer.failures > 0
         single_redis.server.start(single_redis.directory, single_redis.first_port)
         await keeper.right_within(RIGHT_S)
         await keeper.stop()
@@ -243,19 +244,19 @@ async def test_a_failover_is_right_again_and_the_other_shards_never_notice(
 ) -> None:
     """A primary is killed, so that connections are refused; or it hangs, so that they are open and nothing is answered."""
     clustered_redis.empty()
-    async with opened(clustered_redis.config()) as copy:
-        keeper = Keeper(copy)
+    async with opened(clustered_redis.config()) as read_model:
+        keeper = Keeper(read_model)
         await keeper.right_within(2)
         dead = clustered_redis.primaries()[0]
-        others = [h for h in keeper.held if _port(copy, h.entity) != dead]
+        others = [h for h in keeper.held if _port(read_model, h.entity) != dead]
         assert 0 < len(others) < len(keeper.held)
-        wholes = keeper.copies.wholes
+        wholes = keeper.writer.wholes
         pid = clustered_redis.pid_of(dead)
         os.kill(pid, sign)
         struck_s = time.monotonic()
         try:
             for held in others:
-                assert await copy.read(held.entity.state.tournament_id, ViewQuery()) is not None
+                assert await read_model.read(held.entity.state.tournament_id, ViewQuery()) is not None
             assert time.monotonic() - struck_s < 0.9  # a timeout takes 1 s
             await keeper.right_within(RIGHT_S, struck_s)  # the replica takes over after some 2 s
             assert time.monotonic() - struck_s > 0.9, "there was no failover"
@@ -264,40 +265,40 @@ async def test_a_failover_is_right_again_and_the_other_shards_never_notice(
                 os.kill(pid, signal.SIGCONT)
         await keeper.right_within(RIGHT_S)  # also once the old primary is back, which does not know yet that it is none
         await keeper.stop()
-        assert keeper.copies.wholes - wholes <= 3 * (len(keeper.held) - len(others))
+        assert keeper.writer.wholes - wholes <= 3 * (len(keeper.held) - len(others))
     clustered_redis.empty()
 
 
 async def test_a_short_hang_without_a_failover_is_right_again(clustered_redis: RunningRedis) -> None:
     clustered_redis.empty()
-    async with opened(clustered_redis.config(timeout_ms=200, connect_timeout_ms=200)) as copy:
-        keeper = Keeper(copy)
+    async with opened(clustered_redis.config(timeout_ms=200, connect_timeout_ms=200)) as read_model:
+        keeper = Keeper(read_model)
         await keeper.right_within(2)
-        primary = _port(copy, keeper.held[0].entity)  # which has scores all along
+        primary = _port(read_model, keeper.held[0].entity)  # which has scores all along
         with clustered_redis.stopped(primary):
             with pytest.raises(ReadModelUnavailableError):
-                await copy.read(keeper.held[0].entity.state.tournament_id, ViewQuery())
+                await read_model.read(keeper.held[0].entity.state.tournament_id, ViewQuery())
             await asyncio.sleep(0.3)
         await keeper.right_within(2)
         await keeper.stop()
         assert primary in clustered_redis.primaries()
 
 
-def _port(copy: RedisReadModel, entity: Entity) -> int:
-    address = copy._nodes.address_of(f"tournament:{{{entity.state.tournament_id}}}:state")
+def _port(read_model: RedisReadModel, entity: Entity) -> int:
+    address = read_model._nodes.address_of(f"tournament:{{{entity.state.tournament_id}}}:state")
     assert address is not None
     return address[1]
 
 
-async def test_scripts_that_redis_forgot_are_sent_again(copies: CopyUnderTest) -> None:
-    copy = copies.open()
+async def test_scripts_that_redis_forgot_are_sent_again(redis_read_model: ReadModelUnderTest) -> None:
+    read_model = redis_read_model.open()
     held = held_of(3)
-    assert await copy.write([whole(held)]) == []
-    for port in copies.redis.ports:
-        copies.redis.ask("SCRIPT", "FLUSH", port=port)
+    assert await read_model.write([whole(held)]) == []
+    for port in redis_read_model.redis.ports:
+        redis_read_model.redis.ask("SCRIPT", "FLUSH", port=port)
     deltas: list[ReadModelDelta] = [whole(held)._replace(tournament_id=i) for i in range(1, 20)]
-    assert await copy.write(deltas) == []
-    await held.compare(copy, [1, 2, 3])
+    assert await read_model.write(deltas) == []
+    await held.compare(read_model, [1, 2, 3])
 
 
 @pytest.mark.parametrize("urls", [("http://user:secret@127.0.0.1:1",), ()])

@@ -103,7 +103,6 @@ async def everything(records: Records, number: int) -> list[object]:
 
 async def test_an_empty_store_has_nothing(records: Records) -> None:
     assert await records.tournament(1) is None
-    assert await records.snapshot(1) is None
     assert await records.snapshots(1) == []
     assert await records.active(0, dedicated=False) == []
     assert await records.projected(0, ["partition-0", "tournament-1"]) == {"partition-0": -1, "tournament-1": -1}
@@ -240,7 +239,6 @@ async def test_snapshots_of_any_size_and_the_newest_two_are_kept(records: Record
     saved = [StoredSnapshot(1, partition(1), 10 + i, rng.randbytes(size)) for i, size in enumerate(sizes)]
     for i, snapshot in enumerate(saved):
         await records.save(checkpoint(tournament(1, snapshot.offset), snapshots=[snapshot]))
-        assert await records.snapshot(1) == snapshot
         assert await records.snapshots(1) == saved[max(0, i - 1) : i + 1][::-1]
     shorter = saved[-1]._replace(data=b"short")
     await records.save(checkpoint(tournament(1, shorter.offset), snapshots=[shorter]))

@@ -12,7 +12,7 @@ import pytest
 
 from storage.ports import Checkpoint, ListQuery, RecordsUnavailableError, StorageError, StoredSnapshot
 from storage.records.mysql.engine import MysqlOptions, MysqlShard
-from storage.records.mysql.sharded import ShardedRecords, look
+from storage.records.mysql.sharded import ShardedRecords, check_servers
 from storage.records.sql.schema import SCHEMA_VERSION
 from tests.contract.test_records import checkpoint, everything, listed, participant, partition, tournament, whole
 from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect, on_shard
@@ -132,7 +132,7 @@ async def test_a_primary_that_hangs_refuses_in_bounded_time(
     assert time.monotonic() - start < 0.5
     mysql.signal("mysql-0-primary", signal.SIGCONT)
     await comes(lambda: saves(sharded, whole(number, 11)))
-    assert await sharded.snapshot(number) == whole(number, 11).snapshots[0]
+    assert (await sharded.snapshots(number))[0] == whole(number, 11).snapshots[0]
 
 
 async def saves(records: ShardedRecords, wanted: Checkpoint) -> bool:
@@ -201,7 +201,7 @@ async def test_a_shard_that_is_away_is_missed_by_its_partitions_alone(
         assert turn == 0 or time.monotonic() - start < 0.5, "it is waited for once"
         start = time.monotonic()
         await sharded.save(whole(kept, offset))
-        assert await sharded.snapshot(kept) == whole(kept, offset).snapshots[0]
+        assert (await sharded.snapshots(kept))[0] == whole(kept, offset).snapshots[0]
         assert await sharded.tournament(kept) == whole(kept, offset).tournaments[0]
         scope = f"partition-{partition(kept)}"
         assert await sharded.projected(partition(kept), [scope]) == {scope: offset}
@@ -209,7 +209,7 @@ async def test_a_shard_that_is_away_is_missed_by_its_partitions_alone(
         assert time.monotonic() - start < 0.5
     mysql.up()
     await comes(lambda: saves(sharded, whole(lost, 12)))
-    assert await sharded.snapshot(lost) == whole(lost, 12).snapshots[0]
+    assert (await sharded.snapshots(lost))[0] == whole(lost, 12).snapshots[0]
 
 
 async def test_what_is_settled_is_told_without_the_primary_by_a_replica_that_has_it_all(
@@ -276,7 +276,7 @@ async def test_a_prepared_store_opens_without_a_primary(
     assert await opened.active(partition(kept), dedicated=False) == [kept]
     mysql.up()
     await comes(lambda: saves(opened, whole(lost, 11)))
-    assert await opened.snapshot(lost) == whole(lost, 11).snapshots[0]
+    assert (await opened.snapshots(lost))[0] == whole(lost, 11).snapshots[0]
     await opened.close()
 
 
@@ -291,12 +291,12 @@ async def test_a_shard_may_be_away_with_all_its_servers(
     alone = dataclasses.replace(mysql_options, shards=tuple(MysqlShard(s.primary) for s in mysql_options.shards))
     mysql.kill(f"mysql-{away}-primary")
     opened = await ShardedRecords.open(alone, PARTITIONS)
-    assert await opened.snapshot(kept) == whole(kept, 10).snapshots[0]
-    for refused in (opened.snapshot(lost), opened.tournament(lost), listed(opened, ListQuery())):
+    assert (await opened.snapshots(kept))[0] == whole(kept, 10).snapshots[0]
+    for refused in (opened.snapshots(lost), opened.tournament(lost), listed(opened, ListQuery())):
         with pytest.raises(RecordsUnavailableError):
             await refused
     mysql.start(f"mysql-{away}-primary")
-    assert await opened.snapshot(lost) == whole(lost, 10).snapshots[0]
+    assert (await opened.snapshots(lost))[0] == whole(lost, 10).snapshots[0]
     assert sorted(await listed(opened, ListQuery())) == sorted([lost, kept])
     await opened.close()
     for shard in (0, 1):
@@ -408,12 +408,12 @@ async def test_what_a_save_returned_from_survives_the_primary(mysql: RunningMysq
     mysql.kill("mysql-1-primary")
     mysql.start("mysql-1-primary")
     for number in numbers:
-        assert await sharded.snapshot(number) == whole(number, 10).snapshots[0]
+        assert (await sharded.snapshots(number))[0] == whole(number, 10).snapshots[0]
 
 
 async def test_health_tells_each_server(mysql: RunningMysql, mysql_options: MysqlOptions) -> None:
     mysql.kill("mysql-1-replica")
-    health = (await look(mysql_options))[1]
+    health = (await check_servers(mysql_options))[1]
     assert [(h.shard, h.role, h.answer_ms is not None, h.behind) for h in health] == [
         (0, "primary", True, None),
         (0, "replica", True, False),
@@ -424,4 +424,4 @@ async def test_health_tells_each_server(mysql: RunningMysql, mysql_options: Mysq
 
 
 async def _caught_up(mysql_options: MysqlOptions) -> bool:
-    return not any(server.behind for server in (await look(mysql_options))[1])
+    return not any(server.behind for server in (await check_servers(mysql_options))[1])

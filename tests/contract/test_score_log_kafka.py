@@ -32,6 +32,7 @@ from tests.support.kafka_topics import (
     administering,
     batch_with_bad_header_name,
     make_topic,
+    open_log,
     produce_raw,
     producing,
     set_topic,
@@ -46,7 +47,7 @@ def config(kafka: KafkaForTests) -> KafkaLogConfig:
 
 async def contents(config: KafkaLogConfig) -> dict[tuple[int, int], bytes]:
     """All records by reading each partition, checked against one reader over all."""
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     found: dict[tuple[int, int], bytes] = {}
     for partition in range(config.partitions):
         after = -1
@@ -113,7 +114,7 @@ class Writers:
 async def test_a_broker_killed_in_mid_append_and_started_again_loses_and_doubles_nothing(
     kafka: KafkaForTests, config: KafkaLogConfig
 ) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     writers = Writers(log, 20, timeout_s=2.0)
     await writers.acknowledged(500)
     await log.commit({0: 10})
@@ -133,7 +134,7 @@ async def test_a_broker_that_stalls_longer_than_a_request_may_take_doubles_nothi
     kafka: KafkaForTests, config: KafkaLogConfig
 ) -> None:
     """The requests time out and are sent again while the broker still has the first ones: it must know them for the same."""
-    log = await KafkaScoreLog.open(replace(config, request_timeout_ms=400))
+    log = await open_log(replace(config, request_timeout_ms=400))
     writers = Writers(log, 20, timeout_s=30.0)
     await writers.acknowledged(300)
     for _ in range(3):
@@ -150,7 +151,7 @@ async def test_a_broker_that_stalls_longer_than_a_request_may_take_doubles_nothi
 async def test_without_a_broker_appends_end_in_time_memory_is_bounded_and_it_recovers_by_itself(
     kafka: KafkaForTests, config: KafkaLogConfig
 ) -> None:
-    log = await KafkaScoreLog.open(replace(config, max_queued=50, call_timeout_ms=2_000))
+    log = await open_log(replace(config, max_queued=50, call_timeout_ms=2_000))
     reader = log.reader({0: -1})
     assert await log.append([NewRecord(0, b"1", b"before")]) == [0]
     assert [r.value for part in await reader.poll(10, 2_000) for r in part.records] == [b"before"]
@@ -199,7 +200,7 @@ async def test_without_a_broker_appends_end_in_time_memory_is_bounded_and_it_rec
 
 async def test_a_client_that_knows_no_broker_any_more_begins_anew(config: KafkaLogConfig) -> None:
     """A broker that has lost its controller answers with no brokers at all, and aiokafka then has nobody to ask."""
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     assert await log.append([NewRecord(0, b"1", b"before")]) == [0]
     for client in (log._client, log._producing):
         inner = await client.started()
@@ -212,7 +213,7 @@ async def test_a_client_that_knows_no_broker_any_more_begins_anew(config: KafkaL
 
 
 async def test_a_cancelled_append_leaves_nothing_behind(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(replace(config, linger_ms=200))
+    log = await open_log(replace(config, linger_ms=200))
     call = asyncio.create_task(log.append([NewRecord(0, b"1", b"x")]))
     await asyncio.sleep(0.05)
     call.cancel()
@@ -224,7 +225,7 @@ async def test_a_cancelled_append_leaves_nothing_behind(config: KafkaLogConfig) 
 
 
 async def test_a_record_of_10_mb_is_refused_and_nothing_stalls(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     others = asyncio.create_task(log.append([NewRecord(0, b"1", b"other")]))
     with pytest.raises(ValueError, match=r"a record of 10485\d{3} bytes, at most 1048576 may be appended"):
         await log.append([NewRecord(0, b"1", bytes(10 << 20))])
@@ -237,7 +238,7 @@ async def test_a_record_of_10_mb_is_refused_and_nothing_stalls(config: KafkaLogC
 
 
 async def test_a_record_larger_than_the_broker_takes_by_now_is_told_and_nothing_stalls(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await set_topic(config, max_message_bytes="10000")
     with pytest.raises(LogUnavailableError, match="MessageSizeTooLarge"):
         await log.append([NewRecord(0, b"1", bytes(100_000))])
@@ -248,7 +249,7 @@ async def test_a_record_larger_than_the_broker_takes_by_now_is_told_and_nothing_
 
 async def test_records_of_10_mb_from_others_are_read_and_can_be_dead_letters(config: KafkaLogConfig) -> None:
     await make_topic(config, max_message_bytes=str(16 << 20))
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     big = os.urandom(10 << 20)
     async with producing(config, max_request_size=16 << 20, max_batch_size=16 << 20) as producer:
         for _ in range(2):
@@ -269,7 +270,7 @@ async def test_records_of_10_mb_from_others_are_read_and_can_be_dead_letters(con
 
 
 async def test_other_producers_records_are_read_compressed_null_or_in_transactions(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     async with producing(config, compression_type="gzip") as producer:
         for i in range(3):
             await producer.send(config.topic, b"zip-%d" % i, b"42", partition=1, headers=[("other", b"\xff")])
@@ -304,7 +305,7 @@ async def test_other_producers_records_are_read_compressed_null_or_in_transactio
 
 
 async def test_the_end_of_a_transaction_at_the_end_of_the_log_is_passed(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     async with producing(config, transactional_id=config.topic) as producer, producer.transaction():
         await producer.send(config.topic, b"tx", b"42", partition=1)
     part = await log.read(1, -1, 10)
@@ -319,7 +320,7 @@ async def test_the_end_of_a_transaction_at_the_end_of_the_log_is_passed(config: 
 
 
 async def test_a_header_name_that_is_not_utf8_stalls_nothing(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await log.append([NewRecord(2, b"1", b"before")])
     values = [b"poison-%d" % i for i in range(3)]
     assert await produce_raw(config, 2, batch_with_bad_header_name(values)) == 1
@@ -349,7 +350,7 @@ async def test_a_clock_that_is_set_back_shows_in_no_reader(config: KafkaLogConfi
 
 
 async def test_a_reader_overtaken_by_pruning_beyond_what_it_holds_is_told(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     for i in range(20):
         await log.append([NewRecord(0, b"%d" % i, bytes(500_000))])
     reader = log.reader({0: -1})
@@ -371,7 +372,7 @@ async def test_a_reader_overtaken_by_pruning_beyond_what_it_holds_is_told(config
 
 
 async def test_partitions_near_retention_are_told_before_anything_is_lost(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(replace(config, retention_ms=3_600_000))
+    log = await open_log(replace(config, retention_ms=3_600_000))
     await log.append([NewRecord(partition, b"1", b"x") for partition in (0, 1, 1)])
     await asyncio.sleep(0.05)
     assert await log.near_retention(0) == set()
@@ -384,7 +385,7 @@ async def test_partitions_near_retention_are_told_before_anything_is_lost(config
 
 
 async def test_what_is_committed_is_kept_as_the_offsets_of_a_group(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await log.append([NewRecord(0, b"1", b"x")] * 5)
     await log.commit({0: 3})
     async with administering(config) as admin:
@@ -396,7 +397,7 @@ async def test_what_is_committed_is_kept_as_the_offsets_of_a_group(config: Kafka
 
 
 async def test_dead_letters_are_as_the_contract_says(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     record = LogRecord(1, 7, 123, b"42", b"\xff\x00", "sig", "reply")
     await log.dead_letter([DeadLetter(record, "malformed", "not JSON")])
     consumer = AIOKafkaConsumer(

@@ -25,7 +25,7 @@ from storage.score_log.kafka.config import KafkaLogConfig
 from storage.score_log.kafka.log import KafkaScoreLog
 from storage.score_log.kafka.topics import check_made
 from tests.contract.conftest import PARTITIONS, kafka_config
-from tests.support.kafka_topics import administering, delete_topic, make_topic, set_topic
+from tests.support.kafka_topics import administering, delete_topic, make_topic, open_log, set_topic
 from tests.support.servers_kafka import PASSWORD, USER, KafkaForTests
 
 
@@ -36,18 +36,18 @@ def config(kafka: KafkaForTests) -> KafkaLogConfig:
 
 async def refused(config: KafkaLogConfig) -> str:
     with pytest.raises(LogConfigurationError) as raised:
-        await KafkaScoreLog.open(config)
+        await open_log(config)
     return str(raised.value)
 
 
 async def test_topics_that_are_missing_are_made_as_configured_and_found_the_next_time(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     identity = log.identity
     await log.close()
     async with administering(config) as admin:
         (state,) = await admin.describe_topics([config.topic])
         assert len(state["partitions"]) == PARTITIONS
-    again = await KafkaScoreLog.open(config)
+    again = await open_log(config)
     assert again.identity == identity
     await again.close()
 
@@ -57,7 +57,7 @@ async def test_who_only_looks_makes_no_topic(config: KafkaLogConfig) -> None:
         await check_made(config)
     async with administering(config) as admin:
         assert config.topic not in await admin.list_topics()
-    await (await KafkaScoreLog.open(config)).close()
+    await (await open_log(config)).close()
     await check_made(config)
 
 
@@ -114,14 +114,14 @@ async def test_a_topic_that_was_made_anew_is_another_log(
 ) -> None:
     monkeypatch.setattr(score_log_kafka, "IDENTITY_S", 0.0)
     monkeypatch.setattr(score_log_kafka_producer, "CHECK_S", 0.0)
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await log.append([NewRecord(0, b"1", b"%d" % i) for i in range(8)])
     await log.commit({0: 3})
     reader = log.reader({0: 5})
     assert [r.value for part in await reader.poll(10, 2_000) for r in part.records] == [b"6", b"7"]
     await delete_topic(config)
     await make_topic(config)
-    other = await KafkaScoreLog.open(config)
+    other = await open_log(config)
     assert other.identity != log.identity
     with pytest.raises(LogConfigurationError, match=f"expected the one with id {log.identity}, got {other.identity}"):
         await log.commit({0: 4})
@@ -152,7 +152,7 @@ async def until_told(reader: LogReader) -> None:
 
 
 async def test_a_log_start_past_a_position_is_told(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await log.append([NewRecord(1, b"1", b"%d" % i) for i in range(8)])
     behind, ahead = log.reader({1: 3}), log.reader({1: 4})
     async with administering(config) as admin:
@@ -167,7 +167,7 @@ async def test_a_log_start_past_a_position_is_told(config: KafkaLogConfig) -> No
 
 
 async def test_a_position_beyond_the_end_is_told(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await log.append([NewRecord(1, b"1", b"x")])
     with pytest.raises(LogTruncatedError, match="ends at 0, wanted 6"):
         await log.reader({1: 5}).poll(10, 1_000)
@@ -177,7 +177,7 @@ async def test_a_position_beyond_the_end_is_told(config: KafkaLogConfig) -> None
 
 
 async def test_settings_changed_later_are_noticed_at_the_next_start(config: KafkaLogConfig) -> None:
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     await log.close()
     await set_topic(config, message_timestamp_type="CreateTime")
     assert "LogAppendTime" in await refused(config)
@@ -203,7 +203,7 @@ def sasl(kafka: KafkaForTests, config: KafkaLogConfig, password: str, mechanism:
 
 async def appended_and_read(config: KafkaLogConfig) -> None:
     """A record goes in and comes out."""
-    log = await KafkaScoreLog.open(config)
+    log = await open_log(config)
     assert await log.append([NewRecord(0, b"1", b"x")]) == [0]
     assert [r.value for part in await log.reader({0: -1}).poll(1, 2_000) for r in part.records] == [b"x"]
     await log.close()
@@ -232,7 +232,7 @@ async def test_tls_with_a_password_lets_in_and_a_certificate_that_is_not_trusted
     )
     await appended_and_read(secure)
     with pytest.raises(LogUnavailableError, match="certificate verify failed"):
-        await KafkaScoreLog.open(replace(secure, cafile=None))
+        await open_log(replace(secure, cafile=None))
     assert "refused user" in await refused(replace(secure, password="not-the-password"))
 
 
@@ -251,7 +251,7 @@ async def test_a_client_that_shows_a_certificate_needs_no_password(
     )
     await appended_and_read(mutual)
     with pytest.raises(LogUnavailableError, match="cannot be reached"):
-        await KafkaScoreLog.open(replace(mutual, certfile=None, keyfile=None))
+        await open_log(replace(mutual, certfile=None, keyfile=None))
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
@@ -280,7 +280,7 @@ async def test_an_unreachable_host_is_told_within_the_deadline(config: KafkaLogC
         config, bootstrap_servers=servers, call_timeout_ms=1_000, username=USER, password="not-the-password"
     )
     with pytest.raises(LogUnavailableError, match=f"{servers} cannot be reached") as raised:
-        await KafkaScoreLog.open(unreachable)
+        await open_log(unreachable)
     assert "not-the-password" not in str(raised.value)
 
 
@@ -291,6 +291,4 @@ async def test_settings_that_make_no_sense_are_told(config: KafkaLogConfig) -> N
 
 async def test_a_plain_listener_asked_for_tls_is_told(config: KafkaLogConfig) -> None:
     with pytest.raises(LogUnavailableError, match="cannot be reached"):
-        await KafkaScoreLog.open(
-            replace(config, security_protocol="SSL", call_timeout_ms=1_500, request_timeout_ms=1_000)
-        )
+        await open_log(replace(config, security_protocol="SSL", call_timeout_ms=1_500, request_timeout_ms=1_000))

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 def start_writer(path: Path, name: str, calls: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "tests/support/log_process.py", str(path), str(PARTITIONS), name, str(calls)],
+        [sys.executable, "-P", "-m", "tests.support.log_process", str(path), str(PARTITIONS), name, str(calls)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -117,7 +117,15 @@ async def fill(log: SqliteScoreLog, records: list[NewRecord]) -> int:
 
 
 async def test_a_full_file_appends_nothing_of_the_call_and_recovers(tmp_path: Path, clock: ManualClock) -> None:
-    log = SqliteScoreLog(tmp_path / "log.db", PARTITIONS, max_file_bytes=256 << 10, clock_ms=clock)
+    log = SqliteScoreLog(tmp_path / "log.db", PARTITIONS, clock_ms=clock)
+    connect = log._file.connect
+
+    def small(busy_ms: int) -> sqlite3.Connection:
+        connection = connect(busy_ms)
+        connection.execute("PRAGMA max_page_count = 64")  # of 4 KiB
+        return connection
+
+    log._file.connect = small  # type: ignore[method-assign]
     accepted = await fill(log, [NewRecord(0, b"1", bytes(20_000)), NewRecord(1, b"1", bytes(20_000))])
     assert accepted > 2
     assert (await log.bounds())[0].last == (await log.bounds())[1].last == accepted - 1

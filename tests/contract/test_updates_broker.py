@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from storage.ports import Publication
-from storage.updates.embedded import Broker, BrokerUpdates, UnknownSubscriberError
+from storage.updates.broker import Broker, UnknownSubscriberError
+from storage.updates.embedded import BrokerUpdates
 
 LOST = Publication("", b"", lost=True)
 
@@ -20,35 +21,17 @@ class RestartingBroker:
         self.broker: Broker | None = Broker()
         self.hangs = False
 
-    async def _live(self) -> Broker:
+    async def call(self, method: str, *args: Any) -> Any:
         if self.hangs:
             await asyncio.Event().wait()
         if self.broker is None:
             raise ConnectionError("the broker is away")
-        return self.broker
-
-    async def subscribe(self) -> str:
-        return await (await self._live()).subscribe()
-
-    async def unsubscribe(self, subscriber: str) -> None:
-        await (await self._live()).unsubscribe(subscriber)
-
-    async def add(self, subscriber: str, channels: Sequence[str]) -> None:
-        await (await self._live()).add(subscriber, channels)
-
-    async def remove(self, subscriber: str, channels: Sequence[str]) -> None:
-        await (await self._live()).remove(subscriber, channels)
-
-    async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        await (await self._live()).publish(messages)
-
-    async def receive(self, subscriber: str, wait_ms: int) -> list[Publication]:
-        return await (await self._live()).receive(subscriber, wait_ms)
+        return await self.broker.call(method, *args)
 
 
 async def test_a_restarted_broker_is_announced_and_all_channels_are_subscribed_again() -> None:
     handle = RestartingBroker()
-    updates = BrokerUpdates(handle)
+    updates = BrokerUpdates(handle.call)
     subscription = await updates.subscribe()
     await subscription.add(["a", "b"])
     handle.broker = Broker()
@@ -60,7 +43,7 @@ async def test_a_restarted_broker_is_announced_and_all_channels_are_subscribed_a
 
 async def test_adding_at_a_restarted_broker_is_announced_too() -> None:
     handle = RestartingBroker()
-    updates = BrokerUpdates(handle)
+    updates = BrokerUpdates(handle.call)
     subscription = await updates.subscribe()
     await subscription.add(["a"])
     handle.broker = Broker()
@@ -72,7 +55,7 @@ async def test_adding_at_a_restarted_broker_is_announced_too() -> None:
 
 async def test_while_the_broker_is_away_nothing_raises_and_losses_are_counted() -> None:
     handle = RestartingBroker()
-    updates = BrokerUpdates(handle)
+    updates = BrokerUpdates(handle.call)
     early = await updates.subscribe()
     await early.add(["a"])
     handle.broker = None
@@ -95,7 +78,7 @@ async def test_while_the_broker_is_away_nothing_raises_and_losses_are_counted() 
 
 async def test_a_broker_that_does_not_answer_holds_nobody_up() -> None:
     handle = RestartingBroker()
-    updates = BrokerUpdates(handle, call_timeout_s=0.02)
+    updates = BrokerUpdates(handle.call, call_timeout_s=0.02)
     subscription = await updates.subscribe()
     await subscription.add(["a"])
     handle.hangs = True
@@ -112,7 +95,7 @@ async def test_a_broker_that_does_not_answer_holds_nobody_up() -> None:
 async def test_what_waits_to_be_published_is_bounded() -> None:
     handle = RestartingBroker()
     handle.hangs = True
-    updates = BrokerUpdates(handle, call_timeout_s=0.05, max_waiting=10)
+    updates = BrokerUpdates(handle.call, call_timeout_s=0.05, max_waiting=10)
     first = asyncio.create_task(updates.publish([("a", b"1")] * 8))
     await asyncio.sleep(0)
     await updates.publish([("a", b"2")] * 3)

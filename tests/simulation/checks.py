@@ -8,8 +8,8 @@ import msgspec
 
 from actors.domain import views
 from actors.domain.codec import encode_snapshot
-from actors.domain.copies import decode_participant, rows_of
 from actors.domain.delivery import scope_name
+from actors.domain.read_model_rows import decode_participant, rows_of
 from actors.domain.tournament import Tournament
 from actors.domain.values import decimal_score
 from actors.ingest.ingest import Ingest
@@ -55,17 +55,17 @@ def at_rest(world: World) -> bool:
     return not any(owner.checkpointer.urgent for owner in owners(world))
 
 
-def copies_settled(world: World) -> bool:
-    """Whether every readable copy of what is held stands where its owner does."""
-    if world.copies is None:
+def read_model_settled(world: World) -> bool:
+    """Whether every read model of what is held stands where its owner does."""
+    if world.read_model is None:
         return True
     for key, owner in fed(world).items():
-        if owner.copies is None or owner.copies.waiting:
+        if owner.read_model is None or owner.read_model.waiting:
             return False
         for entity in owner.tournaments.active.values():
             if entity.scope is not owner.tournaments.scopes.get(key):
                 continue
-            held = world.copies.held.get(entity.state.tournament_id)
+            held = world.read_model.held.get(entity.state.tournament_id)
             if held != (entity.epoch, entity.state.offset):
                 return False
     return True
@@ -104,10 +104,10 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
         shown = msgspec.json.decode(entity.view())
         told = msgspec.json.decode(views.encode(views.view(state, entity.epoch, entity.shown_seq, state.status)))
         world.expect(shown == told, f"{when}: {tournament} is shown as {shown}, expected {told}")
-    stored = await world.records.snapshot(tournament)
-    world.expect(stored is not None and stored.data == wanted, f"{when}: the stored snapshot of {tournament} differs")
+    stored = await world.records.snapshots(tournament)
+    world.expect(bool(stored) and stored[0].data == wanted, f"{when}: the stored snapshot of {tournament} differs")
     if entity is not None:
-        _copied(world, tournament, entity, when)
+        _same_read_model(world, tournament, entity, when)
     _naive(world, tournament, state, truth, when)
     _rows(world, tournament, state, when)
     effects = await world.records.outbox(10_000, tournament)
@@ -115,19 +115,19 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
     world.expect(kept == ([(state.offset, state.status)] if state.over else []), f"{when}: {tournament} has {kept}")
 
 
-def _copied(world: World, tournament: int, entity: Entity, when: str) -> None:
-    """The readable copy has each participant's row to the byte, and no other, and lists them in the owner's order."""
-    if world.copies is None:
+def _same_read_model(world: World, tournament: int, entity: Entity, when: str) -> None:
+    """The read model has each participant's row to the byte, and no other, and lists them in the owner's order."""
+    if world.read_model is None:
         return
     state = entity.state
-    copied = {user: row for user, row in world.copies.rows.get(tournament, {}).items() if row is not None}
+    kept_rows = {user: row for user, row in world.read_model.rows.get(tournament, {}).items() if row is not None}
     every = rows_of(state, range(len(state.members)), entity.previous_ranks)
     wanted = {row.user_id: row.participant for row in every if row.participant is not None}
-    world.expect(copied == wanted, f"{when}: the copy of {tournament} says {copied}, expected {wanted}")
-    kept = [decode_participant(row) for row in copied.values()]
+    world.expect(kept_rows == wanted, f"{when}: the read model of {tournament} says {kept_rows}, expected {wanted}")
+    kept = [decode_participant(row) for row in kept_rows.values()]
     listed = [row.user_id for row in sorted((row for row in kept if row.place), key=lambda row: row.place or "")]
     shown = [row["user_id"] for row in views.rows(state, 0, 1000)]
-    world.expect(listed == shown, f"{when}: the copy of {tournament} lists {listed}, expected {shown}")
+    world.expect(listed == shown, f"{when}: the read model of {tournament} lists {listed}, expected {shown}")
 
 
 def differences(got: Tournament, wanted: Tournament) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from actors.director.director import Director
 from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_copies import CopiesConfig, ReadCopies
+from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
 from actors.owner.reads import OwnerReads
 from storage.ports import LogUnavailableError, RecordsUnavailableError
-from tests.simulation.ports import ProcessCopies, ProcessLog, ProcessRecords, ProcessUpdates
+from tests.simulation.ports import ProcessLog, ProcessReadModel, ProcessRecords, ProcessUpdates
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -60,13 +60,7 @@ class SimulatedLauncher:
         self._world = world
         self._process = process
 
-    async def start_shard(self, name: str, partitions: list[int]) -> None:
-        await self._start_owner(name, [(partition, 0, -1) for partition in partitions])
-
-    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
-        await self._start_owner(name, [(partition, tournament, after)])
-
-    async def _start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
+    async def start_owner(self, name: str, scopes: list[tuple[int, int, int]]) -> None:
         await self._process.step(f"starts {name}")
         await self._ready(self._world.launch(name, lambda process: owner_main(process, scopes)))
 
@@ -107,13 +101,13 @@ class OwnerPart(Owner):
         await self.adopt([(partition, tournament, after)])
 
 
-def copies_of(process: Process) -> ReadCopies | None:
-    """Without readable copies where Palio is embedded."""
-    store = process.world.copies
+def read_model_of(process: Process) -> ReadModelWriter | None:
+    """Without read models where Palio is embedded."""
+    store = process.world.read_model
     if store is None:
         return None
-    config = CopiesConfig(interval_ms=50, check_interval_ms=500, batch_tournaments=2, batch_rows=4)
-    return ReadCopies(ProcessCopies(process, store), process.clock_ms, config, lambda: 0.5)  # type: ignore[arg-type]
+    config = ReadModelWriterConfig(interval_ms=50, check_interval_ms=500, batch_tournaments=2, batch_rows=4)
+    return ReadModelWriter(ProcessReadModel(process, store), process.clock_ms, config, lambda: 0.5)  # type: ignore[arg-type]
 
 
 async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> None:
@@ -133,7 +127,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         signer=world.signer,
         clock_ms=process.clock_ms,
         config=config,
-        copies=copies_of(process),
+        read_model=read_model_of(process),
     )
     process.reads = OwnerReads(owner, owner.publisher)
     while True:
@@ -163,8 +157,8 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     process.start(publish())
     process.start(repeat(owner.checkpoint_due))
     process.start(repeat(owner.tick_due))
-    if owner.copies is not None:
-        process.start(repeat(owner.copies_due))
+    if owner.read_model is not None:
+        process.start(repeat(owner.read_model_due))
 
 
 class CalledDirector:

@@ -8,7 +8,6 @@ from typing import Any
 from actors.domain.values import partition_of
 from storage.ports import (
     Checkpoint,
-    CopyPosition,
     DeadLetter,
     LogBounds,
     LogRange,
@@ -17,14 +16,15 @@ from storage.ports import (
     LogUnavailableError,
     NewRecord,
     ReadModelDelta,
+    ReadModelPosition,
     ReadModelUnavailableError,
     RecordsUnavailableError,
     StoredSnapshot,
 )
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 from tests.simulation.process import Process
-from tests.support.memory_copies import MemoryCopies
 from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_read_model import MemoryReadModel
 
 SHARDS = 2  # of the store, in worlds where it has shards: a partition lies on one of them
 
@@ -135,7 +135,7 @@ class ProcessRecords:
         return found
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """Of the least that a copy may have."""
+        """Of the least that a replica may have."""
         await self._process.step("settled_snapshots")
         return self._settled.get(tournament_id, [])
 
@@ -194,29 +194,29 @@ class ProcessUpdates:
         self._process.world.gateway.take(self._process, messages)
 
 
-class ProcessCopies:
-    """The write side of `ReadModel` for one process: writes fail or are not acknowledged, copies get lost."""
+class ProcessReadModel:
+    """The write side of `ReadModel` for one process: writes fail or are not acknowledged, what was written gets lost."""
 
-    def __init__(self, process: Process, copies: MemoryCopies) -> None:
+    def __init__(self, process: Process, read_model: MemoryReadModel) -> None:
         self._process = process
-        self._copies = copies
+        self._read_model = read_model
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
         world = self._process.world
-        await self._process.step("write copies")
+        await self._process.step("write read model")
         if world.faults.strike("answer_lost"):
-            self._copies.lose(world.random.choice(deltas).tournament_id)
+            self._read_model.lose(world.random.choice(deltas).tournament_id)
         failed = frozenset(delta.tournament_id for delta in deltas if world.faults.strike("save_fails"))
-        refused = await self._copies.write([delta for delta in deltas if delta.tournament_id not in failed])
-        await self._process.step("copies written")
+        refused = await self._read_model.write([delta for delta in deltas if delta.tournament_id not in failed])
+        await self._process.step("read model written")
         if world.faults.strike("save_unacknowledged"):
             failed = frozenset(delta.tournament_id for delta in deltas)
         if failed:
             raise ReadModelUnavailableError("simulated: not written, or not acknowledged", failed)
         return refused
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, CopyPosition | None]:
-        await self._process.step("positions of copies")
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
+        await self._process.step("positions of read model")
         if self._process.world.faults.strike("read_fails"):
             return {}
-        return await self._copies.positions(tended)
+        return await self._read_model.positions(epochs)

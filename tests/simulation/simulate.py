@@ -60,9 +60,10 @@ async def _comes_to_rest(world: World) -> bool:
                 world.expect(written, f"{owner.instance} wrote no checkpoint")
                 await owner.publish_due()
             await asyncio.sleep(0.2)
-            if checks.at_rest(world) and checks.copies_settled(world):
+            if checks.at_rest(world) and checks.read_model_settled(world):
                 return True
     world.expect(
-        False, f"not at rest after {REST_S} s (copies: {checks.copies_settled(world)}):\n{checks.why_not(world)}"
+        False,
+        f"not at rest after {REST_S} s (read model: {checks.read_model_settled(world)}):\n{checks.why_not(world)}",
     )
     return False

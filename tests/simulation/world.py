@@ -19,7 +19,7 @@ from tests.simulation.parts import director_main
 from tests.simulation.ports import KeptLog
 from tests.simulation.process import Process
 from tests.support.histories import BEGIN_MS
-from tests.support.memory_copies import MemoryCopies
+from tests.support.memory_read_model import MemoryReadModel
 from tests.support.memory_records import MemoryRecords
 
 Main = Callable[[Process], Coroutine[Any, Any, None]]
@@ -63,8 +63,8 @@ class World:
         self.log = KeptLog(partitions, self.clock_ms)
         self.records = ReadableRecords()
         self.refused: set[int] = set()  # tournaments that some save did not take, as far as its caller was told
-        # drawn apart, so that worlds without copies take the course they always took
-        self.copies = MemoryCopies() if Random(f"copies {seed}").random() < 0.3 else None
+        # drawn apart, so that worlds without a read model take the course they always took
+        self.read_model = MemoryReadModel() if Random(f"copies {seed}").random() < 0.3 else None
         self.signer = Signer({"k": b"secret"}, "k")
         self.gateway = Gateway(self)
         self.slots: dict[str, Slot] = {}

@@ -29,6 +29,7 @@ from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.ingest.parse import Parsed, Parser
+from actors.owner.live import Live
 from storage.ports import (
     Access,
     AccessQuery,
@@ -133,7 +134,7 @@ class InProcessPalio:
 
     async def _publish(self, tournament_id: int, users: set[int]) -> None:
         state = self.states[tournament_id]
-        data = views.live_data(state, state.status)
+        data = Live().data_now(state, state.status)
         before = self.published.get(tournament_id)
         self.published[tournament_id] = data
         messages = []
@@ -247,7 +248,7 @@ class InProcessOwners:
 
 
 class InProcessReadModel:
-    """`ReadModel` over the states themselves, when `holds` is set: what an owner's copy would say."""
+    """`ReadModel` over the states themselves, when `holds` is set: what owners would have written."""
 
     def __init__(self, palio: InProcessPalio) -> None:
         self._palio = palio
@@ -256,7 +257,7 @@ class InProcessReadModel:
     async def write(self, deltas: Sequence[Any]) -> list[int]:
         return []
 
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, Any]:
+    async def positions(self, epochs: Mapping[int, int]) -> dict[int, Any]:
         return {}
 
     async def read(self, tournament_id: int, query: Query[Any]) -> Any:

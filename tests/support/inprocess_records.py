@@ -34,9 +34,6 @@ class InProcessRecords:
     async def save(self, checkpoint: Checkpoint) -> None:
         raise NotImplementedError("nothing is checkpointed in here")
 
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        return None
-
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return []
 

@@ -16,8 +16,20 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from storage.score_log.kafka.client import KafkaClient
 from storage.score_log.kafka.config import KafkaLogConfig
+from storage.score_log.kafka.log import KafkaScoreLog
 from storage.score_log.kafka.protocol import ProduceRequest
 from storage.score_log.kafka.topics import log_settings
+
+
+async def open_log(config: KafkaLogConfig) -> KafkaScoreLog:
+    """A log that is connected, its topics made or checked."""
+    log = KafkaScoreLog(config)
+    try:
+        await log.start()
+    except BaseException:
+        await log.close()
+        raise
+    return log
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A process that appends to a SQLite score log until it is killed or done, and prints what was acknowledged.
 
-    python tests/support/log_process.py PATH PARTITIONS WRITER CALLS
+    python -m tests.support.log_process PATH PARTITIONS WRITER CALLS
 
 Each acknowledged call is one line: `<partition> <offset> <value>` for each record, separated by commas.
 """

@@ -58,9 +58,6 @@ class MemoryRecords:
         for scope, _, offset in checkpoint.projected:
             self._projected[scope] = max(offset, self._projected.get(scope, -1))
 
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        return next(iter(await self.snapshots(tournament_id)), None)
-
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         self._open()
         return list(self._snapshots.get(tournament_id, []))

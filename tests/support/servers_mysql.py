@@ -16,7 +16,7 @@ import pytest
 from actors.domain.values import partition_of
 from scripts.local_servers import base as servers_base
 from scripts.local_servers.base import HOST
-from scripts.local_servers.mysql import MysqlServers, run_sql
+from scripts.local_servers.mysql import MysqlServers, data_of, run_sql
 from storage.records.mysql.engine import MysqlOptions
 from storage.records.sql.partitions import even
 
@@ -41,7 +41,7 @@ class RunningMysql:
         self._servers = MysqlServers(shards, certificates)
         self._servers.install()
         self.connect_values: dict[str, Any] = self._servers.start(directory, self.first_port)
-        run_sql(directory, "mysql-0-primary", f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")
+        run_sql(data_of(directory, "mysql-0-primary"), f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")
 
     def options(self, shards: int = 2, **changes: Any) -> MysqlOptions:
         """All shards with replicas; or, of one shard, the first primary alone with a database of its own."""
@@ -74,7 +74,7 @@ class RunningMysql:
 
     def sql(self, name: str, statements: str) -> str:
         """Run statements as the administrator."""
-        return run_sql(self.directory, name, statements)
+        return run_sql(data_of(self.directory, name), statements)
 
     def empty(self, options: MysqlOptions, tables: Sequence[str] = TABLES) -> None:
         """Take all rows of the tables on every shard; where there are no tables yet there is nothing to do. Faster than new databases."""

@@ -69,6 +69,6 @@ async def replayed(settings: Settings) -> dict[int, Tournament]:
 async def stored_of(settings: Settings, tournaments: Iterable[int]) -> dict[int, bytes | None]:
     """Their snapshots in MySQL."""
     records = await open_records(settings)
-    found = {number: await records.snapshot(number) for number in tournaments}
+    found = {number: await records.snapshots(number) for number in tournaments}
     await records.close()
-    return {number: None if snapshot is None else snapshot.data for number, snapshot in found.items()}
+    return {number: kept[0].data if kept else None for number, kept in found.items()}

@@ -83,17 +83,6 @@ class BlockOrder:
             block, at = block + 1, 0
         return np.frombuffer(found, np.int32)
 
-    def key_at(self, position: int) -> int:
-        """The key at a position, which must exist."""
-        block, at = self._find(position)
-        return self._keys[block][at]
-
-    def nbytes(self) -> int:
-        """Bytes held, with the room that the arrays keep for growth and the objects of the blocks."""
-        arrays = [*self._keys, *self._slots, self._bounds, self._lengths]
-        starts = self._starts.nbytes if self._starts is not None else 0
-        return sum(block.__sizeof__() for block in arrays) + 16 * len(self._keys) + starts
-
     def _block_starts(self) -> NDArray[np.int64]:
         """The position of each block's first key: counted again only after a change."""
         if self._starts is None:

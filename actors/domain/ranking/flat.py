@@ -75,11 +75,3 @@ class FlatOrder:
     def rows(self, start: int, stop: int) -> NDArray[np.int32]:
         """The slots at positions start .. stop-1 (a copy)."""
         return self.slots[start:stop].copy()
-
-    def key_at(self, position: int) -> int:
-        """The key at a position."""
-        return int(self.keys[position])
-
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return self.keys.nbytes + self.slots.nbytes + (self._distinct.nbytes if self._distinct is not None else 0)

@@ -101,23 +101,12 @@ class LateOrder:
         self.settle()
         return self._form().rows(start, stop)
 
-    def key_at(self, position: int) -> int:
-        """The key at a position, which must exist."""
-        self.settle()
-        return self._form().key_at(position)
-
     def flat(self) -> FlatOrder:
         """The settled order in its flat form, without the moves that wait."""
         if self._flat is None:
             assert self._blocks is not None, "one of the two forms is always there"
             self._flat = self._blocks.flat()
         return self._flat
-
-    def nbytes(self) -> int:
-        """Bytes held."""
-        forms = [form.nbytes() for form in (self._flat, self._blocks) if form is not None]
-        waiting = sum(moves.__sizeof__() for moves in (self._slots, self._before, self._after))
-        return sum(forms) + waiting + sum(keys.nbytes for keys in self._sorted)
 
     def _form(self) -> FlatOrder | BlockOrder:
         return self._blocks if self._flat is None and self._blocks is not None else self.flat()

@@ -145,12 +145,6 @@ class Ranking:
         first, stop = max(start, 0), min(start + count, self._ranked)
         return self._order.rows(first, stop) if first < stop else np.empty(0, np.int32)
 
-    def score_at(self, rank: int) -> int | None:
-        """The score in hundredths at a 1-based listing position; None outside the table."""
-        if not 1 <= rank <= self._ranked:
-            return None
-        return self._sign * (self._order.key_at(rank - 1) >> TIE_BITS)
-
     def percentile(self, slot: int) -> float | None:
         """The percentage of ranked members whose score is no better (oneself included): over 0, the leader has 100.
 
@@ -200,10 +194,6 @@ class Ranking:
             raise IndexError("expected each slot once")
         ranking._rebuild(into)
         return ranking
-
-    def nbytes(self) -> int:
-        """Bytes held by the columns and the order."""
-        return self._keys.nbytes + self._hidden.nbytes + self._order.nbytes()
 
     def _key(self, slot: int) -> int:
         return self._keys_view[slot] if 0 <= slot < len(self._hidden_view) else NO_KEY

@@ -111,10 +111,6 @@ class UserMap:
             raise IndexError(f"expected slots from 0 to {self._count - 1}")
         return self._ids[asked]
 
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return self._ids.nbytes + self._table.nbytes
-
     def _home(self, user_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         multiplier = np.uint64(self._multiplier)
         x = user_ids.view(np.uint64) * multiplier

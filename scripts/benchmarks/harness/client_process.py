@@ -26,9 +26,9 @@ class LoadProcess:
 
     def wait_for(self, word: str, timeout_s: float) -> None:
         """Wait until the work has called `tell(word)`."""
-        told = self._receive(timeout_s)
-        if told != word:
-            raise RuntimeError(f"expected {word!r} from the load's process, got {told!r}")
+        answer = self._receive(timeout_s)
+        if answer != word:
+            raise RuntimeError(f"expected {word!r} from the load's process, got {answer!r}")
 
     def say(self, word: str) -> None:
         """Tell the work, which waits for it with `heard`."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
-
-import httpx2
 
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.live_followers import Followed, follow
@@ -37,7 +34,6 @@ HEAD: Final = [
     "resumed, with a snapshot",
     "updates missed, sockets behind in the end",
 ]
-PULSE_PAUSE_S: Final = 0.05
 GATEWAY: Final = "ray::ServeReplica:gateway"
 API: Final = "ray::ServeReplica:api"
 
@@ -63,34 +59,6 @@ class Redeployed(NamedTuple):
         return f"{self[:-1]}, {replace(self.followed, away_s=[])}, {waited}"
 
 
-class _Pulse(threading.Thread):
-    """Gives a tournament's watchers an update at least every PULSE_PAUSE_S: each score is another one."""
-
-    def __init__(self, palio: RunningPalio, tournament: str) -> None:
-        super().__init__()
-        self._palio = palio
-        self._tournament = tournament
-        self.refused: list[str] = []
-        self.acknowledged = 0
-        self.stopping = False
-
-    def run(self) -> None:
-        with self._palio.client(gateway=True) as client:
-            while not self.stopping:
-                number = self.acknowledged + len(self.refused)
-                body = {"event_id": f"pulse-{number}", "user_id": "1", "score": number}
-                try:
-                    answer = client.post(f"/v1/tournaments/{self._tournament}/scores", json=body)
-                except httpx2.HTTPError as error:
-                    self.refused.append(repr(error))
-                else:
-                    if answer.status_code == 202:
-                        self.acknowledged += 1
-                    else:
-                        self.refused.append(answer.text)
-                time.sleep(PULSE_PAUSE_S)
-
-
 def measure_redeploy(palio: RunningPalio, replicas: int, sockets: int = SOCKETS) -> Redeployed:
     """One redeploy in mid-load. Raises AssertionError when an acknowledged event is lost or counted twice."""
     settings = {"PALIO_GATEWAY_REPLICAS_MIN": str(replicas), "PALIO_GATEWAY_REPLICAS_MAX": str(replicas)}
@@ -98,31 +66,23 @@ def measure_redeploy(palio: RunningPalio, replicas: int, sockets: int = SOCKETS)
         palio.redeploy(**settings)
     eventually(lambda: len(palio.pids(GATEWAY)) == replicas)
     with palio.client() as api:
-        tournament, watched = create(api, placement="shared"), create(api, placement="shared", score_policy="last")
+        tournament = create(api, placement="shared")
         join(api, tournament, *USERS)
-        join(api, watched, 1)
-        following = LoadProcess(follow, palio.gateway_port, watched, sockets)
+        following = LoadProcess(follow, palio.gateway_port, tournament, sockets)
         following.wait_for("open", 150)
-        pulse = _Pulse(palio, watched)
-        pulse.start()
-        try:
-            with Load(palio, tournament, USERS) as load:
-                time.sleep(2)
-                old = {*palio.pids(GATEWAY), *palio.pids(API)}
-                began_s = time.monotonic()
-                palio.redeploy(**settings)
-                command_s = time.monotonic() - began_s
-                eventually(lambda: not old & {*palio.pids(GATEWAY), *palio.pids(API)})
-                gone_s = time.monotonic() - began_s
-                time.sleep(2)
-        finally:
-            pulse.stopping = True
-            pulse.join()
+        with Load(palio, tournament, USERS, rising=True) as load:  # so that watchers get an update all the time
+            time.sleep(2)
+            old = {*palio.pids(GATEWAY), *palio.pids(API)}
+            began_s = time.monotonic()
+            palio.redeploy(**settings)
+            command_s = time.monotonic() - began_s
+            eventually(lambda: not old & {*palio.pids(GATEWAY), *palio.pids(API)})
+            gone_s = time.monotonic() - began_s
+            time.sleep(2)
         following.say("finish")
         followed: Followed = following.result(120)
         load.check_table()
-        for each in (tournament, watched):
-            api.post(f"/v1/tournaments/{each}/end")
+        api.post(f"/v1/tournaments/{tournament}/end")
     failed = [what for _, what, status in load.reads if status != 200]
     return Redeployed(
         command_s,
@@ -130,8 +90,8 @@ def measure_redeploy(palio: RunningPalio, replicas: int, sockets: int = SOCKETS)
         sum(what.startswith("gateway") for what in failed),
         sum(what.startswith("api") for what in failed),
         len(load.reads),
-        len(load.refused) + len(pulse.refused),
-        sum(load.attempts.values()) + pulse.acknowledged,
+        len(load.refused),
+        sum(load.attempts.values()),
         followed,
     )
 

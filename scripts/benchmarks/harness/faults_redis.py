@@ -1,4 +1,4 @@
-"""Redis forgets everything in mid-load: how long until its copies of a tournament are right again."""
+"""Redis forgets everything in mid-load: how long until the read model is right again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import redis
 from tests.support.load import Load
 from tests.support.real_servers import RealServers
 
-COPIES_GOAL_S: Final = 5.0
+READ_MODEL_GOAL_S: Final = 5.0
 GIVE_UP_S: Final = 60.0
 
 
 def flushed_s(servers: RealServers, load: Load) -> float:
-    """FLUSHALL on every primary; seconds until the copy has all that was acknowledged before it.
+    """FLUSHALL on every primary; seconds until the read model has all that was acknowledged before it.
 
-    The load's scores only rise (policy `best`), so that a copy that is behind shows. Raises AssertionError after GIVE_UP_S.
+    The load's scores only rise (policy `best`), so that one that is behind shows. Raises AssertionError after GIVE_UP_S.
     """
     facts = servers.facts["redis-cluster"]
     with redis.RedisCluster.from_url(facts["urls"][0], password=facts["password"]) as client:
@@ -25,7 +25,7 @@ def flushed_s(servers: RealServers, load: Load) -> float:
         known = dict(load.best)
         began_s = time.monotonic()
         client.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
-        assert not _right(client, load, known), "the copies were not forgotten"
+        assert not _right(client, load, known), "nothing was forgotten"
         _await(client, load, known)
         return time.monotonic() - began_s
 
@@ -33,12 +33,12 @@ def flushed_s(servers: RealServers, load: Load) -> float:
 def _await(client: redis.RedisCluster, load: Load, known: dict[int, float]) -> None:
     deadline_s = time.monotonic() + GIVE_UP_S
     while not _right(client, load, known):
-        assert time.monotonic() < deadline_s, f"the copies are not right within {GIVE_UP_S:g} s"
+        assert time.monotonic() < deadline_s, f"the read models are not right within {GIVE_UP_S:g} s"
         time.sleep(0.02)
 
 
 def _right(client: redis.RedisCluster, load: Load, known: dict[int, float]) -> bool:
-    """Whether the copy is whole, and nothing in it is older than what is known."""
+    """Whether the read model is whole, and nothing in it is older than what is known."""
     key = f"tournament:{{{load.tournament}}}"
     rows: Any = client.zrevrange(f"{key}:rankings", 0, -1, withscores=True)
     scores = {int(user): float(score) for user, score in rows}

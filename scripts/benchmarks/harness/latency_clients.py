@@ -12,19 +12,16 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from scripts.benchmarks.harness.client_process import tell
 from scripts.benchmarks.harness.contest import Contest
 from scripts.benchmarks.harness.http_load import Pool, request
+from scripts.benchmarks.harness.live_socket import TEXT, LiveSocket, subscription
 
 CONNECTIONS: Final = 200
 WAIT_SHARE: Final = 0.05  # of the scores; each that is waited for costs two more messages
 FIRST_SCORE: Final = 1_000_000
-_HANDSHAKE: Final = (
-    b"GET /v1/live HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: palio.v1\r\n\r\n"
-)
 _SCORE: Final = re.compile(rb'"(?:value|score)":(\d{7})(?!\d)')
 
 
@@ -123,36 +120,27 @@ class _Sender:
             self.sent.refused += 1
 
 
-class _Watcher(asyncio.Protocol):
-    """One live socket: subscribes, then looks for scores in what arrives."""
+class _Watcher(LiveSocket):
+    """One live socket: subscribes, then looks for scores in what comes."""
 
     def __init__(self, tournament: str, watched: Watched, on_snapshot: Callable[[], None]) -> None:
-        self._subscribe = json.dumps({"id": 1, "subscribe": tournament}).encode()
+        super().__init__()
+        self._tournament = tournament
         self._watched = watched
-        self._on_snapshot: Callable[[], None] | None = on_snapshot
-        self._rest = b""
+        self._on_snapshot = on_snapshot
 
-    def connection_made(self, transport: Any) -> None:
-        """Shake hands."""
-        self._transport = transport
-        transport.write(_HANDSHAKE)
+    def on_open(self) -> None:
+        """Subscribe."""
+        self.send(TEXT, subscription(self._tournament))
 
-    def data_received(self, data: bytes) -> None:
-        """The handshake's answer, then frames: where one begins is known by what each begins with."""
+    def on_frame(self, kind: int, payload: bytes) -> None:  # noqa: ARG002 - all that matter are texts
+        """An update's scores have come; with the first snapshot this socket is ready."""
         now_s = time.monotonic()
-        if self._subscribe and b"\r\n\r\n" in data:  # only now may a client send frames
-            self._transport.write(bytes([0x81, 0x80 | len(self._subscribe), 0, 0, 0, 0]) + self._subscribe)
-            self._subscribe = b""
-        seen_s = self._watched.seen_s
-        self._watched.frames += data.count(b'"type":"update"')
-        data = self._rest + data
-        if self._on_snapshot is not None and b'"type":"snapshot"' in data:
+        if b'"type":"snapshot"' in payload:
             self._on_snapshot()
-            self._on_snapshot = None
-        for found in _SCORE.findall(data):
-            seen_s.setdefault(int(found), now_s)
-        cut = data.rfind(b"}")  # a score that is cut in two is whole the next time
-        self._rest = data[cut + 1 :][-200:]
+        self._watched.frames += b'"type":"update"' in payload
+        for found in _SCORE.findall(payload):
+            self._watched.seen_s.setdefault(int(found), now_s)
 
 
 async def watch(port: int, contest: Contest, sockets: int, duration_s: float) -> Watched:

@@ -11,23 +11,17 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from scripts.benchmarks.harness.client_process import heard, tell
 from scripts.benchmarks.harness.http_load import HOST
+from scripts.benchmarks.harness.live_socket import CLOSE, PING, PONG, TEXT, LiveSocket, subscription
 
 TRY_AGAIN_S: Final = 0.1
 CONNECT_S: Final = 10.0
 FINISH_S: Final = 30.0
 QUIET_S: Final = 1.0  # nothing has come: all is here
-_HANDSHAKE: Final = (
-    b"GET /v1/live HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: palio.v1\r\n\r\n"
-)
 _HEAD: Final = re.compile(rb'\{"tournament":"\d+","type":"(update|snapshot)","epoch":(\d+),"seq":(\d+)')
-_TEXT: Final = 0x1
-_CLOSE: Final = 0x8
-_PING: Final = 0x9
 
 
 @dataclass
@@ -60,8 +54,8 @@ class _Follower:
         self.stopping = False
         self.started = asyncio.Event()  # it has its first snapshot
         self.transport: asyncio.Transport | None = None
+        self.tournament = tournament
         self._port = port
-        self._tournament = tournament
 
     async def run(self) -> None:
         """Follow until told to stop."""
@@ -76,14 +70,6 @@ class _Follower:
                 await asyncio.sleep(TRY_AGAIN_S)
                 continue
             await asyncio.sleep(await connection.ended)
-
-    @property
-    def subscribe(self) -> bytes:
-        """The message that subscribes from where this client is."""
-        message: dict[str, Any] = {"id": 1, "subscribe": self._tournament}
-        if self.position is not None:
-            message["since"] = {"epoch": self.position[0], "seq": self.position[1]}
-        return json.dumps(message).encode()
 
     def refuse(self, why: str) -> None:
         """A connection failed."""
@@ -104,82 +90,57 @@ class _Follower:
         self.started.set()
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(LiveSocket):
     """One socket of a follower; `ended` is how long to wait before the next one."""
 
     def __init__(self, follower: _Follower) -> None:
+        super().__init__()
         self.ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._follower = follower
-        self._buffer = b""
-        self._open = False
         self._first = True
         self._wait_s: float | None = None  # as the server said
 
-    def connection_made(self, transport: Any) -> None:
-        """Shake hands."""
-        self._transport = self._follower.transport = transport
-        transport.write(_HANDSHAKE)
+    def on_open(self) -> None:
+        """Subscribe from where this client is."""
+        self._follower.transport = self.transport
+        self.send(TEXT, subscription(self._follower.tournament, self._follower.position))
 
-    def data_received(self, data: bytes) -> None:
-        """The handshake's answer, then frames."""
-        self._buffer += data
-        if not self._open:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
-                return
-            if b" 101 " not in head.split(b"\r\n", 1)[0]:
-                self._follower.refuse(head.split(b"\r\n", 1)[0].decode())
-                self._wait_s = TRY_AGAIN_S
-                self._transport.abort()
-                return
-            self._open, self._buffer = True, rest
-            self._send(_TEXT, self._follower.subscribe)
-        at = 0
-        buffer = self._buffer
-        while len(buffer) - at >= 2:
-            size, begin = buffer[at + 1], at + 2
-            if size >= 126:
-                begin += 2 if size == 126 else 8
-                size = int.from_bytes(buffer[at + 2 : begin], "big")
-            if len(buffer) < begin + size:
-                break
-            self._frame(buffer[at] & 0x0F, buffer[begin : begin + size])
-            at = begin + size
-        self._buffer = buffer[at:]
+    def on_refused(self, answer: str) -> None:
+        """To be tried again."""
+        self._follower.refuse(answer)
+        self._wait_s = TRY_AGAIN_S
 
-    def _frame(self, kind: int, payload: bytes) -> None:
-        if kind == _PING:
-            self._send(0xA, payload)
-        elif kind == _CLOSE:
+    def on_frame(self, kind: int, payload: bytes) -> None:
+        """A position, or how the socket is."""
+        follower = self._follower
+        if kind == PING:
+            self.send(PONG, payload)
+        elif kind == CLOSE:
             self._closed(payload)
         elif (head := _HEAD.match(payload)) is not None:
-            self._follower.take(head[1].decode(), (int(head[2]), int(head[3])), first=self._first)
+            follower.take(head[1].decode(), (int(head[2]), int(head[3])), first=self._first)
             self._first = False
         elif b'"ok":true' in payload:
-            if self._follower.lost_s:
-                self._follower.followed.away_s.append(time.monotonic() - self._follower.lost_s)
-                self._follower.lost_s = 0.0
+            if follower.lost_s:
+                follower.followed.away_s.append(time.monotonic() - follower.lost_s)
+                follower.lost_s = 0.0
         else:
-            self._follower.followed.why[payload[:100].decode()] += 1
+            follower.followed.why[payload[:100].decode()] += 1
 
     def _closed(self, payload: bytes) -> None:
-        code = int.from_bytes(payload[:2], "big")
         try:
             self._wait_s = json.loads(payload[2:])["retry_after_ms"] / 1000
         except (ValueError, KeyError):
-            self._follower.followed.why[f"close {code}"] += 1
+            self._follower.followed.why[f"close {int.from_bytes(payload[:2], 'big')}"] += 1
         else:
             self._follower.followed.told += 1
-        self._send(_CLOSE, payload[:2])
-        self._transport.close()
-
-    def _send(self, kind: int, payload: bytes) -> None:
-        self._transport.write(bytes([0x80 | kind, 0x80 | len(payload), 0, 0, 0, 0]) + payload)  # masked with zeros
+        self.send(CLOSE, payload[:2])
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         follower = self._follower
-        if self._open and not follower.stopping:
+        if self.open and not follower.stopping:
             follower.lost_s = follower.lost_s or time.monotonic()
             if self._wait_s is None:
                 follower.followed.cut += 1

@@ -6,18 +6,15 @@ import asyncio
 import itertools
 import json
 import time
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from scripts.benchmarks.harness.http_load import HOST, Pool, request
+from scripts.benchmarks.harness.live_socket import CLOSE, TEXT, LiveSocket, subscription
 
 HANDSHAKES_AT_ONCE: Final = 50
 VISIT_S: Final = 60.0  # for each step of a visit; beyond it has failed
 ABRUPTLY: Final = 10  # one in so many leaves without a word
-_HANDSHAKE: Final = (
-    b"GET /v1/live HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: palio.v1\r\n\r\n"
-)
-_GOODBYE: Final = b"\x88\x82\0\0\0\0\x03\xe8"  # 1000, masked with zeros
+GOING: Final = (1000).to_bytes(2)  # the code of a normal close
 
 
 class Place(NamedTuple):
@@ -29,38 +26,31 @@ class Place(NamedTuple):
     token: str
 
 
-class _Visitor(asyncio.Protocol):
+class _Visitor(LiveSocket):
     """One socket. `watching` is done once it has its snapshot, `gone` once it is closed."""
 
     def __init__(self, tournament: str) -> None:
+        super().__init__()
         loop = asyncio.get_running_loop()
         self.watching: asyncio.Future[None] = loop.create_future()
         self.gone = loop.create_future()
-        self.received = 0  # bytes since the snapshot, while it watches
-        self._subscribe = json.dumps({"id": 1, "subscribe": tournament}).encode()
-        self._subscribed = False
-        self._start = b""
+        self.received = 0  # bytes of updates, while it watches
+        self._tournament = tournament
         self._left = False
 
-    def connection_made(self, transport: Any) -> None:
-        """Shake hands."""
-        self.transport: asyncio.Transport = transport
-        transport.write(_HANDSHAKE)
+    def on_open(self) -> None:
+        """Subscribe."""
+        self.send(TEXT, subscription(self._tournament))
 
-    def data_received(self, data: bytes) -> None:
-        """The handshake's answer, the subscription's, the snapshot; then updates, whose bytes are counted."""
+    def on_refused(self, answer: str) -> None:
+        """Whoever waits for the snapshot hears of it."""
+        self.watching.set_exception(RuntimeError(f"expected 101, got {answer}"))
+
+    def on_frame(self, kind: int, payload: bytes) -> None:  # noqa: ARG002 - all that matter are texts
+        """The subscription's answer, the snapshot; then updates, whose bytes are counted."""
         if self.watching.done():
-            self.received += 0 if self._left else len(data)
-            return
-        self._start += data
-        if not self._subscribed and b"\r\n\r\n" in self._start:
-            if not self._start.startswith(b"HTTP/1.1 101 "):
-                self.watching.set_exception(RuntimeError(f"expected 101, got {self._start[:300]!r}"))
-                return
-            self._subscribed = True
-            self.transport.write(bytes([0x81, 0x80 | len(self._subscribe), 0, 0, 0, 0]) + self._subscribe)
-        elif b'"type":"snapshot"' in self._start:
-            self._start = b""
+            self.received += 0 if self._left else len(payload)
+        elif b'"type":"snapshot"' in payload:
             self.watching.set_result(None)
 
     def leave(self, *, abruptly: bool) -> None:
@@ -69,7 +59,7 @@ class _Visitor(asyncio.Protocol):
         if abruptly:
             self.transport.abort()
         else:
-            self.transport.write(_GOODBYE)
+            self.send(CLOSE, GOING)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""

@@ -51,8 +51,8 @@ async def open_shards(
             if facts.places.keys() != places.keys():  # what made it was cut off before this
                 await add_places(shard.primary.engine, places)
     if absent:
-        told = "; ".join(map(str, absent.values()))
-        logger.warning("opened without the primaries of shards %s: %s", sorted(absent), told)
+        reasons = "; ".join(map(str, absent.values()))
+        logger.warning("opened without the primaries of shards %s: %s", sorted(absent), reasons)
     return places
 
 

@@ -2,7 +2,7 @@
 
 A statement may be slow for its own sake (a save of many participants), a server that hangs answers nothing at all. So whoever waits for
 longer than a moment asks a short question beside it, again and again, and gives up once one finds no answer within `connect_timeout_ms`.
-The primary is then silent: nobody waits for it any more, calls fail at once, until a look, every `probe_interval_ms`, finds it answering.
+The primary is then silent: nobody waits for it any more, calls fail at once, until a check, every `probe_interval_ms`, finds it answering.
 One that refuses connections costs no time, and is not silent: each call finds out for itself, and misses nothing once it is back.
 
 After each save it notes the primary's position, so that a replica can be found that has all of them: see `Records.settled_snapshots`.
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Ask = Callable[[SqlRecords], Awaitable[T]]
-FIRST_LOOK_S = 0.25  # from the begin of a call to the first short question beside it: most calls are over by then
+FIRST_QUESTION_S = 0.25  # from the begin of a call to the first short question beside it: most calls are over by then
 
 
 class Facts(NamedTuple):
@@ -174,7 +174,7 @@ class Primary:
 
     async def _until_silent(self) -> None:
         """Returns once it is silent."""
-        pause_s = FIRST_LOOK_S
+        pause_s = FIRST_QUESTION_S
         while True:
             await asyncio.sleep(pause_s)
             if not await self._answers():
@@ -209,7 +209,7 @@ class Primary:
             self._probe = asyncio.create_task(self._until_back())
 
     async def _until_back(self) -> None:
-        told = False
+        warned = False
         while True:
             start = time.monotonic()
             try:
@@ -218,11 +218,11 @@ class Primary:
             except RecordsUnavailableError:
                 if not self._took_long(start):
                     break
-            if not told:
+            if not warned:
                 logger.warning("%s does not answer; it is left alone until it does", self.address)
-                told = True
+                warned = True
             await asyncio.sleep(self._options.probe_interval_ms / 1000)
-        if told:
+        if warned:
             logger.warning("%s answers again", self.address)
         self._probe = None
 
@@ -235,7 +235,7 @@ class Primary:
                 raise error
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._short.run(position_of))
-            self._asking.add_done_callback(_look_at)
+            self._asking.add_done_callback(_observe)
         return await asyncio.shield(self._asking)
 
     # -- whether it is the one it should be -----------------------------------------------------------------------------
@@ -247,10 +247,10 @@ class Primary:
             return
         async with self._checking:
             if self._expected is not None:
-                await self._watched(lambda: self._short.run(self._look))
+                await self._watched(lambda: self._short.run(self._check_server))
                 self._expected = None
 
-    async def _look(self, connection: AsyncConnection) -> None:
+    async def _check_server(self, connection: AsyncConnection) -> None:
         await connection.run_sync(check_settings, self._server)
         version, identity, _ = await facts_of(connection)
         where = f"{self.address}, which was away when this process started"
@@ -276,7 +276,7 @@ def was_slow(error: RecordsUnavailableError) -> bool:
     return isinstance(error.__cause__, TimeoutError)
 
 
-def _look_at(done: asyncio.Task[str]) -> None:
+def _observe(done: asyncio.Task[str]) -> None:
     """An error that nobody waits for any more is no news."""
     if not done.cancelled():
         done.exception()

@@ -2,7 +2,7 @@
 
 Reads see every `save` that has returned, in whichever process: a read asks the primary for its position (GTID), a question that costs
 it next to nothing, and lets a replica answer once that has come so far. A replica that does not within `replica_wait_ms`, or does not
-answer, is left out: the primary answers, and the replica comes back once a look, every `probe_interval_ms`, finds it caught up.
+answer, is left out: the primary answers, and the replica comes back once a check, every `probe_interval_ms`, finds it caught up.
 While the primary is down replicas answer by themselves, also those left out: without what the primary alone had written when it went,
 and, where it hung, without what it writes in the first `probe_interval_ms` after it woke. How a primary is found to hang, and that
 nobody waits for it then, see `storage.records.mysql.primary`. What recovery reads, and what is saved, is between the
@@ -152,7 +152,7 @@ class Shard:
         """How each server answers now."""
         position = ""
 
-        async def look(role: str, address: str, records: SqlRecords, replica: Replica | None) -> ServerHealth:
+        async def ask(role: str, address: str, records: SqlRecords, replica: Replica | None) -> ServerHealth:
             nonlocal position
             start = time.perf_counter()
             try:
@@ -166,8 +166,8 @@ class Shard:
             except RecordsUnavailableError as error:
                 return ServerHealth(self.number, role, address, None, None, str(error))
 
-        found = [await look("primary", self.address, self.primary.records, None)]
-        return found + [await look("replica", r.address, r.records, r) for r in self.replicas]
+        found = [await ask("primary", self.address, self.primary.records, None)]
+        return found + [await ask("replica", r.address, r.records, r) for r in self.replicas]
 
     async def close(self) -> None:
         """Release connections. A second call does nothing."""

@@ -38,8 +38,8 @@ class ShardedRecords:
     def __init__(self, options: MysqlOptions, shards: Sequence[Shard], places: dict[int, Place]) -> None:
         self.shards = list(shards)
         self.places = places
-        self._look_interval_s = options.probe_interval_ms / 1000
-        self._looked_at_s = float("-inf")  # when the shards were last asked where partitions lie
+        self._refresh_interval_s = options.probe_interval_ms / 1000
+        self._refreshed_s = float("-inf")  # when the shards were last asked where partitions lie
 
     @classmethod
     async def open(
@@ -66,10 +66,6 @@ class ShardedRecords:
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`."""
         await self._at(partition_of_checkpoint(checkpoint), lambda shard: shard.primary.save(checkpoint))
-
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        """See `Records.snapshot`."""
-        return await self._of_primary(self._partition(tournament_id), lambda records: records.snapshot(tournament_id))
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
@@ -116,22 +112,14 @@ class ShardedRecords:
     async def list_tournaments(self, query: ListQuery) -> Page:
         """See `Records.list_tournaments`."""
         pages = await self._on_each(lambda records: records.list_tournaments(query))
-        rows = _newest_first((page.rows for page in pages), lambda row: (row.created_ms, row.tournament_id))
-        if len(rows) <= query.limit and all(page.next_cursor is None for page in pages):
-            return Page(rows, None)
-        last = rows[query.limit - 1]
-        return Page(rows[: query.limit], records_queries.encode_cursor(last.created_ms, last.tournament_id))
+        return Page(*_merged(pages, query.limit, records_queries.place_in_list))
 
     async def user_tournaments(
         self, user_id: int, cursor: str | None, limit: int
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         """See `Records.user_tournaments`."""
         pages = await self._on_each(lambda records: records.user_tournaments(user_id, cursor, limit))
-        rows = _newest_first((page for page, _ in pages), lambda pair: (pair[1].joined_ms, pair[1].tournament_id))
-        if len(rows) <= limit and all(further is None for _, further in pages):
-            return rows, None
-        last = rows[limit - 1][1]
-        return rows[:limit], records_queries.encode_cursor(last.joined_ms, last.tournament_id)
+        return _merged(pages, limit, records_queries.place_of_user)
 
     async def close(self) -> None:
         """See `Records.close`."""
@@ -167,7 +155,7 @@ class ShardedRecords:
                     f"{error}; it is being moved here, or its move was cut off and is to be started again"
                 )
             except RecordsUnavailableError as error:
-                await self._look()
+                await self._refresh_places()
                 trouble = error
             if self.places[partition].version <= place.version:
                 raise trouble
@@ -175,19 +163,19 @@ class ShardedRecords:
     def _learn(self, places: dict[int, Place]) -> None:
         self.places = newest([self.places, places])
 
-    async def _look(self) -> None:
+    async def _refresh_places(self) -> None:
         """Ask all shards where partitions lie, now and then: what lay on one that is away may have been moved before it went."""
         now_s = time.monotonic()
-        if len(self.shards) == 1 or now_s < self._looked_at_s + self._look_interval_s:
+        if len(self.shards) == 1 or now_s < self._refreshed_s + self._refresh_interval_s:
             return
-        self._looked_at_s = now_s
+        self._refreshed_s = now_s
         asked = (shard.primary.ask_soon(lambda records: records.run(stored_places)) for shard in self.shards)
         for answer in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(answer, dict):
                 self._learn(answer)
 
 
-async def look(options: MysqlOptions) -> tuple[dict[int, Place], list[ServerHealth]]:
+async def check_servers(options: MysqlOptions) -> tuple[dict[int, Place], list[ServerHealth]]:
     """Where partitions lie (nowhere: nobody can say, or nothing was made yet) and how every server answers; changes nothing."""
     shards = [Shard(options, number, 0) for number in range(len(options.shards))]
     try:
@@ -213,7 +201,10 @@ async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:
     return found
 
 
-def _newest_first(pages: Iterable[Sequence[T]], place: Callable[[T], tuple[int, int]]) -> list[T]:
-    """Merged; what moved from one shard to another between their answers is there once."""
-    merged = heapq.merge(*pages, key=place, reverse=True)
-    return [next(same) for _, same in itertools.groupby(merged, key=place)]
+def _merged(
+    pages: Sequence[tuple[list[T], str | None]], limit: int, place: Callable[[T], tuple[int, int]]
+) -> tuple[list[T], str | None]:
+    """The shards' pages as one, newest first; what moved from one shard to another between their answers is there once."""
+    merged = heapq.merge(*(rows for rows, _ in pages), key=place, reverse=True)
+    rows = [next(same) for _, same in itertools.groupby(merged, key=place)]
+    return records_queries.page(rows, limit, place, more=any(cursor is not None for _, cursor in pages))

@@ -104,29 +104,21 @@ class SqlRecords:
                 else:
                     return
 
-    async def snapshot(self, tournament_id: int) -> StoredSnapshot | None:
-        """See `Records.snapshot`."""
-        found = await self._snapshots(tournament_id, 1)
-        return found[0] if found else None
-
-    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """See `Records.snapshots`."""
-        return await self._snapshots(tournament_id, None)
-
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """See `Records.settled_snapshots`: of one database there is no copy."""
-        raise RecordsUnavailableError(f"{self._where}: no copy of tournament {tournament_id}")
+        """See `Records.settled_snapshots`: of one database there is no replica."""
+        raise RecordsUnavailableError(f"{self._where}: no replica has tournament {tournament_id}")
 
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.shown_snapshots`: as `snapshots`."""
-        return await self._snapshots(tournament_id, None)
+        return await self.snapshots(tournament_id)
 
-    async def _snapshots(self, tournament_id: int, limit: int | None) -> list[StoredSnapshot]:
+    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
+        """See `Records.snapshots`."""
         parts = select(snapshots.c.log_partition, snapshots.c.data).order_by(snapshots.c.part)
         found = []
         async with self._read(tournament_id=tournament_id) as connection:
             kept = await kept_snapshots(connection, [tournament_id])
-            for offset in kept.get(tournament_id, [])[:limit]:
+            for offset in kept.get(tournament_id, []):
                 rows = await connection.execute(
                     parts.where(snapshots.c.tournament_id == tournament_id, snapshots.c.log_offset == offset)
                 )
@@ -181,10 +173,7 @@ class SqlRecords:
         async with self._read() as connection:
             statement = await self._of_held(connection, statement)
             rows = [tournament_row(row) for row in await connection.execute(statement)]
-        if len(rows) <= query.limit:
-            return Page(rows, None)
-        last = rows[query.limit - 1]
-        return Page(rows[: query.limit], records_queries.encode_cursor(last.created_ms, last.tournament_id))
+        return Page(*records_queries.page(rows, query.limit, records_queries.place_in_list))
 
     async def user_tournaments(
         self, user_id: int, cursor: str | None, limit: int
@@ -194,10 +183,7 @@ class SqlRecords:
         async with self._read() as connection:
             statement = await self._of_held(connection, statement)
             rows = [(tournament_row(row), participant_row(row)) for row in await connection.execute(statement)]
-        if len(rows) <= limit:
-            return rows, None
-        last = rows[limit - 1][1]
-        return rows[:limit], records_queries.encode_cursor(last.joined_ms, last.tournament_id)
+        return records_queries.page(rows, limit, records_queries.place_of_user)
 
     async def run(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `ask` finds in a transaction that reads, with the port's errors and this store's time limit."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 
 from actors.domain.texts import folded
-from storage.ports.records import ListQuery
+from storage.ports.records import ListQuery, ParticipantRow, TournamentRow
 from storage.records.sql.schema import PARTICIPANT_COLUMNS, TOURNAMENT_COLUMNS, participants, tournaments
+
+T = TypeVar("T")
 
 
 def encode_cursor(time_ms: int, tournament_id: int) -> str:
@@ -29,6 +32,25 @@ def decode_cursor(cursor: str) -> tuple[int, int]:
     if encode_cursor(*position) != cursor or not all(abs(number) < 1 << 63 for number in position):
         raise ValueError(f"not a cursor: {cursor[:64]!r}")
     return position
+
+
+def place_in_list(row: TournamentRow) -> tuple[int, int]:
+    """Where a tournament stands in lists, newest first."""
+    return row.created_ms, row.tournament_id
+
+
+def place_of_user(pair: tuple[TournamentRow, ParticipantRow]) -> tuple[int, int]:
+    """Where it stands among a user's, newest joined first."""
+    return pair[1].joined_ms, pair[1].tournament_id
+
+
+def page(
+    rows: list[T], limit: int, place: Callable[[T], tuple[int, int]], *, more: bool = False
+) -> tuple[list[T], str | None]:
+    """The first `limit` rows; and the cursor behind them, if these are not all, or there are `more` elsewhere."""
+    if len(rows) <= limit and not more:
+        return rows, None
+    return rows[:limit], encode_cursor(*place(rows[limit - 1]))
 
 
 def _beyond(time: ColumnElement[int], number: ColumnElement[int], cursor: str) -> ColumnElement[bool]:

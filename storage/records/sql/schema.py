@@ -191,27 +191,8 @@ def tournament_values(row: TournamentRow) -> dict[str, Any]:
     return values
 
 
-TOURNAMENT_COLUMNS = (
-    tournaments.c.tournament_id,
-    tournaments.c.log_partition,
-    tournaments.c.log_offset,
-    tournaments.c.epoch,
-    tournaments.c.name,
-    tournaments.c.type,
-    tournaments.c.visibility,
-    tournaments.c.status,
-    tournaments.c.dedicated,
-    tournaments.c.creator,
-    tournaments.c.created_ms,
-    tournaments.c.start_time,
-    tournaments.c.end_time,
-    tournaments.c.finished_ms,
-    tournaments.c.capacity,
-    tournaments.c.participants,
-    tournaments.c.version,
-    tournaments.c.revision,
-    tournaments.c.spec,
-)
+# In the order of TournamentRow's fields: all but what is only looked for.
+TOURNAMENT_COLUMNS = tuple(column for column in tournaments.c if column.name not in ("name_folded", "is_active"))
 PARTICIPANT_COLUMNS = tuple(participants.c[name] for name in ParticipantRow._fields)
 
 

@@ -129,8 +129,8 @@ class KafkaClient:
                 f" {type(refused).__name__}"
             )
         except UNREACHABLE as failed:
-            return RetriableError(f"Kafka at {servers} cannot be reached: {told(failed)}")
-        return RetriableError(f"Kafka at {servers} cannot be reached: {told(error)}")
+            return RetriableError(f"Kafka at {servers} cannot be reached: {describe_error(failed)}")
+        return RetriableError(f"Kafka at {servers} cannot be reached: {describe_error(error)}")
 
     async def send(self, node: int, request: Any, *, coordination: bool = False) -> Any:
         """One request to one broker, without retry. Raises RetriableError, LogUnavailableError."""
@@ -144,7 +144,7 @@ class KafkaClient:
             ) from error
         except UNREACHABLE as error:
             client.force_metadata_update()
-            raise RetriableError(f"Kafka's broker {node} did not answer: {told(error)}") from error
+            raise RetriableError(f"Kafka's broker {node} did not answer: {describe_error(error)}") from error
 
     async def ask(self, request: Any) -> Any:
         """One request to any broker."""
@@ -228,7 +228,7 @@ class KafkaClient:
             return int(await client.coordinator_lookup(CoordinationType.GROUP, group))
         except UNREACHABLE as error:
             client.force_metadata_update()
-            raise RetriableError(f"the group {group} has no coordinator: {told(error)}") from error
+            raise RetriableError(f"the group {group} has no coordinator: {describe_error(error)}") from error
 
     async def check(self, code: int, what: str) -> None:
         """Raise for an error code: RetriableError, after asking for new metadata, or LogError."""
@@ -263,6 +263,6 @@ class KafkaClient:
                 await client.close()
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An error of aiokafka in words. These carry hosts and codes; credentials are in none of them."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

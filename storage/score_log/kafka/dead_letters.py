@@ -82,9 +82,11 @@ class KafkaLetters:
         return offsets[-1]
 
     def _fitting(self, letter: DeadLetter) -> tuple[Lane, bytes, bytes, Any]:
-        """A letter as a record; its reason and detail are cut, and of a value that no record could hold the beginning is kept."""
-        letter = letter._replace(reason=letter.reason[:MAX_REASON_CHARS], detail=letter.detail[:MAX_DETAIL_CHARS])
-        record = letter.record
+        """A letter as a record: texts are cut, and of a value that no record could hold the beginning is kept."""
+        record = letter.record._replace(  # cut, too: what is not UTF-8 in a record's headers was read as thrice as many bytes
+            signature=letter.record.signature[:MAX_DETAIL_CHARS], reply_to=letter.record.reply_to[:MAX_DETAIL_CHARS]
+        )
+        letter = DeadLetter(record, letter.reason[:MAX_REASON_CHARS], letter.detail[:MAX_DETAIL_CHARS])
         headers = letter_headers(letter)
         over = size_of(record.key, record.value, headers) - self._config.max_letter_bytes
         value = record.value if over <= 0 else record.value[: max(0, len(record.value) - over)]

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
+from weakref import WeakSet
 
 from storage.ports.errors import LogConfigurationError, LogUnavailableError
 from storage.ports.score_log import DeadLetter, LogBounds, LogRange, LogReader, NewRecord
@@ -37,7 +38,7 @@ IDENTITY_S: Final = 10.0
 class KafkaScoreLog:
     """See `storage.ports.score_log.ScoreLog`. Belongs to one event loop, that of its first use.
 
-    Connects when first used, and then makes or checks the topics; `open` does it at once. Each use raises LogConfigurationError while
+    Connects when first used, or by `start`, and then makes or checks the topics. Each use raises LogConfigurationError while
     the topics are not as `config` wants them, and LogUnavailableError while Kafka is away.
     """
 
@@ -51,22 +52,11 @@ class KafkaScoreLog:
         self._calls = LogCalls(self._producer.withdraw)
         self._commits = KafkaCommits(self._client, config.topic, config.partitions, config.commit_group)
         self._letters = KafkaLetters(self._client, self._producer.submit, self._letter_outcome)
-        self._readers: set[KafkaLogReader] = set()
+        self._readers: WeakSet[KafkaLogReader] = WeakSet()
         self._starting = asyncio.Lock()
         self._identity = ""
         self._identity_at = 0.0
         self._closed = False
-
-    @classmethod
-    async def open(cls, config: KafkaLogConfig) -> KafkaScoreLog:
-        """A log that is connected, its topics made or checked. Raises LogConfigurationError, LogUnavailableError."""
-        log = cls(config)
-        try:
-            await log.start()
-        except BaseException:
-            await log.close()
-            raise
-        return log
 
     async def start(self) -> None:
         """Connect, and make or check the topics; a second call does nothing. Raises LogConfigurationError, LogUnavailableError."""
@@ -135,7 +125,6 @@ class KafkaScoreLog:
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         """See `ScoreLog.reader`. It reads through connections of its own and is closed with the log."""
-        self._readers = {reader for reader in self._readers if not reader.closed}
         client = KafkaClient(self.config, [self.config.topic])
         reader = KafkaLogReader(client, self.config.topic, positions, self.start)
         self._readers.add(reader)
@@ -262,7 +251,6 @@ class KafkaScoreLog:
         await self._producer.close()
         for reader in self._readers:
             await reader.close()
-        self._readers.clear()
         await self._producing.close()
         await self._client.close()
 

@@ -113,11 +113,6 @@ class KafkaLogReader:
         self._fetching: dict[int, asyncio.Task[list[Fetched]]] = {}
         self._closed = False
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
-
     async def poll(self, max_records: int, wait_ms: int) -> list[LogRange]:
         """See `LogReader.poll`. Raises LogError for a damaged batch."""
         if max_records < 1:

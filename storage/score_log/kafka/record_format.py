@@ -59,7 +59,7 @@ def batches(data: bytes, after: int, what: str) -> Iterator[tuple[int, list[Any]
     A batch at the end that did not fit is left out: it comes with the next fetch.
     """
     at = 0
-    while len(data) - at > BATCH_HEADER_BYTES:
+    while len(data) - at >= BATCH_HEADER_BYTES:
         (size,) = _SIZE.unpack_from(data, at + 8)
         end = at + 12 + size
         if end > len(data):

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from storage.ports.errors import LogError, LogUnavailableError
 from storage.ports.score_log import DeadLetter, LogBounds, LogRange, LogReader, LogRecord, NewRecord
 from storage.score_log.pending_calls import LogCalls, nothing_appended
 from storage.score_log.sqlite.reader import SqliteLogReader, check_start, seek, step
-from storage.score_log.sqlite.schema import LogFile, pack_offsets, told, unpack_offsets
+from storage.score_log.sqlite.schema import LogFile, pack_offsets, translate_error, unpack_offsets
 from storage.score_log.sqlite.writer import LogWriter
 
 # Rows that one pruning transaction deletes, and how many of these one call makes: appends wait for each, so they are
@@ -39,8 +40,7 @@ class SqliteScoreLog:
     """See `storage.ports.score_log.ScoreLog`. Opens its file when first used; belongs to one process.
 
     `window_ms`: the pause between two transactions of this process. `max_queued` records and `max_queued_bytes` bound
-    what waits (LogOverloadedError beyond). `max_file_bytes` bounds the file, None: the disk does. `max_dead_letters`
-    are kept, the newest.
+    what waits (LogOverloadedError beyond). `max_dead_letters` are kept, the newest.
     """
 
     def __init__(
@@ -53,10 +53,9 @@ class SqliteScoreLog:
         window_ms: float = 2.0,
         lock_wait_ms: int = 5_000,
         max_dead_letters: int = 10_000,
-        max_file_bytes: int | None = None,
         clock_ms: Callable[[], int] = _now_ms,
     ) -> None:
-        self._file = LogFile(Path(path), partitions, max_file_bytes)
+        self._file = LogFile(Path(path), partitions)
         self._max_queued = max_queued
         self._max_queued_bytes = max_queued_bytes
         self._max_dead_letters = max_dead_letters
@@ -72,7 +71,7 @@ class SqliteScoreLog:
         self._calls = LogCalls(self._writer.withdraw)
         self._reading: sqlite3.Connection | None = None
         self._identity = ""
-        self._readers: set[SqliteLogReader] = set()
+        self._readers: WeakSet[SqliteLogReader] = WeakSet()
         self._closed = False
 
     @property
@@ -125,7 +124,6 @@ class SqliteScoreLog:
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         """See `ScoreLog.reader`. It reads through a connection of its own and is closed with the log."""
-        self._readers = {reader for reader in self._readers if not reader.closed}
         reader = SqliteLogReader(self._file, positions)
         self._readers.add(reader)
         return reader
@@ -144,7 +142,7 @@ class SqliteScoreLog:
                     return LogRange(partition, after, records[-1].offset if records else after, records)
                 await asyncio.sleep(0)
         except sqlite3.Error as error:
-            raise told(error, self._file.path) from error
+            raise translate_error(error, self._file.path) from error
 
     async def bounds(self) -> dict[int, LogBounds]:
         """See `ScoreLog.bounds`."""
@@ -235,7 +233,6 @@ class SqliteScoreLog:
             await asyncio.to_thread(thread.join)
         for reader in self._readers:
             await reader.close()
-        self._readers.clear()
         if self._reading is not None:
             self._reading.close()
             self._reading = None
@@ -255,7 +252,7 @@ class SqliteScoreLog:
         try:
             return connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise told(error, self._file.path) from error
+            raise translate_error(error, self._file.path) from error
 
 
 def _prune(connection: sqlite3.Connection, cutoff_ms: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from storage.ports.errors import LogTruncatedError, LogUnavailableError
 from storage.ports.score_log import LogRange, LogRecord
 from storage.score_log.sqlite.batch import decode_groups, decode_records
-from storage.score_log.sqlite.schema import LogFile, told, unpack_offsets
+from storage.score_log.sqlite.schema import LogFile, translate_error, unpack_offsets
 
 # Rows that one step looks at, at most: bounds the time a reader holds the event loop when nothing in them is for it.
 STEP_BATCHES = 64
@@ -117,11 +117,6 @@ class SqliteLogReader:
         self._sleep_s = POLL_FIRST_S
         self._closed = False
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
-
     async def poll(self, max_records: int, wait_ms: int) -> list[LogRange]:
         """See `LogReader.poll`."""
         loop = asyncio.get_running_loop()
@@ -158,7 +153,7 @@ class SqliteLogReader:
             self._seen_version = -1
             taken = step(self._connection, self._seq, self._positions, max_records)
         except sqlite3.Error as error:
-            raise told(error, self._file.path) from error
+            raise translate_error(error, self._file.path) from error
         self._seq = taken.seq
         if taken.at_end:
             self._seen_version = version

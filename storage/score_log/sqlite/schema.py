@@ -1,4 +1,4 @@
-"""The file under `SqliteScoreLog`: its schema, how a connection is opened, and how SQLite's errors are told.
+"""The file under `SqliteScoreLog`: its schema, how a connection is opened, and what SQLite's errors mean.
 
 Records are stored a batch a row, as Kafka stores record batches: everything that one process appends in one
 transaction is one row. A row a record costs twice the CPU (50 index pages touched by 64 records of 50 partitions),
@@ -58,13 +58,13 @@ def unpack_offsets(data: bytes) -> list[int]:
     return list(struct.unpack(f"<{len(data) // 8}q", data))
 
 
-def told(error: sqlite3.Error | OSError, path: Path, *, committing: bool = False) -> LogError:
+def translate_error(error: sqlite3.Error | OSError, path: Path, *, committing: bool = False) -> LogError:
     """The port's error for one of SQLite or of the system.
 
     `committing` says that the error came from COMMIT: then, but for a full disk (the commit record was not written),
     whether the transaction took place is unknown.
     """
-    code = getattr(error, "sqlite_errorcode", None)
+    code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF  # without what the extended codes add
     if code == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
         return LogDiskFullError(f"the disk under {path.name} is full: {error}")
     if committing:
@@ -85,15 +85,11 @@ def _free_bytes(path: Path) -> int:
 
 
 class LogFile:
-    """Opens connections to the log at `path`, creating it with `partitions` when there is none.
+    """Opens connections to the log at `path`, creating it with `partitions` when there is none."""
 
-    `max_file_bytes` bounds the database file (not its write-ahead log); beyond it appends fail as on a full disk.
-    """
-
-    def __init__(self, path: Path, partitions: int, max_file_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, partitions: int) -> None:
         self.path = path
         self.partitions = partitions
-        self.max_file_bytes = max_file_bytes
 
     def connect(self, busy_ms: int) -> sqlite3.Connection:
         """A connection in autocommit mode. It may be used from any thread, by one at a time.
@@ -105,13 +101,13 @@ class LogFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=OPEN_WAIT_S, isolation_level=None, check_same_thread=False)
         except (sqlite3.Error, OSError) as error:
-            raise told(error, self.path) from error
+            raise translate_error(error, self.path) from error
         try:
             self._prepare(connection)
             connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         except sqlite3.Error as error:
             connection.close()
-            raise told(error, self.path) from error
+            raise translate_error(error, self.path) from error
         except BaseException:
             connection.close()
             raise
@@ -133,9 +129,6 @@ class LogFile:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        if self.max_file_bytes is not None:
-            page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
-            connection.execute(f"PRAGMA max_page_count = {max(1, self.max_file_bytes // page_bytes)}")
         (stored,) = connection.execute("SELECT partitions FROM log").fetchone()
         if stored != self.partitions:
             raise LogError(f"{self.path.name} has {stored} partitions, expected {self.partitions}: growth is a new log")

@@ -21,7 +21,7 @@ from typing import Any
 from storage.ports.errors import LogError, LogOverloadedError, LogUnavailableError
 from storage.ports.score_log import NewRecord
 from storage.score_log.sqlite.batch import BatchBuilder
-from storage.score_log.sqlite.schema import LogFile, pack_offsets, told, unpack_offsets
+from storage.score_log.sqlite.schema import LogFile, pack_offsets, translate_error, unpack_offsets
 from storage.sqlite_files import begin
 
 logger = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ class LogWriter:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            return None, told(error, self._file.path, committing=committing)
+            return None, translate_error(error, self._file.path, committing=committing)
         except Exception as error:
             self._roll_back()
             return None, error

@@ -63,7 +63,7 @@ def cluster(cluster_session: RunningPalio, real_servers: RealServers) -> Iterato
 
 
 @pytest.fixture
-def copies(real_servers: RealServers) -> Iterator[redis.RedisCluster]:
+def plain_redis(real_servers: RealServers) -> Iterator[redis.RedisCluster]:
     """A plain client of the Redis Cluster."""
     facts = real_servers.facts["redis-cluster"]
     with redis.RedisCluster.from_url(facts["urls"][0], password=facts["password"]) as client:

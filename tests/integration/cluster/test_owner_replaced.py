@@ -34,7 +34,7 @@ from tests.support.watcher import Follower
 USERS = range(1, 21)
 OWNER = "ray::TournamentActor"
 ENDS_IN_S = 30.0
-AWAKE_S = 3.0  # how long it is looked at: a few of its checkpoints and comparisons of copies
+AWAKE_S = 3.0  # how long it is looked at: a few of its checkpoints and comparisons of read models
 
 
 def test_an_owner_wakes_after_it_was_replaced(
@@ -42,13 +42,13 @@ def test_an_owner_wakes_after_it_was_replaced(
     cluster: RunningPalio,
     real_servers: RealServers,
     nodes: RayNodes,
-    copies: redis.RedisCluster,
+    plain_redis: redis.RedisCluster,
 ) -> None:
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         tournament, owner, ends_at = dedicated_beside_the_head(cluster, nodes, api)
         join(api, tournament, *USERS)
-        stored = Stored(real_servers, copies, tournament)
-        with Overheard(copies, tournament) as overheard, Follower(cluster, tournament) as follower:
+        stored = Stored(real_servers, plain_redis, tournament)
+        with Overheard(plain_redis, tournament) as overheard, Follower(cluster, tournament) as follower:
             with Load(cluster, tournament, USERS, rising=True) as load:
                 time.sleep(1)
                 first, raylet = follower.epochs[0], psutil.Process(owner).ppid()
@@ -66,10 +66,10 @@ def test_an_owner_wakes_after_it_was_replaced(
             did = eventually(lambda: min(done := written(cluster, owner).minus(before)) > 0 and done)
             late = [frame for frame in seen.frames if frame.epoch == first]
             print(f"\nwoken, it did {did} and published {len(late)}; rows from {seen.rows[0]} to {seen.rows[-1]}")
-            # its checkpoint changed nothing in MySQL, its copy nothing in Redis: what is stored only went on
-            for column in (*zip(*seen.rows, strict=True), *zip(*seen.copies, strict=True)):
+            # its checkpoint changed nothing in MySQL, its read model nothing in Redis: what is stored only went on
+            for column in (*zip(*seen.rows, strict=True), *zip(*seen.read_models, strict=True)):
                 assert list(column) == sorted(column)
-            assert seen.copies[0].epoch > first
+            assert seen.read_models[0].epoch > first
             # its updates reached Redis and no watcher: the follower would have met a gap, or an epoch again that was over
             assert late
             load.check_table()
@@ -121,8 +121,8 @@ class Row(NamedTuple):
     projected: int
 
 
-class Copy(NamedTuple):
-    """Where its copy in Redis stands."""
+class ReadModelAt(NamedTuple):
+    """Where its read model in Redis stands."""
 
     epoch: int
     offset: int
@@ -131,8 +131,8 @@ class Copy(NamedTuple):
 class Stored:
     """What is stored of one tournament."""
 
-    def __init__(self, servers: RealServers, copies: redis.RedisCluster, tournament: str) -> None:
-        self._servers, self._copies, self._tournament = servers, copies, tournament
+    def __init__(self, servers: RealServers, plain_redis: redis.RedisCluster, tournament: str) -> None:
+        self._servers, self._plain_redis, self._tournament = servers, plain_redis, tournament
 
     def row(self) -> Row:
         sql = "SELECT log_offset, epoch FROM tournaments WHERE tournament_id = %s"
@@ -141,28 +141,28 @@ class Stored:
         (projected,) = selected(self._servers, sql, f"tournament-{self._tournament}")
         return Row(*row, *projected)
 
-    def copy(self) -> Copy:
-        found: Any = self._copies.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")
-        return Copy(*map(int, found))
+    def read_model(self) -> ReadModelAt:
+        found: Any = self._plain_redis.hmget(f"tournament:{{{self._tournament}}}:state", "epoch", "offset")
+        return ReadModelAt(*map(int, found))
 
 
 class Seen(NamedTuple):
     """What was seen while it was awake."""
 
     rows: list[Row]
-    copies: list[Copy]
+    read_models: list[ReadModelAt]
     frames: list[Frame]
 
 
 def wake(owner: int, stored: Stored, overheard: Overheard) -> Seen:
     """Let it go on, and look at what is stored and published meanwhile."""
-    seen, before = Seen([stored.row()], [stored.copy()], []), len(overheard.frames)
+    seen, before = Seen([stored.row()], [stored.read_model()], []), len(overheard.frames)
     os.kill(owner, signal.SIGCONT)
     woken_at = time.monotonic()
     while time.monotonic() < woken_at + AWAKE_S:
         seen.rows.append(stored.row())
-        for _ in range(20):  # a wrong copy would be written anew in a moment
-            seen.copies.append(stored.copy())
+        for _ in range(20):  # a wrong read model would be written anew in a moment
+            seen.read_models.append(stored.read_model())
             time.sleep(0.002)
     return seen._replace(frames=overheard.frames[before:])
 
@@ -172,7 +172,7 @@ class Written(NamedTuple):
 
     applied: float
     checkpoints: float
-    copies: float
+    read_model_changes: float
 
     def minus(self, before: Written) -> Written:
         return Written(*(now - then for now, then in zip(self, before, strict=True)))
@@ -210,9 +210,9 @@ class Frame(NamedTuple):
 class Overheard:
     """All that is published of a tournament, as any subscriber of Redis hears it."""
 
-    def __init__(self, copies: redis.RedisCluster, tournament: str) -> None:
+    def __init__(self, plain_redis: redis.RedisCluster, tournament: str) -> None:
         self.frames: list[Frame] = []
-        self._pubsub = copies.pubsub()  # type: ignore[no-untyped-call]
+        self._pubsub = plain_redis.pubsub()  # type: ignore[no-untyped-call]
         self._channel = f"tournament:{{{tournament}}}:updates"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen)

@@ -18,7 +18,7 @@ USERS = range(1, 21)
 
 
 def test_a_score_is_found_in_every_part(
-    cluster: RunningPalio, real_servers: RealServers, copies: redis.RedisCluster
+    cluster: RunningPalio, real_servers: RealServers, plain_redis: redis.RedisCluster
 ) -> None:
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         tournament = create(api)
@@ -27,7 +27,7 @@ def test_a_score_is_found_in_every_part(
             assert submit(gateway, tournament, user, "a", user * 10.25)["outcome"] == "applied"
         wanted = [(str(user).encode(), user * 10.25) for user in reversed(USERS)]
         key = f"tournament:{{{tournament}}}:rankings"
-        eventually(lambda: copies.zrevrange(key, 0, -1, withscores=True) == wanted, 5)
+        eventually(lambda: plain_redis.zrevrange(key, 0, -1, withscores=True) == wanted, 5)
         assert api.post(f"/v1/tournaments/{tournament}/end").json()["status"] == "finished"
         table = [(user, Decimal(str(user * 10.25)), rank) for rank, user in enumerate(reversed(USERS), 1)]
         assert rows_of(real_servers, tournament) == table

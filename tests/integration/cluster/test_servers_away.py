@@ -16,36 +16,36 @@ from tests.support.real_servers import RealServers
 from tests.support.running import RunningPalio
 
 USERS = range(1, 21)
-COPIES_S = 5  # copies are right again within this
+READ_MODEL_S = 5  # read models are right again within this
 
 
-def test_redis_forgets_everything(cluster: RunningPalio, copies: redis.RedisCluster) -> None:
+def test_redis_forgets_everything(cluster: RunningPalio, plain_redis: redis.RedisCluster) -> None:
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         tournament = create(api)
         join(api, tournament, *USERS)
         submit(gateway, tournament, 3, "a", 7)
         key = f"tournament:{{{tournament}}}:rankings"
-        eventually(lambda: copies.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], COPIES_S)
-        copies.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
+        eventually(lambda: plain_redis.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], READ_MODEL_S)
+        plain_redis.flushall(target_nodes=redis.RedisCluster.PRIMARIES)
         assert gateway.get(f"/v1/tournaments/{tournament}").status_code == 200
-        eventually(lambda: copies.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], COPIES_S)
+        eventually(lambda: plain_redis.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], READ_MODEL_S)
 
 
-def test_redis_is_out_of_memory(cluster: RunningPalio, copies: redis.RedisCluster) -> None:
+def test_redis_is_out_of_memory(cluster: RunningPalio, plain_redis: redis.RedisCluster) -> None:
     """Reads and scores go on, and the alert metric says so."""
     with cluster.client() as api, cluster.client(gateway=True) as gateway:
         tournament = create(api)
         join(api, tournament, *USERS)
-        memory: Any = copies.config_get("maxmemory", target_nodes=redis.RedisCluster.RANDOM)["maxmemory"]
-        copies.config_set("maxmemory", "1mb", target_nodes=redis.RedisCluster.ALL_NODES)
+        memory: Any = plain_redis.config_get("maxmemory", target_nodes=redis.RedisCluster.RANDOM)["maxmemory"]
+        plain_redis.config_set("maxmemory", "1mb", target_nodes=redis.RedisCluster.ALL_NODES)
         try:
             submit(gateway, tournament, 3, "a", 7)
             eventually(lambda: metric(cluster, "palio_copy_refused_for_memory_total") > 0, 20)
             assert gateway.get(f"/v1/tournaments/{tournament}/participants/3").json()["score"] == 7
         finally:
-            copies.config_set("maxmemory", memory, target_nodes=redis.RedisCluster.ALL_NODES)
+            plain_redis.config_set("maxmemory", memory, target_nodes=redis.RedisCluster.ALL_NODES)
         key = f"tournament:{{{tournament}}}:rankings"
-        eventually(lambda: copies.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], COPIES_S)
+        eventually(lambda: plain_redis.zrevrange(key, 0, -1, withscores=True) == [(b"3", 7.0)], READ_MODEL_S)
 
 
 def metric(palio: RunningPalio, name: str) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from storage.score_log.kafka.config import KafkaLogConfig
-from storage.score_log.kafka.log import KafkaScoreLog
-from tests.integration.test_start_errors import refused
+from tests.integration.conftest import refused
+from tests.support.kafka_topics import open_log
 from tests.support.real_servers import RealServers
 
 WRONG = "wrong-geheim"
@@ -47,7 +47,7 @@ def test_a_topic_of_other_partitions(real_servers: RealServers, tmp_path: Path) 
     )
 
     async def make() -> None:
-        log = await KafkaScoreLog.open(dataclasses.replace(config))
+        log = await open_log(dataclasses.replace(config))
         await log.close()
 
     asyncio.run(make())

@@ -45,7 +45,7 @@ def look(palio: SmallPalio, *, running: bool = True) -> Inspection:
         plan=plan_of(palio.settings),
         log=palio.log,
         records=palio.records,
-        actors=palio if running else None,
+        actors=palio if running else None,  # type: ignore[arg-type]  # it tells what running actors tell
         clock_ms=clock_ms,
     )
 

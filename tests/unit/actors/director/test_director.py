@@ -21,11 +21,8 @@ class Launched:
         self.calls: list[tuple[Any, ...]] = []
         self.living: list[int] = []
 
-    async def start_shard(self, name: str, partitions: Sequence[int]) -> None:
-        self.calls.append(("shard", name, tuple(partitions)))
-
-    async def start_dedicated(self, name: str, partition: int, tournament: int, after: int) -> None:
-        self.calls.append(("dedicated", name, partition, tournament, after))
+    async def start_owner(self, name: str, scopes: Sequence[tuple[int, int, int]]) -> None:
+        self.calls.append(("shard" if name.startswith("shard-") else "dedicated", name, *scopes))
 
     async def start_ingest(self, name: str, partitions: Mapping[int, str]) -> None:
         self.calls.append(("ingest", name, dict(partitions)))
@@ -46,6 +43,10 @@ class Launched:
         return [call for call in self.calls if call[0] == kind]
 
 
+def owners(director: Director) -> dict[int, str]:
+    return {tournament: hosted.owner for tournament, hosted in director.hosted.items()}
+
+
 def row(tournament: int, partition: int, status: str) -> TournamentRow:
     return TournamentRow(
         tournament, partition, 5, 1, "T", "scheduled", "public", status, True, 1, 0, None, None, None, None, 0, 1, 0, b"{}"
@@ -62,7 +63,10 @@ async def store(*rows: TournamentRow) -> MemoryRecords:
 async def test_it_starts_shards_and_ingest_over_all_partitions() -> None:
     launched = Launched()
     await Director(PLAN, launched, MemoryRecords()).start()
-    assert sorted(launched.of("shard")) == [("shard", "shard-0", (0, 2, 4)), ("shard", "shard-1", (1, 3, 5))]
+    assert sorted(launched.of("shard")) == [
+        ("shard", "shard-0", (0, 0, -1), (2, 0, -1), (4, 0, -1)),
+        ("shard", "shard-1", (1, 0, -1), (3, 0, -1), (5, 0, -1)),
+    ]
     owners = {p: o for call in launched.of("ingest") for p, o in call[2].items()}
     assert owners == {0: "shard-0", 1: "shard-1", 2: "shard-0", 3: "shard-1", 4: "shard-0", 5: "shard-1"}
 
@@ -71,7 +75,7 @@ async def test_it_starts_the_dedicated_tournaments_that_are_not_over() -> None:
     launched = Launched()
     director = Director(PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished")))
     await director.start()
-    assert launched.of("dedicated") == [("dedicated", "tournament-11", 3, 11, -1)]
+    assert launched.of("dedicated") == [("dedicated", "tournament-11", (3, 11, -1))]
     assert await director.placements(3) == {11: "tournament-11"}
     assert await director.placements(1) == {}
 
@@ -94,7 +98,7 @@ async def test_beyond_the_maximum_a_shard_hosts() -> None:
     assert await director.host(3, 12, 9) == "shard-1"
     assert ("adopt", "shard-1", 3, 12, 9) in launched.calls
     assert await director.host(3, 11, 7) == "tournament-11"  # asking again gives the same answer
-    assert director.routes.dedicated == {11: "tournament-11", 12: "shard-1"}
+    assert owners(director) == {11: "tournament-11", 12: "shard-1"}
 
 
 async def test_a_closed_tournament_makes_room() -> None:
@@ -108,7 +112,7 @@ async def test_a_closed_tournament_makes_room() -> None:
     # also of one that lived alone: the shard may hold it from before a restart of the director
     assert launched.of("release") == [("release", "shard-1", 3, 11), ("release", "shard-1", 3, 12)]
     assert await director.host(2, 13, 1) == "tournament-13"
-    assert director.routes.dedicated == {13: "tournament-13"}
+    assert owners(director) == {13: "tournament-13"}
 
 
 async def test_a_tournament_that_is_over_gets_no_actor() -> None:
@@ -174,7 +178,7 @@ async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starti
     director = Director(PLAN, launched, records)
     await director.start()
     assert (len(launched.of("shard")), len(launched.of("ingest"))) == (2, 2)
-    assert director.routes.dedicated == {12: "tournament-12"}
+    assert owners(director) == {12: "tournament-12"}
     with pytest.raises(RecordsUnavailableError):
         await director.placements(3)
     away.clear()

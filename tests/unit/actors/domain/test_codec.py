@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.domain.codec import FORMAT_VERSION, MAGIC, decode_snapshot, encode_snapshot, peek
+from actors.domain.codec import FORMAT_VERSION, MAGIC, decode_snapshot, encode_snapshot
 from actors.domain.errors import SnapshotDamagedError, SnapshotError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Join
 from tests.golden.make import golden_states
@@ -56,18 +56,7 @@ def test_metadata_keeps_its_values_and_not_its_order() -> None:
     assert decode_snapshot(first).spec.metadata == values
 
 
-def test_peek_reads_the_header_alone() -> None:
-    state = golden_states()["finished"]
-    header = peek(encode_snapshot(state))
-    assert (header.tournament_id, header.partition, header.offset) == (
-        state.tournament_id,
-        state.partition,
-        state.offset,
-    )
-    assert (header.status, header.spec, header.finished_ms) == ("finished", state.spec, state.finished_ms)
-
-
-@pytest.mark.parametrize("read", [decode_snapshot, peek])
+@pytest.mark.parametrize("read", [decode_snapshot])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_every_damage_is_noticed(read: object, data: st.DataObject) -> None:

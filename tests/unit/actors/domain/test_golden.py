@@ -7,7 +7,7 @@ import json
 import pytest
 
 from actors.domain import views
-from actors.domain.codec import decode_snapshot, encode_snapshot, peek
+from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.messages import (
     Cancel,
     Changes,
@@ -68,7 +68,6 @@ def test_golden_snapshots_mean_what_they_meant(name: str, version: int) -> None:
     got, wanted = decode_snapshot(data), golden_states(version)[name]
     assert encode_snapshot(got) == encode_snapshot(wanted)
     assert views.view(got, 1, 2, got.status) == views.view(wanted, 1, 2, wanted.status)
-    assert peek(data).status == wanted.status
 
 
 def test_a_golden_snapshot_by_eye() -> None:

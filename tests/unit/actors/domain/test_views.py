@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from actors.domain import views
 from actors.domain.messages import Join, Leave, Message, Spec
 from actors.domain.tournament import Tournament
+from actors.owner.live import Live
 from tests.support.histories import Score, Step, create_of, fold, histories, items_of
 
 START = 1_777_626_000_000  # 2026-05-01T09:00:00Z
@@ -147,12 +148,12 @@ def check_patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str,
 def test_a_patch_turns_before_into_after(steps: list[Step], data: st.DataObject) -> None:
     items = items_of(steps)
     state = fold(items[:1])
-    before = views.live_data(state, state.status)
+    before = Live().data_now(state, state.status)
     at = 1
     while at < len(items):
         until = at + data.draw(st.integers(1, 12))
         state = fold(items[at:until], state)
-        after = views.live_data(state, state.status)
+        after = Live().data_now(state, state.status)
         operations = check_patch(before, after)
         assert bool(operations) == (before != after)
         before, at = after, until
@@ -191,7 +192,7 @@ def test_nothing_changed_is_no_patch() -> None:
 
 def test_live_data() -> None:
     state = tournament(25, ties="dense")
-    data = views.live_data(state, "running")
+    data = Live().data_now(state, "running")
     assert len(data["top"]) == views.TOP_ROWS
     assert data["top"][0] == {"user_id": "25", "name": "N25", "score": 25}
     assert {key: data[key] for key in data if key != "top"} == {

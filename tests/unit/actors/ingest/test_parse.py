@@ -15,11 +15,13 @@ from storage.ports import DeadLetter, LogRecord
 
 PARTITIONS = 50
 TOURNAMENT = 42
-HOME = partition_of(TOURNAMENT, PARTITIONS)
+ITS_PARTITION = partition_of(TOURNAMENT, PARTITIONS)
 SIGNER = Signer({"k1": b"secret"}, "k1")
 
 
-def parse(value: bytes, *, key: bytes = b"42", partition: int = HOME, signature: str = "") -> Parsed | DeadLetter:
+def parse(
+    value: bytes, *, key: bytes = b"42", partition: int = ITS_PARTITION, signature: str = ""
+) -> Parsed | DeadLetter:
     return Parser(SIGNER, PARTITIONS).parse(LogRecord(partition, 7, 1000, key, value, signature, "replies:x"))
 
 
@@ -59,20 +61,20 @@ def test_a_tick_needs_no_signature() -> None:
 @pytest.mark.parametrize(
     ("value", "key", "partition", "reason"),
     [
-        (b"{", b"42", HOME, "malformed"),
-        (b"[]", b"42", HOME, "malformed"),
-        (b'{"v":2,"type":"score","event_id":"e","user_id":"5","score":1}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1.005}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1e9}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":true}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"0","score":1}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"","user_id":"5","score":1}', b"42", HOME, "malformed"),
-        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1,"x":1}', b"42", HOME, "malformed"),
-        (encode_score("e", 5, 1), b"forty-two", HOME, "malformed"),
-        (encode_score("e", 5, 1), b"", HOME, "malformed"),
-        (encode_score("e", 5, 1), b"42", (HOME + 1) % PARTITIONS, "wrong_partition"),
-        (encode_message(Join(command_id="c", user_id="5")), b"42", HOME, "unsigned"),
-        (b" " * 65_537, b"42", HOME, "too_big"),
+        (b"{", b"42", ITS_PARTITION, "malformed"),
+        (b"[]", b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":2,"type":"score","event_id":"e","user_id":"5","score":1}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1.005}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1e9}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":true}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"0","score":1}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"","user_id":"5","score":1}', b"42", ITS_PARTITION, "malformed"),
+        (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1,"x":1}', b"42", ITS_PARTITION, "malformed"),
+        (encode_score("e", 5, 1), b"forty-two", ITS_PARTITION, "malformed"),
+        (encode_score("e", 5, 1), b"", ITS_PARTITION, "malformed"),
+        (encode_score("e", 5, 1), b"42", (ITS_PARTITION + 1) % PARTITIONS, "wrong_partition"),
+        (encode_message(Join(command_id="c", user_id="5")), b"42", ITS_PARTITION, "unsigned"),
+        (b" " * 65_537, b"42", ITS_PARTITION, "too_big"),
     ],
 )
 def test_what_cannot_be_applied_is_a_dead_letter(value: bytes, key: bytes, partition: int, reason: str) -> None:
@@ -91,8 +93,8 @@ def test_a_signature_of_another_record_does_not_serve() -> None:
 def test_a_wrong_partition_stays_wrong_when_the_key_is_known() -> None:
     parser = Parser(SIGNER, PARTITIONS)
     value = encode_score("e", 5, 1)
-    assert not isinstance(parser.parse(LogRecord(HOME, 0, 0, b"42", value)), DeadLetter)
-    letter = parser.parse(LogRecord((HOME + 1) % PARTITIONS, 0, 0, b"42", value))
+    assert not isinstance(parser.parse(LogRecord(ITS_PARTITION, 0, 0, b"42", value)), DeadLetter)
+    letter = parser.parse(LogRecord((ITS_PARTITION + 1) % PARTITIONS, 0, 0, b"42", value))
     assert isinstance(letter, DeadLetter)
     assert letter.reason == "wrong_partition"
 

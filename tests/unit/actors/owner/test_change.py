@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.owner.change import Change
-from tests.support.copied import Held
 from tests.support.histories import BEGIN_MS, Step, create_of
+from tests.support.read_model_owner import Held
 from tests.unit.actors.owner.test_owner import SPEC
 
 ENTITY = Held.of([Step(BEGIN_MS, create_of(SPEC))]).entity

@@ -89,7 +89,7 @@ def bench() -> Bench:
 
 
 async def joined(records: MemoryRecords, number: int) -> int | None:
-    stored = await records.snapshot(number)
+    stored = next(iter(await records.snapshots(number)), None)
     return None if stored is None else decode_snapshot(stored.data).members.joined
 
 

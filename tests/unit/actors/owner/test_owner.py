@@ -55,12 +55,12 @@ class Store(MemoryRecords):
 
 
 class Away(Store):
-    """Records whose one shard may be away; `copy`: its replica has all that this process knows to be durable."""
+    """Records whose one shard may be away; `replica`: it has all that this process knows to be durable."""
 
-    def __init__(self, *, copy: bool = True) -> None:
+    def __init__(self, *, replica: bool = True) -> None:
         super().__init__()
         self.away = False
-        self.copy = copy
+        self.replica = replica
 
     async def save(self, checkpoint: Checkpoint) -> None:
         if self.away:
@@ -73,8 +73,8 @@ class Away(Store):
         return await super().snapshots(tournament_id)
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        if not self.copy:
-            raise RecordsUnavailableError("no copy")
+        if not self.replica:
+            raise RecordsUnavailableError("no replica")
         return await super().snapshots(tournament_id)
 
 
@@ -148,8 +148,7 @@ async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_
     await deliver(shard, 0, -1, 30, [late])
     assert (PARTITION, TOURNAMENT) not in shard.tournaments.scopes
     await shard.checkpointer.full_round(shard.scopes())
-    stored = await records.snapshot(TOURNAMENT)
-    assert stored is not None
+    [stored, *_] = await records.snapshots(TOURNAMENT)
     assert decode_snapshot(stored.data).status == "finished"
     assert stored.offset == 21
     assert [(row.offset, row.kind) for row in await records.outbox(10)] == [(21, "finished")]
@@ -193,9 +192,9 @@ async def test_a_failed_save_beside_another_round_leaves_nothing_out() -> None:
     assert not await urgent
     assert await full
     assert await records.projected(PARTITION, [f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
-    stored = await records.snapshot(TOURNAMENT)
-    assert stored is not None, "the offset says that it is saved"
-    assert stored.data
+    stored = await records.snapshots(TOURNAMENT)
+    assert stored, "the offset says that it is saved"
+    assert stored[0].data
 
 
 async def test_a_cancelled_save_forgets_nothing() -> None:
@@ -212,7 +211,7 @@ async def test_a_cancelled_save_forgets_nothing() -> None:
     records.gate.set()
     await owner.close()
     assert await records.projected(PARTITION, [f"partition-{PARTITION}"]) == {f"partition-{PARTITION}": 20}
-    assert await records.snapshot(TOURNAMENT) is not None
+    assert await records.snapshots(TOURNAMENT)
 
 
 async def test_a_store_that_refuses_is_not_asked_at_every_turn() -> None:
@@ -228,7 +227,7 @@ async def test_a_store_that_refuses_is_not_asked_at_every_turn() -> None:
     records.failures = 0
     clock[0] += 1000
     assert await owner.checkpoint_due()
-    assert await records.snapshot(TOURNAMENT) is not None
+    assert await records.snapshots(TOURNAMENT)
 
 
 async def test_a_damaged_snapshot_is_passed_over_for_the_one_before_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -349,10 +348,10 @@ async def test_a_create_whose_shard_is_away_is_answered_and_an_end_is_not() -> N
     assert (await records.projected(PARTITION, [f"partition-{PARTITION}"])) == {f"partition-{PARTITION}": 30}
 
 
-@pytest.mark.parametrize("copy", [True, False])
-async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bool) -> None:
-    """A repeated create changes nothing of it, whoever answers; without a copy its partition waits, and nothing of the range is applied."""
-    records, updates, clock = Away(copy=copy), Silent(), [BEGIN_MS]
+@pytest.mark.parametrize("replica", [True, False])
+async def test_what_is_over_is_read_from_a_replica_while_its_shard_is_away(replica: bool) -> None:
+    """A repeated create changes nothing of it, whoever answers; without a replica its partition waits, and nothing of the range is applied."""
+    records, updates, clock = Away(replica=replica), Silent(), [BEGIN_MS]
     owner = owner_of(records, clock_ms=lambda: clock[0], updates=updates, over_kept=0)
     await owner.adopt([(PARTITION, 0, -1)])
     await deliver(owner, 0, -1, 20, items(create(dedicated=False), step(End(command_id="e")), first=10))
@@ -360,11 +359,11 @@ async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bo
     clock[0] += 10**6
     owner.tournaments._trim()
     assert owner.tournaments.at_hand(TOURNAMENT) is None
-    before = await records.snapshot(TOURNAMENT)
+    before = await records.snapshots(TOURNAMENT)
     records.away = True
     late = [*items(create(dedicated=False), first=21), ScoreItem(22, BEGIN_MS, TOURNAMENT, 5, "s", 100)]
     position = await deliver(owner, 0, 20, 30, waited_for(late))
-    assert position.watermark == (30 if copy else 20)
+    assert position.watermark == (30 if replica else 20)
     records.away = False
     await deliver(owner, 0, 20, 30, waited_for(late))
     await owner.checkpointer.full_round(owner.scopes())
@@ -373,11 +372,11 @@ async def test_what_is_over_is_read_from_a_copy_while_its_shard_is_away(copy: bo
         ("create", False, "finished"),
         ("score", False, "finished"),
     ]
-    assert await records.snapshot(TOURNAMENT) == before
+    assert await records.snapshots(TOURNAMENT) == before
 
 
 async def test_only_the_create_of_a_shared_tournament_is_taken_for_the_first() -> None:
-    """What a copy does not have yet may be another owner's, where it is dedicated; and what begins with no create is not known at all."""
+    """What a replica does not have yet may be another owner's, where it is dedicated; and what begins with no create is not known at all."""
     for record in (create(dedicated=True), step(Join(command_id="j", user_id="5"))):
         records = Away()
         owner = owner_of(records)

@@ -19,6 +19,7 @@ from actors.domain.publications import changed_channel, decode_changed, updates_
 from actors.domain.tournament import Tournament
 from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
+from actors.owner.live import Live
 from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
 from tests.support.gateway import live_of
 
@@ -216,7 +217,7 @@ async def test_each_patch_leads_from_one_table_to_the_next() -> None:
             stage.now_ms += INTERVAL_MS
             for frame in (await stage.published())[1]:
                 shown = patched(shown or {}, msgspec.json.decode(frame)["patch"])
-            assert shown == stage.entity.live.data == views.live_data(stage.state, stage.entity.status)
+            assert shown == stage.entity.live.data == Live().data_now(stage.state, stage.entity.status)
 
 
 async def test_a_row_that_rises_or_falls_is_one_move() -> None:
@@ -317,4 +318,4 @@ async def test_updates_after_a_position_apply_to_what_it_came_with(monkeypatch: 
         for frame in frames:
             if frame["seq"] > position["seq"]:
                 data = patched(data, frame["patch"])
-        assert data == stage.entity.live.data == views.live_data(stage.state, stage.entity.status)
+        assert data == stage.entity.live.data == Live().data_now(stage.state, stage.entity.status)

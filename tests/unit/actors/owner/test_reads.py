@@ -23,8 +23,8 @@ from storage.ports import (
     Reply,
     ViewQuery,
 )
-from tests.support.copied import Held
 from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, Step, create_of, fold, items_of
+from tests.support.read_model_owner import Held
 
 UNKNOWN = TOURNAMENT + 1
 

@@ -49,7 +49,7 @@ class Stored(MemoryRecords):
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         if not self.settled:
-            raise RecordsUnavailableError("no copy")
+            raise RecordsUnavailableError("no replica")
         return self.stored.get(tournament_id, [])
 
 

@@ -12,8 +12,8 @@ import pytest
 from cluster.actors import process
 from cluster.actors.process import (
     BUSY_INTERVAL_S,
+    CHECK_INTERVAL_S,
     COLLECT_AFTER,
-    LOOK_INTERVAL_S,
     NEW_SHARE,
     PAUSE_SHARE,
     QUIET_CORES,
@@ -73,8 +73,8 @@ def until_collected(full: FullCollections, clock: Clock, *, cores: float) -> flo
     """Seconds until it collects."""
     began_s = clock.now_s
     while clock.now_s < began_s + 10 * BUSY_INTERVAL_S:
-        clock.go_on(LOOK_INTERVAL_S, cores=cores)
-        if full.look():
+        clock.go_on(CHECK_INTERVAL_S, cores=cores)
+        if full.check():
             break
     return clock.now_s - began_s
 
@@ -98,8 +98,8 @@ def test_nothing_new_is_no_reason_to_collect() -> None:
     gc.collect()
     assert until_collected(full, clock, cores=0.0) == 10 * BUSY_INTERVAL_S
     kept = new_objects()
-    clock.go_on(LOOK_INTERVAL_S, cores=0.0)
-    assert full.look()
+    clock.go_on(CHECK_INTERVAL_S, cores=0.0)
+    assert full.check()
     assert kept
 
 
@@ -111,7 +111,7 @@ def test_the_more_is_kept_the_more_must_be_new() -> None:
     kept.append(new_objects(1))
     assert until_collected(full, clock, cores=0.0) == 10 * BUSY_INTERVAL_S
     kept.append(new_objects(2))
-    assert until_collected(full, clock, cores=0.0) == LOOK_INTERVAL_S
+    assert until_collected(full, clock, cores=0.0) == CHECK_INTERVAL_S
 
 
 def test_long_pauses_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_long_pauses_are_rare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_settled_process_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "LOOK_INTERVAL_S", 0.001)
+    monkeypatch.setattr(process, "CHECK_INTERVAL_S", 0.001)
     monkeypatch.setattr(process, "QUIET_INTERVAL_S", 0.0)
     monkeypatch.setattr(process, "BUSY_INTERVAL_S", 0.0)
     monkeypatch.setattr(process, "PAUSE_SHARE", 1e9)

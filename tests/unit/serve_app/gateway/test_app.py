@@ -11,10 +11,8 @@ import pytest
 import uvloop
 
 from actors.domain.values import rfc3339
-from serve_app.gateway.server import PortInUseError, port_is_free, start
 from serve_app.http.connection_bounds import KEEP_ALIVE_S
-from serve_app.security.auth import make_token
-from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
+from tests.support.gateway import WAIT_S, Gateway, running_gateway
 
 
 def bearer(gateway: Gateway, user: int = 1, role: Any = "player") -> dict[str, str]:
@@ -41,41 +39,6 @@ async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> by
     return answer
 
 
-async def test_views_from_the_owner_and_from_the_cache_are_the_same_response() -> None:
-    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
-        tournament = await gateway.tournament(players=2)
-        gateway.services.reads.invalidate(tournament)
-        path = f"/v1/tournaments/{tournament}"
-        first, second = await http.get(path), await http.get(path)
-        assert first.status_code == second.status_code == 200
-        assert first.json() == second.json()
-        assert first.json()["participants"] == 2
-        names = ("etag", "cache-control", "content-type", "content-length", "access-control-allow-origin")
-        assert [first.headers[name] for name in names] == [second.headers[name] for name in names]
-        assert first.headers["cache-control"] == "public, max-age=1"
-        assert first.headers.keys() == second.headers.keys()
-        assert "date" in second.headers
-        same = await http.get(path, headers={"if-none-match": second.headers["etag"]})
-        assert (same.status_code, same.content) == (304, b"")
-        other = await http.get(path, headers={"if-none-match": '"x"'})
-        assert other.status_code == 200
-        head = await http.head(path)
-        assert (head.status_code, head.content) == (200, b"")
-        assert head.headers["content-length"] == second.headers["content-length"]
-        query = await http.get(path + "?x=1")  # the ASGI lane
-        assert query.json() == second.json()
-
-
-async def test_views_of_private_tournaments() -> None:
-    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
-        path = f"/v1/tournaments/{await gateway.tournament(players=1, visibility='private')}"
-        for _ in range(2):
-            assert (await http.get(path)).status_code == 404
-            assert (await http.get(path, headers=bearer(gateway, 2))).status_code == 404
-            mine = await http.get(path, headers=bearer(gateway, 1))
-            assert (mine.status_code, mine.headers["cache-control"]) == (200, "private, no-store")
-
-
 async def test_submissions_and_rankings() -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=2)
@@ -94,61 +57,6 @@ async def test_submissions_and_rankings() -> None:
         assert (answer.status_code, answer.json()["accepted"], len(answer.json()["rejected"])) == (202, 1, 1)
         around = (await http.get(path + "/rankings?around=2")).json()
         assert [row["user_id"] for row in around["rows"]] == ["1", "2"]
-
-
-@pytest.mark.parametrize("lane", ["", "?lane=asgi"])
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        (b"{", 400, "malformed"),
-        (b'{"event_id":"a","score":1.234}', 422, "invalid"),
-        (b'{"event_id":"a","score":NaN}', 422, "invalid"),
-        (b'{"event_id":"a","score":1e9}', 422, "invalid"),
-        (b'{"event_id":"a","score":true}', 422, "invalid"),
-        (b'{"event_id":"a","score":"12"}', 422, "invalid"),
-        (b'{"event_id":"a","score":1,"more":2}', 422, "invalid"),
-        (b'{"event_id":"","score":1}', 422, "invalid"),
-        (b'{"event_id":"a","score":1,"user_id":"2"}', 403, "not_yours"),
-    ],
-)
-async def test_bad_submissions_are_the_same_problem_on_both_lanes(
-    lane: str, body: bytes, status: int, code: str
-) -> None:
-    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
-        path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
-        answer = await http.post(path, content=body, headers=bearer(gateway))
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert not gateway.palio.log.calls[-1][0].value.startswith(b'{"type":"score"')
-
-
-@pytest.mark.parametrize("lane", ["", "?lane=asgi"])
-async def test_who_may_not_submit(lane: str) -> None:
-    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
-        path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
-        body = {"event_id": "a", "score": 1}
-        assert (await http.post(path, json=body)).json()["code"] == "token_missing"
-        expired = {
-            "authorization": f"Bearer {make_token(SECRET, role='player', user_id=1, ttl_s=5, now_s=1_000_000_000)}"
-        }
-        answer = await http.post(path, json=body, headers=expired)
-        assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
-        assert "www-authenticate" in answer.headers
-        unknown = await http.post(f"/v1/tournaments/77/scores{lane}", json=body, headers=bearer(gateway))
-        assert unknown.json()["code"] == "tournament_unknown"
-        form = await http.post(path, content=b"a=1", headers={**bearer(gateway), "content-type": "text/plain"})
-        assert form.status_code == 415
-
-
-async def test_rates_are_limited_on_the_fast_path() -> None:
-    async with (
-        running_gateway(anonymous_rate=0.001, anonymous_burst=5) as gateway,
-        httpx2.AsyncClient(base_url=gateway.url) as http,
-    ):
-        path = f"/v1/tournaments/{await gateway.tournament(players=1)}"
-        answers = [await http.get(path) for _ in range(6)]
-        assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-        assert int(answers[-1].headers["retry-after"]) >= 1
 
 
 async def test_paths_and_methods() -> None:
@@ -299,64 +207,6 @@ async def test_idle_connections_are_ended_and_busy_ones_are_not() -> None:
         async with asyncio.timeout(WAIT_S):
             assert await reader.read() == b""
         writer.close()
-
-
-async def test_a_handler_that_takes_too_long_is_answered_for() -> None:
-    async with (
-        running_gateway(request_timeout_s=0.3) as gateway,
-        httpx2.AsyncClient(base_url=gateway.url, timeout=WAIT_S) as http,
-    ):
-        tournament = await gateway.tournament(players=1)
-        gateway.palio.owners.delay_s = 60
-        gateway.services.reads._known.clear()
-        gateway.services.reads._cache.clear()
-        for query in ("", "?lane=asgi"):
-            answer = await http.get(f"/v1/tournaments/{tournament}{query}")
-            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-
-
-async def test_stopping_answers_what_is_under_way() -> None:
-    async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
-        tournament = await gateway.tournament(players=1)
-        gateway.palio.owners.delay_s = 0.2
-        gateway.services.reads._known.clear()
-        gateway.services.reads._cache.clear()
-        gateway.palio.owners.calls.clear()
-        asking = asyncio.create_task(http.get(f"/v1/tournaments/{tournament}"))
-        async with asyncio.timeout(WAIT_S):
-            while not gateway.palio.owners.calls.get("view"):
-                await asyncio.sleep(0)
-        await gateway.server.drain(0)
-        assert port_is_free("127.0.0.1", gateway.server.port)  # other replicas get the new connections
-        await gateway.server.stop()
-        assert (await asking).status_code == 200
-        with pytest.raises(httpx2.ConnectError):
-            async with httpx2.AsyncClient(base_url=gateway.url) as another:
-                await another.get("/healthz")
-        with pytest.raises(RuntimeError):
-            gateway.server.check()
-
-
-async def test_a_port_in_use() -> None:
-    async with running_gateway() as gateway:
-        assert not port_is_free("127.0.0.1", gateway.server.port)  # shared, but taken
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-            port = other.getsockname()[1]
-            assert not port_is_free("127.0.0.1", port)
-            with pytest.raises(PortInUseError, match=str(port)):
-                await start(gateway.server.app, "127.0.0.1", port)
-        assert port_is_free("127.0.0.1", port)
-
-
-async def test_replicas_share_the_port() -> None:
-    async with running_gateway() as gateway:
-        second = await start(gateway.server.app, "127.0.0.1", gateway.server.port)
-        assert second.port == gateway.server.port
-        await second.stop()
-        async with httpx2.AsyncClient(base_url=gateway.url) as http:
-            assert (await http.get("/healthz")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ async def test_announced_loss_and_a_broken_broker_are_healed() -> None:
 
 async def test_over_the_embedded_broker_and_its_restart() -> None:
     broker = Replaceable()
-    async with running_gateway(updates=BrokerUpdates(broker)) as gateway, gateway.client() as a:
+    async with running_gateway(updates=BrokerUpdates(broker.call)) as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=3)
         await a.ask(auth=gateway.token(1))
         await a.watch(tournament, me=True)
@@ -271,7 +271,7 @@ async def test_an_owner_that_is_away_does_not_disconnect() -> None:
         await gateway.score(tournament, 1, 1)
         gateway.palio.owners.down = True
         gateway.palio.read_model.holds = True
-        await a.watch(tournament)  # the read model's copy
+        await a.watch(tournament)  # from the read model
         assert a.data[tournament] == gateway.data(tournament)
         gateway.palio.owners.down = False
         await a.until(lambda m: m["type"] == "snapshot")
@@ -279,7 +279,7 @@ async def test_an_owner_that_is_away_does_not_disconnect() -> None:
         await a.until_data(tournament, gateway.data(tournament))
 
 
-async def test_without_any_copy_the_snapshot_comes_later() -> None:
+async def test_without_a_read_model_the_snapshot_comes_later() -> None:
     async with running_gateway() as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=3)
         gateway.palio.owners.down = True
@@ -508,8 +508,8 @@ class Replaceable:
     def replace(self) -> None:
         self._broker = Broker()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._broker, name)
+    async def call(self, method: str, *args: Any) -> Any:
+        return await self._broker.call(method, *args)
 
 
 def lose(gateway: Gateway) -> None:

@@ -38,7 +38,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 class Flights:
     """A `Sync`, and what it handed on."""
 
-    def __init__(self, copies: ScriptedOwners | None = None) -> None:
+    def __init__(self, read_model: ScriptedOwners | None = None) -> None:
         self.parts = Parts()
         self.owners = self.parts.owners
         self.owners.answers[LiveQuery] = snapshot()
@@ -46,7 +46,12 @@ class Flights:
         self.admitted: list[Topic] = []
         self.broken = 0
         self.sync = Sync(
-            self.parts.topics, self.parts.calls, self.parts.subscriptions, self._adopt, self._admit, copies
+            self.parts.topics,
+            self.parts.calls,
+            self.parts.subscriptions,
+            self._adopt,
+            self._admit,
+            read_model,  # type: ignore[arg-type]  # it is asked for nothing but `read`
         )
 
     def _adopt(self, topic: Topic, answer: LiveSnapshot) -> bool:
@@ -134,13 +139,13 @@ async def test_a_topic_that_is_dropped_takes_its_flight_with_it() -> None:
 
 class TestWhileTheOwnerIsAway:
     def away(self, access: Any, view: Any) -> Flights:
-        copies = ScriptedOwners()
-        copies.answers = {AccessQuery: access, ViewQuery: view}
-        flights = Flights(copies)
+        read_model = ScriptedOwners()
+        read_model.answers = {AccessQuery: access, ViewQuery: view}
+        flights = Flights(read_model)
         flights.owners.answers[LiveQuery] = OwnerUnavailableError("away")
         return flights
 
-    async def test_a_copy_is_shown_once_and_the_snapshot_when_it_is_back(self) -> None:
+    async def test_the_read_model_is_shown_once_and_the_snapshot_when_it_is_back(self) -> None:
         flights = self.away(Access(True, True), Reply(True, body=json.dumps(VIEW).encode(), epoch=3, seq=4))
         socket = MemorySocket()
         topic = flights.parts.watching(socket)
@@ -155,7 +160,7 @@ class TestWhileTheOwnerIsAway:
         await until(lambda: topic.flight is None)
         assert socket.kinds == ["ok", "snapshot", "snapshot"]
 
-    async def test_a_private_one_is_for_those_whom_the_copy_names(self) -> None:
+    async def test_a_private_one_is_for_those_whom_the_read_model_names(self) -> None:
         reply = Reply(True, body=json.dumps(VIEW).encode())
         flights = self.away(lambda query: Access(True, False, query.user_id == 1), reply)
         member, stranger, operator = MemorySocket(1), MemorySocket(2), MemorySocket(3, sees_all=True)
@@ -168,7 +173,7 @@ class TestWhileTheOwnerIsAway:
         await flights.sync.stop()
 
     @pytest.mark.parametrize("view", [None, StorageError("away, too")])
-    async def test_without_a_copy_the_subscription_stands_and_waits(self, view: Any) -> None:
+    async def test_without_a_read_model_the_subscription_stands_and_waits(self, view: Any) -> None:
         flights = self.away(Access(True, True), view)
         socket = MemorySocket()
         flights.sync.request(flights.parts.watching(socket))

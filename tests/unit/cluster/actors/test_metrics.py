@@ -1,0 +1,88 @@
+"""What Prometheus is told of an owner and of ingest: counters grow with totals kept elsewhere, gauges are what they are now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from prometheus_client import REGISTRY
+
+from actors.domain.messages import ScoreWire
+from cluster.actors.metrics import DEAD_LETTERS, IngestMetrics, OwnerMetrics, _Grow, owner_points
+from cluster.config.settings import Settings
+from cluster.startup.ports import clock_ms
+from storage.ports import NewRecord
+from tests.support.small_palio import SmallPalio, small_palio
+
+TOURNAMENT = 7
+
+
+@pytest_asyncio.fixture
+async def palio(tmp_path: Path) -> AsyncIterator[SmallPalio]:
+    """Users 41 and 42 in a tournament; 42 has a score, user 43's was ignored, and one record is a dead letter."""
+    settings = Settings(data_dir=tmp_path, partitions=1, shards=1, ingest_actors=1)
+    async with small_palio(settings) as palio:
+        await palio.create(TOURNAMENT, users=(41, 42))
+        for user in (42, 43):
+            await palio.append(TOURNAMENT, ScoreWire(event_id="a", user_id=str(user), score=9.5))
+        await palio.log.append([NewRecord(0, b"7", b"no JSON")])
+        await palio.applied()
+        yield palio
+
+
+def value(name: str, **labels: Any) -> float:
+    return REGISTRY.get_sample_value(name, {name: str(label) for name, label in labels.items()}) or 0.0
+
+
+def test_a_counter_grows_to_a_total_and_never_falls() -> None:
+    grow, before = _Grow(), DEAD_LETTERS._value.get()
+    for total, grown in ((3, 3), (3, 3), (5, 5), (1, 5), (2, 6)):  # 1: a total that began anew
+        grow.to(DEAD_LETTERS, "letters", total)
+        assert DEAD_LETTERS._value.get() == before + grown
+
+
+async def test_an_owners_numbers(palio: SmallPalio) -> None:
+    owner, name = palio.owner, "owner-of-a-test"
+    applied = value("palio_records_total", outcome="applied", reason="")
+    ignored = value("palio_records_total", outcome="ignored", reason="not_joined")
+    saved = value("palio_checkpoints_saved_total")
+    metrics = OwnerMetrics(name)
+    for _ in range(2):  # the same totals again are no growth
+        metrics.update(owner, owner.checkpointer.last_round_ms + 2500)
+        assert value("palio_records_total", outcome="applied", reason="") == applied + owner.outcomes["applied", ""]
+        assert value("palio_records_total", outcome="ignored", reason="not_joined") == ignored + 1
+        assert value("palio_checkpoints_saved_total") == saved + owner.checkpointer.saved
+    assert value("palio_active_tournaments", owner=name) == 1
+    assert value("palio_unsaved_tournaments", owner=name) == owner.checkpointer.dirty
+    assert value("palio_checkpoint_age_seconds", owner=name) == 2.5
+    metrics.update(owner, 0)  # a clock that was set back
+    assert value("palio_checkpoint_age_seconds", owner=name) == 0
+
+
+async def test_ingests_numbers(palio: SmallPalio) -> None:
+    ingest, name = palio.ingest, "ingest-of-a-test"
+    ends = {partition: bounds.last for partition, bounds in (await palio.log.bounds()).items()}
+    before = value("palio_dead_letters_total")
+    metrics = IngestMetrics(name)
+    metrics.update(ingest, {0: ends[0] + 4}, clock_ms())
+    assert value("palio_lag_records", ingest=name, partition=0) == 4
+    assert value("palio_lag_seconds", ingest=name, partition=0) == 0
+    assert value("palio_ingest_buffered_records", ingest=name) == ingest.windows.buffered()
+    assert value("palio_dead_letters_total") == before + 1
+    metrics.update(ingest, ends, clock_ms())
+    assert value("palio_lag_records", ingest=name, partition=0) == 0
+
+
+async def test_the_series_of_an_owner(palio: SmallPalio) -> None:
+    (point,) = owner_points(palio.owner, 5)
+    assert (point.measurement, point.tags, point.time_ms) == ("owner", {"owner": "shard-0"}, 5)
+    assert {name: point.fields[name] for name in ("active", "running", "participants", "scored", "ignored_total")} == {
+        "active": 1.0,
+        "running": 1.0,
+        "participants": 2.0,
+        "scored": 1.0,
+        "ignored_total": 1.0,
+    }
+    assert point.fields["applied_total"] == palio.owner.outcomes["applied", ""]
