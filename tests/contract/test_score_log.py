@@ -8,6 +8,7 @@ from collections import defaultdict
 
 import pytest
 
+from serve_app.services.log_clock import LogClock
 from storage.ports import (
     DeadLetter,
     LogBounds,
@@ -361,6 +362,20 @@ async def test_what_is_stamped_later_than_a_time_is_told_by_partition(bench: Log
     assert found[1] == newest_ms
     assert await log.stamped_after(newest_ms) == {}
     assert (await log.stamped_after(newest_ms - 1))[1] == newest_ms
+
+
+async def test_creates_are_refused_while_the_logs_clock_is_ahead(bench: LogUnderTest, log: ScoreLog) -> None:
+    """Whichever of the two clocks is wrong: a machine's whose own is behind sees the log's ahead."""
+    await log.append([NewRecord(1, b"1", b"x")])
+    for behind_ms, is_refused in ((90_000, True), (30_000, False), (0, False)):
+        log_clock = LogClock(log, lambda behind_ms=behind_ms: bench.now_ms() - behind_ms, 60_000)  # type: ignore[misc]
+        await log_clock.check()
+        refused = await log_clock.refusal(1)
+        assert (refused is not None) is is_refused, behind_ms
+        if refused is not None:
+            assert (refused.status, refused.code) == (503, "clock_ahead")
+            assert 20 <= int(refused.headers["retry-after"]) <= 30
+        assert behind_ms - 10_000 < log_clock.ahead_ms <= behind_ms
 
 
 async def test_a_log_that_takes_records_says_so_and_takes_none_by_it(log: ScoreLog) -> None:

@@ -266,7 +266,7 @@ class Case:
         assert not any(event.startswith("trailer") for event in accepted)
         self.expire(100)  # beyond every time that a silent client has
         await self.settle()
-        assert self.transport.lost or self.protocol.ended_since_s
+        assert self.transport.lost or self.protocol.slow.ended_since_s
         self.expire(200)
         await self.settle()
         assert self.transport.lost

@@ -18,8 +18,8 @@ from serve_app.security.auth import make_token
 from tests.support.calls import METHODS_OF
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 from tests.support.gateway import SECRET
+from tests.support.offered_methods import every_method, judge_method
 
-METHODS = ("OPTIONS", "HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -29,46 +29,17 @@ async def both() -> AsyncIterator[Entrypoints]:
         yield both
 
 
-PLACES = {"tournament": "77", "user": "1"}
-
-
-def path_of(template: str) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: PLACES[found[1]], template)
-
-
 async def test_methods_and_allow_of_every_route_are_the_same(both: Entrypoints) -> None:
     """Without a token and of nothing that exists: only what is offered is judged. What is at the api alone is 404 at the gateway."""
-    for template, methods in METHODS_OF.items():
-        path, is_hot = path_of(template), template in GATEWAY_CALLS
-        expected = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
-        for method in METHODS:
-            answers = {name: await client.request(method, path) for name, client in both.clients.items()}
-            for name, answer in answers.items():
-                judge_method(answer, method, expected if name == "api" or is_hot else set())
-            api, gateway = answers.values()
-            if is_hot:
-                assert (api.status_code, api.content) == (gateway.status_code, gateway.content), (method, path)
-                for header in ("allow", "content-length", "content-type", "cache-control"):
-                    assert api.headers.get(header) == gateway.headers.get(header), (method, path, header)
-
-
-def judge_method(answer: httpx2.Response, method: str, offered: set[str]) -> None:
-    """Whether it says what is offered at its path; nothing: there is no such path."""
-    code = None if method == "HEAD" or answer.status_code < 400 else answer.json()["code"]
-    case = (answer.url, method, answer.status_code, code)
-    if not offered:
-        assert (answer.status_code, code) == (404, None if method == "HEAD" else "not_found"), case
-    elif method == "OPTIONS":
-        assert (answer.status_code, answer.content) == (204, b""), case
-    elif method in offered:
-        assert answer.status_code not in (405, 500), case
-        assert code != "not_found", case
-    else:
-        assert (answer.status_code, code) == (405, None if method == "HEAD" else "method_not_allowed"), case
-    allow = ", ".join(sorted(offered)) if method == "OPTIONS" or method not in offered else ""
-    assert answer.headers.get("allow", "") == allow, case
-    if method == "HEAD":
-        assert answer.content == b"", case
+    for method, path, offered in every_method():
+        answers = {name: await client.request(method, path) for name, client in both.clients.items()}
+        for name, answer in answers.items():
+            judge_method(answer, method, offered[name])
+        api, gateway = answers.values()
+        if offered["gateway"]:
+            assert (api.status_code, api.content) == (gateway.status_code, gateway.content), (method, path)
+            for header in ("allow", "content-length", "content-type", "cache-control"):
+                assert api.headers.get(header) == gateway.headers.get(header), (method, path, header)
 
 
 async def test_head_is_get_without_the_body(both: Entrypoints) -> None:

@@ -288,6 +288,27 @@ async def test_a_live_subscription_shows_what_the_caller_may_see_and_no_more(bot
             assert watching or not [m for m in client.seen if "type" in m], case
 
 
+async def test_every_message_is_answered_also_one_that_the_next_makes_needless(both: Entrypoints) -> None:
+    """A subscription was never answered if another one, or its end, came first."""
+    seen = {}
+    for name, tournament in (
+        ("public", await private(both, "public")),
+        ("hidden", await private(both)),
+        ("unknown", UNKNOWN),
+    ):
+        async with both.gateway.client() as client:
+            for number, command in enumerate(("subscribe", "subscribe", "unsubscribe", "subscribe")):
+                await client.send(**{"id": number, command: tournament})
+            answers: dict[int, str] = {}
+            while len(answers) < 4:
+                message = await client.receive()
+                if "id" in message:
+                    answers[message["id"]] = kind(message)
+            seen[name] = answers
+    assert seen["public"] == dict.fromkeys(range(4), "ok")
+    assert seen["hidden"] == seen["unknown"] == {0: "ok", 1: "ok", 2: "ok", 3: "tournament_unknown"}
+
+
 @pytest.mark.parametrize("watched_as", ["member", "service", "operator"])
 @pytest.mark.parametrize("then", ["stranger", "removed", "member", "service", "operator", "wrong token"])
 async def test_a_socket_that_signs_in_anew_keeps_what_it_may_see_alone(
