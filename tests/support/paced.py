@@ -27,7 +27,7 @@ class PacedPalio(InProcessPalio):
     def __init__(self) -> None:
         super().__init__(now_ms=wall_clock_ms())
         self.publisher = Publisher(self.updates, wall_clock_ms, INTERVAL_MS)
-        self.reads = OwnerReads(SimpleNamespace(publisher=self.publisher))  # type: ignore[arg-type]  # no more of it is asked
+        self.reads = OwnerReads(SimpleNamespace(publisher=self.publisher))  # type: ignore[arg-type]  # of the owner it needs no more
         self.entities: dict[int, Entity] = {}
         self.owners = PacedOwners(self)
 
