@@ -10,6 +10,7 @@ before it, and in such a way that it arrives: the server stops writing, and drop
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any, Final
 
@@ -412,6 +413,9 @@ class GatewayConnection(HttpToolsProtocol):
         """Hand the transport to a live connection."""
         # Browsers send all their cookies for the host. They mean nothing here, and the library refuses lines over 8 KiB.
         self.scope["headers"] = [header for header in self.headers if header[0] != b"cookie"]
+        if not self.url.startswith(b"/"):  # `GET http://host/path`, as to a proxy, is the same target
+            with contextlib.suppress(httptools.HttpParserInvalidURLError):
+                self.url = httptools.parse_url(self.url).path or b"/"
         super().handle_websocket_upgrade()
         # Nothing comes here any more; without these cycles it is freed at once, not when the collector finds it.
         self.parser = self.scope = self.headers = self.named = self.flow = None  # type: ignore[assignment]

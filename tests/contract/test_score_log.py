@@ -68,7 +68,7 @@ async def test_a_record_is_read_as_it_was_appended(bench: LogUnderTest) -> None:
 
 async def test_nothing_is_queued_once_all_is_appended(log: ScoreLog) -> None:
     assert log.queued == 0
-    appending = [asyncio.create_task(log.append([new(0, 1), new(1, 2)])) for _ in range(10)]
+    appending = [log.append([new(0, 1), new(1, 2)]) for _ in range(10)]
     await asyncio.sleep(0)
     assert 0 <= log.queued <= 20
     await asyncio.gather(*appending)
@@ -77,18 +77,12 @@ async def test_nothing_is_queued_once_all_is_appended(log: ScoreLog) -> None:
 
 async def test_an_empty_call_appends_nothing(log: ScoreLog) -> None:
     assert await log.append([]) == []
+    assert log.queued == 0
     assert await log.bounds() == {p: LogBounds(0, -1) for p in range(PARTITIONS)}
 
 
-async def test_submitting_is_appending_without_a_task(log: ScoreLog) -> None:
-    offsets = [log.submit([new(0, n), new(1, n)]) for n in range(20)]
-    assert await asyncio.gather(*offsets) == [[n, n] for n in range(20)]
-    assert await log.submit([]) == []
-    assert log.queued == 0
-
-
-async def test_a_submission_that_is_cancelled_disturbs_no_other(log: ScoreLog) -> None:
-    before, cancelled, after = (log.submit([new(0, n)]) for n in range(3))
+async def test_a_call_that_is_cancelled_disturbs_no_other(log: ScoreLog) -> None:
+    before, cancelled, after = (log.append([new(0, n)]) for n in range(3))
     cancelled.cancel()
     await asyncio.gather(before, after)
     await asyncio.gather(cancelled, return_exceptions=True)
@@ -340,7 +334,7 @@ async def test_the_identity_stays(bench: LogUnderTest) -> None:
 
 async def test_close_finishes_what_was_accepted_and_then_refuses(bench: LogUnderTest) -> None:
     log, later = bench.open(), bench.open()
-    pending = [asyncio.create_task(log.append([new(0, i)])) for i in range(20)]
+    pending = [log.append([new(0, i)]) for i in range(20)]
     await asyncio.sleep(0)
     await log.close()
     await log.close()

@@ -7,7 +7,6 @@ import pytest
 from actors.domain.ranking.keys import TIE_BITS, TIE_LIMIT
 from actors.domain.read_model_rows import (
     MARK_DIGITS,
-    TIE_DIGITS,
     CapturedRows,
     ReadModelParticipant,
     ReadModelRow,
@@ -29,7 +28,7 @@ def test_places_sort_as_text_as_their_keys_do() -> None:
     keys = [key(mark, tie) for mark in marks for tie in (0, 1, 9, 10, TIE_LIMIT - 1)]
     places = [place_of(each) for each in keys]
     assert places == sorted(set(places))
-    assert {len(place) for place in places} == {MARK_DIGITS + TIE_DIGITS}
+    assert {len(place) for place in places} == {MARK_DIGITS + len(str(TIE_LIMIT - 1))}
     assert len({place_of(key(5, tie))[:MARK_DIGITS] for tie in (0, 1, TIE_LIMIT - 1)}) == 1
 
 

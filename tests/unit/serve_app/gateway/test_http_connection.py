@@ -74,7 +74,7 @@ def hold_appends(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> asyncio.E
         await appending.wait()
         return await append(*arguments)
 
-    monkeypatch.setattr(gateway.palio.log, "append", held)
+    monkeypatch.setattr(gateway.palio.log, "append", lambda *call: asyncio.ensure_future(held(*call)))
     return appending
 
 
