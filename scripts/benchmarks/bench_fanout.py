@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import os
 import statistics
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from scripts.benchmarks.harness.client_process import LoadProcess, tell
-from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, websockets_broadcast
+from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, pin, websockets_broadcast
 from scripts.benchmarks.harness.http_load import HOST
 from scripts.benchmarks.harness.live_socket import Subscriber
 
@@ -36,7 +35,7 @@ class Contender:
         self.name = name
         self.progress = context.Value("q", 0)
         self._pipe, theirs = context.Pipe()
-        self._server = context.Process(target=serve, args=(theirs, 0, self.progress), daemon=True)
+        self._server = context.Process(target=serve, args=(theirs, self.progress), daemon=True)
         self._server.start()
         self._port, self._tournament = self._pipe.recv()
         self._subscribes = subscribes
@@ -87,8 +86,7 @@ class _Reader(Subscriber):
 
 async def clients(port: int, sockets: int, tournament: str, progress: Any) -> None:
     """Open sockets, subscribe, then read and count whole frames until killed."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[1 % len(cores)]})
+    pin(1)
     readers = [_Reader(tournament) for _ in range(sockets)]
     for reader in readers:
         await asyncio.get_running_loop().create_connection(lambda reader=reader: reader, HOST, port)  # type: ignore[misc]
