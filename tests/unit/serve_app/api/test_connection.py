@@ -203,6 +203,7 @@ async def test_what_waits_on_a_connection_has_a_number_and_what_is_answered_is_i
         while not api.upstream.begun:
             await asyncio.sleep(0.01)
         writer.write(request() * (MAX_QUEUED + 5))
+        connection: Any
         [connection] = api.server.server_state.connections
         while not connection.refused:
             await asyncio.sleep(0.01)
@@ -227,6 +228,7 @@ async def test_an_answer_is_sent_whatever_follows_its_request() -> None:
         writer.write(request("/held") + b"nonsense\r\n\r\n")
         while not api.upstream.begun:
             await asyncio.sleep(0.01)
+        connection: Any
         [connection] = api.server.server_state.connections
         while not connection.refused:
             await asyncio.sleep(0.01)
