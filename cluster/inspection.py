@@ -261,32 +261,24 @@ class Inspection:
         return None if time_ms is None else max(0, self._clock_ms() - time_ms) / 1000
 
     def _owner(self, owner: OwnerReport) -> Document:
+        told = msgspec.to_builtins(owner)
         return {
-            "owner": owner.name,
-            "state": owner.state,
-            "node": owner.node,
-            "process": owner.process,
+            "owner": told.pop("name"),
+            **{name: value for name, value in told.items() if name not in ("scopes", "outcomes")},
             "scopes": len(owner.scopes),
             "catching_up": sum(not scope.ready for scope in owner.scopes),
-            "active_tournaments": owner.active_tournaments,
-            "unsaved_tournaments": owner.unsaved_tournaments,
-            "checkpoint_age_s": owner.checkpoint_age_s,
-            "checkpoint_failures": owner.checkpoint_failures,
         }
 
     def _ingest(self, ingest: IngestReport) -> Document:
+        told = msgspec.to_builtins(ingest)
         ages = [age for each in ingest.partitions if (age := self._age_s(each.oldest_ms)) is not None]
         return {
-            "ingest": ingest.name,
-            "state": ingest.state,
-            "node": ingest.node,
-            "process": ingest.process,
+            "ingest": told.pop("name"),
+            **told,
             "partitions": len(ingest.partitions),
             "stopped_partitions": sum(each.stopped for each in ingest.partitions),
             "lag_records": sum(each.lag_records for each in ingest.partitions),
             "oldest_s": max(ages, default=None),
-            "buffered_records": ingest.buffered_records,
-            "dead_letters": ingest.dead_letters,
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,15 @@ import pytest
 
 from tests.support.running import NO_LIMITS, RunningPalio
 from tests.support.small_disk import small_disk
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--cov` only these count: the others take long as they are, and most of what they run is in other processes. Where those measure
+    themselves (`make coverage`), all tests do."""
+    if "COVERAGE_PROCESS_START" not in os.environ:
+        for item in items:
+            if not {"unit", "contract", "fuzz"} & set(item.path.parts):
+                item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS, decimal_score, rfc3339
 
 MARK_DIGITS: Final = 11  # the first digits of a place: equal for equal scores
-TIE_DIGITS: Final = 9
 _TIE_MASK: Final = (1 << TIE_BITS) - 1
 
 

@@ -11,8 +11,6 @@ Command = Literal["start", "end", "cancel", "abandon"]
 
 SCHEDULED: Final = "scheduled"
 RUNNING: Final = "running"
-FINISHED: Final = "finished"
-CANCELLED: Final = "cancelled"
 
 TRANSITIONS: Final[dict[tuple[Status, Command], Status]] = {
     ("scheduled", "start"): "running",

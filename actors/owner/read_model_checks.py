@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from actors.owner.read_model_entry import ReadModelEntry
-from storage.ports import ReadModel, ReadModelPosition, ReadModelUnavailableError
+from storage.ports import KeptReadModel, ReadModelPosition, ReadModelUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class ReadModelChecks:
 
     def __init__(
         self,
-        read_model: ReadModel,
+        read_model: KeptReadModel,
         clock_ms: Callable[[], int],
         draw: Callable[[], float],
         batch: int,

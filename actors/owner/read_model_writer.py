@@ -20,7 +20,7 @@ from actors.owner.change import Change
 from actors.owner.read_model_checks import ReadModelChecks
 from actors.owner.read_model_entry import ReadModelEntry, delta_of
 from storage.ports import (
-    ReadModel,
+    KeptReadModel,
     ReadModelDelta,
     ReadModelFullError,
     ReadModelPosition,
@@ -65,7 +65,7 @@ class ReadModelWriter:
 
     def __init__(
         self,
-        read_model: ReadModel,
+        read_model: KeptReadModel,
         clock_ms: Callable[[], int],
         config: ReadModelWriterConfig | None = None,
         draw: Callable[[], float] = random.random,

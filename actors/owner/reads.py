@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 from actors.domain import views
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
-from actors.owner.publisher import Publisher
 from storage.ports import (
     Access,
     AccessQuery,
@@ -33,9 +32,9 @@ NOT_FOUND: Final = Reply(found=False)
 class OwnerReads:
     """Reads over an owner."""
 
-    def __init__(self, owner: Owner, publisher: Publisher) -> None:
+    def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._publisher = publisher
+        self._publisher = owner.publisher
 
     async def read(self, partition: int, tournament_id: int, query: Query[A]) -> A:
         """As `Owners.read`.

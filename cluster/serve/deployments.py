@@ -16,6 +16,7 @@ from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings, project_version
 from cluster.serve import api_app
 from cluster.serve.gateway_scaling import GatewayScaling
+from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
     jwt_secret,
     open_log,
@@ -55,7 +56,8 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
 async def open_front(settings: Settings, kind: str) -> Services:
     """The services of one replica of the front."""
     set_up_logging(settings)
-    require_ray_authentication()  # a replica listens on a port that would take calls from anyone
+    require_ray_authentication()  # a replica listens on a port that would take calls from anyone who reaches it
+    keep_to_this_node()
     records = await open_records(settings)
     return await open_services(
         front_config(settings, f"{kind}-{uuid.uuid4().hex[:12]}"),

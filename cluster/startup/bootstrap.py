@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from cluster.config.secrets import make_private
 from cluster.config.settings import PROJECT_DIR, Settings
-from cluster.config.tokens import token as make_token
+from cluster.config.tokens import token
 from cluster.errors import StartError
 from cluster.serve import proxy
 from cluster.startup.data_check import check_data, check_room
@@ -47,11 +47,7 @@ class Palio:
     @property
     def operator_token(self) -> str:
         """A fresh operator token."""
-        return self.token("operator", 1)
-
-    def token(self, role: str, sub: int, ttl_s: float = OPERATOR_TOKEN_TTL_S) -> str:
-        """A fresh token of any role, signed with the configured secret."""
-        return make_token(self.settings, role=role, sub=sub, ttl_s=ttl_s)
+        return token(self.settings, role="operator", ttl_s=OPERATOR_TOKEN_TTL_S)
 
     def stop(self) -> None:
         """Drain the entrypoints, take a last checkpoint, end Ray. A second call does nothing."""

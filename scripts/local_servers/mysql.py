@@ -76,11 +76,9 @@ class MysqlServers:
 
     name = "mysql"
 
-    def __init__(self, shards: int = 2, certificates: tuple[Path, Path, Path] | None = None) -> None:
-        """`certificates` (PEM files of certificate, key, and the authority of clients' certificates): offer TLS."""
+    def __init__(self, shards: int = 2, more_settings: str = "") -> None:
         self._shards = shards
-        names = ("ssl-cert", "ssl-key", "ssl-ca")
-        self._tls = "".join(f"{name} = {file}\n" for name, file in zip(names, certificates or (), strict=False))
+        self._more_settings = more_settings  # lines of each server's configuration
 
     def install(self) -> None:
         """See `Server.install`."""
@@ -133,7 +131,7 @@ class MysqlServers:
         primary = name.endswith("primary")
         settings = COMMON.format(data=data, port=port, server_id=10 * shard + (1 if primary else 2), shard=shard)
         file = data.parent / f"{name}.cnf"
-        file.write_text(settings + self._tls + (PRIMARY if primary else REPLICA), encoding="utf-8")
+        file.write_text(settings + self._more_settings + (PRIMARY if primary else REPLICA), encoding="utf-8")
         launch(directory, name, [ensure_program("mariadbd", "mariadb-server"), f"--defaults-file={file}", *_as_user()])
 
 

@@ -1,4 +1,4 @@
-"""Redis on loopback: one server (`redis`), and a cluster of three primaries with a replica each (`redis-cluster`).
+"""A Redis Cluster on loopback: three primaries with a replica each.
 
 All ask for a password, which is made once in the directory; data is kept in an append-only file, so that a server killed and started
 again has what it had. Memory is bounded, and nothing is evicted: a full server refuses writes and goes on reading.
@@ -33,39 +33,23 @@ BUS_OFFSET: Final = 10  # the port of a node's cluster bus: by default 10,000 hi
 ANSWER_S: Final = 5.0
 
 
-class RedisServer:
-    """One Redis on `first_port`. `max_memory` as in Redis's own configuration."""
+class RedisClusterServer:
+    """Six nodes on the ports from `first_port` on, their buses on the ports BUS_OFFSET higher (16 ports in all), named `redis-cluster-<n>`."""
 
-    name = "redis"
-
-    def __init__(self, max_memory: str = MAX_MEMORY) -> None:
-        self._max_memory = max_memory
+    name = "redis-cluster"
 
     def install(self) -> None:
         """See `Server.install`."""
         ensure_program("redis-server", "redis-server")
 
     def start(self, directory: Path, first_port: int) -> dict[str, Any]:
-        """See `Server.start`; returns `urls` and `password`."""
-        password = _password(directory)
-        start_node(directory, self.name, first_port, password, [], self._max_memory)
-        wait_for_answer(directory, self.name, lambda: _loaded(first_port, password), 30)
-        return {"urls": [f"redis://{HOST}:{first_port}"], "password": password, "cluster": False}
-
-
-class RedisClusterServer(RedisServer):
-    """Six nodes on the ports from `first_port` on, their buses on the ports BUS_OFFSET higher (16 ports in all), named `redis-cluster-<n>`."""
-
-    name = "redis-cluster"
-
-    def start(self, directory: Path, first_port: int) -> dict[str, Any]:
         """See `Server.start`; returns `urls` and `password`. Nodes that were killed are started again; the cluster is formed once."""
-        password = _password(directory)
+        password = password_of(directory)
         ports = list(range(first_port, first_port + NODES))
         for number in range(NODES):
             self.start_one(directory, first_port, number)
         for number, port in enumerate(ports):
-            wait_for_answer(directory, f"{self.name}-{number}", partial(_loaded, port, password), 30)
+            wait_for_answer(directory, f"{self.name}-{number}", partial(loaded, port, password), 30)
         if "cluster_known_nodes:1\r" in ask(first_port, password, ["CLUSTER", "INFO"]):
             _form(ports, password)
         wait_until(lambda: all(_settled(port, password) for port in ports), "the Redis cluster to be formed", 45)
@@ -84,12 +68,10 @@ class RedisClusterServer(RedisServer):
             *("--repl-diskless-sync-delay", "0"),
         ]
         name = f"{self.name}-{number}"
-        start_node(directory, name, first_port + number, _password(directory), options, self._max_memory)
+        start_node(directory, name, first_port + number, password_of(directory), options)
 
 
-def start_node(
-    directory: Path, name: str, port: int, password: str, options: Sequence[str], max_memory: str = MAX_MEMORY
-) -> int:
+def start_node(directory: Path, name: str, port: int, password: str, options: Sequence[str]) -> int:
     """Start one server with its data in `<directory>/<name>`; returns its pid."""
     home = directory / name
     home.mkdir(parents=True, exist_ok=True)
@@ -100,7 +82,7 @@ def start_node(
         *(ensure_program("redis-server", "redis-server"), str(config)),
         *("--bind", HOST, "--port", str(port), "--dir", str(home)),
         *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-        *("--maxmemory", max_memory, "--maxmemory-policy", "noeviction"),
+        *("--maxmemory", MAX_MEMORY, "--maxmemory-policy", "noeviction"),
         *("--lazyfree-lazy-server-del", "yes"),
         *options,
     ]
@@ -161,7 +143,8 @@ def _settled(port: int, password: str) -> bool:
     return "role:master" in replication or "master_link_status:up" in replication
 
 
-def _loaded(port: int, password: str) -> bool:
+def loaded(port: int, password: str) -> bool:
+    """Whether it answers, all its data read. Raises OSError, ServerError."""
     try:
         return ask(port, password, ["PING"]).startswith("+PONG")
     except ServerError as error:
@@ -170,7 +153,7 @@ def _loaded(port: int, password: str) -> bool:
         raise
 
 
-def _password(directory: Path) -> str:
+def password_of(directory: Path) -> str:
     """The password of this directory's servers, made once."""
     path = directory / "redis.password"
     if not path.exists():

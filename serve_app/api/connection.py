@@ -19,11 +19,10 @@ from uvicorn.server import ServerState
 from serve_app.http.bodies import UnreadBodies, too_large
 from serve_app.http.connection_bounds import (
     EXPIRE_INTERVAL_S,
-    LINGER_S,
-    MAX_DROPPED_BYTES,
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     MAX_QUEUED,
+    SlowClient,
     head_too_large,
     no_http,
     not_whole_in_time,
@@ -71,10 +70,7 @@ class ApiConnection(HttpToolsProtocol):
         self.check: asyncio.TimerHandle | None = None
         # Times; 0: not so.
         self.waiting_since_s = 0.0  # for a request, or the rest of one
-        self.unsent_since_s = 0.0  # the client has read nothing
-        self.unsent_bytes = 0
-        self.refused_since_s = self.heard_at_s = 0.0
-        self.dropped_bytes = 0
+        self.slow = SlowClient()
 
     @property
     def busy(self) -> bool:
@@ -94,9 +90,7 @@ class ApiConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
         if self.refused:
-            self.heard_at_s = self.loop.time()
-            self.dropped_bytes += len(data)
-            if self.dropped_bytes > MAX_DROPPED_BYTES:
+            if self.slow.drop(len(data), self.loop.time()):
                 self.transport.abort()
             return
         if not self.waiting_since_s and not self.busy:
@@ -132,16 +126,10 @@ class ApiConnection(HttpToolsProtocol):
     def _expire(self) -> None:
         """End what takes too long."""
         now_s, limit_s = self.loop.time(), self.limits.request_timeout_s
-        unsent_bytes = self.transport.get_write_buffer_size()
-        if not self.unsent_bytes or unsent_bytes < self.unsent_bytes:
-            self.unsent_since_s = now_s
-        self.unsent_bytes = unsent_bytes
-        if unsent_bytes and now_s - self.unsent_since_s > limit_s:
+        if self.slow.is_overdue(self.transport.get_write_buffer_size(), now_s, limit_s):
             self.transport.abort()
-        elif self.refused_since_s:
-            silent = not unsent_bytes and now_s - self.heard_at_s > LINGER_S
-            if silent or now_s - self.refused_since_s > max(limit_s, LINGER_S):
-                self.transport.abort()
+        elif self.slow.ended_since_s:
+            pass
         elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
             self._refuse(not_whole_in_time(limit_s))
         if not self.transport.is_closing():
@@ -248,7 +236,7 @@ class ApiConnection(HttpToolsProtocol):
         if running is None or not (its_own and running.response_started):
             self._write(problem_response(problem))
         self.transport.write_eof()
-        self.refused_since_s = self.heard_at_s = self.loop.time()
+        self.slow.end(self.loop.time())
         self.flow.resume_reading()
 
     def _write(self, response: Response) -> None:

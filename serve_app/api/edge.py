@@ -16,8 +16,9 @@ from serve_app.http.problems import Problem, problem_response, unavailable
 from serve_app.metrics import REJECTED
 
 SERVES_OWN: Final = "/-/"  # its routes and health, which are nobody's business
-# Headers by which a request would set its own time limit, or go on without its client.
-SERVES_HEADERS: Final = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled")
+# Headers by which a request would set its own time limit, or go on without its client; and by which it would ask for a part of a page, of
+# which none is so large that it helps, and be told in plain text where it asks wrongly.
+NOT_OFFERED: Final = (b"x-request-timeout-seconds", b"x-request-disconnect-disabled", b"range")
 _OURS: Final = ALWAYS[0][0]
 
 
@@ -33,7 +34,7 @@ class ApiEdge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["headers"] = [header for header in scope["headers"] if header[0] not in SERVES_HEADERS]
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in NOT_OFFERED]
         status, started, whole, gone = 0, False, False, False
 
         async def receive_noted() -> Message:
@@ -60,7 +61,8 @@ class ApiEdge:
             if started:
                 await send_whole(message)
 
-        if scope["path"].startswith(SERVES_OWN):
+        # What is no path at all (`OPTIONS *`) Serve routes nowhere, as if the api were starting.
+        if scope["path"].startswith(SERVES_OWN) or not scope["path"].startswith("/"):
             problem = Problem(404, "not_found", "there is no such page")
         else:
             await self._app(scope, receive_noted, send_ours)

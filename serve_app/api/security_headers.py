@@ -1,4 +1,4 @@
-"""Headers of every answer of the api: CORS for its calls, and what keeps browsers from guessing; and no answer is a stack trace."""
+"""Around the whole api: headers of every answer (CORS, and what keeps browsers from guessing), HEAD as GET, and no answer is a stack trace."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ ALWAYS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cache-control", b"no-cache"),  # may be kept, if asked for each time
+)
+ASKED_METHOD: Final = (
+    "palio.method"  # of a scope; path operations have GET alone, and the server leaves out the body of HEAD
 )
 
 
@@ -47,8 +50,10 @@ class SecurityHeaders:
             allowed = self._cors.preflight(asked["origin"], asked.get("host", ""))
             await web_response(allowed)(scope, receive, send_with_headers)
             return
+        method = scope["method"]
+        inner = {**scope, ASKED_METHOD: method, "method": "GET" if method == "HEAD" else method}
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(inner, receive, send_with_headers)
         except Exception as error:
             if started:
                 raise

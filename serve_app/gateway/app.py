@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.handlers.handlers import Handlers
-from serve_app.handlers.routes import answer_other_method, handler_names
+from serve_app.handlers.routes import GATEWAY_CALLS, answer_other_method
 from serve_app.http.bodies import UnreadBodies
 from serve_app.http.cors import READING, is_preflight, shared
 from serve_app.http.messages import Handler, Request, Response
@@ -54,7 +54,7 @@ class GatewayApp:
                 re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)),
                 {method: self.handlers.table[name] for method, name in names.items()},
             )
-            for path, names in handler_names(hot_only=True).items()
+            for path, names in GATEWAY_CALLS.items()
         ]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:

@@ -29,6 +29,7 @@ _WANTED: Final = {
     b"content-type": "content-type",
     b"if-none-match": "if-none-match",
     b"prefer": "prefer",
+    b"transfer-encoding": "transfer-encoding",
 }
 _view_seconds = VIEW_SECONDS.labels(entrypoint="gateway")
 

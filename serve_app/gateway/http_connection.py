@@ -10,6 +10,7 @@ before it, and in such a way that it arrives: the server stops writing, and drop
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any, Final
 
@@ -22,11 +23,10 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.http.bodies import body_limit
 from serve_app.http.connection_bounds import (
-    LINGER_S,
-    MAX_DROPPED_BYTES,
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     MAX_QUEUED,
+    SlowClient,
     head_too_large,
     no_http,
     not_whole_in_time,
@@ -71,11 +71,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.waiting_since_s = 0.0  # for a request, or the rest of one
         self.answering_since_s = 0.0
         self.idle_since_s = 0.0  # between two requests
-        self.unsent_since_s = 0.0  # the client has read nothing
-        self.unsent_bytes = 0
-        self.ended_since_s = 0.0
-        self.heard_at_s = 0.0  # last, once ended
-        self.dropped_bytes = 0
+        self.slow = SlowClient()
 
     def start(self, exchange: Exchange) -> None:
         """Answer a whole request: `answer` is called now or later, and `exchange.answer` can be cancelled."""
@@ -105,9 +101,7 @@ class GatewayConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
         if not self.taking:
-            self.heard_at_s = self.loop.time()
-            self.dropped_bytes += len(data)
-            if self.dropped_bytes > MAX_DROPPED_BYTES:
+            if self.slow.drop(len(data), self.loop.time()):
                 self.transport.abort()
             return
         try:
@@ -155,16 +149,10 @@ class GatewayConnection(HttpToolsProtocol):
     def expire(self, now_s: float) -> None:
         """End what takes too long; to be called every few seconds."""
         limit_s = self.limits.request_timeout_s
-        unsent_bytes = self.transport.get_write_buffer_size()
-        if not self.unsent_bytes or unsent_bytes < self.unsent_bytes:
-            self.unsent_since_s = now_s
-        self.unsent_bytes = unsent_bytes
-        if unsent_bytes and now_s - self.unsent_since_s > limit_s:
+        if self.slow.is_overdue(self.transport.get_write_buffer_size(), now_s, limit_s):
             self.transport.abort()
-        elif self.ended_since_s:
-            silent = not unsent_bytes and now_s - self.heard_at_s > LINGER_S
-            if silent or now_s - self.ended_since_s > max(limit_s, LINGER_S):
-                self.transport.abort()
+        elif self.slow.ended_since_s:
+            pass
         elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
             self._refuse(not_whole_in_time(limit_s))
         elif self.idle_since_s and now_s - self.idle_since_s > self.timeout_keep_alive:
@@ -332,7 +320,7 @@ class GatewayConnection(HttpToolsProtocol):
         """Read on unless what was read already has to wait."""
         if self.transport.is_closing() or not self.lingers:
             return
-        if not self.ended_since_s and (len(self.exchanges) > 1 or self.verifying or self.refusal is not None):
+        if not self.slow.ended_since_s and (len(self.exchanges) > 1 or self.verifying or self.refusal is not None):
             self.flow.pause_reading()
         else:
             self.flow.resume_reading()
@@ -407,7 +395,7 @@ class GatewayConnection(HttpToolsProtocol):
         if not self.lingers or not self.transport.can_write_eof():
             self.transport.close()
             return
-        self.ended_since_s = self.heard_at_s = self.loop.time()
+        self.slow.end(self.loop.time())
         self.transport.write_eof()
         self._regulate_reading()
 
@@ -425,6 +413,9 @@ class GatewayConnection(HttpToolsProtocol):
         """Hand the transport to a live connection."""
         # Browsers send all their cookies for the host. They mean nothing here, and the library refuses lines over 8 KiB.
         self.scope["headers"] = [header for header in self.headers if header[0] != b"cookie"]
+        if not self.url.startswith(b"/"):  # `GET http://host/path`, as to a proxy, is the same target
+            with contextlib.suppress(httptools.HttpParserInvalidURLError):
+                self.url = httptools.parse_url(self.url).path or b"/"
         super().handle_websocket_upgrade()
         # Nothing comes here any more; without these cycles it is freed at once, not when the collector finds it.
         self.parser = self.scope = self.headers = self.named = self.flow = None  # type: ignore[assignment]

@@ -140,7 +140,7 @@ async def start(app: GatewayApp, host: str, port: int) -> GatewayServer:
     """Serve `app` on the running loop, and return once connections are accepted. The hub is the caller's to start.
 
     Raises PortInUseError when the port is taken by someone who does not share it. With SO_REUSEPORT another Palio of the same
-    user does share it: who starts a Palio looks first, with `port_is_free`.
+    user does share it: who starts a Palio checks that the port is free.
     """
     limit_server_logs()
     allow_connections(app.config.max_sockets + HTTP_CONNECTIONS)
@@ -174,22 +174,8 @@ def uvicorn_config(app: GatewayApp) -> uvicorn.Config:
     )
 
 
-def port_is_free(host: str, port: int) -> bool:
-    """Whether nobody listens there, sharing or not."""
-    with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return False
-            raise
-    return True
-
-
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(_family(host), socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -213,7 +199,3 @@ def _hear_nobody(listener: socket.socket) -> None:
     program = struct.pack("HP", 1, ctypes.addressof(nothing))
     with contextlib.suppress(OSError):  # it is closed already
         listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

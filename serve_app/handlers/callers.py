@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from actors.domain.values import parse_id
-from serve_app.http.messages import Request
+from serve_app.http.messages import Principal, Request
 from serve_app.http.problems import Problem
-from serve_app.security.auth import Authenticator, Principal, unauthorized
+from serve_app.security.auth import Authenticator, unauthorized
 from serve_app.security.rate_limits import Limiter
 
 
 class Callers:
-    """Tells a request's caller. Each method that returns one has counted the request."""
+    """Tells a request's caller. Each method that returns one has counted the request, once however often it is asked."""
 
     def __init__(self, authenticator: Authenticator, limiter: Limiter) -> None:
         self._authenticator = authenticator
@@ -18,10 +18,13 @@ class Callers:
 
     async def principal(self, request: Request) -> Principal | None:
         """The caller, None without a token. Raises Problem 401, 429, 503."""
-        authorization = request.headers.get("authorization")
-        principal = None if authorization is None else await self.verified(authorization, request.client)
-        self._limiter.check(principal, request.client)
-        return principal
+        if not request.counted:
+            authorization = request.headers.get("authorization")
+            if authorization is not None:
+                request.principal = await self.verified(authorization, request.client)
+            self._limiter.check(request.principal, request.client)
+            request.counted = True
+        return request.principal
 
     async def verified(self, authorization: str, client: str) -> Principal:
         """Whose token this is; only a wrong one is counted against a limit. Raises Problem 401, 429, 503."""
@@ -34,10 +37,12 @@ class Callers:
     def caller_at_once(self, request: Request) -> Principal | None:
         """As `caller`, without waiting for anything; None, with nothing counted, when that takes more. Raises Problem 429."""
         authorization = request.headers.get("authorization")
-        principal = None if authorization is None else self._authenticator.peek(authorization)
-        if principal is not None:
-            self._limiter.check(principal, request.client)
-        return principal
+        if not request.counted and authorization is not None:
+            request.principal = self._authenticator.peek(authorization)
+            if request.principal is not None:
+                self._limiter.check(request.principal, request.client)
+                request.counted = True
+        return request.principal
 
     async def caller(self, request: Request) -> Principal:
         """The caller, who must have a token."""

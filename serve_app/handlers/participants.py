@@ -14,10 +14,9 @@ from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import undecided
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE, reply_response
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem
 from serve_app.http.request_schemas import JoinRequest, read_join
-from serve_app.security.auth import Principal
 from serve_app.services.commands import Commands, new_command_id
 from serve_app.services.reads import Reads, unknown_tournament
 

@@ -9,11 +9,10 @@ from typing import Final
 from actors.domain.values import parse_id
 from serve_app.handlers.callers import Callers, me
 from serve_app.http.caching import reply_response
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.metrics import VIEW_SECONDS
-from serve_app.security.auth import Principal
 from serve_app.services.reads import Reads, unknown_tournament
 from storage.ports import Owners, PrizesQuery, RankingsQuery
 

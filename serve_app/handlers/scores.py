@@ -19,11 +19,10 @@ from serve_app.http.batches import read_batch
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
 from serve_app.http.headers import preferred_wait_s
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
 from serve_app.http.request_schemas import Submission, decode_submission, read_submission
 from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS
-from serve_app.security.auth import Principal
 from serve_app.services.known import Known
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads

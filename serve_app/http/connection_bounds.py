@@ -21,6 +21,41 @@ SPARE_FILES: Final = 500
 logger = logging.getLogger(__name__)
 
 
+class SlowClient:
+    """Of one connection: since when its client has read nothing of what waits for it, and what it still sends once the connection has ended."""
+
+    __slots__ = ("_dropped_bytes", "_heard_at_s", "_unsent_bytes", "_unsent_since_s", "ended_since_s")
+
+    def __init__(self) -> None:
+        self.ended_since_s = 0.0  # 0: it has not
+        self._heard_at_s = 0.0
+        self._dropped_bytes = 0
+        self._unsent_bytes = 0
+        self._unsent_since_s = 0.0
+
+    def end(self, now_s: float) -> None:
+        """The connection has ended: it stays a while, so that the last answer arrives."""
+        self.ended_since_s = self._heard_at_s = now_s
+
+    def drop(self, count: int, now_s: float) -> bool:
+        """Note bytes that came after the end; whether they are too many."""
+        self._heard_at_s = now_s
+        self._dropped_bytes += count
+        return self._dropped_bytes > MAX_DROPPED_BYTES
+
+    def is_overdue(self, unsent_bytes: int, now_s: float, limit_s: float) -> bool:
+        """Whether it takes too long; to be asked every few seconds, with what waits to be sent."""
+        if not self._unsent_bytes or unsent_bytes < self._unsent_bytes:
+            self._unsent_since_s = now_s
+        self._unsent_bytes = unsent_bytes
+        if unsent_bytes and now_s - self._unsent_since_s > limit_s:
+            return True
+        if not self.ended_since_s:
+            return False
+        silent = not unsent_bytes and now_s - self._heard_at_s > LINGER_S
+        return silent or now_s - self.ended_since_s > max(limit_s, LINGER_S)
+
+
 def head_too_large() -> Problem:
     """431, for a head beyond its bounds."""
     detail = f"expected at most {MAX_HEAD_BYTES} bytes of request line and headers, and {MAX_HEADERS} headers"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Principal(NamedTuple):
+    """A caller: `privileged` ones (services, operators) see private tournaments."""
+
+    user_id: int
+    role: str
+    privileged: bool
+    expires_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -12,7 +21,8 @@ class Request:
     """One HTTP request. `headers` have lower-case names; `path` holds the path's parameters; `client` is the client's address
     (`serve_app.security.client_address`).
 
-    `personal`: the answer depends on who calls (`serve_app.http.caching`).
+    `personal`: the answer depends on who calls (`serve_app.http.caching`). `principal` is the caller, None without a token, once the
+    request was `counted` against their limit (`serve_app.handlers.callers`).
     """
 
     method: str
@@ -22,6 +32,8 @@ class Request:
     body: bytes = b""
     client: str = ""
     personal: bool = False
+    principal: Principal | None = None
+    counted: bool = False
 
 
 @dataclass(slots=True)

@@ -86,7 +86,9 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.headers = headers or {}
 
 
-class _Body(msgspec.Struct, omit_defaults=True):
+class ProblemDetails(msgspec.Struct, omit_defaults=True):
+    """An error (RFC 9457)."""
+
     type: str
     title: str
     status: int
@@ -108,7 +110,7 @@ def unavailable(code: str, detail: str, retry_after_s: float = 1.0) -> Problem:
 
 def problem_response(problem: Problem, reference: str = "") -> Response:
     """The response of a problem."""
-    body = _Body(
+    body = ProblemDetails(
         type=f"/docs#{problem.code}",
         title=CODES[problem.code][1],
         status=problem.status,

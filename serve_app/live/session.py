@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem
 from serve_app.live.connection import FRAMES_A_SECOND, LiveConnection
 from serve_app.live.hub import Hub
@@ -32,7 +33,7 @@ from serve_app.live.protocol import (
 )
 from serve_app.live.topic import Subscription, Write
 from serve_app.live.topics import TopicsFullError
-from serve_app.security.auth import Authenticator, Principal
+from serve_app.security.auth import Authenticator
 
 LONGEST_TIMER_S: Final = 3600.0
 

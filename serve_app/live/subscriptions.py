@@ -26,9 +26,7 @@ class Subscriptions:
         Raises TopicsFullError.
         """
         topic = self._topics.obtain(tournament_id)
-        before = socket.subscriptions.get(tournament_id)
-        if before is not None:
-            self._detach(before)
+        self.remove(socket, tournament_id)
         subscription = Subscription(socket, topic, request_id, since, me)
         socket.subscriptions[tournament_id] = subscription
         topic.waiting[subscription] = None
@@ -37,9 +35,10 @@ class Subscriptions:
         self.serve(subscription)
 
     def remove(self, socket: Socket, tournament_id: int) -> None:
-        """Unsubscribe; what is not subscribed is fine."""
+        """Unsubscribe; what is not subscribed is fine. One that was not answered yet, be it of a tournament or not, stood until now."""
         subscription = socket.subscriptions.pop(tournament_id, None)
         if subscription is not None:
+            subscription.answer()
             self._detach(subscription)
 
     def remove_all(self, socket: Socket) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import jwt
 
 from actors.domain.values import parse_id
 from serve_app.config import FrontConfig
+from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem
 from serve_app.security.jwks import KeySet
 
@@ -19,15 +20,6 @@ ROLES: Final = ("player", "service", "operator")
 MAX_HEADER_CHARS: Final = 4096
 TRUSTED_S: Final = 300  # a verified token is verified anew after this long: a key may have been withdrawn
 LONGEST_EXP_S: Final = 2**53  # beyond it a double no longer counts seconds
-
-
-class Principal(NamedTuple):
-    """A caller: `privileged` ones (services, operators) see private tournaments."""
-
-    user_id: int
-    role: str
-    privileged: bool
-    expires_s: float = 0.0
 
 
 class Authenticator:

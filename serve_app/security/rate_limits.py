@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final
 
 from serve_app.config import FrontConfig
+from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem
-from serve_app.security.auth import Principal
 
 _ROUNDING_S: Final = 1e-6  # sums of intervals are not exact: a burst of n must let n through
 

@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 
 from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
+from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import READS
-from serve_app.security.auth import Principal
 from serve_app.services.known import Known
 from storage.ports import (
     Access,

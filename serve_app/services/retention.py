@@ -25,12 +25,12 @@ class Appends:
         self.closed: frozenset[int] = frozenset()
 
     def submit(self, records: Sequence[NewRecord], timeout_s: float) -> asyncio.Future[list[int]]:
-        """As ScoreLog.submit. Raises LogBehindError, with nothing appended, when one of the partitions is closed."""
+        """As ScoreLog.append. Raises LogBehindError, with nothing appended, when one of the partitions is closed."""
         if self.closed and (behind := {record.partition for record in records} & self.closed):
             raise LogBehindError(
                 f"partitions {sorted(behind)} are about to lose records that are not applied", RETRY_AFTER_S
             )
-        return self._log.submit(records, timeout_s)
+        return self._log.append(records, timeout_s)
 
     async def check(self) -> None:
         """Look once. What cannot be known now stays as it was."""

@@ -37,7 +37,7 @@ from storage.ports.owners import (
     StandingsQuery,
     ViewQuery,
 )
-from storage.ports.read_model import ReadModel, ReadModelDelta, ReadModelPosition
+from storage.ports.read_model import KeptReadModel, ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
     Checkpoint,
     ListQuery,
@@ -56,6 +56,7 @@ __all__ = [
     "AccessQuery",
     "Checkpoint",
     "DeadLetter",
+    "KeptReadModel",
     "ListQuery",
     "LiveQuery",
     "LiveSnapshot",

@@ -48,7 +48,20 @@ class ReadModelPosition(NamedTuple):
 
 
 class ReadModel(Protocol):
-    """See the module's guarantees. Every method but `close` may raise ReadModelUnavailableError, within a bounded time."""
+    """The readers' side; see the module's guarantees."""
+
+    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
+        """As `Owners.read`, or None when it holds nothing of this tournament. For access, the view, rankings and participants.
+
+        Raises ReadModelUnavailableError, within a bounded time.
+        """
+
+    async def close(self) -> None:
+        """Release what it holds."""
+
+
+class KeptReadModel(ReadModel, Protocol):
+    """One that owners write. `write` and `positions` may raise ReadModelUnavailableError, within a bounded time."""
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
         """Apply deltas, of different tournaments; returns the tournaments whose read model does not follow: send those whole.
@@ -62,9 +75,3 @@ class ReadModel(Protocol):
 
         `epochs` maps each to the epoch of its owner: one of that epoch is kept up, so it lives longer.
         """
-
-    async def read(self, tournament_id: int, query: Query[A]) -> A | None:
-        """As `Owners.read`, or None when it holds nothing of this tournament. For access, the view, rankings and participants."""
-
-    async def close(self) -> None:
-        """Release what it holds."""

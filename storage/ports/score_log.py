@@ -97,18 +97,12 @@ class ScoreLog(Protocol):
     def queued(self) -> int:
         """Records of this process that wait to be appended: a depth for metrics, 0 when nothing is under way."""
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
-        """Append durably and return each record's offset, in the call's order.
+    def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        """Append durably: the records are queued when this returns; the future gets each one's offset, in the call's order.
 
-        Raises LogOverloadedError (queue full, nothing appended), LogDiskFullError (nothing appended), LogUnavailableError
-        (not taken within `timeout_s`; undecided). ValueError (no such partition, or a call larger than the queue) and TypeError
-        (key or value are not bytes) append nothing.
-        """
-
-    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
-        """As `append`, without a task: the records are queued when this returns, and the future gets what `append` returns or raises.
-
-        What stands in the way of queueing them may be raised at once. Cancelling the future takes them back if they are not on their way.
+        Raises, at once or from the future, LogOverloadedError (queue full, nothing appended), LogDiskFullError (nothing appended),
+        LogUnavailableError (not taken within `timeout_s`; undecided). ValueError (no such partition, or a call larger than the queue) and
+        TypeError (key or value are not bytes) append nothing. Cancelling the future takes the records back if they are not on their way.
         """
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:

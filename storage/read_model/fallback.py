@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from storage.ports import (
-    Query,
-    ReadModel,
-    ReadModelDelta,
-    ReadModelPosition,
-    ReadModelUnavailableError,
-)
+from storage.ports import Query, ReadModel, ReadModelUnavailableError
 
 A = TypeVar("A")
 logger = logging.getLogger(__name__)
 
 
 class FallbackReadModel:
-    """Implements ReadModel: writes go to `first` alone; reads to `second`, too, within the bounds of both. Closes both.
+    """Implements ReadModel over two, within the bounds of both. Closes both.
 
     What `second` shows may be older than what `first` showed a moment ago, by one checkpoint interval at most.
     """
@@ -27,14 +20,6 @@ class FallbackReadModel:
     def __init__(self, first: ReadModel, second: ReadModel) -> None:
         self._first = first
         self._second = second
-
-    async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
-        """See `ReadModel.write`."""
-        return await self._first.write(deltas)
-
-    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
-        """See `ReadModel.positions`."""
-        return await self._first.positions(epochs)
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """See `ReadModel.read`."""

@@ -66,7 +66,7 @@ class _Call:
 
 
 class RedisReadModel:
-    """Implements ReadModel. `refused_for_memory` counts the writes that a full Redis refused."""
+    """Implements KeptReadModel. `refused_for_memory` counts the writes that a full Redis refused."""
 
     def __init__(self, redis: RedisConfig, config: RedisReadModelConfig | None = None) -> None:
         self._nodes = RedisNodes(redis)
@@ -76,7 +76,7 @@ class RedisReadModel:
     # -- the owner's side -----------------------------------------------------------------------------------------
 
     async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
-        """See `ReadModel.write`. Deltas that fit into a script go in one pipeline a node, larger wholes piece by piece."""
+        """See `KeptReadModel.write`. Deltas that fit into a script go in one pipeline a node, larger wholes piece by piece."""
         small = [delta for delta in deltas if len(delta.rows) <= self._config.script_rows]
         answers = dict(
             zip((d.tournament_id for d in small), await self._run([self._apply(d) for d in small]), strict=True)
@@ -134,7 +134,7 @@ class RedisReadModel:
         return answer
 
     async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
-        """See `ReadModel.positions`."""
+        """See `KeptReadModel.positions`."""
         live_ms = round(self._config.abandoned_expire_s * 1000)
         answers = await self._run([_Call(scripts.POSITION, _keys(i), [epoch, live_ms]) for i, epoch in epochs.items()])
         found: dict[int, ReadModelPosition | None] = {}

@@ -1,6 +1,6 @@
 """The embedded read model: the newest snapshot, loaded into the same ranking class, in a bounded cache.
 
-There is nothing more to keep, so `write` takes everything. A read is at most `refresh_ms` behind the store, which is at most one checkpoint
+A read is at most `refresh_ms` behind the store, which is at most one checkpoint
 interval behind the owner.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,8 +23,6 @@ from storage.ports import (
     ParticipantQuery,
     Query,
     RankingsQuery,
-    ReadModelDelta,
-    ReadModelPosition,
     Records,
     Reply,
     ViewQuery,
@@ -55,16 +53,6 @@ class SnapshotReadModel:
         self._refresh_ms = refresh_ms
         self._loaded: OrderedDict[int, _Loaded] = OrderedDict()
         self._loading: dict[int, asyncio.Lock] = {}
-
-    async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
-        """Nothing to do: the snapshots are the read model."""
-        del deltas
-        return []
-
-    async def positions(self, epochs: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
-        """Nothing to compare: snapshots are written by checkpoints alone."""
-        del epochs
-        return {}
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """As of the newest snapshot."""

@@ -24,23 +24,26 @@ C = TypeVar("C", bound=Call)
 
 
 class LogCalls(Generic[C]):
-    """`withdraw(call)` takes a call back: False when the writer may have sent some of it, so that its outcome is undecided."""
+    """`withdraw(call)` takes a call back: False when the writer may have sent some of it, so that its outcome is undecided.
+
+    Belongs to one event loop. Calls are kept by the tick in which they end; the timer runs while there are any.
+    """
 
     def __init__(self, withdraw: Callable[[C], bool]) -> None:
         self._withdraw = withdraw
-        self._deadlines: dict[asyncio.AbstractEventLoop, _Deadlines[C]] = {}
+        self._due: dict[int, dict[C, float]] = {}  # tick -> {call: its limit in s}
+        self._running = False
 
     def start(self, call: C, timeout_s: float) -> asyncio.Future[Any]:
         """The call's future. It fails with LogUnavailableError when it has no result after `timeout_s`; then, and when it is cancelled (as
         by a task that awaits it), the call is withdrawn.
         """
         loop = asyncio.get_running_loop()
-        deadlines = self._deadlines.get(loop)
-        if deadlines is None:
-            # those of loops that are closed have nobody left to tell
-            self._deadlines = {each: kept for each, kept in self._deadlines.items() if not each.is_closed()}
-            deadlines = self._deadlines[loop] = _Deadlines(loop, self._expire)
-        due = deadlines.add(call, timeout_s)
+        due = self._due.setdefault(int((loop.time() + timeout_s) / TICK_S) + 1, {})
+        due[call] = timeout_s
+        if not self._running:
+            self._running = True
+            loop.call_later(TICK_S, self._expire_due, loop)
 
         def ended(future: asyncio.Future[Any]) -> None:
             due.pop(call, None)
@@ -49,6 +52,15 @@ class LogCalls(Generic[C]):
 
         call.future.add_done_callback(ended)
         return call.future
+
+    def _expire_due(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = int(loop.time() / TICK_S)
+        for tick in [tick for tick, calls in self._due.items() if tick <= now or not calls]:
+            for call, timeout_s in self._due.pop(tick).items():
+                self._expire(call, timeout_s)
+        self._running = bool(self._due)
+        if self._running:
+            loop.call_later(TICK_S, self._expire_due, loop)
 
     def _expire(self, call: C, timeout_s: float) -> None:
         if call.future.done():
@@ -62,34 +74,3 @@ def nothing_appended() -> asyncio.Future[list[int]]:
     future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
     future.set_result([])
     return future
-
-
-class _Deadlines(Generic[C]):
-    """The calls of one event loop by the tick in which they end; the timer runs while there are any."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[C, float], None]) -> None:
-        self._loop = loop
-        self._expire = expire
-        self._due: dict[int, dict[C, float]] = {}  # tick -> {call: its limit in s}
-        self._running = False
-
-    def add(self, call: C, timeout_s: float) -> dict[C, float]:
-        """Note a call; returns where it is to be taken from once it has ended."""
-        tick = int((self._loop.time() + timeout_s) / TICK_S) + 1
-        due = self._due.get(tick)
-        if due is None:
-            due = self._due[tick] = {}
-            if not self._running:
-                self._running = True
-                self._loop.call_later(TICK_S, self._expire_due)
-        due[call] = timeout_s
-        return due
-
-    def _expire_due(self) -> None:
-        now = int(self._loop.time() / TICK_S)
-        for tick in [tick for tick, calls in self._due.items() if tick <= now or not calls]:
-            for call, timeout_s in self._due.pop(tick).items():
-                self._expire(call, timeout_s)
-        self._running = bool(self._due)
-        if self._running:
-            self._loop.call_later(TICK_S, self._expire_due)

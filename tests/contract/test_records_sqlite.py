@@ -129,7 +129,7 @@ async def test_other_files_are_refused_and_untouched(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("not a database " * 100)
     with contextlib.closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         connection.execute("CREATE TABLE t (a)")
-    for name, message in (("text.db", "not a database"), ("other.db", "not one of Palio's")):
+    for name, message in (("text.db", "not a database"), ("other.db", "not those of Palio's")):
         before = (tmp_path / name).read_bytes()
         with pytest.raises(StorageError, match=message):
             await SqlRecords.open(tmp_path / name)

@@ -8,6 +8,7 @@ from collections import defaultdict
 
 import pytest
 
+from serve_app.services.log_clock import LogClock
 from storage.ports import (
     DeadLetter,
     LogBounds,
@@ -67,7 +68,7 @@ async def test_a_record_is_read_as_it_was_appended(bench: LogUnderTest) -> None:
 
 async def test_nothing_is_queued_once_all_is_appended(log: ScoreLog) -> None:
     assert log.queued == 0
-    appending = [asyncio.create_task(log.append([new(0, 1), new(1, 2)])) for _ in range(10)]
+    appending = [log.append([new(0, 1), new(1, 2)]) for _ in range(10)]
     await asyncio.sleep(0)
     assert 0 <= log.queued <= 20
     await asyncio.gather(*appending)
@@ -76,18 +77,12 @@ async def test_nothing_is_queued_once_all_is_appended(log: ScoreLog) -> None:
 
 async def test_an_empty_call_appends_nothing(log: ScoreLog) -> None:
     assert await log.append([]) == []
+    assert log.queued == 0
     assert await log.bounds() == {p: LogBounds(0, -1) for p in range(PARTITIONS)}
 
 
-async def test_submitting_is_appending_without_a_task(log: ScoreLog) -> None:
-    offsets = [log.submit([new(0, n), new(1, n)]) for n in range(20)]
-    assert await asyncio.gather(*offsets) == [[n, n] for n in range(20)]
-    assert await log.submit([]) == []
-    assert log.queued == 0
-
-
-async def test_a_submission_that_is_cancelled_disturbs_no_other(log: ScoreLog) -> None:
-    before, cancelled, after = (log.submit([new(0, n)]) for n in range(3))
+async def test_a_call_that_is_cancelled_disturbs_no_other(log: ScoreLog) -> None:
+    before, cancelled, after = (log.append([new(0, n)]) for n in range(3))
     cancelled.cancel()
     await asyncio.gather(before, after)
     await asyncio.gather(cancelled, return_exceptions=True)
@@ -339,7 +334,7 @@ async def test_the_identity_stays(bench: LogUnderTest) -> None:
 
 async def test_close_finishes_what_was_accepted_and_then_refuses(bench: LogUnderTest) -> None:
     log, later = bench.open(), bench.open()
-    pending = [asyncio.create_task(log.append([new(0, i)])) for i in range(20)]
+    pending = [log.append([new(0, i)]) for i in range(20)]
     await asyncio.sleep(0)
     await log.close()
     await log.close()
@@ -361,6 +356,20 @@ async def test_what_is_stamped_later_than_a_time_is_told_by_partition(bench: Log
     assert found[1] == newest_ms
     assert await log.stamped_after(newest_ms) == {}
     assert (await log.stamped_after(newest_ms - 1))[1] == newest_ms
+
+
+async def test_creates_are_refused_while_the_logs_clock_is_ahead(bench: LogUnderTest, log: ScoreLog) -> None:
+    """Whichever of the two clocks is wrong: a machine's whose own is behind sees the log's ahead."""
+    await log.append([NewRecord(1, b"1", b"x")])
+    for behind_ms, is_refused in ((90_000, True), (30_000, False), (0, False)):
+        log_clock = LogClock(log, lambda behind_ms=behind_ms: bench.now_ms() - behind_ms, 60_000)  # type: ignore[misc]
+        await log_clock.check()
+        refused = await log_clock.refusal(1)
+        assert (refused is not None) is is_refused, behind_ms
+        if refused is not None:
+            assert (refused.status, refused.code) == (503, "clock_ahead")
+            assert 20 <= int(refused.headers["retry-after"]) <= 30
+        assert behind_ms - 10_000 < log_clock.ahead_ms <= behind_ms
 
 
 async def test_a_log_that_takes_records_says_so_and_takes_none_by_it(log: ScoreLog) -> None:

@@ -157,7 +157,7 @@ async def test_without_a_broker_appends_end_in_time_memory_is_bounded_and_it_rec
     assert [r.value for part in await reader.poll(10, 2_000) for r in part.records] == [b"before"]
     await asyncio.to_thread(kafka.stop)
     began = time.monotonic()
-    calls = [asyncio.create_task(log.append([NewRecord(i % PARTITIONS, b"1", b"lost")], 0.8)) for i in range(50)]
+    calls = [log.append([NewRecord(i % PARTITIONS, b"1", b"lost")], 0.8) for i in range(50)]
     await asyncio.sleep(0.2)
     assert log.queued == 50
     with pytest.raises(LogOverloadedError, match="50 records wait"):
@@ -179,7 +179,7 @@ async def test_without_a_broker_appends_end_in_time_memory_is_bounded_and_it_rec
     with pytest.raises(LogUnavailableError, match="nothing was appended"):
         await late.append([NewRecord(0, b"1", b"x")], 0.5)
     assert late.queued == 0
-    first_of_late = asyncio.create_task(late.append([NewRecord(0, b"1", b"y")], 40))
+    first_of_late = late.append([NewRecord(0, b"1", b"y")], 40)
     await asyncio.to_thread(kafka.start)
     async with asyncio.timeout(30):
         while True:
@@ -214,7 +214,7 @@ async def test_a_client_that_knows_no_broker_any_more_begins_anew(config: KafkaL
 
 async def test_a_cancelled_append_leaves_nothing_behind(config: KafkaLogConfig) -> None:
     log = await open_log(replace(config, linger_ms=200))
-    call = asyncio.create_task(log.append([NewRecord(0, b"1", b"x")]))
+    call = log.append([NewRecord(0, b"1", b"x")])
     await asyncio.sleep(0.05)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -226,7 +226,7 @@ async def test_a_cancelled_append_leaves_nothing_behind(config: KafkaLogConfig) 
 
 async def test_a_record_of_10_mb_is_refused_and_nothing_stalls(config: KafkaLogConfig) -> None:
     log = await open_log(config)
-    others = asyncio.create_task(log.append([NewRecord(0, b"1", b"other")]))
+    others = log.append([NewRecord(0, b"1", b"other")])
     with pytest.raises(ValueError, match=r"a record of 10485\d{3} bytes, at most 1048576 may be appended"):
         await log.append([NewRecord(0, b"1", bytes(10 << 20))])
     assert await others == [0]

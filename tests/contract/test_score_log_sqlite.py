@@ -227,12 +227,12 @@ async def test_a_full_queue_refuses_and_what_is_withdrawn_is_never_appended(tmp_
     await log.append([NewRecord(0, b"1", b"zero")])
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    first = asyncio.create_task(log.append([NewRecord(0, b"1", b"first")]))
+    first = log.append([NewRecord(0, b"1", b"first")])
     await asyncio.sleep(0)
     while log.queued:  # the writer has taken it, and waits for the lock
         await asyncio.sleep(0.001)
-    second = asyncio.create_task(log.append([NewRecord(0, b"1", b"second")] * 6, timeout_s=0.05))
-    third = asyncio.create_task(log.append([NewRecord(0, b"1", b"third")] * 4))
+    second = log.append([NewRecord(0, b"1", b"second")] * 6, timeout_s=0.05)
+    third = log.append([NewRecord(0, b"1", b"third")] * 4)
     await asyncio.sleep(0)
     with pytest.raises(LogOverloadedError):
         await log.append([NewRecord(0, b"1", b"fourth")])

@@ -6,12 +6,13 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx2
 import pytest
 
-from tests.support.running import NO_LIMITS, RunningPalio
+from tests.support.running import NO_LIMITS, RunningPalio, free_ports, run_palio
 
 NUMBERS = itertools.count(1)
 T = TypeVar("T")
@@ -145,3 +146,17 @@ def applied_within_s(client: httpx2.Client, tournament: str, user: int, since: f
             return time.monotonic() - since
         assert time.monotonic() - since < 90, answer
     raise AssertionError
+
+
+def refused(data: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+    """Starts in vain; the line that says why."""
+    ports = free_ports(2)
+    given = {"--port": str(ports[0]), "--gateway-port": str(ports[1])}
+    given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
+    process = run_palio(data, *(word for pair in given.items() for word in pair), env=env)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode not in (0, None), output
+    lines = [line for line in output.splitlines() if line and line != "palio: checking the data directory"]
+    assert len(lines) == 1, output
+    assert lines[0].startswith("palio: ")
+    return lines[0]

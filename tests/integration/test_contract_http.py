@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.integration.conftest import create, eventually, join, problem, spec, stamp, submit
+from tests.support.offered_methods import every_method, judge_method
 from tests.support.running import RunningPalio
 
 
@@ -21,6 +22,19 @@ def test_the_api_names_the_gateway(palio: RunningPalio) -> None:
     assert body["gateway"] == palio.gateway_url
     assert body["live"] == palio.live_url
     assert body["version"]
+
+
+def test_every_path_offers_the_same_methods_at_both_entrypoints(palio: RunningPalio) -> None:
+    with httpx2.Client(base_url=palio.url, timeout=30) as api, httpx2.Client(base_url=palio.gateway_url) as gateway:
+        for method, path, offered in every_method():
+            if path == "/v1/demo/player" and method == "POST":
+                continue  # the demo is off: there is no such page
+            answers = api.request(method, path), gateway.request(method, path)
+            for answer, methods in zip(answers, offered.values(), strict=True):
+                judge_method(answer, method, methods)
+            if offered["gateway"]:
+                told = [(a.status_code, a.content, a.headers.get("allow"), a.headers["cache-control"]) for a in answers]
+                assert told[0] == told[1], (method, path)
 
 
 def test_health_documentation_and_page(palio: RunningPalio) -> None:

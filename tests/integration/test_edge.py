@@ -121,17 +121,37 @@ def test_the_data_directory_is_its_owners_alone(palio: RunningPalio) -> None:
     assert [path for path in files if path.stat().st_mode & 0o077] == []
 
 
+def listening(pid: int) -> list[tuple[str, int]]:
+    """(address, port) of all on which a process listens; none, if it is gone."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return []
+    return [(c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN]
+
+
+def test_every_port_is_on_loopback(palio: RunningPalio) -> None:
+    """Serve opens one of each replica on all addresses."""
+    assert palio.process is not None
+    found = {(address, port) for pid in (palio.process.pid, *palio.pids("")) for address, port in listening(pid)}
+    assert {palio.port, palio.gateway_port} <= {port for _, port in found}
+    assert {address for address, _ in found} <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, found
+
+
 def test_replicas_refuse_calls_without_the_token(palio: RunningPalio) -> None:
-    refused = 0
     for pid in [*palio.pids("ray::ServeReplica:api"), *palio.pids("ray::ServeReplica:gateway")]:
-        listening = [c.laddr for c in psutil.Process(pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-        for address in listening:
-            if address.ip not in ("::", "0.0.0.0"):
-                continue
-            with grpc.insecure_channel(f"127.0.0.1:{address.port}") as channel:
+        ports = {port for _, port in listening(pid)} - {palio.gateway_port}
+        assert len(ports) >= 2  # one of every actor, and one for requests
+        for port in ports:
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 call = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
                 with pytest.raises(grpc.RpcError) as caught:
                     call(b"", timeout=10)
                 assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
-                refused += 1
-    assert refused >= 2  # each replica has such a port
+
+
+def test_what_is_no_path_is_not_found(palio: RunningPalio) -> None:
+    """Serve routes it nowhere, as if the api were starting: whoever obeyed would ask for ever."""
+    answer = raw(palio, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b'"code":"not_found"' in answer

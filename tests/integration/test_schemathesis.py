@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from cluster.config.settings import PROJECT_DIR
-from serve_app.handlers.routes import handler_names
+from serve_app.handlers.routes import GATEWAY_CALLS
 from tests.integration.conftest import create, join, stamp, submit
 from tests.support.running import RunningPalio
 
@@ -44,7 +44,7 @@ def config(palio: RunningPalio, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_it_does_as_its_document_says(palio: RunningPalio, config: Path, entrypoint: str) -> None:
     url, paths = palio.url, []
     if entrypoint == "gateway":
-        url, paths = palio.gateway_url, [f"--include-path={path}" for path in handler_names(hot_only=True)]
+        url, paths = palio.gateway_url, [f"--include-path={path}" for path in GATEWAY_CALLS]
     command = [
         *(sys.executable, "-P", "-m", "schemathesis.cli", "--config-file", str(config), "--no-color"),
         *("run", f"{palio.url}/openapi.json", "--url", url, *paths),

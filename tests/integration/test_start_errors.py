@@ -10,21 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running import free_ports, run_palio
-
-
-def refused(data: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
-    """Starts in vain; the line that says why."""
-    ports = free_ports(2)
-    given = {"--port": str(ports[0]), "--gateway-port": str(ports[1])}
-    given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
-    process = run_palio(data, *(word for pair in given.items() for word in pair), env=env)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode not in (0, None), output
-    lines = [line for line in output.splitlines() if line and line != "palio: checking the data directory"]
-    assert len(lines) == 1, output
-    assert lines[0].startswith("palio: ")
-    return lines[0]
+from tests.integration.conftest import refused
 
 
 @pytest.mark.parametrize("option", ["--port", "--gateway-port"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,11 +37,11 @@ class KeptLog(MemoryScoreLog):
         super().__init__(partitions, clock_ms=clock_ms)
         self.history: list[list[LogRecord]] = [[] for _ in range(partitions)]
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
-        offsets = await super().append(records, timeout_s)
-        for record, offset in zip(records, offsets, strict=True):
+    def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        appended = super().append(records, timeout_s)
+        for record, offset in zip(records, appended.result(), strict=True):
             self.history[record.partition].extend(self.after(record.partition, offset - 1, 1))
-        return offsets
+        return appended
 
 
 class ProcessLog:

@@ -179,10 +179,13 @@ class InProcessLog(MemoryScoreLog):
         self.error: Exception | None = None
         self.calls: list[list[NewRecord]] = []
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
+    def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        return asyncio.ensure_future(self._append(records))
+
+    async def _append(self, records: Sequence[NewRecord]) -> list[int]:
         if self.error is not None:
             raise self.error
-        offsets = await super().append(records, timeout_s)
+        offsets = await super().append(records)
         self.calls.append(list(records))
         await self._palio.take(
             [

@@ -1,4 +1,4 @@
-"""Several Ray nodes beside a test: see `scripts.local_servers.ray_nodes`."""
+"""Several Ray nodes beside a test: see `tests.support.ray_cluster`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RayNodes:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "scripts.local_servers.ray_nodes", str(self._count)],
+            [sys.executable, "-P", "-m", "tests.support.ray_cluster", str(self._count)],
             env={**os.environ, "PYTHONPATH": str(PROJECT_DIR), **self._env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import schemathesis
-from schemathesis import Case, GenerationMode, HookContext
+from schemathesis import Case, GenerationMode, HookContext, SerializationContext
 
 
 @schemathesis.hook
@@ -23,3 +24,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     else:
         body |= {"starts_at": None, "ends_at": None, "duration_s": 60, "capacity": body.get("capacity") or 1}
     case.body = body
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_line(context: SerializationContext, score: Any) -> bytes:
+    """A batch of one score: that is what the document has the schema of."""
+    return json.dumps(score).encode() + b"\n"

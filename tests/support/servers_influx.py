@@ -29,13 +29,25 @@ def free_ports(count: int) -> int:
     raise RuntimeError(f"expected {count} free ports in a row between 22000 and 32000")
 
 
+class TlsInflux(InfluxServer):
+    """One whose HTTP is HTTPS. `certificate`: a PEM file of a self-signed certificate for the loopback address and its key."""
+
+    scheme = "https"
+
+    def __init__(self, certificate: Path) -> None:
+        self.trusted = certificate
+        settings = {"https-certificate": certificate.absolute(), "https-private-key": certificate.absolute()}
+        lines = [f'  {name} = "{file}"\n' for name, file in settings.items()]
+        self.http_settings = "".join(["\n  https-enabled = true\n", *lines])
+
+
 class RunningInflux:
     """The session's server, which a test may kill and start again."""
 
     def __init__(self, directory: Path, certificate: Path | None = None) -> None:
         self._directory = directory
         self._verify = ssl.create_default_context(cafile=certificate)
-        self._server = InfluxServer(certificate)
+        self._server = InfluxServer() if certificate is None else TlsInflux(certificate)
         self._server.install()
         self.facts: dict[str, Any] = {}
         self.start()

@@ -38,7 +38,8 @@ class RunningMysql:
     def __init__(self, directory: Path, shards: int = 2, certificates: tuple[Path, Path, Path] | None = None) -> None:
         self.directory = directory
         self.first_port = free_ports(2 * shards)
-        self._servers = MysqlServers(shards, certificates)
+        tls = zip(("ssl-cert", "ssl-key", "ssl-ca"), certificates or (), strict=False)
+        self._servers = MysqlServers(shards, "".join(f"{name} = {file}\n" for name, file in tls))
         self._servers.install()
         self.connect_values: dict[str, Any] = self._servers.start(directory, self.first_port)
         run_sql(data_of(directory, "mysql-0-primary"), f"CREATE DATABASE IF NOT EXISTS {ONE_DATABASE};")

@@ -14,15 +14,30 @@ from typing import Any
 
 import pytest
 
-from scripts.local_servers.base import HOST, names, pid_of, stop, wait_until
-from scripts.local_servers.redis import NODES, RedisClusterServer, RedisServer, ask, start_node
+from scripts.local_servers.base import HOST, ensure_program, names, pid_of, stop, wait_for_answer, wait_until
+from scripts.local_servers.redis import NODES, RedisClusterServer, ask, loaded, password_of, start_node
 from storage.redis_client.cluster import RedisConfig
+
+
+class SingleRedisServer:
+    """One Redis on `first_port`."""
+
+    name = "redis"
+
+    def install(self) -> None:
+        ensure_program("redis-server", "redis-server")
+
+    def start(self, directory: Path, first_port: int) -> dict[str, Any]:
+        password = password_of(directory)
+        start_node(directory, self.name, first_port, password, [])
+        wait_for_answer(directory, self.name, lambda: loaded(first_port, password), 30)
+        return {"urls": [f"redis://{HOST}:{first_port}"], "password": password, "cluster": False}
 
 
 class RunningRedis:
     """A started server or cluster. `names` are those of its processes, in the order of their ports."""
 
-    def __init__(self, server: RedisServer | RedisClusterServer, directory: Path, ports: int) -> None:
+    def __init__(self, server: SingleRedisServer | RedisClusterServer, directory: Path, ports: int) -> None:
         server.install()
         self.server = server
         self.directory = directory
@@ -129,7 +144,7 @@ def free_ports(count: int) -> int:
 
 @pytest.fixture(scope="session")
 def single_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
-    running = RunningRedis(RedisServer(), tmp_path_factory.mktemp("redis"), 1)
+    running = RunningRedis(SingleRedisServer(), tmp_path_factory.mktemp("redis"), 1)
     yield running
     running.close()
 

@@ -53,7 +53,7 @@ BOUNDS = {  # from, below
     "aiokafka": ("0.14", "0.15"),  # storage/score_log/kafka
     "redis": ("8", "9"),  # storage/redis_client
     "prometheus-client": ("0.22", "1"),  # cluster/__init__.py, serve_app/metrics.py
-    "ray": ("2.60", "2.61"),  # cluster/serve/proxy.py: the callback of Serve's proxy
+    "ray": ("2.60", "2.61"),  # cluster/serve/proxy.py: the callback of Serve's proxy; replica_port.py: a replica's port
 }
 
 
@@ -154,6 +154,16 @@ def test_uvicorn_looks_for_its_default_connections_where_the_proxys_are_replaced
 
 def test_serve_calls_back_before_its_proxy_listens() -> None:
     script = "from ray.serve._private import constants as c; c.RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_a_serve_replica_opens_its_port_by_what_is_replaced() -> None:
+    script = """
+import inspect
+from ray.serve._private import replica
+assert len(inspect.signature(replica.add_port_to_grpc_server).parameters) == 2
+assert inspect.getsource(replica.Replica).count('add_port_to_grpc_server(self._server, "') == 1
+"""
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import hiredis
 import psutil
@@ -26,22 +26,25 @@ from actors.owner.applier import RANKS_IN_BULK
 pack_command = cast("Callable[[tuple[str | int, ...]], bytes]", hiredis.pack_command)
 
 
-class Contender(Protocol):
+class Contender:
     """Something that ranks users by score, highest first."""
 
     name: str
 
     def write(self, users: list[int], scores: list[int]) -> None:
         """Apply a batch."""
+        raise NotImplementedError
 
     def write_and_rank(self, users: list[int], scores: list[int]) -> None:
         """Apply a batch of known users, and look up the rank of each."""
+        raise NotImplementedError
 
     def cpu_s(self) -> float:
-        """CPU seconds used so far."""
+        """CPU seconds used so far: this process's, unless it works elsewhere."""
+        return time.process_time()
 
 
-class Palio:
+class Palio(Contender):
     """`Ranking` with its `UserMap`, as an owner uses them."""
 
     name = "Palio"
@@ -70,12 +73,8 @@ class Palio:
         for slot, score in zip(slots.tolist(), scores, strict=True):
             place(slot, score)
 
-    def cpu_s(self) -> float:
-        """See `Contender`."""
-        return time.process_time()
 
-
-class SortedListAndDict:
+class SortedListAndDict(Contender):
     """sortedcontainers: (negated score, tie, user) in a SortedList, and a dict to find a user's entry."""
 
     name = "SortedList + dict"
@@ -101,12 +100,8 @@ class SortedListAndDict:
         for user in users:
             self.order.index(self.entries[user])
 
-    def cpu_s(self) -> float:
-        """See `Contender`."""
-        return time.process_time()
 
-
-class Redis:
+class Redis(Contender):
     """A sorted set in a server of our own, without persistence."""
 
     name = "Redis"

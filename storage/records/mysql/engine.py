@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiomysql
+import msgspec
 from pymysql.constants import CLIENT, CR
 from pymysql.err import OperationalError
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, select
@@ -89,20 +90,17 @@ class MysqlOptions:
         """From JSON values: {"shards": [{"primary": {"host", "port"}, "replica": {...} or "replicas": [...]}], "user", "password",
         "database"}. Raises ValueError."""
         try:
-            shards = tuple(
-                MysqlShard(
-                    MysqlServer(**shard["primary"]),
-                    tuple(
-                        MysqlServer(**replica)
-                        for replica in shard.get("replicas", [shard["replica"]] if "replica" in shard else [])
-                    ),
-                )
+            shards = [
+                {
+                    "primary": shard["primary"],
+                    "replicas": shard.get("replicas", [shard["replica"]] if "replica" in shard else []),
+                }
                 for shard in servers["shards"]
-            )
+            ]
             account = {name: servers[name] for name in ("user", "password", "database")}
-        except (KeyError, TypeError) as error:
+            return msgspec.convert({"shards": shards, **account, **others}, cls)
+        except (KeyError, TypeError, AttributeError, msgspec.ValidationError) as error:
             raise ValueError(f"expected shards with primary and replicas, user, password, database: {error}") from error
-        return cls(shards=shards, **{**account, **others})
 
     def tls_context(self) -> ssl.SSLContext | None:
         """How connections are encrypted, None without TLS. The server's certificate is always checked. Raises OSError for missing files."""

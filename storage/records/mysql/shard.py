@@ -73,11 +73,6 @@ class Shard:
         self._options = options
         self._next = 0
 
-    @property
-    def left_out(self) -> list[str]:
-        """The replicas that are left out just now."""
-        return [replica.address for replica in self.replicas if replica.left_out]
-
     async def read(self, ask: Ask[T]) -> T:
         """An answer of a replica that has all, else of the primary; of any replica while the primary is down."""
         if not self.replicas:

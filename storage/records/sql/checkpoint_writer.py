@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import itertools
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Executable, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.ports.records import Checkpoint, ParticipantRow, StoredSnapshot, TournamentRow
+from storage.ports.records import Checkpoint, StoredSnapshot, TournamentRow
 from storage.records.sql.dialects import insert_new, upsert
 from storage.records.sql.schema import (
     SNAPSHOT_PART_BYTES,
@@ -29,7 +26,6 @@ from storage.records.sql.schema import (
 # Ids in one statement: far below SQLite's 32,766 variables, and a plan that databases still make well.
 IDS_A_STATEMENT = 500
 ROWS_A_CALL = 200  # aiomysql writes them into a statement in one go, 20 us each: the event loop waits as long
-ROWS_A_TURN = 5_000  # put in order in one go, then others have a turn
 DROPPED_A_STATEMENT = 200  # SQLite takes conditions up to 1,000 deep
 
 
@@ -48,42 +44,13 @@ def partition_of_checkpoint(checkpoint: Checkpoint) -> int:
     return found.pop()
 
 
-async def check_and_order(checkpoint: Checkpoint) -> tuple[int, Checkpoint]:
-    """Its partition, and the checkpoint with rows in the order of their keys: transactions that lock rows in one order seldom end in a
-    deadlock.
-
-    Raises ValueError: not of one partition; a participant or effect without its tournament.
-    """
+def checked_partition(checkpoint: Checkpoint) -> int:
+    """Its partition. Raises ValueError: not of one partition; a participant or effect without its tournament."""
     named = {row.tournament_id for row in checkpoint.participants} | {row.tournament_id for row in checkpoint.outbox}
     strangers = named - {row.tournament_id for row in checkpoint.tournaments}
     if strangers:
         raise ValueError(f"participants or outbox rows of tournaments that are not in the checkpoint: {strangers}")
-    return partition_of_checkpoint(checkpoint), Checkpoint(
-        tournaments=sorted(checkpoint.tournaments, key=lambda row: row.tournament_id),
-        snapshots=sorted(checkpoint.snapshots, key=lambda row: row.tournament_id),
-        participants=await _participants_in_order(checkpoint.participants),
-        outbox=sorted(checkpoint.outbox, key=lambda row: (row.tournament_id, row.offset, row.n)),
-        projected=sorted(checkpoint.projected),
-    )
-
-
-async def _participants_in_order(rows: Sequence[ParticipantRow]) -> Sequence[ParticipantRow]:
-    """By tournament and user; of many rows in turns, since there may be 100,000 and more."""
-    key = operator.itemgetter(0, 1)
-    if len(rows) <= ROWS_A_TURN:
-        return sorted(rows, key=key)
-    parts = []
-    for start in range(0, len(rows), ROWS_A_TURN):
-        parts.append(sorted(rows[start : start + ROWS_A_TURN], key=key))
-        await asyncio.sleep(0)
-    if all(key(before[-1]) <= key(after[0]) for before, after in itertools.pairwise(parts)):
-        return [row for part in parts for row in part]
-    ordered: list[ParticipantRow] = []
-    merged = heapq.merge(*parts, key=key)
-    while turn := list(itertools.islice(merged, ROWS_A_TURN)):
-        ordered += turn
-        await asyncio.sleep(0)
-    return ordered
+    return partition_of_checkpoint(checkpoint)
 
 
 class _Stored(NamedTuple):
@@ -109,7 +76,11 @@ class CheckpointWriter:
         self._snapshots = upsert(dialect, snapshots)
 
     async def write(self, connection: AsyncConnection, checkpoint: Checkpoint) -> None:
-        """Write what `check_and_order` gave, within the connection's transaction."""
+        """Write a checkpoint that was checked, within the connection's transaction.
+
+        Tournaments' rows are locked first, in the order of their keys, so that two transactions seldom end in a deadlock: who has them has
+        all that is of these tournaments.
+        """
         stored = await self._stored_positions(connection, checkpoint.tournaments)
         # What a stale owner writes is older than what is there; its participants carry no offset of their own.
         fresh = {
@@ -136,11 +107,12 @@ class CheckpointWriter:
             (outbox_values(row) for row in checkpoint.outbox if row.offset > stored[row.tournament_id].offset),
         )
         await self._write_snapshots(connection, checkpoint.snapshots)
-        rows = [{"scope": s, "log_partition": p, "log_offset": o} for s, p, o in checkpoint.projected]
+        rows = [{"scope": s, "log_partition": p, "log_offset": o} for s, p, o in sorted(checkpoint.projected)]
         await _many(connection, self._projected, rows)
 
     async def _stored_positions(self, connection: AsyncConnection, rows: Sequence[TournamentRow]) -> dict[int, _Stored]:
         """What is stored of each tournament, locked until the transaction ends (SQLite holds its one lock already)."""
+        rows = sorted(rows, key=lambda row: row.tournament_id)
         stored = await self._locked_positions(connection, [row.tournament_id for row in rows])
         new = [row for row in rows if row.tournament_id not in stored]
         if new and self._rows_lock:

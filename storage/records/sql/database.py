@@ -33,7 +33,7 @@ from storage.ports.records import (
     TournamentRow,
 )
 from storage.records.sql import queries as records_queries
-from storage.records.sql.checkpoint_writer import CheckpointWriter, check_and_order, in_parts, kept_snapshots
+from storage.records.sql.checkpoint_writer import CheckpointWriter, checked_partition, in_parts, kept_snapshots
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
 from storage.records.sql.partitions import Held
 from storage.records.sql.schema import (
@@ -89,7 +89,7 @@ class SqlRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`. Raises PlacedElsewhereError, as other methods do, if the shard does not hold the partition."""
-        partition, checkpoint = await check_and_order(checkpoint)
+        partition = checked_partition(checkpoint)
         async with self._bounded(len(checkpoint.participants) // ROWS_A_SECOND):
             for attempt in range(1, SAVE_ATTEMPTS + 1):
                 try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.dml import Insert
 
 from storage.ports.errors import RecordsUnavailableError, StorageError
-from storage.records.sql.migrate import check_same_version, check_version, migrate
+from storage.records.sql.migrate import check_same_version, check_version, migrate, stored_version
 from storage.records.sql.schema import SCHEMA_VERSION
 from storage.sqlite_files import switch_to_wal
 
@@ -131,26 +132,16 @@ def check_sqlite(path: Path) -> None:
 def _prepare(path: Path) -> None:
     """Look at the version before anything else is done to the file, then switch it to write-ahead logging, and migrate it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    version = None
-    connection = sqlite3.connect(path, timeout=OPEN_WAIT_S, isolation_level=None)
-    try:
-        connection.execute("BEGIN")  # one moment: another process may be making the tables right now
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "schema_version" not in tables:
-            raise StorageError(f"{path.name} is a SQLite database, but not one of Palio's records")
-        if tables:
-            version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
-            check_version(path.name, version)
-        connection.execute("COMMIT")
-        switch_to_wal(connection, OPEN_WAIT_S)
-    finally:
-        connection.close()
-    if version == SCHEMA_VERSION:
-        return
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": OPEN_WAIT_S})
     _begin_as_told(engine)
     try:
-        with engine.execution_options(**{WRITES: True}).begin() as migrating:
-            migrate(migrating, path.name)
+        with engine.connect() as connection:  # one moment: another process may be making the tables right now
+            version = stored_version(connection, path.name)
+            check_version(path.name, version or 0)
+        with contextlib.closing(engine.raw_connection()) as raw:
+            switch_to_wal(raw.driver_connection, OPEN_WAIT_S)  # type: ignore[arg-type]  # SQLite's
+        if version != SCHEMA_VERSION:
+            with engine.execution_options(**{WRITES: True}).begin() as migrating:
+                migrate(migrating, path.name)
     finally:
         engine.dispose()

@@ -115,13 +115,8 @@ class Lane:
 
     def remove(self, entry: Entry) -> int:
         """Drop the records of a call from the queue; how many."""
-        queue = self.queue
-        before = len(queue)
-        if before and queue[0].entry is entry:  # calls mostly end in the order they came
-            while queue and queue[0].entry is entry:
-                queue.popleft()
-        if any(waiting.entry is entry for waiting in queue):
-            self.queue = deque(waiting for waiting in queue if waiting.entry is not entry)
+        before = len(self.queue)
+        self.queue = deque(waiting for waiting in self.queue if waiting.entry is not entry)
         return before - len(self.queue)
 
 

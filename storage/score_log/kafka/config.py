@@ -41,8 +41,7 @@ for _name in ("aiokafka", "aiokafka.conn", "aiokafka.cluster"):
 class KafkaLogConfig:
     """`bootstrap_servers` is `host:port`, several separated by commas.
 
-    `topic` with `partitions` is the log; the names left empty follow from it: `dead_letter_topic` is `<topic>-dlq`, and `group`
-    (the consumer group whose committed offsets tell what is durable elsewhere) is `<topic>-durable`.
+    `topic` with `partitions` is the log.
     `topic_id`: the topic must exist and have this id, None: it is made where it is missing.
     `replication_factor`, `min_insync_replicas`, `retention_ms`, `max_message_bytes`: what topics are made with and checked for.
     `max_queued` records and `max_queued_bytes` bound what one process holds that is not acknowledged yet.
@@ -59,11 +58,8 @@ class KafkaLogConfig:
     min_insync_replicas: int = 2
     retention_ms: int = 7 * DAY_MS
     max_message_bytes: int = 1 << 20
-    dead_letter_topic: str = ""
     dead_letter_retention_ms: int = 30 * DAY_MS
     max_dead_letters: int = 10_000
-    group: str = ""
-    client_id: str = "palio"
     max_queued: int = 10_000
     max_queued_bytes: int = 64 << 20
     linger_ms: float = 1.0
@@ -81,12 +77,12 @@ class KafkaLogConfig:
     @property
     def letters_topic(self) -> str:
         """The topic of dead letters."""
-        return self.dead_letter_topic or f"{self.topic}-dlq"
+        return f"{self.topic}-dlq"
 
     @property
     def commit_group(self) -> str:
         """The group whose committed offsets tell what is durable elsewhere."""
-        return self.group or f"{self.topic}-durable"
+        return f"{self.topic}-durable"
 
     @property
     def max_letter_bytes(self) -> int:
@@ -103,7 +99,7 @@ class KafkaLogConfig:
                     self.certfile, self.keyfile, password=""
                 )  # one that is encrypted is an error, and asks nobody
         return {
-            "client_id": self.client_id,
+            "client_id": "palio",
             "request_timeout_ms": self.request_timeout_ms,
             "security_protocol": self.security_protocol,
             "ssl_context": context,

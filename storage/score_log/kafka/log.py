@@ -85,12 +85,8 @@ class KafkaScoreLog:
         """Records of this process that are not acknowledged yet: a queue depth for metrics."""
         return self._producer.queued
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
+    def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
         """See `ScoreLog.append`. ValueError also for a record larger than the topic takes; LogConfigurationError as of `start`."""
-        return await self.submit(records, timeout_s)
-
-    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
-        """See `ScoreLog.submit`."""
         size, call = self._checked(records)
         if not records:
             return nothing_appended()

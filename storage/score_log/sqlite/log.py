@@ -37,7 +37,7 @@ def _now_ms() -> int:
 
 
 class SqliteScoreLog:
-    """See `storage.ports.score_log.ScoreLog`. Opens its file when first used; belongs to one process.
+    """See `storage.ports.score_log.ScoreLog`. Opens its file when first used; belongs to one process, and to one event loop.
 
     `window_ms`: the pause between two transactions of this process. `max_queued` records and `max_queued_bytes` bound
     what waits (LogOverloadedError beyond). `max_dead_letters` are kept, the newest.
@@ -91,15 +91,8 @@ class SqliteScoreLog:
         """See `ScoreLog.queued`: those waiting for a transaction."""
         return self._writer.queued
 
-    async def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> list[int]:
-        """See `ScoreLog.append`.
-
-        ValueError: no such partition, or more than the queue may ever hold; TypeError: not bytes.
-        """
-        return await self.submit(records, timeout_s)
-
-    def submit(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
-        """See `ScoreLog.submit`."""
+    def append(self, records: Sequence[NewRecord], timeout_s: float = 5.0) -> asyncio.Future[list[int]]:
+        """See `ScoreLog.append`."""
         size = self._checked(records)
         if not records:
             return nothing_appended()

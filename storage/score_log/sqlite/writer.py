@@ -37,11 +37,10 @@ Job = Callable[[sqlite3.Connection], Any]
 class Entry:
     """A call waiting to be written: either records or a job."""
 
-    __slots__ = ("error", "future", "job", "loop", "records", "result", "size", "taken")
+    __slots__ = ("error", "future", "job", "records", "result", "size", "taken")
 
     def __init__(self, records: Sequence[NewRecord], size: int, job: Job | None) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.records = records
         self.size = size
         self.job = job
@@ -234,15 +233,11 @@ class LogWriter:
 
 
 def _deliver(entries: list[Entry]) -> None:
-    """Hand results to the event loops that wait for them: one wake-up a loop, not one a call."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Entry]] = {}
-    for entry in entries:
-        by_loop.setdefault(entry.loop, []).append(entry)
-    for loop, settled in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_settle, settled)
-        except RuntimeError:  # that loop is closed: nobody waits there any more
-            logger.info("%d calls ended after their event loop", len(settled))
+    """Hand results to the event loop that waits for them: one wake-up for all of them."""
+    try:
+        entries[0].future.get_loop().call_soon_threadsafe(_settle, entries)
+    except RuntimeError:  # that loop is closed: nobody waits there any more
+        logger.info("%d calls ended after their event loop", len(entries))
 
 
 def _settle(entries: list[Entry]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.score_log.kafka.config import KafkaLogConfig
-from tests.integration.test_start_errors import refused
+from tests.integration.conftest import refused
 from tests.support.kafka_topics import open_log
 from tests.support.real_servers import RealServers
 

@@ -15,7 +15,7 @@ import yaml
 from cluster.config.secrets import RAY_TOKEN
 from cluster.config.settings import PROJECT_DIR, Settings, load_settings
 from cluster.startup.ray_environment import RAY_ENVIRONMENT
-from scripts.local_servers.ray_nodes import ENVIRONMENT
+from tests.support.ray_cluster import ENVIRONMENT
 
 SECRET_NAMES = {f"PALIO_{name.upper()}" for name, field in Settings.model_fields.items() if "Secret" in str(field)}
 # Of Ray's AWS provider: it takes others without a word, and does nothing with them.

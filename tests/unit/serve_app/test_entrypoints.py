@@ -6,17 +6,20 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
 
 import httpx2
 import pytest
 
 from serve_app.api.security_headers import ALWAYS
-from serve_app.handlers.routes import handler_names
+from serve_app.handlers.routes import GATEWAY_CALLS
+from serve_app.security.auth import make_token
+from tests.support.calls import METHODS_OF
 from tests.support.entrypoints import Entrypoints, running_entrypoints
+from tests.support.gateway import SECRET
+from tests.support.offered_methods import every_method, judge_method
 
-METHODS = ("OPTIONS", "HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -26,52 +29,23 @@ async def both() -> AsyncIterator[Entrypoints]:
         yield both
 
 
-PLACES = {"tournament": "77", "user": "1"}
-
-
-def path_of(template: str) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: PLACES[found[1]], template)
-
-
 async def test_methods_and_allow_of_every_route_are_the_same(both: Entrypoints) -> None:
     """Without a token and of nothing that exists: only what is offered is judged. What is at the api alone is 404 at the gateway."""
-    for template, methods in handler_names().items():
-        path, is_hot = path_of(template), template in handler_names(hot_only=True)
-        expected = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
-        for method in METHODS:
-            answers = {name: await client.request(method, path) for name, client in both.clients.items()}
-            for name, answer in answers.items():
-                judge_method(answer, method, expected if name == "api" or is_hot else set())
-            api, gateway = answers.values()
-            if is_hot:
-                assert (api.status_code, api.content) == (gateway.status_code, gateway.content), (method, path)
-                for header in ("allow", "content-length", "content-type", "cache-control"):
-                    assert api.headers.get(header) == gateway.headers.get(header), (method, path, header)
-
-
-def judge_method(answer: httpx2.Response, method: str, offered: set[str]) -> None:
-    """Whether it says what is offered at its path; nothing: there is no such path."""
-    code = None if method == "HEAD" or answer.status_code < 400 else answer.json()["code"]
-    case = (answer.url, method, answer.status_code, code)
-    if not offered:
-        assert (answer.status_code, code) == (404, None if method == "HEAD" else "not_found"), case
-    elif method == "OPTIONS":
-        assert (answer.status_code, answer.content) == (204, b""), case
-    elif method in offered:
-        assert answer.status_code not in (405, 500), case
-        assert code != "not_found", case
-    else:
-        assert (answer.status_code, code) == (405, None if method == "HEAD" else "method_not_allowed"), case
-    allow = ", ".join(sorted(offered)) if method == "OPTIONS" or method not in offered else ""
-    assert answer.headers.get("allow", "") == allow, case
-    if method == "HEAD":
-        assert answer.content == b"", case
+    for method, path, offered in every_method():
+        answers = {name: await client.request(method, path) for name, client in both.clients.items()}
+        for name, answer in answers.items():
+            judge_method(answer, method, offered[name])
+        api, gateway = answers.values()
+        if offered["gateway"]:
+            assert (api.status_code, api.content) == (gateway.status_code, gateway.content), (method, path)
+            for header in ("allow", "content-length", "content-type", "cache-control"):
+                assert api.headers.get(header) == gateway.headers.get(header), (method, path, header)
 
 
 async def test_head_is_get_without_the_body(both: Entrypoints) -> None:
     """Of what exists, and by whom it is for; also what is an error."""
     tournament = await both.gateway.tournament(players=1)
-    for template, methods in handler_names().items():
+    for template, methods in METHODS_OF.items():
         if "GET" not in methods:
             continue
         for target in (tournament, "77", "x"):
@@ -205,7 +179,7 @@ async def test_rejected_lines_are_named_by_index_and_line(both: Entrypoints) -> 
         assert array.json()["rejected"] == [{"index": 0, "code": "invalid"}], name
 
 
-OF_ITS_OWN: Final = {"date", "server"}  # of an entrypoint
+OF_ITS_OWN: Final = {"date", "server", "connection"}  # of an entrypoint
 
 
 async def test_reads_and_refusals_are_the_same_to_the_header(both: Entrypoints) -> None:
@@ -216,7 +190,7 @@ async def test_reads_and_refusals_are_the_same_to_the_header(both: Entrypoints) 
         await both.gateway.score(public, user, user)
     callers = {"nobody": {}, "member": both.bearer(1), "stranger": both.bearer(9), "wrong": {"authorization": "x"}}
     always = {name.decode() for name, _ in ALWAYS} - {"cache-control"}
-    for template, handlers in handler_names(hot_only=True).items():
+    for template, handlers in GATEWAY_CALLS.items():
         for tournament in (public, private, "77") if "{tournament}" in template else ("",):
             path = template.replace("{tournament}", tournament).replace("{user}", "1")
             for caller, headers in callers.items():
@@ -278,3 +252,143 @@ async def test_queries(both: Entrypoints, query: str, status: int, code: str | N
                 answer = await client.post(path, json=body, headers=both.bearer())
             expected = 202 if suffix == "/scores" and status == 200 else status
             assert (answer.status_code, answer.json().get("code")) == (expected, code), (name, suffix)
+
+
+WRITES: Final = {  # of each hot call that writes: the role it is for, and a body that is right
+    "submit_score": ("player", {"event_id": "a", "score": 1}),
+    "submit_batch": ("service", [{"tournament_id": "T", "event_id": "a", "user_id": "1", "score": 1}]),
+    "join": ("player", {"name": "Ann"}),
+    "leave": ("player", None),
+    "edit_tournament": ("operator", {"metadata": {"room": 7}}),
+}
+WRONG_BODIES: Final = [
+    b"",
+    b"{",
+    b"\xff",
+    b"[" * 2000,
+    b"[]",
+    b"{}",
+    b"null",
+    b'{"event_id":"a","score":NaN}',
+    b'{"event_id":"","score":1.005,"user_id":"0","more":1}',
+    b'{"event_id":"a","score":1,"user_id":"2"}',
+    b'{"name":"","invite":1}',
+    b'{"name":"x","capacity":0,"starts_at":"yesterday","metadata":[]}',
+    b'[{"tournament_id":"x"},7]',
+    b" " * (MAX_BODY_BYTES + 1),
+]
+
+
+def told(answer: httpx2.Response, *hidden: str) -> tuple[int, dict[str, str], str]:
+    """All of an answer but what is an entrypoint's own, and what is of one write alone (ids and offsets)."""
+    always = {name.decode() for name, _ in ALWAYS} - {"cache-control"}
+    headers = {name: value for name, value in answer.headers.items() if name not in OF_ITS_OWN | always | {*hidden}}
+    text = re.sub(
+        r'"(event_id|offset|partition|seq|epoch|version|revision)":("\w+"|-?\d+|null)', r'"\1":0', answer.text
+    )
+    if text != answer.text:
+        headers.pop("content-length")
+    return answer.status_code, headers, text
+
+
+async def same(both: Entrypoints, method: str, path: str, **more: Any) -> httpx2.Response:
+    """The answer of both entrypoints to a request."""
+    api, gateway = [await client.request(method, path, **more) for client in both.clients.values()]
+    assert told(api) == told(gateway), (method, path, str(more)[:300])
+    return api
+
+
+def writes(tournament: str) -> Iterator[tuple[str, str, Any, bytes]]:
+    """Method, path, role and body of the hot calls that write."""
+    for template, names in GATEWAY_CALLS.items():
+        path = template.replace("{tournament}", tournament).replace("{user}", "me")
+        for method, name in names.items():
+            if name in WRITES:
+                role, body = WRITES[name]
+                text = b"" if body is None else json.dumps(body).replace('"T"', f'"{tournament}"').encode()
+                yield method, path, role, text
+
+
+async def test_writes_are_the_same(both: Entrypoints) -> None:
+    """Done, waited for, refused for what the caller is or the tournament is not."""
+    running = await both.gateway.tournament(players=9)
+    private = await both.gateway.tournament(visibility="private")
+    await both.gateway.join(private, 3)
+    callers = (both.bearer(1), both.bearer(9), both.bearer(3, "service"), both.bearer(3, "operator"))
+    for tournament, user in ((running, 1), (running, 3), (running, 9), (private, 3)):  # below, theirs are duplicates
+        path, headers = f"/v1/tournaments/{tournament}/scores", {**both.bearer(user), "prefer": "wait=5"}
+        await both.clients["api"].post(path, headers=headers, json={"event_id": "a", "score": 1})
+    statuses = set()
+    for tournament in (running, private, "77", "x"):
+        for method, path, _, body in writes(tournament):
+            for caller in callers:
+                for more in ({"prefer": "wait=5"}, {"if-match": '"99"'}):
+                    headers = {**caller, **more, "content-type": "application/json"}
+                    statuses.add((await same(both, method, path, content=body, headers=headers)).status_code)
+    assert statuses == {200, 202, 204, 403, 404, 412, 422}
+
+
+async def test_the_first_join_is_201_at_both(both: Entrypoints) -> None:
+    tournament = await both.gateway.tournament()
+    path = f"/v1/tournaments/{tournament}/participants"
+    for expected in (201, 200):
+        api, gateway = [
+            await client.put(f"{path}/{user}", headers=both.bearer(1, "service"), json={})
+            for user, client in enumerate(both.clients.values(), start=10)
+        ]
+        assert api.status_code == gateway.status_code == expected
+        assert (told(api)[1], told(api)[2].replace('"10"', '"11"')) == told(gateway)[1:]
+
+
+async def test_what_is_wrong_with_a_write_is_told_in_the_same_words(both: Entrypoints) -> None:
+    tournament = await both.gateway.tournament(players=1)
+    codes: set[str] = set()
+    for method, path, role, right in writes(tournament):
+        caller = both.bearer(1, role)
+        requests: list[dict[str, Any]] = [
+            {"content": body, "headers": {**caller, "content-type": kind}}
+            for body in WRONG_BODIES
+            for kind in ("application/json", "application/x-ndjson")
+        ]
+        token = caller["authorization"]
+        requests += [
+            {"content": right, "headers": {"content-type": "application/json", **headers}}
+            for headers in (
+                {},
+                {"authorization": ""},
+                {"authorization": "Basic eDp5"},
+                {"authorization": "Bearer"},
+                {"authorization": token[:-4] + "AAAA"},
+                {"authorization": f"Bearer {make_token(SECRET, role=role, user_id=1, ttl_s=1, now_s=0)}"},
+                {"authorization": f"Bearer {'x' * 5000}"},
+            )
+        ]
+        requests += [
+            {"content": right, "headers": [*caller.items(), (name, value)]}
+            for name, value in (("authorization", token), ("content-type", "text/plain"), ("host", "x"))
+        ]
+        requests += [{"content": right, "headers": [*caller.items(), ("if-match", "1"), ("if-match", "2")]}]
+        requests += [{"content": right, "headers": caller, "params": [("a", "1"), ("a", "2")]}]
+        requests += [{"content": right, "headers": caller, "params": [(f"a{n}", "") for n in range(21)]}]
+        for more in requests:
+            answer = await same(both, method, path, **more)
+            assert answer.status_code not in (500, 503), (method, path, str(more)[:300])
+            if answer.status_code >= 400:
+                codes.add(answer.json()["code"])
+                if answer.json()["code"] == "invalid" and "params" not in more and "POST" in method:
+                    assert answer.json()["errors"], answer.text
+    expected = "malformed invalid too_large unsupported_media_type token_missing token_invalid token_expired not_yours"
+    assert set(expected.split()) <= codes
+
+
+async def test_limits_are_told_in_the_same_words() -> None:
+    """Each by a caller of its own: the limit is one for both."""
+    async with running_entrypoints(player_rate=0.001, player_burst=1, anonymous_rate=0.001, anonymous_burst=3) as both:
+        answers = {}
+        for user, (name, client) in enumerate(both.clients.items(), start=1):
+            for _ in range(2):
+                answers[name] = await client.get("/v1/tournaments/77", headers=both.bearer(user))
+        api, gateway = (told(answer, "retry-after") for answer in answers.values())
+        assert api == gateway
+        assert api[0] == 429
+        assert all(int(answer.headers["retry-after"]) > 900 for answer in answers.values())

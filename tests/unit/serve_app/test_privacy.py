@@ -13,8 +13,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
-from serve_app.handlers.routes import ROUTES, Route
 from storage.ports import ListQuery
+from tests.support.calls import CALLS, KnownCall
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 from tests.support.gateway import LiveClient
 
@@ -77,8 +77,8 @@ def headers_of(both: Entrypoints, role: str) -> dict[str, str]:
     return both.bearer(USERS[role], role if role in ("service", "operator") else "player")
 
 
-def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[Route]:
-    return [route for route in ROUTES if route.handler in handlers and (name == "api" or route.hot)]
+def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[KnownCall]:
+    return [route for route in CALLS if route.handler in handlers and (name == "api" or route.hot)]
 
 
 def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str], str]:
@@ -88,8 +88,8 @@ def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str],
 
 
 def test_the_table_knows_every_route() -> None:
-    assert {route.handler for route in ROUTES} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
-    assert {route.handler for route in ROUTES if "{tournament}" in route.path} == set(INSIDERS)
+    assert {route.handler for route in CALLS} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
+    assert {route.handler for route in CALLS if "{tournament}" in route.path} == set(INSIDERS)
 
 
 @pytest.mark.parametrize("role", OUTSIDERS)
@@ -286,6 +286,27 @@ async def test_a_live_subscription_shows_what_the_caller_may_see_and_no_more(bot
             assert not elsewhere, case
             await client.ask(unsubscribe="5")
             assert watching or not [m for m in client.seen if "type" in m], case
+
+
+async def test_every_message_is_answered_also_one_that_the_next_makes_needless(both: Entrypoints) -> None:
+    """A subscription was never answered if another one, or its end, came first."""
+    seen = {}
+    for name, tournament in (
+        ("public", await private(both, "public")),
+        ("hidden", await private(both)),
+        ("unknown", UNKNOWN),
+    ):
+        async with both.gateway.client() as client:
+            for number, command in enumerate(("subscribe", "subscribe", "unsubscribe", "subscribe")):
+                await client.send(**{"id": number, command: tournament})
+            answers: dict[int, str] = {}
+            while len(answers) < 4:
+                message = await client.receive()
+                if "id" in message:
+                    answers[message["id"]] = kind(message)
+            seen[name] = answers
+    assert seen["public"] == dict.fromkeys(range(4), "ok")
+    assert seen["hidden"] == seen["unknown"] == {0: "ok", 1: "ok", 2: "ok", 3: "tournament_unknown"}
 
 
 @pytest.mark.parametrize("watched_as", ["member", "service", "operator"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import json
 import re
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +22,7 @@ from serve_app.http.cors import Cors
 from serve_app.metrics import REJECTED
 
 WAIT_S = 20.0  # for what must come; tests fail by it, never pass by it
+LARGE_BYTES = 16 * 1024 * 1024  # more than a kernel keeps of a connection
 OURS = (b"x-content-type-options", b"nosniff")
 
 
@@ -41,7 +44,7 @@ class Upstream:
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        answer = b"%d" % len(body)
+        answer = b"x" * LARGE_BYTES if scope["path"] == "/large" else b"%d" % len(body)
         headers = [OURS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -134,6 +137,13 @@ async def test_a_body_has_a_size_and_the_answer_is_readable(chunked: bool) -> No
         else:
             data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n" + piece * 100
         assert told(await api.ask(data)) == (413, "too_large")
+
+
+async def test_an_announced_body_too_large_is_refused_before_it_comes() -> None:
+    async with running(max_body_bytes=1000) as api:
+        answer = await api.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n")
+        assert told(answer) == (413, "too_large")
+        assert api.upstream.begun == []
 
 
 async def test_a_body_within_the_limit_passes_and_is_forgotten() -> None:
@@ -268,7 +278,7 @@ async def send_without_end(writer: asyncio.StreamWriter) -> None:
 
 
 async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.api.connection.MAX_DROPPED_BYTES", 1_000_000)
+    monkeypatch.setattr("serve_app.http.connection_bounds.MAX_DROPPED_BYTES", 1_000_000)
     async with running(max_body_bytes=1000) as api:
         _, writer = await api.open()
         writer.write(request("/", b"x" * 2000))
@@ -295,3 +305,77 @@ async def test_an_upgrade_is_taken_as_a_plain_request() -> None:
     async with running() as api:
         answer = await api.ask(request("/", b"", b"Connection: Upgrade", b"Upgrade: websocket"))
         assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_an_answer_that_nobody_reads_ends_its_connection() -> None:
+    async with running(request_timeout_s=0.5) as api:
+        reader, writer = await api.open()
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(WAIT_S):
+            while not api.server.server_state.connections:
+                await asyncio.sleep(0.01)
+            while api.server.server_state.connections:
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+
+
+async def test_one_that_is_read_slowly_is_sent_whole() -> None:
+    async with running(request_timeout_s=0.5) as api:
+        reader, writer = await api.open()
+        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        read = 0
+        async with asyncio.timeout(WAIT_S):
+            while data := await reader.read(1024 * 1024):
+                read += len(data)
+                await asyncio.sleep(0.05)
+        assert read > LARGE_BYTES
+        writer.close()
+
+
+@pytest.mark.parametrize("ends", ["answered", "refused", "gone", "gone while held", "ended by the client"])
+async def test_a_closed_connection_leaves_no_cycle(ends: str) -> None:
+    made: list[weakref.ref[Any]] = []
+    connection_made = ApiConnection.connection_made
+
+    def remember(self: ApiConnection, transport: Any) -> None:
+        made.append(weakref.ref(self))
+        connection_made(self, transport)
+
+    async with running() as api:
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ApiConnection, "connection_made", remember)
+                await converse(api, ends)
+            async with asyncio.timeout(WAIT_S):
+                while any(each() is not None for each in made):
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
+    assert len(made) == 1
+
+
+async def converse(api: Api, ends: str) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    if ends in ("answered", "refused"):
+        await api.ask(
+            request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") if ends == "answered" else b"?\r\n\r\n"
+        )
+        return
+    reader, writer = await api.open()
+    writer.write(request.replace(b"/ ", b"/held ") if ends == "gone while held" else request)
+    if ends == "gone while held":
+        while not api.upstream.begun:
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        api.upstream.release.set()
+        return
+    await reader.readuntil(b"\r\n\r\n")
+    if ends == "gone":
+        writer.transport.abort()
+    else:
+        writer.write_eof()
+        await reader.read()
+        writer.close()

@@ -84,6 +84,32 @@ async def test_only_the_api_is_for_other_origins() -> None:
             assert answer.headers.get("allow") or answer.status_code == 404, path
 
 
+async def test_what_is_no_path_is_not_found() -> None:
+    """`OPTIONS *`: Serve says 404 of it, as while the api starts, which is 503 and "try again"."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await serve(404)({"type": "http", "method": "OPTIONS", "path": "*", "headers": []}, receive, send)
+    assert sent[0]["status"] == 404
+    assert b'"code":"not_found"' in sent[1]["body"]
+
+
+async def test_parts_of_pages_are_not_offered() -> None:
+    """What asks wrongly for one was told so in plain text."""
+    async with open_front() as front:
+        transport = httpx2.ASGITransport(ApiEdge(front.client._transport.app, CORS))  # type: ignore[attr-defined]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://palio") as client:
+            whole = await client.get("/web/app.js")
+            for part in ("bytes=0-9", "bytes=9-1", "bytes=99999999-", "x"):
+                answer = await client.get("/web/app.js", headers={"range": part})
+                assert (answer.status_code, answer.content) == (200, whole.content), part
+
+
 async def test_clients_do_not_set_serves_time_limits() -> None:
     seen: list[bytes] = []
 

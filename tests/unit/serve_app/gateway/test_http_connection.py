@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import re
 import socket
 import struct
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -72,7 +74,7 @@ def hold_appends(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> asyncio.E
         await appending.wait()
         return await append(*arguments)
 
-    monkeypatch.setattr(gateway.palio.log, "append", held)
+    monkeypatch.setattr(gateway.palio.log, "append", lambda *call: asyncio.ensure_future(held(*call)))
     return appending
 
 
@@ -158,11 +160,11 @@ async def test_an_announced_body_too_large_is_refused_at_once_and_the_answer_arr
 
 
 async def test_what_a_refused_client_still_sends_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.gateway.http_connection.MAX_DROPPED_BYTES", 1_000_000)
-    monkeypatch.setattr("serve_app.gateway.http_connection.LINGER_S", 1000)
+    monkeypatch.setattr("serve_app.http.connection_bounds.MAX_DROPPED_BYTES", 1_000_000)
+    monkeypatch.setattr("serve_app.http.connection_bounds.LINGER_S", 1000)
     async with running_gateway() as gateway, client(gateway) as (_, writer):
         writer.write(b"nonsense\r\n\r\n")
-        await until(lambda: any(connection.ended_since_s for connection in connections(gateway)))
+        await until(lambda: any(connection.slow.ended_since_s for connection in connections(gateway)))
         writer.write(b"x" * 3_000_000)
         await until(lambda: not connections(gateway))
 
@@ -190,6 +192,16 @@ async def test_large_bodies_need_a_token_that_verifies(path: str, chunked: bool)
         assert answer.status_code == 401
         answer = await send(large, authorization=f"Bearer {gateway.token(3, 'service')}")  # not seen here before
         assert answer.status_code in (400, 404, 422)  # it was read
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 900000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n80000\r\n"])
+async def test_a_token_that_does_not_verify_is_refused_before_the_rest_of_its_body(head: bytes) -> None:
+    async with running_gateway() as gateway, client(gateway) as (reader, writer):
+        writer.write(b"POST /v1/scores HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x.y.z\r\n" + head + b" " * 100_000)
+        answer = await reader.read()
+        assert statuses(answer) == [401]
+        assert b'"code":"token_invalid"' in answer
+        assert gateway.server.app.unread_bodies.held_bytes == 0
 
 
 async def test_a_service_may_begin_with_a_large_batch() -> None:
@@ -326,6 +338,48 @@ async def test_two_authorization_headers_are_400(path: str) -> None:
         answer = await reader.read()
         assert statuses(answer) == [400]
         assert b'"code":"malformed"' in answer
+
+
+# What a connection leaves
+
+
+ENDS = {
+    "answered": HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+    "by the app": b"GET /v1/tournaments/77?x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "refused": b"?\r\n\r\n",
+    "too large": b"POST /v1/scores HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    "reset": HEALTH,
+    "reset within a body": b"POST /v1/scores HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+    "reset within a head": b"GET / HT",
+}
+
+
+@pytest.mark.parametrize("ends", ENDS)
+async def test_a_closed_connection_leaves_no_cycle(monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    made: list[weakref.ref[Any]] = []
+    connection_made = GatewayConnection.connection_made
+
+    def remember(self: GatewayConnection, transport: Any) -> None:
+        made.append(weakref.ref(self))
+        connection_made(self, transport)
+
+    monkeypatch.setattr(GatewayConnection, "connection_made", remember)
+    async with running_gateway() as gateway:
+        gc.collect()
+        gc.disable()
+        try:
+            async with client(gateway) as (reader, writer):
+                writer.write(ENDS[ends])
+                if ends.startswith("reset"):
+                    await until(lambda: made)
+                    await asyncio.sleep(0.05)
+                    writer.transport.abort()
+                else:
+                    await reader.read()
+            await until(lambda: all(each() is None for each in made))
+        finally:
+            gc.enable()
+    assert len(made) == 1
 
 
 # What is logged

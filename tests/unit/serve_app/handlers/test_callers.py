@@ -6,9 +6,9 @@ import pytest
 
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers, me, path_user
-from serve_app.http.messages import Request
+from serve_app.http.messages import Principal, Request
 from serve_app.http.problems import Problem
-from serve_app.security.auth import Authenticator, Principal, Role, make_token
+from serve_app.security.auth import Authenticator, Role, make_token
 from serve_app.security.rate_limits import Limiter
 
 SECRET = b"a secret of thirty-two bytes, now"
@@ -56,14 +56,27 @@ async def test_callers_are_counted_by_user_and_strangers_and_guesses_by_address(
 
 async def test_a_caller_is_told_at_once_only_when_verified_before(callers: Callers) -> None:
     asked = request("player")
+    again, once_more = Request("GET", asked.headers), Request("GET", asked.headers)
     assert callers.caller_at_once(request()) is None
     assert callers.caller_at_once(asked) is None, "and nothing was counted"
     await callers.caller(asked)
-    known = callers.caller_at_once(asked)
+    known = callers.caller_at_once(again)
     assert known is not None
     assert known.user_id == 42
     with pytest.raises(Problem, match="rate_limited"):
-        callers.caller_at_once(asked)
+        callers.caller_at_once(once_more)
+
+
+async def test_a_request_is_counted_once_however_often_it_is_asked(callers: Callers) -> None:
+    for asked in (request("player"), request()):
+        for _ in range(5):
+            principal = await callers.principal(asked)
+            assert callers.caller_at_once(asked) is principal
+    for asked in (request("player"), request()):
+        await callers.principal(asked)  # the second of two that may come at once
+    for asked in (request("player"), request()):
+        assert await refusal(callers.principal(asked)) == (429, "rate_limited")
+        assert await refusal(callers.principal(asked)) == (429, "rate_limited"), "what was refused is refused again"
 
 
 def test_the_user_of_a_path() -> None:

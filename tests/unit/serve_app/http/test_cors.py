@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from serve_app.handlers.routes import ROUTES
 from serve_app.http.cors import Cors
+from tests.support.calls import CALLS
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 
 GAME = "https://game.example"
@@ -40,7 +40,7 @@ async def test_every_call(both: Entrypoints, visibility: str) -> None:
     callers = {"nobody": {}, "member": both.bearer(1)}
     own, kinds = both.urls["api"], set()
     for name, client in both.clients.items():
-        for route in ROUTES:
+        for route in CALLS:
             if name == "gateway" and not route.hot:
                 continue
             path = route.path.replace("{tournament}", tournament).replace("{user}", "1")

@@ -159,6 +159,26 @@ async def test_a_handshake_that_is_none_is_answered_and_counted(
     writer.close()
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://palio.example/v1/live", 101),
+        (b"HTTP://PALIO.EXAMPLE:8001/v1/live?x=1", 101),
+        (b"/v1/l%69ve", 101),
+        (b"http://palio.example", 404),
+        (b"http://palio.example:99999/v1/live", 404),
+        (b"http://[::1/v1/live", 404),
+        (b"*", 404),
+    ],
+)
+async def test_targets_of_handshakes(gateway: Gateway, target: bytes, status: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+    writer.write(HANDSHAKE.replace(b"/v1/live", target))
+    async with asyncio.timeout(WAIT_S):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 %d " % status)
+    writer.transport.abort()
+
+
 async def test_cookies_of_a_browser_do_not_matter(gateway: Gateway) -> None:
     async with gateway.client(additional_headers={"Cookie": "state=" + "x" * 20_000}) as client:
         assert (await client.ask(unsubscribe="5"))["ok"]

@@ -16,6 +16,7 @@ from serve_app.config import FrontConfig
 from serve_app.http.problems import Problem
 from serve_app.security import auth, jwks
 from serve_app.security.auth import Authenticator, make_token
+from tests.support.entrypoints import Entrypoints, running_entrypoints
 from tests.support.front import open_front, problem
 
 SECRET = b"s" * 32
@@ -220,19 +221,22 @@ async def test_a_malformed_jwks_is_503_never_500(tmp_path: Path, clock: Clock, t
 
 
 class Jwks:
-    """A server of keys on loopback."""
+    """A server of keys on loopback; `answer` is what it says instead, (status, headers, body)."""
 
     def __init__(self) -> None:
-        self.keys: list[dict[str, object]] = []
+        self.keys: list[Any] = []
+        self.answer: tuple[int, dict[str, str], bytes] | None = None
         self.asked = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked += 1
-                body = json.dumps({"keys": outer.keys}).encode() if outer.keys else b"nothing"
-                self.send_response(200 if outer.keys else 500)
-                self.send_header("content-length", str(len(body)))
+                told = json.dumps({"keys": outer.keys}).encode() if outer.keys else b"nothing"
+                status, headers, body = outer.answer or (200 if outer.keys else 500, {}, told)
+                self.send_response(status)
+                for name, value in {"content-length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -294,3 +298,80 @@ async def test_tokens_of_all_kinds() -> None:
                 response = await front.call(method, path, {"authorization": header})
                 assert problem(response)[0] == 401
                 assert "invalid_token" in response.headers["www-authenticate"]
+
+
+NO_KEYS: dict[str, tuple[int, dict[str, str], bytes]] = {
+    "a page": (200, {"content-type": "text/html"}, b"<!doctype html><title>Sign in</title>"),
+    "half of it": (200, {}, b'{"keys": [{"kty": "EC", "crv": "P-2'),
+    "no UTF-8": (200, {}, b'{"keys": ["\xff"]}'),
+    "nothing": (200, {}, b""),
+    "no list": (200, {}, b'{"keys": {"kid": "good"}}'),
+    "keys that are none": (200, {}, json.dumps({"keys": UNREADABLE}).encode()),
+    "another algorithm's": (200, {}, json.dumps({"keys": [published("RS256", "good")]}).encode()),
+    "too much": (200, {}, b" " * (jwks.MAX_JWKS_BYTES + 1)),
+    "another place": (302, {"location": "/elsewhere"}, b""),
+    "not found": (404, {}, b"{}"),
+    "less than announced": (200, {"content-length": "1000"}, b"{}"),
+    "an unknown encoding": (200, {"content-encoding": "gzip"}, b"no gzip"),
+}
+
+
+def kinds_of_tokens() -> dict[str, str]:
+    """A good one, and what callers send by mistake."""
+    claims, key = {"sub": "42", "role": "player", "aud": "palio", "exp": 2**40}, KEYS["ES256"][0]
+    return {
+        "good": signed(claims, key, "ES256", kid="good"),
+        "unknown key": signed(claims, key, "ES256", kid="other"),
+        "no key id": signed(claims, key, "ES256"),
+        "another's": signed(claims, ec.generate_private_key(ec.SECP256R1()), "ES256", kid="good"),
+        "key id of another type": "Bearer " + jwt.encode(claims, key, "ES256", headers={"kid": "x"})[:-3],
+    }
+
+
+async def statuses(both: Entrypoints, token: str) -> set[tuple[int, str | None]]:
+    """What requests with a token are answered, whatever they ask for and where."""
+    seen: set[tuple[int, str | None]] = set()
+    for client in both.clients.values():
+        for method, path in (
+            ("GET", "/v1/tournaments/77"),
+            ("POST", "/v1/tournaments/77/scores"),
+            ("POST", "/v1/scores"),
+        ):
+            for body in ({"event_id": "a", "score": 1}, ["x" * 100_000]):  # a large one needs a token that verifies
+                answer = await client.request(method, path, headers={"authorization": token}, json=body)
+                seen.add((answer.status_code, answer.json()["code"]))
+                assert answer.status_code != 503 or int(answer.headers["retry-after"]) >= 1
+    return seen
+
+
+async def test_good_keys_serve_beside_one_that_cannot_be_read(key_server: Jwks) -> None:
+    key_server.keys = [UNREADABLE[9], published("ES256", "good"), *UNREADABLE]
+    async with running_entrypoints(jwt_algorithm="ES256", jwt_jwks=key_server.url) as both:
+        for kind, token in kinds_of_tokens().items():
+            seen = await statuses(both, token)
+            if kind in ("good", "no key id"):
+                assert {status for status, _ in seen} <= {403, 404, 413, 415, 422}, (kind, seen)  # the caller is known
+                assert (404, "tournament_unknown") in seen
+            else:
+                assert seen == {(401, "token_invalid")}, kind
+        async with both.gateway.client() as live:
+            for kind, token in kinds_of_tokens().items():
+                answer = await live.ask(auth=token.removeprefix("Bearer "))
+                assert answer.get("ok", False) is (kind in ("good", "no key id")), (kind, answer)
+
+
+@pytest.mark.parametrize("answer", NO_KEYS.values(), ids=list(NO_KEYS))
+async def test_without_keys_every_token_is_503_and_who_has_none_is_served(
+    key_server: Jwks, answer: tuple[int, dict[str, str], bytes]
+) -> None:
+    key_server.answer = answer
+    async with running_entrypoints(jwt_algorithm="ES256", jwt_jwks=key_server.url) as both:
+        for token in kinds_of_tokens().values():
+            assert await statuses(both, token) <= {(503, "keys_unavailable"), (401, "token_invalid")}
+        assert (503, "keys_unavailable") in await statuses(both, kinds_of_tokens()["good"])
+        for client in both.clients.values():
+            assert (await client.get("/v1/tournaments/77")).json()["code"] == "tournament_unknown"
+        async with both.gateway.client() as live:
+            error = (await live.ask(auth=kinds_of_tokens()["good"].removeprefix("Bearer ")))["error"]
+            assert error["code"] == "keys_unavailable"
+    assert key_server.asked == 1  # not once for each of these requests

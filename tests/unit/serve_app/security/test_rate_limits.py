@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from serve_app.config import FrontConfig
+from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem
-from serve_app.security.auth import Principal
 from serve_app.security.rate_limits import Buckets, Limiter
 from tests.support.front import open_front, problem
 

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from storage.ports import (
     Query,
-    ReadModelDelta,
-    ReadModelPosition,
     ReadModelUnavailableError,
     RecordsUnavailableError,
     Reply,
@@ -29,12 +26,6 @@ class Model:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-    async def write(self, deltas: Sequence[ReadModelDelta]) -> list[int]:
-        return [self._say("write")]
-
-    async def positions(self, tended: Mapping[int, int]) -> dict[int, ReadModelPosition | None]:
-        return {7: self._say("positions")}
 
     async def read(self, tournament_id: int, query: Query[Any]) -> Any:
         return self._say("read")
@@ -63,16 +54,6 @@ async def test_an_error_of_the_second_is_the_answer() -> None:
     with pytest.raises(RecordsUnavailableError, match="gone"):
         await model.read(7, ViewQuery())
     assert await FallbackReadModel(Model(None), Model(None)).read(7, ViewQuery()) is None
-
-
-async def test_only_the_first_is_written() -> None:
-    first, second = Model(5), Model(None)
-    model = FallbackReadModel(first, second)
-    assert await model.write([]) == [5]
-    assert list(await model.positions({})) == [7]
-    assert (first.asked, second.asked) == (["write", "positions"], [])
-    with pytest.raises(ReadModelUnavailableError):
-        await FallbackReadModel(Model(AWAY), second).write([])
 
 
 async def test_both_are_closed() -> None:

@@ -178,5 +178,3 @@ async def test_replies_tell_of_the_stored_moment(model: SnapshotReadModel, recor
         assert await model.read(TOURNAMENT, AccessQuery(user)) == Access(True, True, member)
     with pytest.raises(TypeError, match="expected what a read model holds"):
         await model.read(TOURNAMENT, LiveQuery())
-    assert await model.write([]) == []
-    assert await model.positions({TOURNAMENT: EPOCH}) == {}

@@ -33,6 +33,7 @@ def numbered(lane: Lane) -> tuple[int, int, int]:
     assert lane.batch is not None
     batch = DefaultRecordBatch(lane.batch.data)
     assert batch.validate_crc()
+    assert (batch.magic, batch.compression_type, batch.is_transactional) == (2, 0, False)
     return batch.producer_id, batch.producer_epoch, batch.base_sequence
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka.protocol.commit import OffsetCommitRequest
 
-from storage.ports import LogError
+from storage.ports import LogError, LogUnavailableError
 from storage.score_log.kafka.committed_offsets import REFRESH_S, KafkaCommits
 
 
@@ -20,6 +20,7 @@ class Client:
     def __init__(self) -> None:
         self.kept = {0: -1, 1: 50}
         self.writes: list[dict[int, int]] = []
+        self.codes = {"group": 0, "fetch": 0, "commit": 0}
 
     async def list_offsets(self, topic: str, asked: dict[int, int]) -> dict[int, int]:
         return dict.fromkeys(asked, 100)
@@ -31,7 +32,8 @@ class Client:
         return 1
 
     async def check(self, code: int, what: str) -> None:
-        assert code == 0
+        if code:
+            raise LogUnavailableError(f"{what}: {code}")
 
     async def send(self, node: int, request: Any, *, coordination: bool) -> Any:
         assert coordination
@@ -39,8 +41,9 @@ class Client:
             ((_, parts),) = request._topics
             self.writes.append({partition: offset for partition, offset, _ in parts})
             self.kept.update(self.writes[-1])
-            return SimpleNamespace(topics=[("scores", [(partition, 0) for partition, *_ in parts])])
-        return SimpleNamespace(error_code=0, topics=[("scores", [(p, o, "", 0) for p, o in self.kept.items()])])
+            return SimpleNamespace(topics=[("scores", [(p, self.codes["commit"]) for p, *_ in parts])])
+        parts = [(partition, offset, "", self.codes["fetch"]) for partition, offset in self.kept.items()]
+        return SimpleNamespace(error_code=self.codes["group"], topics=[("scores", parts)])
 
 
 @pytest.fixture
@@ -85,3 +88,13 @@ async def test_what_is_kept_is_written_anew_before_kafka_forgets_it(
     now_s += 1
     await commits.commit({0: 3, 1: 5, 2: -1})
     assert client.writes[1:] == [{0: 11, 1: 50}]
+
+
+@pytest.mark.parametrize("where", ["group", "fetch", "commit"])
+async def test_whatever_a_broker_refuses_is_told(client: Client, commits: KafkaCommits, where: str) -> None:
+    client.codes[where] = 15
+    with pytest.raises(LogUnavailableError, match=": 15"):
+        await commits.commit({0: 10})
+    client.codes[where] = 0
+    await commits.commit({0: 11})  # and nothing was noted as written
+    assert client.writes[-1] == {0: 12}

@@ -35,11 +35,9 @@ def test_aiokafka_never_logs_requests_one_of_which_carries_the_password() -> Non
         assert any(isinstance(each, Sparse) for each in logging.getLogger(name).filters), name
 
 
-def test_names_follow_from_the_topic_unless_given() -> None:
+def test_names_follow_from_the_topic() -> None:
     plain = KafkaLogConfig("a:1", topic="scores")
     assert (plain.letters_topic, plain.commit_group) == ("scores-dlq", "scores-durable")
-    given = KafkaLogConfig("a:1", topic="scores", dead_letter_topic="letters", group="palio")
-    assert (given.letters_topic, given.commit_group) == ("letters", "palio")
 
 
 def test_a_letter_has_room_for_a_whole_record_and_what_is_said_of_it() -> None:

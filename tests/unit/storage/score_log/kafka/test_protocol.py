@@ -39,6 +39,25 @@ def test_a_produce_request_is_encoded_as_aiokafka_does(batches: dict[str, list[t
     assert encoded(ProduceRequest(batches, 1500), protocol._Produce) == theirs
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (protocol._Produce, ProduceRequest_v7),
+        (protocol._ProduceResponse, ProduceResponse_v7),
+        (protocol._Fetch, FetchRequest_v11),
+        (protocol._FetchResponse, FetchResponse_v11),
+    ],
+)
+def test_brokers_are_told_the_version_in_which_it_is_encoded(ours: Any, theirs: Any) -> None:
+    assert (ours.API_KEY, ours.API_VERSION) == (theirs.API_KEY, theirs.API_VERSION)
+
+
+def test_ids_of_topics_are_told_from_version_12_of_metadata_on() -> None:
+    for ours in (protocol._TopicRequest, protocol._TopicResponse):
+        assert (ours.API_KEY, ours.API_VERSION) == (3, 12)
+    assert protocol._TopicRequest.FLEXIBLE_VERSION
+
+
 def test_a_fetch_request_is_encoded_as_aiokafka_does() -> None:
     parts = [(3, -1, 2**40, -1, 4096), (4, -1, 0, -1, 4096)]
     theirs = FetchRequest_v11(-1, 250, 1, 2**20, 0, 0, -1, [(TOPIC, parts)], [], "").encode()

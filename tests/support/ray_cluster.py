@@ -1,4 +1,4 @@
-"""Several Ray nodes on this machine, for tests and benchmarks of Palio on a cluster: `python -m scripts.local_servers.ray_nodes COUNT`.
+"""Several Ray nodes on this machine, for tests and benchmarks of Palio on a cluster: `python -m tests.support.ray_cluster COUNT`.
 
 Prints one JSON object {"address": "host:port", "nodes": [pid of each node's raylet]}, the head first, and lives until its standard input ends;
 the nodes end with it. A node that died is replaced on the line `add`, which prints {"pid": ...}.

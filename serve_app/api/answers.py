@@ -1,0 +1,261 @@
+"""The answers of the calls, for the documentation: handlers encode them by themselves, tests hold what they say against these models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from serve_app.http.request_schemas import ID_PATTERN
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Status = Literal["scheduled", "running", "finished", "cancelled"]
+Item = TypeVar("Item")
+
+
+class Answer(BaseModel):
+    """Base of all answers; each has an example, without null, which FastAPI leaves out of its document."""
+
+    model_config = ConfigDict(extra="forbid")
+    example: ClassVar[dict[str, Any]]
+
+
+class Page(Answer, Generic[Item]):
+    """A page of a list; `next_cursor` null at the end."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Position(Answer):
+    """Where the answer stands. `offset` grows whenever the table may have changed: pages with the same position are of one table. `seq` grows by
+    one with each published update, `epoch` when an owner takes over: a live subscription with this as `since` goes on from exactly this answer.
+    `seq` is -1 where no published update shows the same (mostly while the owner is away); then the subscription begins with a snapshot.
+    """
+
+    epoch: int
+    seq: int
+    offset: int
+    example = {"epoch": 3, "seq": 118, "offset": 4711}
+
+
+class Row(Answer):
+    """A row of the table."""
+
+    rank: int
+    user_id: Id
+    name: str | None
+    score: float
+    scored_at: Time
+    example = {"rank": 1, "user_id": "42", "name": "Ann", "score": 912.5, "scored_at": "2027-05-01T09:12:07.250Z"}
+
+
+class TournamentItem(Answer):
+    """A tournament in a list."""
+
+    id: Id
+    name: str
+    type: Literal["scheduled", "instant"]
+    visibility: Literal["public", "private"]
+    starts_at: Time | None
+    ends_at: Time | None
+    duration_s: float | None
+    capacity: int | None
+    min_participants: int
+    join_until: Literal["start", "end"]
+    order: Literal["desc", "asc"]
+    score_policy: Literal["best", "last", "sum", "first"]
+    ties: Literal["first", "shared", "dense"]
+    max_attempts: int | None
+    placement: Literal["shared", "dedicated"]
+    metadata: dict[str, Any]
+    created_at: Time
+    created_by: Id
+    version: int
+    status: Status
+    revision: int
+    finished_at: Time | None
+    participants: int
+    example = {
+        "id": "8127364512893471", "name": "Sprint", "type": "instant", "visibility": "public",
+        "starts_at": "2027-05-01T09:00:00.000Z", "ends_at": "2027-05-01T10:00:00.000Z", "duration_s": 3600,
+        "capacity": 2, "min_participants": 0, "join_until": "end", "order": "desc", "score_policy": "best",
+        "ties": "first", "max_attempts": 3, "placement": "shared", "metadata": {"room": 7},
+        "created_at": "2027-04-20T16:30:00.000Z", "created_by": "1", "version": 1, "status": "finished", "revision": 0,
+        "finished_at": "2027-05-01T10:00:00.000Z", "participants": 2,
+    }  # fmt: skip
+
+
+class Tournament(TournamentItem):
+    """A tournament's view: the first 20 rows as `top`."""
+
+    top: list[Row]
+    position: Position
+    example = {**TournamentItem.example, "top": [Row.example], "position": Position.example}
+
+
+class TournamentPage(Page[TournamentItem]):
+    """A page of tournaments; `next_cursor` null at the end."""
+
+    example = {"items": [TournamentItem.example], "next_cursor": "x3kd"}
+
+
+class Standing(Answer):
+    """How a user takes part; `rank` null without a score."""
+
+    user_id: Id
+    name: str | None
+    score: float | None
+    rank: int | None
+    attempts: int
+    scored_at: Time | None
+    example = Row.example | {"attempts": 2}
+
+
+class Participation(Standing):
+    """How a user takes part, as of now; `rank` null without a score, or while nobody can tell."""
+
+    joined_at: Time
+    example = Standing.example | {"joined_at": "2027-04-28T08:00:00.000Z"}
+
+
+class UserTournament(TournamentItem):
+    """A tournament of a user."""
+
+    participation: Participation
+
+
+class UserTournamentPage(Page[UserTournament]):
+    """A page of a user's tournaments; `next_cursor` null at the end."""
+
+    example = {"items": [{**TournamentItem.example, "participation": Participation.example}], "next_cursor": "x3kd"}
+
+
+class Participant(Standing):
+    """A participant's standing; `rank` null without a score."""
+
+    previous_rank: int | None
+    percentile: float | None
+    example = Standing.example | {"previous_rank": 4, "percentile": 100}
+
+
+class Rankings(Answer):
+    """Rows of the table as it is now; `next_cursor` null at the end. Where the `position` of two pages differs, the table moved in between.
+
+    While `status` is not `finished` or `cancelled`, more may come.
+    """
+
+    rows: list[Row]
+    total: int
+    status: Status
+    next_cursor: str | None
+    position: Position
+    example = {
+        "rows": [Row.example], "total": 2, "status": "running", "next_cursor": "1", "position": Position.example,
+    }  # fmt: skip
+
+
+class Accepted(Answer):
+    """In the log; what becomes of it is not known here. `id`: of a tournament that was created."""
+
+    event_id: str
+    partition: int
+    offset: int | None
+    id: Id | None = None
+    example = {"event_id": "exam-42-1", "partition": 17, "offset": 4711}
+
+
+class ScoreOutcome(Answer):
+    """What became of a score; `reason` when it was ignored."""
+
+    event_id: str
+    outcome: Literal["applied", "ignored"]
+    score: float | None
+    rank: int | None
+    previous_rank: int | None
+    reason: str | None = None
+    example = {"event_id": "exam-42-1", "outcome": "applied", "score": 912.5, "rank": 1, "previous_rank": 4}
+
+
+class JoinOutcome(ScoreOutcome):
+    """What became of a join; `event_id` is the command's own."""
+
+    user_id: Id
+    status: Status
+    example = ScoreOutcome.example | {"event_id": "5f0c1f6b9d2e4d5f", "user_id": "42", "status": "running"}
+
+
+class CommandOutcome(Answer):
+    """The new status."""
+
+    id: Id
+    status: Status
+    version: int
+    example = {"id": "8127364512893471", "status": "running", "version": 2}
+
+
+class RejectedItem(Answer):
+    """An item of a batch that was not taken: `malformed`, `invalid` or `tournament_unknown`.
+
+    `index` is its place among the items, the first is 0; `line`, of NDJSON, its line in the body, the first is 1 (blank lines are no items).
+    """
+
+    index: int
+    code: str
+    line: int | None = None
+
+
+class BatchAnswer(Answer):
+    """How many were taken, and which were not."""
+
+    accepted: int
+    rejected: list[RejectedItem]
+    example = {"accepted": 999, "rejected": [{"index": 3, "code": "tournament_unknown"}]}
+
+
+class PrizeTable(Answer):
+    """The prizes of a tournament: none are given out yet."""
+
+    prizes: list[dict[str, Any]]
+    example = {"prizes": []}
+
+
+class PrizePage(Page[dict[str, Any]]):
+    """A page of a user's prizes: none are given out yet."""
+
+    example = {"items": [], "next_cursor": "x3kd"}
+
+
+class Gateway(Answer):
+    """Where the gateway is; `time` is the server's, in ms since 1970."""
+
+    gateway: str
+    live: str
+    version: str
+    demo: bool
+    time: int
+    example = {
+        "gateway": "http://127.0.0.1:8001", "live": "ws://127.0.0.1:8001/v1/live", "version": "0.1.0", "demo": False,
+        "time": 1809162727250,
+    }  # fmt: skip
+
+
+class DemoPlayer(Answer):
+    """A demo player and their token."""
+
+    user_id: Id
+    name: str
+    token: str
+    expires_at: Time
+    example = {
+        "user_id": "4611686018427387946", "name": "Guest 7946", "expires_at": "2027-05-02T09:00:00.000Z",
+        "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl",
+    }  # fmt: skip
+
+
+class Health(Answer):
+    """Alive (`ok`), or able to serve (`ready`)."""
+
+    status: Literal["ok", "ready"]
+    example = {"status": "ok"}

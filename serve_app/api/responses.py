@@ -1,0 +1,94 @@
+"""How routers describe answers, problems and bodies; and the OpenAPI document, which FastAPI makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+
+from serve_app.api.answers import Answer, Health
+from serve_app.http import request_schemas as bodies
+from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
+
+Responses = dict[int | str, dict[str, Any]]
+DESCRIPTION: Final = (
+    "Score tournaments, ranked live. Ids are decimal strings, scores numbers with at most 2 decimals, times RFC 3339 in UTC. "
+    "Errors are problem details (RFC 9457) with a stable `code`."
+)
+_REF: Final = "#/components/schemas/{name}"
+# What FastAPI does not see: bodies are read by these, and problems are of another media type than answers.
+_STRUCTS: Final = (
+    bodies.NewTournament,
+    bodies.TournamentEdit,
+    bodies.JoinRequest,
+    bodies.Submission,
+    bodies.BatchSubmission,
+    ProblemDetails,
+)
+_TITLES: Final = {
+    200: "Done", 201: "Created", 202: "In the log, undecided: repeating the call does no harm", 204: "Done", 304: "Unchanged",
+}  # fmt: skip
+
+
+def reads(models: Mapping[int, type[Answer] | None], *statuses: int) -> Responses:
+    """What a call may answer that reads: models of answers by status, None without a body; and `statuses` of problems that are its own."""
+    # What heads, queries and a server that starts or stops may bring about in any call; tokens and limits.
+    return _answers(models) | _problems(400, 401, 422, 429, 503, *statuses)
+
+
+def writes(models: Mapping[int, type[Answer] | None], *statuses: int) -> Responses:
+    """As `reads`, of a call that has a body, be it one that is ignored."""
+    return reads(models, 408, 413, *statuses)
+
+
+def health() -> Responses:
+    """What a health check may answer: it is for everybody and without a limit."""
+    return _answers({200: Health}) | _problems(400, 422, 503)
+
+
+def _answers(models: Mapping[int, type[Answer] | None]) -> Responses:
+    told: Responses = {status: {"description": _TITLES[status]} for status in models}
+    for status, model in models.items():
+        if model is not None:
+            told[status] |= {"model": model, "content": {"application/json": {"example": model.example}}}
+    return told
+
+
+def _problems(*statuses: int) -> Responses:
+    """Problems by status, each with its codes and an example."""
+    return {
+        status: _problem(status, [code for code, (of, _) in CODES.items() if of == status])
+        for status in sorted(statuses)
+    }
+
+
+def _problem(status: int, codes: list[str]) -> dict[str, Any]:
+    example = msgspec.json.decode(problem_response(Problem(status, codes[0], CODES[codes[0]][1])).body)
+    content = {"schema": {"$ref": _REF.format(name=ProblemDetails.__name__)}, "example": example}
+    return {
+        "description": "\n".join(f"- `{code}`: {CODES[code][1]}" for code in codes),
+        "content": {PROBLEM_JSON: content},
+    }
+
+
+TOKEN_OPTIONAL: Final[dict[str, Any]] = {"security": [{}]}  # a token may be left out
+
+
+def json_body(struct: type[msgspec.Struct], example: Any, *, required: bool = True) -> dict[str, Any]:
+    """A body as `openapi_extra`: FastAPI does not read it, the handlers do (`serve_app.http.request_schemas`)."""
+    content = {"application/json": {"schema": schema_of(struct), "example": example}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Where the document has the schema of a Struct."""
+    return {"$ref": _REF.format(name=struct.__name__)}
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with the Structs' schemas."""
+    document = FastAPI.openapi(app)
+    document["components"]["schemas"].update(msgspec.json.schema_components(_STRUCTS, ref_template=_REF)[1])
+    return document

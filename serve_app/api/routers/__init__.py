@@ -1,0 +1,17 @@
+"""The calls of the api as FastAPI's path operations, by resource. They describe a call and hand it to its handler."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from serve_app.api.routers import participants, process, scores, tournaments, users
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    tournaments.router,
+    participants.router,
+    scores.router,
+    users.router,
+    process.router,
+)

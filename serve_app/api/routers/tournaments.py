@@ -1,0 +1,139 @@
+"""Tournaments: managing them, and reading them as a whole."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response as WebResponse
+
+from serve_app.api.answers import Accepted, CommandOutcome, PrizeTable, Rankings, Tournament, TournamentPage
+from serve_app.api.calls import (
+    AnyonesCall,
+    Around,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    Limit,
+    ManagersCall,
+    Prefer,
+    Rows,
+    Search,
+    StatusQuery,
+    TournamentId,
+    TypeQuery,
+    Users,
+)
+from serve_app.api.responses import TOKEN_OPTIONAL, json_body, reads, writes
+from serve_app.http.request_schemas import NewTournament, TournamentEdit
+
+router = APIRouter(prefix="/v1/tournaments", tags=["tournaments"])
+_NEW: Final = {"name": "Sprint", "type": "instant", "capacity": 2, "duration_s": 3600, "metadata": {"room": 7}}
+
+
+@router.post(
+    "",
+    summary="Create a tournament",
+    status_code=201,
+    responses=writes({201: Tournament, 202: Accepted}, 403, 409, 415),
+    openapi_extra=json_body(NewTournament, _NEW),
+)
+async def create_tournament(
+    call: ManagersCall, idempotency_key: IdempotencyKey = None, prefer: Prefer = None
+) -> WebResponse:
+    """Who: service, operator."""
+    return await call.answer("create_tournament")
+
+
+@router.get(
+    "", summary="List tournaments, newest first", responses=reads({200: TournamentPage}), openapi_extra=TOKEN_OPTIONAL
+)
+async def list_tournaments(
+    call: AnyonesCall,
+    status: StatusQuery = None,
+    type_: TypeQuery = None,
+    q: Search = None,
+    cursor: Cursor = None,
+    limit: Limit = None,
+) -> WebResponse:
+    """Who: all. Private tournaments are listed to their members, to services and operators."""
+    return await call.answer("list_tournaments")
+
+
+@router.get(
+    "/{tournament}",
+    summary="A tournament's view",
+    responses=reads({200: Tournament, 304: None}, 404),
+    openapi_extra=TOKEN_OPTIONAL,
+)
+async def view(call: AnyonesCall, tournament: TournamentId, if_none_match: IfNoneMatch = None) -> WebResponse:
+    """Who: all. The gateway answers it too."""
+    return await call.answer("view")
+
+
+@router.patch(
+    "/{tournament}",
+    summary="Edit what the state allows",
+    responses=writes({200: Tournament, 202: Accepted}, 403, 404, 409, 412, 415),
+    openapi_extra=json_body(TournamentEdit, {"name": "Sprint in room 7", "capacity": 20}),
+)
+async def edit_tournament(
+    call: ManagersCall, tournament: TournamentId, if_match: IfMatch = None, prefer: Prefer = None
+) -> WebResponse:
+    """Who: service, operator. Absent fields stay as they are. The gateway answers it too."""
+    return await call.answer("edit_tournament")
+
+
+@router.post(
+    "/{tournament}/start", summary="Start it now", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409)
+)
+async def start_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator."""
+    return await call.answer("start_tournament")
+
+
+@router.post(
+    "/{tournament}/end", summary="End it now", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409)
+)
+async def end_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator."""
+    return await call.answer("end_tournament")
+
+
+@router.post(
+    "/{tournament}/cancel", summary="Cancel it", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409)
+)
+async def cancel_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator."""
+    return await call.answer("cancel_tournament")
+
+
+@router.get(
+    "/{tournament}/rankings",
+    summary="The rankings",
+    responses=reads({200: Rankings, 304: None}, 404),
+    openapi_extra=TOKEN_OPTIONAL,
+)
+async def rankings(
+    call: AnyonesCall,
+    tournament: TournamentId,
+    limit: Rows = None,
+    cursor: Cursor = None,
+    around: Around = None,
+    users: Users = None,
+    if_none_match: IfNoneMatch = None,
+) -> WebResponse:
+    """Who: all. At most one of `cursor`, `around` and `users`. The gateway answers it too."""
+    return await call.answer("rankings")
+
+
+@router.get(
+    "/{tournament}/prizes",
+    summary="The prize table",
+    responses=reads({200: PrizeTable}, 404),
+    openapi_extra=TOKEN_OPTIONAL,
+)
+async def prizes(call: AnyonesCall, tournament: TournamentId) -> WebResponse:
+    """Who: all."""
+    return await call.answer("prizes")
