@@ -13,11 +13,11 @@ from tests.support.small_disk import small_disk
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--cov` only these count: the others take long as they are, and most of what they run is in other processes. Where those measure
+    """With `--cov` tests/unit counts: the others take long as they are, and most of what they run is in other processes. Where those measure
     themselves (`make coverage`), all tests do."""
     if "COVERAGE_PROCESS_START" not in os.environ:
         for item in items:
-            if not {"unit", "contract", "fuzz"} & set(item.path.parts):
+            if "unit" not in item.path.parts:
                 item.add_marker("no_cover")
 
 
