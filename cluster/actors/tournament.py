@@ -85,7 +85,7 @@ class TournamentActor:
             ),
             read_model=None if read_model is None else ReadModelWriter(read_model, clock_ms),
         )
-        self._reads = OwnerReads(self._owner)
+        self._reads = OwnerReads(self._owner, self._owner.publisher)
         self._metrics = OwnerMetrics(self._name)
         self._series = open_series(settings)
         self._port_metrics = PortMetrics(self._log, updates, self._series)

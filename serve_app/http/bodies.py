@@ -167,9 +167,7 @@ def decoded_body(request: Request, max_bytes: int) -> bytes:
     """The body without its Content-Encoding, none or gzip; at most `max_bytes`, before as after. Raises Problem 400, 413, 415."""
     if len(request.body) > max_bytes:
         raise too_large(max_bytes)
-    if (
-        request.headers.get("transfer-encoding", "chunked").strip().lower() != "chunked"
-    ):  # the parsers undo that one alone
+    if request.headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":  # all that parsers undo
         raise Problem(415, "unsupported_media_type", "expected the Transfer-Encoding chunked alone, or none")
     if "content-encoding" not in request.headers:
         return request.body

@@ -138,16 +138,23 @@ def test_every_port_is_on_loopback(palio: RunningPalio) -> None:
     assert {address for address, _ in found} <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, found
 
 
+# A call of Serve's between replicas, and one that every process of Ray takes.
+CALLS = ("/ray.serve.ASGIService/HandleRequest", "/ray.rpc.CoreWorkerService/GetCoreWorkerStats")
+
+
 def test_replicas_refuse_calls_without_the_token(palio: RunningPalio) -> None:
+    refused = set()
     for pid in [*palio.pids("ray::ServeReplica:api"), *palio.pids("ray::ServeReplica:gateway")]:
-        ports = {port for _, port in listening(pid)} - {palio.gateway_port}
-        assert len(ports) >= 2  # one of every actor, and one for requests
-        for port in ports:
+        for port in {port for _, port in listening(pid)} - {palio.gateway_port}:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                call = channel.unary_unary("/ray.serve.ASGIService/HandleRequest")
-                with pytest.raises(grpc.RpcError) as caught:
-                    call(b"", timeout=10)
-                assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+                for name in CALLS:
+                    with pytest.raises(grpc.RpcError) as caught:
+                        channel.unary_unary(name)(b"", timeout=10)
+                    code = caught.value.code()
+                    assert code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED), (name, code)
+                    if code is grpc.StatusCode.UNAUTHENTICATED:
+                        refused.add((pid, name))
+    assert len(refused) >= 4  # each replica, each of the calls
 
 
 def test_what_is_no_path_is_not_found(palio: RunningPalio) -> None:

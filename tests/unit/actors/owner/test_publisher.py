@@ -21,6 +21,8 @@ from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.live import Live
 from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
+from actors.owner.reads import OwnerReads
+from storage.ports import RankingsQuery
 from tests.support.gateway import live_of
 
 NOW_MS = 1_800_000_000_000
@@ -279,6 +281,9 @@ async def test_a_read_that_waited_in_vain_has_no_position(monkeypatch: pytest.Mo
     shown = await read(stage)
     assert (shown["position"]["seq"], len(shown["top"])) == (views.UNPUBLISHED, 2)
     assert live_of(shown) != stage.entity.live.data
+    reads = OwnerReads(None, stage.publisher)  # type: ignore[arg-type]  # whose owner finds tournaments: this one is at hand
+    page = await reads.answer(stage.entity, RankingsQuery())
+    assert (page.seq, msgspec.json.decode(page.body)["position"]["seq"]) == (views.UNPUBLISHED, views.UNPUBLISHED)
 
 
 async def test_a_read_of_a_tournament_that_moves_meanwhile_is_answered() -> None:

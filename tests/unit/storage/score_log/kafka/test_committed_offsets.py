@@ -21,8 +21,8 @@ class Client:
     def __init__(self) -> None:
         self.kept = {0: -1, 1: 50}
         self.writes: list[dict[int, int]] = []
-        self.config = KafkaLogConfig("localhost:1", topic="scores", partitions=3)
         self.codes = {"group": 0, "fetch": 0, "commit": 0}
+        self.config = KafkaLogConfig("localhost:1", topic="scores", partitions=3)
 
     async def list_offsets(self, topic: str, asked: dict[int, int]) -> dict[int, int]:
         return dict.fromkeys(asked, 100)
