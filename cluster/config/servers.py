@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings
 if TYPE_CHECKING:
     from storage.metrics.influx import InfluxConfig
     from storage.records.mysql.engine import MysqlOptions, MysqlServer
-    from storage.redis_client.cluster import RedisConfig
+    from storage.redis_client.connection import RedisConfig
     from storage.score_log.kafka.config import KafkaLogConfig
 
 
@@ -172,7 +172,7 @@ class ServerSettings(BaseSettings):
         """Redis, for the read model and updates."""
         if self.redis_urls is None:
             return None
-        from storage.redis_client.cluster import RedisConfig
+        from storage.redis_client.connection import RedisConfig
 
         files = {
             "ssl_ca_certs": self.redis_ca_file,

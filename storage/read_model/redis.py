@@ -29,7 +29,8 @@ from storage.ports import (
 )
 from storage.read_model import redis_scripts as scripts
 from storage.read_model.redis_replies import is_public, participant_reply, rankings_reply, reply, users_reply
-from storage.redis_client.cluster import RedisConfig, RedisNodes
+from storage.redis_client.cluster import RedisNodes
+from storage.redis_client.connection import RedisConfig
 from storage.redis_client.errors import is_out_of_memory, is_unknown_script
 
 A = TypeVar("A")

@@ -8,7 +8,8 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from storage.ports import StorageError
-from storage.redis_client.cluster import RedisConfig, RedisNodes
+from storage.redis_client.cluster import RedisNodes
+from storage.redis_client.connection import RedisConfig
 from storage.redis_client.errors import RedisAwayError
 
 logger = logging.getLogger(__name__)

@@ -23,8 +23,6 @@ from storage.redis_client.connection import Address, Command, RedisConfig, Redis
 from storage.redis_client.errors import RedisAwayError, is_elsewhere
 from storage.redis_client.topology import MAP_COMMANDS, UNKNOWN, SlotMap, slot_map
 
-__all__ = ["Address", "Command", "RedisConfig", "RedisLink", "RedisNodes"]
-
 logger = logging.getLogger(__name__)
 
 REFRESH_PAUSE_S: Final = 0.2  # the map of slots is asked for at most this often

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from storage.ports.updates import Subscription
-from storage.redis_client.cluster import Address, RedisConfig, RedisNodes
+from storage.redis_client.cluster import RedisNodes
+from storage.redis_client.connection import Address, RedisConfig
 from storage.updates.redis_subscription import RedisSubscription
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from typing import Final
 
 from storage.ports.updates import Publication
 from storage.redis_client.channel_connection import RedisLine
-from storage.redis_client.cluster import Address, RedisNodes
+from storage.redis_client.cluster import RedisNodes
+from storage.redis_client.connection import Address
 from storage.redis_client.errors import RedisAwayError
 
 logger = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from storage.ports import (
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.redis import RedisReadModel
 from storage.read_model.snapshots import SnapshotReadModel
-from storage.redis_client.cluster import RedisConfig
+from storage.redis_client.connection import RedisConfig
 from tests.contract.conftest import ReadModelUnderTest
 from tests.support.histories import (
     BEGIN_MS,

@@ -19,7 +19,7 @@ from actors.owner.read_model_entry import delta_of
 from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
 from storage.ports import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError, ViewQuery
 from storage.read_model.redis import RedisReadModel
-from storage.redis_client.cluster import RedisConfig
+from storage.redis_client.connection import RedisConfig
 from tests.contract.conftest import ReadModelUnderTest
 from tests.contract.test_read_model import held_of, score, whole
 from tests.support.histories import TOURNAMENT, item_of

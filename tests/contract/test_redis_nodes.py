@@ -20,7 +20,8 @@ from storage.ports import StorageError
 from storage.redis_client import connection as redis_link
 from storage.redis_client import topology as redis_slots
 from storage.redis_client.check import check_redis
-from storage.redis_client.cluster import RedisConfig, RedisNodes
+from storage.redis_client.cluster import RedisNodes
+from storage.redis_client.connection import RedisConfig
 from storage.redis_client.errors import RedisAwayError
 from storage.updates.redis import RedisUpdates
 from tests.support.certificates import Authority

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from storage.ports import Publication, Subscription
-from storage.redis_client.cluster import RedisConfig
+from storage.redis_client.connection import RedisConfig
 from storage.updates.redis import RedisUpdates
 from tests.support.servers_redis import RunningRedis, free_ports
 

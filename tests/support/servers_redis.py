@@ -16,7 +16,7 @@ import pytest
 
 from scripts.local_servers.base import HOST, ensure_program, names, pid_of, stop, wait_for_answer, wait_until
 from scripts.local_servers.redis import NODES, RedisClusterServer, ask, loaded, password_of, start_node
-from storage.redis_client.cluster import RedisConfig
+from storage.redis_client.connection import RedisConfig
 
 
 class SingleRedisServer:

@@ -123,6 +123,3 @@ class KafkaLetters:
         if following == at:
             raise RetriableError(f"{self._topic} gave nothing at {at}")
         return following, letters
-
-
-__all__ = ["KafkaLetters", "delete_before"]
