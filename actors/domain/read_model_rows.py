@@ -15,7 +15,6 @@ from actors.domain.ranking.keys import NO_KEY, TIE_BITS
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS, decimal_score, rfc3339
 
-MARK_DIGITS: Final = 11  # the first digits of a place: equal for equal scores
 _TIE_MASK: Final = (1 << TIE_BITS) - 1
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from actors.domain import views
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
+from actors.owner.publisher import Publisher
 from storage.ports import (
     Access,
     AccessQuery,
@@ -32,9 +33,9 @@ NOT_FOUND: Final = Reply(found=False)
 class OwnerReads:
     """Reads over an owner."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, publisher: Publisher) -> None:
         self._owner = owner
-        self._publisher = owner.publisher
+        self._publisher = publisher
 
     async def read(self, partition: int, tournament_id: int, query: Query[A]) -> A:
         """As `Owners.read`.

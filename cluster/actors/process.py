@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 from prometheus_client import Histogram
@@ -99,6 +99,13 @@ def _new_objects() -> int:
     """How many objects more than at the last full collection were made and stayed, as the collector counts them: roughly, and not too few."""
     newest, young, middle = gc.get_count()
     return newest + COLLECT_AFTER[0] * (young + COLLECT_AFTER[1] * middle)
+
+
+async def regularly(pause_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` again and again, with a pause before each time."""
+    while True:
+        await asyncio.sleep(pause_s)
+        await work()
 
 
 class Background:

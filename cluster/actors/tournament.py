@@ -13,7 +13,7 @@ from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.read_model_writer import ReadModelWriter
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
-from cluster.actors.process import Background, end_process, settle
+from cluster.actors.process import Background, end_process, regularly, settle
 from cluster.actors.reports import OwnerReport, owner_report, starting_report
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings
@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 # A publication is a call to the broker and one from it to each gateway, about 2 ms of CPU together whatever it carries: what comes
 # within this time goes together.
 PUBLISH_PAUSE_S: Final = 0.01
+# An urgent save (a create, an end) starts within this, and an end shows, which is exact in the log's time whenever the tick comes.
+LOOK_S: Final = 0.02
 
 
 class TournamentActor:
@@ -83,7 +85,7 @@ class TournamentActor:
             ),
             read_model=None if read_model is None else ReadModelWriter(read_model, clock_ms),
         )
-        self._reads = OwnerReads(self._owner)
+        self._reads = OwnerReads(self._owner, self._owner.publisher)
         self._metrics = OwnerMetrics(self._name)
         self._series = open_series(settings)
         self._port_metrics = PortMetrics(self._log, updates, self._series)
@@ -100,12 +102,12 @@ class TournamentActor:
                 await asyncio.sleep(1)
         settle()
         self._background.start("publish", self._publish_loop())
-        self._background.start("checkpoint", self._checkpoint_loop())
+        self._background.start("checkpoint", regularly(LOOK_S, self._owner.checkpoint_due))
         if read_model is not None:
-            self._background.start("read model", self._read_model_loop())
-        self._background.start("tick", self._tick_loop())
-        self._background.start("metrics", self._metrics_loop())
-        self._background.start("series", self._series_loop())
+            self._background.start("read model", regularly(LOOK_S, self._owner.read_model_due))
+        self._background.start("tick", regularly(LOOK_S, self._owner.tick_due))
+        self._background.start("metrics", regularly(1, self._update_metrics))
+        self._background.start("series", regularly(settings.metrics_interval_s, self._write_series))
 
     async def _open_records(self) -> Records:
         """The durable store, as soon as it answers: without it nothing can be taken over."""
@@ -175,32 +177,11 @@ class TournamentActor:
                     await wake.wait()  # an entity that is due sooner, or a reply
             wake.clear()
 
-    async def _checkpoint_loop(self) -> None:
-        while True:
-            await asyncio.sleep(0.02)  # an urgent save (a create, an end) starts within this
-            await self._owner.checkpoint_due()
+    async def _update_metrics(self) -> None:
+        refused = 0 if self._read_model is None else self._read_model.refused_for_memory
+        self._metrics.update(self._owner, clock_ms(), refused)
+        self._port_metrics.update()
 
-    async def _read_model_loop(self) -> None:
-        while True:
-            await asyncio.sleep(0.02)
-            await self._owner.read_model_due()
-
-    async def _tick_loop(self) -> None:
-        while True:
-            await asyncio.sleep(
-                0.02
-            )  # an end is exact in the log's time whenever the tick comes; this is how soon it shows
-            await self._owner.tick_due()
-
-    async def _metrics_loop(self) -> None:
-        while True:
-            await asyncio.sleep(1)
-            refused = 0 if self._read_model is None else self._read_model.refused_for_memory
-            self._metrics.update(self._owner, clock_ms(), refused)
-            self._port_metrics.update()
-
-    async def _series_loop(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.metrics_interval_s)
-            self._series.write(owner_points(self._owner, clock_ms()))
-            await self._series.flush()
+    async def _write_series(self) -> None:
+        self._series.write(owner_points(self._owner, clock_ms()))
+        await self._series.flush()

@@ -14,7 +14,7 @@ from actors.director.log_check import LogMismatchError, check_identity, check_lo
 from actors.domain.delivery import scope_name
 from cluster.config.settings import Settings
 from cluster.errors import StartError
-from cluster.startup.ports import open_log, open_records, open_series
+from cluster.startup.ports import open_series, opened
 from storage.ports import Checkpoint, Records, RecordsUnavailableError, ScoreLog, StorageError, StorageVersionError
 from storage.records.sql.dialects import check_sqlite
 
@@ -76,17 +76,10 @@ async def _check(settings: Settings, tell: Callable[[str], None] | None) -> str:
         from storage.redis_client.check import check_redis
 
         await check_redis(redis)
-    log = open_log(settings)
-    try:
-        records = await open_records(settings, tell)
-        try:
-            await _belong_together(log, records)
-            await log.check_writable()
-            return log.identity
-        finally:
-            await records.close()
-    finally:
-        await log.close()
+    async with opened(settings, tell) as (log, records):
+        await _belong_together(log, records)
+        await log.check_writable()
+        return log.identity
 
 
 async def _belong_together(log: ScoreLog, records: Records) -> None:

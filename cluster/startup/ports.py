@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
 
 from actors.director.director import Plan
 from actors.domain.signing import Signer
@@ -87,6 +90,22 @@ async def open_records(settings: Settings, tell: Callable[[str], None] | None = 
     return await SqlRecords.open(settings.data_dir / "records.db")
 
 
+@contextlib.asynccontextmanager
+async def opened(
+    settings: Settings, tell: Callable[[str], None] | None = None
+) -> AsyncIterator[tuple[ScoreLog, Records]]:
+    """Log and records for as long as the body. Raises as `open_log` and `open_records` do."""
+    log = open_log(settings)
+    try:
+        records = await open_records(settings, tell)
+        try:
+            yield log, records
+        finally:
+            await records.close()
+    finally:
+        await log.close()
+
+
 def open_read_model(settings: Settings, records: Records) -> ReadModel:
     """Where reads go while an owner is away: Redis if it is configured, and the newest snapshots."""
     snapshots = SnapshotReadModel(records, clock_ms, settings.snapshot_cache_entries)
@@ -121,16 +140,18 @@ def signer_of(settings: Settings) -> Signer:
 
 def record_secret(settings: Settings) -> bytes:
     """The secret of control records: the configured one, else the data directory's."""
-    if settings.record_secret is not None:
-        return settings.record_secret.get_secret_value().encode("utf-8", "surrogateescape")
-    return load_or_create_secret(settings.data_dir, RECORD_SECRET)
+    return _secret(settings, settings.record_secret, RECORD_SECRET)
 
 
 def jwt_secret(settings: Settings) -> bytes:
     """The HS256 secret: the configured one, else the data directory's."""
-    if settings.jwt_secret is not None:
-        return settings.jwt_secret.get_secret_value().encode("utf-8", "surrogateescape")
-    return load_or_create_secret(settings.data_dir, JWT_SECRET)
+    return _secret(settings, settings.jwt_secret, JWT_SECRET)
+
+
+def _secret(settings: Settings, configured: SecretStr | None, file: str) -> bytes:
+    if configured is not None:
+        return configured.get_secret_value().encode("utf-8", "surrogateescape")
+    return load_or_create_secret(settings.data_dir, file)
 
 
 def set_up_logging(settings: Settings) -> None:

@@ -10,20 +10,20 @@ kernel's buffers are not in it.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import multiprocessing
-import os
-import selectors
-import socket
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
 from typing import Any
 
-from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, websockets_broadcast
-from scripts.benchmarks.harness.live_socket import HANDSHAKE, TEXT, client_frame, subscription
+from scripts.benchmarks.harness.client_process import LoadProcess, tell
+from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, pin, websockets_broadcast
+from scripts.benchmarks.harness.http_load import HOST
+from scripts.benchmarks.harness.live_socket import Subscriber
 
 FRAME_BYTES = PAYLOAD_BYTES + 4  # a header of 4 bytes for 126 to 65,535
+OPEN_S = 120.0
 GOAL_RATIO, GOAL_BYTES = 1.4, 20_000
 
 
@@ -35,24 +35,17 @@ class Contender:
         self.name = name
         self.progress = context.Value("q", 0)
         self._pipe, theirs = context.Pipe()
-        self._server = context.Process(target=serve, args=(theirs, 0, self.progress), daemon=True)
+        self._server = context.Process(target=serve, args=(theirs, self.progress), daemon=True)
         self._server.start()
         self._port, self._tournament = self._pipe.recv()
         self._subscribes = subscribes
-        self._clients: list[Any] = []
+        self._clients: list[LoadProcess] = []
 
     def connect(self, sockets: int) -> None:
         """Have a process open this many sockets more, and wait until they are all open."""
-        context = multiprocessing.get_context("spawn")
-        mine, theirs = context.Pipe()
-        subscription = self._tournament if self._subscribes else 0
-        process = context.Process(
-            target=clients, args=(theirs, self._port, sockets, subscription, self.progress), daemon=True
-        )
-        process.start()
-        theirs.close()  # so that its end is noticed
-        mine.recv()
-        self._clients.append(process)
+        tournament = str(self._tournament) if self._subscribes else ""
+        self._clients.append(LoadProcess(clients, self._port, sockets, tournament, self.progress))
+        self._clients[-1].wait_for("open", OPEN_S)
 
     def cpu_s(self, updates: int, sockets: int) -> float:
         """The server's CPU seconds for sending `updates` to all `sockets`."""
@@ -68,55 +61,45 @@ class Contender:
         """End its processes."""
         for process in self._clients:
             process.kill()
-            process.join()
         self._pipe.send("stop")
         self._server.join(10)
         if self._server.is_alive():
             self._server.kill()
 
 
-def clients(pipe: Connection, port: int, sockets: int, tournament: int, progress: Any) -> None:
+class _Reader(Subscriber):
+    """Counts whole frames: after the snapshot, and of the server that knows no tournaments after the handshake."""
+
+    frames = 0
+
+    def on_open(self) -> None:
+        """Subscribe, where there is anything to subscribe to."""
+        if self._tournament:
+            super().on_open()
+        else:
+            self.watching.set_result(None)
+
+    def on_update(self, payload: bytes) -> None:  # noqa: ARG002 - they are counted
+        """One more."""
+        self.frames += 1
+
+
+async def clients(port: int, sockets: int, tournament: str, progress: Any) -> None:
     """Open sockets, subscribe, then read and count whole frames until killed."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[1 % len(cores)]})
-    opened = [_open(port, tournament) for _ in range(sockets)]
-    pipe.send("open")
-    selector = selectors.EpollSelector()
-    for one in opened:
-        one.setblocking(False)
-        selector.register(one, selectors.EVENT_READ)
-    buffer = bytearray(1 << 16)
-    received = frames = 0
+    pin(1)
+    readers = [_Reader(tournament) for _ in range(sockets)]
+    for reader in readers:
+        await asyncio.get_running_loop().create_connection(lambda reader=reader: reader, HOST, port)  # type: ignore[misc]
+    await asyncio.gather(*(reader.watching for reader in readers))
+    tell("open")
+    told = 0
     while True:
-        for key, _ in selector.select():
-            received += key.fileobj.recv_into(buffer)  # type: ignore[union-attr]
-        if received // FRAME_BYTES > frames:
+        await asyncio.sleep(0.001)
+        frames = sum(reader.frames for reader in readers)
+        if frames > told:
             with progress.get_lock():
-                progress.value += received // FRAME_BYTES - frames
-            frames = received // FRAME_BYTES
-
-
-def _open(port: int, tournament: int) -> socket.socket:
-    """A socket after its handshake, and with a tournament after its snapshot."""
-    one = socket.create_connection(("127.0.0.1", port))
-    one.sendall(HANDSHAKE)
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += one.recv(1)
-    if tournament:
-        one.sendall(client_frame(TEXT, subscription(str(tournament))))
-        for expected in (b'"ok":true', b'"snapshot"'):
-            frame = _frame(one)
-            if expected not in frame:
-                raise RuntimeError(f"expected {expected!r}, got {frame[:200]!r}")
-    return one
-
-
-def _frame(one: socket.socket) -> bytes:
-    size = one.recv(2, socket.MSG_WAITALL)[1]
-    if size == 126:
-        size = int.from_bytes(one.recv(2, socket.MSG_WAITALL))
-    return one.recv(size, socket.MSG_WAITALL)
+                progress.value += frames - told
+            told = frames
 
 
 def main(argv: Sequence[str] | None = None) -> str:

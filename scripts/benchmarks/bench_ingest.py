@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 import httpx2
 
 from cluster.config.settings import Settings
-from cluster.startup.ports import open_log
+from cluster.startup.ports import opened
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.contest import Contest, set_up
 from scripts.benchmarks.harness.ingest_clients import Consumed, Entry, Produced, Topic, consume, produce
@@ -109,24 +109,18 @@ class Stage:
 
 async def _ends(settings: Settings) -> dict[int, int]:
     """The last offset of each partition."""
-    log = open_log(settings)
-    try:
+    async with opened(settings) as (log, _):
         return {partition: held.last for partition, held in (await log.bounds()).items()}
-    finally:
-        await log.close()
 
 
 async def _await_committed(settings: Settings) -> None:
     """Wait until the committed offsets are where the log ends now."""
-    log = open_log(settings)
     deadline = time.monotonic() + WAIT_S
-    try:
+    async with opened(settings) as (log, _):
         ends = {partition: held.last for partition, held in (await log.bounds()).items()}
         while behind := [p for p, offset in (await log.committed()).items() if offset < ends[p]]:
             _check(deadline, f"partitions {behind} are not committed")
             await asyncio.sleep(PROBE_PAUSE_S)
-    finally:
-        await log.close()
 
 
 def _check(deadline: float, otherwise: str) -> None:

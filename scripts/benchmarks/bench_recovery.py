@@ -31,7 +31,7 @@ from actors.domain.messages import Join, encode_message, encode_score
 from actors.domain.signing import Signer
 from actors.domain.values import partition_of
 from cluster.config.settings import Settings
-from cluster.startup.ports import open_log, open_records, signer_of
+from cluster.startup.ports import opened, signer_of
 from scripts.benchmarks.harness.measured_palio import MeasuredPalio, spread, table
 from storage.ports import NewRecord, StoredSnapshot
 from tests.integration.conftest import applied_within_s, create, eventually, join
@@ -89,25 +89,18 @@ def scores(arena: Arena, count: int, series: int) -> Iterator[NewRecord]:
 
 async def append(settings: Settings, records: Iterable[NewRecord]) -> None:
     """Append to the log, some at a time."""
-    log = open_log(settings)
-    try:
+    async with opened(settings) as (log, _):
         remaining = iter(records)
         while some := list(itertools.islice(remaining, APPEND_RECORDS)):
             await log.append(some, WAIT_S)
-    finally:
-        await log.close()
 
 
 async def unsaved_records(arena: Arena) -> int:
     """How many offsets of the tournament's partition the checkpoint is behind."""
-    log, records = open_log(arena.palio.settings), await open_records(arena.palio.settings)
     scope = scope_name(arena.partition, int(arena.tournament))
-    try:
+    async with opened(arena.palio.settings) as (log, records):
         last = (await log.bounds())[arena.partition].last
         return last - (await records.projected(arena.partition, [scope]))[scope]
-    finally:
-        await records.close()
-        await log.close()
 
 
 async def await_durable(arena: Arena) -> StoredSnapshot:
@@ -117,11 +110,8 @@ async def await_durable(arena: Arena) -> StoredSnapshot:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{unsaved:,} records are not durable after {WAIT_S:g} s")
         await asyncio.sleep(0.25)
-    records = await open_records(arena.palio.settings)
-    try:
+    async with opened(arena.palio.settings) as (_, records):
         return (await records.snapshots(int(arena.tournament)))[0]
-    finally:
-        await records.close()
 
 
 class Reads(threading.Thread):

@@ -14,7 +14,7 @@ from cluster.errors import StartError
 from cluster.inspection import Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
-from cluster.startup.ports import clock_ms, open_log, open_records, plan_of
+from cluster.startup.ports import clock_ms, opened, plan_of
 from scripts.cli.tables import print_rows
 from storage.ports import StorageError
 
@@ -48,18 +48,9 @@ def inspect(options: argparse.Namespace) -> int:
 async def _inspect(settings: Settings, actors: RunningActors | None, options: argparse.Namespace) -> Document:
     try:
         await check_made(settings)
-        log = open_log(settings)
-        try:
-            records = await open_records(settings)
-            try:
-                inspection = Inspection(
-                    plan=plan_of(settings), log=log, records=records, actors=actors, clock_ms=clock_ms
-                )
-                return await _asked(inspection, options)
-            finally:
-                await records.close()
-        finally:
-            await log.close()
+        async with opened(settings) as (log, records):
+            inspection = Inspection(plan=plan_of(settings), log=log, records=records, actors=actors, clock_ms=clock_ms)
+            return await _asked(inspection, options)
     except StorageError as error:
         raise ValueError(str(error)) from error
 

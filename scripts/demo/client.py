@@ -58,13 +58,12 @@ class DemoClient:
 
     async def create(self, key: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Create a tournament, or find the one this key created; its view."""
-        response = await self._call("POST", f"{self._url}/v1/tournaments", json=spec, headers={"Idempotency-Key": key})
-        while response.status_code == 202:  # undecided: repeating does no harm
-            response = await self._call(
-                "POST", f"{self._url}/v1/tournaments", json=spec, headers={"Idempotency-Key": key}
-            )
-        view: dict[str, Any] = response.json()
-        return view
+        url, headers = f"{self._url}/v1/tournaments", {"Idempotency-Key": key}
+        while True:
+            response = await self._call("POST", url, json=spec, headers=headers)
+            if response.status_code != 202:  # which is undecided: repeating does no harm
+                view: dict[str, Any] = response.json()
+                return view
 
     async def view(self, tournament_id: str) -> dict[str, Any]:
         """The tournament as the gateway shows it, up to a second old."""

@@ -172,17 +172,12 @@ class Fleet:
     def _alone(self) -> Iterator[None]:
         """One command at a time on a directory. Raises ServerError."""
         with (self.directory / "lock").open("w") as file:
-            deadline = time.monotonic() + LOCK_WAIT_S
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise ServerError(
-                            f"another command has been at work in {self.directory} for too long"
-                        ) from None
-                time.sleep(0.1)
+
+            def taken() -> bool:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+
+            wait_until(taken, f"another command at work in {self.directory} to end", LOCK_WAIT_S)
             yield
 
 

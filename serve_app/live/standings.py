@@ -1,4 +1,4 @@
-"""`me`: one's own standing, to that user's sockets alone. At once when one's own doing changed it, else when a regular look finds it changed."""
+"""`me`: one's own standing, to that user's sockets alone. At once when one caused the change, else when a regular check finds it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Standings:
             self._asking[topic.tournament_id] = asyncio.create_task(self._ask(topic))
 
     async def refresh(self, topics: Iterable[Topic]) -> None:
-        """Look at everyone's standing; it is sent where it changed."""
+        """Check everyone's standing; it is sent where it changed."""
         for topic in topics:
             self.changed(topic, None)
         await asyncio.gather(*list(self._asking.values()), return_exceptions=True)
@@ -82,7 +82,7 @@ class Standings:
                     for subscription in list(topic.me.get(user, ())):
                         self._send(subscription, standings.get(user))
         except AWAY:
-            pass  # the regular look asks again
+            pass  # the regular check asks again
         except Exception:
             logger.exception("standings of tournament %d failed", tournament_id)
         finally:
@@ -92,7 +92,7 @@ class Standings:
     def _send(self, subscription: Subscription, standing: Standing | None) -> None:
         socket = subscription.socket
         if socket.paused or subscription.me_sent == standing:
-            return  # a paused socket's is found changed by the next regular look
+            return  # a paused socket's is found changed by the next regular check
         frame = me_frame(subscription.topic.tournament_id, standing, subscription.previous_rank)
         subscription.me_sent = standing
         subscription.previous_rank = None if standing is None else standing.rank

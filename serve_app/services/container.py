@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from serve_app.services.retention import Appends
 from storage.ports import Owners, ReadModel, Records, ScoreLog, Updates
 
 MEASURE_EVERY_S: Final = 1.0
+CHECK_EVERY_S: Final = 30.0
 
 
 def wall_clock_ms() -> int:
@@ -98,12 +99,18 @@ async def open_services(
         appends=appends,
         log_clock=log_clock,
         watching=(
-            asyncio.create_task(appends.watch(), name="log retention"),
-            asyncio.create_task(log_clock.watch(), name="log clock"),
+            asyncio.create_task(_regularly(appends.check), name="log retention"),
+            asyncio.create_task(_regularly(log_clock.check), name="log clock"),
             asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
         ),
         clock_ms=clock_ms,
     )
+
+
+async def _regularly(check: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await check()
+        await asyncio.sleep(CHECK_EVERY_S)
 
 
 async def _measure(metrics: PortMetrics) -> None:

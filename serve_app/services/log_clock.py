@@ -7,7 +7,6 @@ log is too far ahead; a warning and a metric tell of less.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -16,7 +15,6 @@ from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import CLOCK_AHEAD_SECONDS
 from storage.ports import ScoreLog
 
-CHECK_EVERY_S: Final = 30.0
 WARN_BEYOND_MS: Final = 1_000  # clocks of several machines are never quite the same
 MAX_RETRY_AFTER_S: Final = 3_600.0  # the clock may be mended meanwhile
 
@@ -43,11 +41,11 @@ class LogClock:
         return unavailable("clock_ahead", detail, min((ahead_ms - self._max_ahead_ms) / 1000, MAX_RETRY_AFTER_S))
 
     async def check(self) -> None:
-        """Look once, measure, and warn when it begins or gets worse."""
+        """Check once, measure, and warn when it begins or gets worse."""
         now_ms = self._clock_ms()
         try:
             ahead_ms = max((await self._log.stamped_after(now_ms)).values(), default=now_ms) - now_ms
-        except Exception as error:  # whatever it is, the next look is near, and this must not end
+        except Exception as error:  # whatever it is, the next check is near, and this must not end
             logger.warning("the log does not tell its clock: %s", error)
             return
         CLOCK_AHEAD_SECONDS.set(ahead_ms / 1000)
@@ -62,9 +60,3 @@ class LogClock:
         elif warned and ahead_ms <= WARN_BEYOND_MS:
             logger.warning("the log's clock is right again")
         self.ahead_ms = ahead_ms
-
-    async def watch(self) -> None:
-        """Look for as long as the process lives."""
-        while True:
-            await self.check()
-            await asyncio.sleep(CHECK_EVERY_S)

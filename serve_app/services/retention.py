@@ -10,7 +10,6 @@ from typing import Final
 from serve_app.metrics import CLOSED_PARTITIONS
 from storage.ports import LogBehindError, NewRecord, ScoreLog
 
-CHECK_EVERY_S: Final = 30.0
 HEADROOM_MS: Final = 3_600_000  # an hour before it would be too late
 RETRY_AFTER_S: Final = 60.0
 
@@ -33,10 +32,10 @@ class Appends:
         return self._log.append(records, timeout_s)
 
     async def check(self) -> None:
-        """Look once. What cannot be known now stays as it was."""
+        """Check once. What cannot be known now stays as it was."""
         try:
             near = frozenset(await self._log.near_retention(HEADROOM_MS))
-        except Exception as error:  # whatever it is, the next look is near, and this must not end
+        except Exception as error:  # whatever it is, the next check is near, and this must not end
             logger.warning("the log does not tell how near its retention is: %s", error)
             return
         if near - self.closed:
@@ -45,9 +44,3 @@ class Appends:
             logger.warning("partitions closed for submissions: %s", sorted(near) or "none any more")
         self.closed = near
         CLOSED_PARTITIONS.set(len(near))
-
-    async def watch(self) -> None:
-        """Look for as long as the process lives."""
-        while True:
-            await self.check()
-            await asyncio.sleep(CHECK_EVERY_S)

@@ -129,7 +129,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         config=config,
         read_model=read_model_of(process),
     )
-    process.reads = OwnerReads(owner)
+    process.reads = OwnerReads(owner, owner.publisher)
     while True:
         try:
             await owner.adopt(scopes)

@@ -81,7 +81,7 @@ def fold(items: Iterable[Item], state: Tournament | None = None) -> Tournament:
     return state
 
 
-def told(events: Sequence[Event]) -> list[tuple[object, ...]]:
+def plain(events: Sequence[Event]) -> list[tuple[object, ...]]:
     """Events as the naive model tells them."""
     return [
         (event.kind, event.outcome, event.reason)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 from actors.domain.tournament import Tournament
@@ -27,7 +26,7 @@ class PacedPalio(InProcessPalio):
     def __init__(self) -> None:
         super().__init__(now_ms=wall_clock_ms())
         self.publisher = Publisher(self.updates, wall_clock_ms, INTERVAL_MS)
-        self.reads = OwnerReads(SimpleNamespace(publisher=self.publisher))  # type: ignore[arg-type]  # of the owner it needs no more
+        self.reads = OwnerReads(None, self.publisher)  # type: ignore[arg-type]  # which is asked for who may see what alone
         self.entities: dict[int, Entity] = {}
         self.owners = PacedOwners(self)
 

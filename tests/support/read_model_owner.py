@@ -44,7 +44,7 @@ class Held:
         self.entity = Entity(state, scope, durable_offset=state.offset if state.over else -1)
         self.owner.tournaments.scopes[PARTITION, 0] = scope
         self.owner.tournaments.place(self.entity)
-        self.reads = OwnerReads(self.owner)
+        self.reads = OwnerReads(self.owner, self.owner.publisher)
 
     @classmethod
     def of(cls, steps: Sequence[Step]) -> Held:

@@ -120,7 +120,7 @@ class SmallPalio:
 
     async def read(self, tournament_id: int, query: Query[A]) -> A:
         """See `cluster.inspection.Actors`."""
-        reads = OwnerReads(self.owner)
+        reads = OwnerReads(self.owner, self.owner.publisher)
         return await reads.read(partition_of(tournament_id, self.settings.partitions), tournament_id, query)
 
     async def _deliver(self, _owner: str, data: bytes) -> bytes:

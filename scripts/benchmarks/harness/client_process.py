@@ -39,8 +39,12 @@ class LoadProcess:
         try:
             return self._receive(timeout_s)
         finally:
-            self._process.kill()
-            self._process.join()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.join()
 
     def _receive(self, timeout_s: float) -> Any:
         try:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.http_load import Pool, request
 from scripts.benchmarks.harness.measured_palio import MeasuredPalio
 
@@ -18,7 +17,6 @@ TOURNAMENTS: Final = 200
 MEMBERS: Final = 20
 FIRST_USER: Final = 1_000_000
 SETUP_CONNECTIONS: Final = 32
-SETUP_WAIT_S: Final = 300.0
 
 
 class Contest(NamedTuple):
@@ -32,9 +30,7 @@ class Contest(NamedTuple):
 def set_up(palio: MeasuredPalio, policy: str = "best", tournaments: int = TOURNAMENTS) -> Contest:
     """Running tournaments of MEMBERS members each, made through the api and joined through the gateway; returns once all of it is applied."""
     ports = palio.settings.port, palio.settings.gateway_port
-    setting_up = LoadProcess(_set_up, ports, palio.token("service", 1), policy, tournaments)
-    contest: Contest = setting_up.result(SETUP_WAIT_S)
-    return contest
+    return asyncio.run(_set_up(ports, palio.token("service", 1), policy, tournaments))
 
 
 async def _set_up(ports: tuple[int, int], token: str, policy: str, tournaments: int) -> Contest:

@@ -35,15 +35,15 @@ Send = Callable[[bytes], Awaitable[None]]
 Progress = Any  # Synchronized[int]: frames that the clients have read
 
 
-def gateway(pipe: Connection, core: int, progress: Synchronized[int]) -> None:
+def gateway(pipe: Connection, progress: Synchronized[int]) -> None:
     """The gateway: updates come by the updates port, as from an owner."""
-    _pin(core)
+    pin(0)
     uvloop.run(_gateway(pipe, progress))
 
 
-def websockets_broadcast(pipe: Connection, core: int, progress: Synchronized[int]) -> None:
+def websockets_broadcast(pipe: Connection, progress: Synchronized[int]) -> None:
     """A `websockets` server, without compression, that broadcasts the same payloads as text."""
-    _pin(core)
+    pin(0)
     uvloop.run(_broadcast(pipe, progress))
 
 
@@ -108,6 +108,7 @@ async def _obey(
         pipe.send(time.process_time() - used_s)
 
 
-def _pin(core: int) -> None:
+def pin(core: int) -> None:
+    """Keep this process to one of the cores."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[core % len(cores)]})

@@ -10,14 +10,13 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from scripts.benchmarks.harness.client_process import tell
 from scripts.benchmarks.harness.contest import Contest
-from scripts.benchmarks.harness.http_load import Pool, request
-from scripts.benchmarks.harness.live_socket import TEXT, LiveSocket, subscription
+from scripts.benchmarks.harness.http_load import HOST, Pool, request
+from scripts.benchmarks.harness.live_socket import Subscriber
 
 CONNECTIONS: Final = 200
 WAIT_SHARE: Final = 0.05  # of the scores; each that is waited for costs two more messages
@@ -120,24 +119,16 @@ class _Sender:
             self.sent.refused += 1
 
 
-class _Watcher(LiveSocket):
-    """One live socket: subscribes, then looks for scores in what comes."""
+class _Watcher(Subscriber):
+    """One live socket: looks for scores in what comes."""
 
-    def __init__(self, tournament: str, watched: Watched, on_snapshot: Callable[[], None]) -> None:
-        super().__init__()
-        self._tournament = tournament
+    def __init__(self, tournament: str, watched: Watched) -> None:
+        super().__init__(tournament)
         self._watched = watched
-        self._on_snapshot = on_snapshot
 
-    def on_open(self) -> None:
-        """Subscribe."""
-        self.send(TEXT, subscription(self._tournament))
-
-    def on_frame(self, kind: int, payload: bytes) -> None:  # noqa: ARG002 - all that matter are texts
-        """An update's scores have come; with the first snapshot this socket is ready."""
+    def on_update(self, payload: bytes) -> None:
+        """An update's scores have come."""
         now_s = time.monotonic()
-        if b'"type":"snapshot"' in payload:
-            self._on_snapshot()
         self._watched.frames += b'"type":"update"' in payload
         for found in _SCORE.findall(payload):
             self._watched.seen_s.setdefault(int(found), now_s)
@@ -147,20 +138,13 @@ async def watch(port: int, contest: Contest, sockets: int, duration_s: float) ->
     """Open the sockets, tell `open` once all have their snapshot, watch for the time given."""
     watched = Watched()
     loop = asyncio.get_running_loop()
-    opened = 0
-    all_open = asyncio.Event()
-
-    def count() -> None:
-        nonlocal opened
-        opened += 1
-        if opened == sockets:
-            all_open.set()
-
+    watchers = []
     for index in range(sockets):
         tournament = contest.tournaments[index % len(contest.tournaments)]
-        await loop.create_connection(lambda t=tournament: _Watcher(t, watched, count), "127.0.0.1", port)  # type: ignore[misc]
+        _, watcher = await loop.create_connection(lambda t=tournament: _Watcher(t, watched), HOST, port)  # type: ignore[misc]
+        watchers.append(watcher)
     async with asyncio.timeout(60):
-        await all_open.wait()
+        await asyncio.gather(*(watcher.watching for watcher in watchers))
     watched.seen_s.clear()
     watched.frames = 0
     tell("open")

@@ -82,3 +82,35 @@ class LiveSocket(asyncio.Protocol):
             self.on_frame(buffer[at] & 0x0F, buffer[begin : begin + size])
             at = begin + size
         self._buffer = buffer[at:]
+
+
+class Subscriber(LiveSocket):
+    """Subscribes to a tournament: `watching` is done once it has its snapshot, and fails if it never gets one."""
+
+    def __init__(self, tournament: str) -> None:
+        super().__init__()
+        self.watching: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tournament = tournament
+
+    def on_update(self, payload: bytes) -> None:
+        """A frame has come after the snapshot."""
+
+    def on_open(self) -> None:
+        """Subscribe."""
+        self.send(TEXT, subscription(self._tournament))
+
+    def on_refused(self, answer: str) -> None:
+        """Whoever waits for the snapshot hears of it."""
+        self.watching.set_exception(RuntimeError(f"expected 101, got {answer}"))
+
+    def on_frame(self, kind: int, payload: bytes) -> None:  # noqa: ARG002 - all that matter are texts
+        """The subscription's answer, the snapshot, then updates."""
+        if self.watching.done():
+            self.on_update(payload)
+        elif b'"type":"snapshot"' in payload:
+            self.watching.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        if not self.watching.done():
+            self.watching.set_exception(RuntimeError(f"the server closed the socket before the snapshot: {exc}"))

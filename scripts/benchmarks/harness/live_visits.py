@@ -9,7 +9,7 @@ import time
 from typing import Final, NamedTuple
 
 from scripts.benchmarks.harness.http_load import HOST, Pool, request
-from scripts.benchmarks.harness.live_socket import CLOSE, TEXT, LiveSocket, subscription
+from scripts.benchmarks.harness.live_socket import CLOSE, Subscriber
 
 HANDSHAKES_AT_ONCE: Final = 50
 VISIT_S: Final = 60.0  # for each step of a visit; beyond it has failed
@@ -26,32 +26,18 @@ class Place(NamedTuple):
     token: str
 
 
-class _Visitor(LiveSocket):
-    """One socket. `watching` is done once it has its snapshot, `gone` once it is closed."""
+class _Visitor(Subscriber):
+    """One socket. `gone` is done once it is closed."""
 
     def __init__(self, tournament: str) -> None:
-        super().__init__()
-        loop = asyncio.get_running_loop()
-        self.watching: asyncio.Future[None] = loop.create_future()
-        self.gone = loop.create_future()
+        super().__init__(tournament)
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.received = 0  # bytes of updates, while it watches
-        self._tournament = tournament
         self._left = False
 
-    def on_open(self) -> None:
-        """Subscribe."""
-        self.send(TEXT, subscription(self._tournament))
-
-    def on_refused(self, answer: str) -> None:
-        """Whoever waits for the snapshot hears of it."""
-        self.watching.set_exception(RuntimeError(f"expected 101, got {answer}"))
-
-    def on_frame(self, kind: int, payload: bytes) -> None:  # noqa: ARG002 - all that matter are texts
-        """The subscription's answer, the snapshot; then updates, whose bytes are counted."""
-        if self.watching.done():
-            self.received += 0 if self._left else len(payload)
-        elif b'"type":"snapshot"' in payload:
-            self.watching.set_result(None)
+    def on_update(self, payload: bytes) -> None:
+        """Count."""
+        self.received += 0 if self._left else len(payload)
 
     def leave(self, *, abruptly: bool) -> None:
         """Close the socket."""
@@ -63,8 +49,7 @@ class _Visitor(LiveSocket):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
-        if not self.watching.done():
-            self.watching.set_exception(RuntimeError(f"the server closed the socket before the snapshot: {exc}"))
+        super().connection_lost(exc)
         if not self.gone.done():
             self.gone.set_result(None)
 

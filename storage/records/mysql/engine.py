@@ -200,8 +200,7 @@ def _prepare(options: MysqlOptions, server: MysqlServer, answer_ms: int) -> None
         connection.commit()
 
 
-@contextmanager
-def _connected(options: MysqlOptions, server: MysqlServer, answer_s: int) -> Iterator[Connection]:
+def _connected(options: MysqlOptions, server: MysqlServer, answer_s: int) -> Connection:
     """A connection from a thread (Alembic works there), each of whose answers comes within `answer_s`."""
     engine = create_engine(
         _url("mysql+pymysql", options, server),
@@ -214,11 +213,7 @@ def _connected(options: MysqlOptions, server: MysqlServer, answer_s: int) -> Ite
             "ssl": options.tls_context(),
         },
     )
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    return engine.connect()
 
 
 def check_settings(connection: Connection, server: MysqlServer) -> None:

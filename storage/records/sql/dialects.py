@@ -125,8 +125,6 @@ def check_sqlite(path: Path) -> None:
             check_same_version(connection, path.name)
     except DBAPIError as error:
         raise RecordsUnavailableError(f"{path.name}: {error.orig}") from error
-    finally:
-        engine.dispose()
 
 
 def _prepare(path: Path) -> None:
@@ -134,14 +132,11 @@ def _prepare(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": OPEN_WAIT_S})
     _begin_as_told(engine)
-    try:
-        with engine.connect() as connection:  # one moment: another process may be making the tables right now
-            version = stored_version(connection, path.name)
-            check_version(path.name, version or 0)
-        with contextlib.closing(engine.raw_connection()) as raw:
-            switch_to_wal(raw.driver_connection, OPEN_WAIT_S)  # type: ignore[arg-type]  # SQLite's
-        if version != SCHEMA_VERSION:
-            with engine.execution_options(**{WRITES: True}).begin() as migrating:
-                migrate(migrating, path.name)
-    finally:
-        engine.dispose()
+    with engine.connect() as connection:  # one moment: another process may be making the tables right now
+        version = stored_version(connection, path.name)
+        check_version(path.name, version or 0)
+    with contextlib.closing(engine.raw_connection()) as raw:
+        switch_to_wal(raw.driver_connection, OPEN_WAIT_S)  # type: ignore[arg-type]  # SQLite's
+    if version != SCHEMA_VERSION:
+        with engine.execution_options(**{WRITES: True}).begin() as migrating:
+            migrate(migrating, path.name)

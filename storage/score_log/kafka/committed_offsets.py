@@ -24,13 +24,13 @@ REFRESH_S: Final = 3600.0
 
 
 class KafkaCommits:
-    """See the module. `partitions` of one topic."""
+    """See the module."""
 
-    def __init__(self, client: KafkaClient, topic: str, partitions: int, group: str) -> None:
+    def __init__(self, client: KafkaClient) -> None:
         self._client = client
-        self._topic = topic
-        self._partitions = partitions
-        self._group = group
+        self._topic = client.config.topic
+        self._partitions = client.config.partitions
+        self._group = client.config.commit_group
         self._one_at_a_time = asyncio.Lock()
         self._written_at: dict[int, float] = {}  # loop time of our last commit of a partition
 

@@ -50,7 +50,7 @@ class KafkaScoreLog:
         self._producer = KafkaProducer(self._producing, self._same_topic)
         self._lanes = [Lane(config.topic, partition) for partition in range(config.partitions)]
         self._calls = LogCalls(self._producer.withdraw)
-        self._commits = KafkaCommits(self._client, config.topic, config.partitions, config.commit_group)
+        self._commits = KafkaCommits(self._client)
         self._letters = KafkaLetters(self._client, self._producer.submit, self._letter_outcome)
         self._readers: WeakSet[KafkaLogReader] = WeakSet()
         self._starting = asyncio.Lock()
@@ -121,8 +121,7 @@ class KafkaScoreLog:
 
     def reader(self, positions: Mapping[int, int]) -> LogReader:
         """See `ScoreLog.reader`. It reads through connections of its own and is closed with the log."""
-        client = KafkaClient(self.config, [self.config.topic])
-        reader = KafkaLogReader(client, self.config.topic, positions, self.start)
+        reader = KafkaLogReader(KafkaClient(self.config, [self.config.topic]), positions, self.start)
         self._readers.add(reader)
         return reader
 

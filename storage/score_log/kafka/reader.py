@@ -93,18 +93,14 @@ class KafkaLogReader:
 
     Times never go back in a partition as far as one reader has read it: one that starts in the middle does not know what was stamped
     before, so of a broker whose clock was set back two readers may tell different times. The fold holds a tournament's time itself.
-    `prepare` is awaited before the first fetch: it checks the topic.
+    `prepare` is awaited before each fetch: it checks the topic, once.
     """
 
     def __init__(
-        self,
-        client: KafkaClient,
-        topic: str,
-        positions: Mapping[int, int],
-        prepare: Callable[[], Awaitable[None]] | None = None,
+        self, client: KafkaClient, positions: Mapping[int, int], prepare: Callable[[], Awaitable[None]]
     ) -> None:
         self._client = client
-        self._topic = topic
+        self._topic = client.config.topic
         self._prepare = prepare
         self._positions = {partition: Position(partition, after) for partition, after in positions.items()}
         self._turn = deque(
@@ -147,9 +143,7 @@ class KafkaLogReader:
     async def _fetch(self, remaining_s: float) -> None:
         """Ask each broker that has none of our fetches under way, and take the first answers. Raises LogUnavailableError."""
         loop = asyncio.get_running_loop()
-        if self._prepare is not None:
-            await self._prepare()
-            self._prepare = None
+        await self._prepare()
         wait_ms = min(self._client.config.fetch_max_wait_ms, int(remaining_s * 1000))
         try:
             by_node = await self._client.leaders(self._topic, self._positions)

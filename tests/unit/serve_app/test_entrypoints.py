@@ -279,7 +279,7 @@ WRONG_BODIES: Final = [
 ]
 
 
-def told(answer: httpx2.Response, *hidden: str) -> tuple[int, dict[str, str], str]:
+def compared(answer: httpx2.Response, *hidden: str) -> tuple[int, dict[str, str], str]:
     """All of an answer but what is an entrypoint's own, and what is of one write alone (ids and offsets)."""
     always = {name.decode() for name, _ in ALWAYS} - {"cache-control"}
     headers = {name: value for name, value in answer.headers.items() if name not in OF_ITS_OWN | always | {*hidden}}
@@ -294,7 +294,7 @@ def told(answer: httpx2.Response, *hidden: str) -> tuple[int, dict[str, str], st
 async def same(both: Entrypoints, method: str, path: str, **more: Any) -> httpx2.Response:
     """The answer of both entrypoints to a request."""
     api, gateway = [await client.request(method, path, **more) for client in both.clients.values()]
-    assert told(api) == told(gateway), (method, path, str(more)[:300])
+    assert compared(api) == compared(gateway), (method, path, str(more)[:300])
     return api
 
 
@@ -337,7 +337,7 @@ async def test_the_first_join_is_201_at_both(both: Entrypoints) -> None:
             for user, client in enumerate(both.clients.values(), start=10)
         ]
         assert api.status_code == gateway.status_code == expected
-        assert (told(api)[1], told(api)[2].replace('"10"', '"11"')) == told(gateway)[1:]
+        assert (compared(api)[1], compared(api)[2].replace('"10"', '"11"')) == compared(gateway)[1:]
 
 
 async def test_what_is_wrong_with_a_write_is_told_in_the_same_words(both: Entrypoints) -> None:
@@ -388,7 +388,7 @@ async def test_limits_are_told_in_the_same_words() -> None:
         for user, (name, client) in enumerate(both.clients.items(), start=1):
             for _ in range(2):
                 answers[name] = await client.get("/v1/tournaments/77", headers=both.bearer(user))
-        api, gateway = (told(answer, "retry-after") for answer in answers.values())
+        api, gateway = (compared(answer, "retry-after") for answer in answers.values())
         assert api == gateway
         assert api[0] == 429
         assert all(int(answer.headers["retry-after"]) > 900 for answer in answers.values())

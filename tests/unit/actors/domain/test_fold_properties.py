@@ -10,7 +10,7 @@ from actors.domain.delivery import Item
 from actors.domain.fold import apply
 from actors.domain.tournament import Tournament
 from actors.domain.transitions import TRANSITIONS
-from tests.support.histories import PARTITION, TOURNAMENT, Score, Step, fold, histories, items_of, random_history, told
+from tests.support.histories import PARTITION, TOURNAMENT, Score, Step, fold, histories, items_of, plain, random_history
 from tests.support.naive_tournament import NaiveTournament
 
 
@@ -50,7 +50,7 @@ def test_every_record_does_what_the_naive_model_says(steps: list[Step]) -> None:
             happened = naive.score(step.time_ms, *step.what)
         else:
             happened = naive.apply(step.time_ms, step.what)
-        assert told(events) == happened
+        assert plain(events) == happened
         assert_agree(state, naive)
 
 
@@ -85,7 +85,7 @@ def test_the_histories_reach_every_outcome() -> None:
         state: Tournament | None = None
         for item in items_of(random_history(seed, 60)):
             state, events = apply(state, TOURNAMENT, PARTITION, item)
-            seen.update(happened[:3] for happened in told(events))
+            seen.update(happened[:3] for happened in plain(events))
     assert {reason for _, outcome, reason in seen if outcome in ("ignored", "refused")} == {
         "already_over", "attempts_used", "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invalid",
         "invite_invalid", "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "removed",

@@ -6,7 +6,6 @@ import pytest
 
 from actors.domain.ranking.keys import TIE_BITS, TIE_LIMIT
 from actors.domain.read_model_rows import (
-    MARK_DIGITS,
     CapturedRows,
     ReadModelParticipant,
     ReadModelRow,
@@ -17,6 +16,8 @@ from actors.domain.read_model_rows import (
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS, MAX_ID
 from tests.unit.actors.domain.test_tournament import tournament
+
+MARK_DIGITS = 11  # the first digits of a place: equal for equal scores
 
 
 def key(mark: int, tie: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest_asyncio
@@ -41,6 +42,48 @@ def test_a_counter_grows_to_a_total_and_never_falls() -> None:
     for total, grown in ((3, 3), (3, 3), (5, 5), (1, 5), (2, 6)):  # 1: a total that began anew
         grow.to(DEAD_LETTERS, "letters", total)
         assert DEAD_LETTERS._value.get() == before + grown
+
+
+def test_each_number_of_an_owner_is_told_by_its_own_metric() -> None:
+    owner: Any = SimpleNamespace(
+        outcomes={("applied", ""): 2, ("rejected", "of_a_test"): 3},
+        publisher=SimpleNamespace(published=4),
+        checkpointer=SimpleNamespace(saved=5, failures=6, dirty=7, last_round_ms=1000),
+        read_model=SimpleNamespace(waiting=8, written=9, failures=10, repaired=11),
+        tournaments=SimpleNamespace(active=dict.fromkeys(range(12))),
+    )
+    counters = {
+        "palio_updates_published_total": 4,
+        "palio_checkpoints_saved_total": 5,
+        "palio_checkpoint_failures_total": 6,
+        "palio_copies_written_total": 9,
+        "palio_copy_failures_total": 10,
+        "palio_copies_repaired_total": 11,
+        "palio_copy_refused_for_memory_total": 13,
+    }
+    before = {counter: value(counter) for counter in counters}
+    OwnerMetrics("numbered").update(owner, 1014, refused_for_memory=13)
+    assert {counter: value(counter) - before[counter] for counter in counters} == counters
+    assert value("palio_records_total", outcome="rejected", reason="of_a_test") == 3
+    gauges = ("active_tournaments", "unsaved_tournaments", "copies_waiting", "checkpoint_age_seconds")
+    assert [value(f"palio_{gauge}", owner="numbered") for gauge in gauges] == [12, 7, 8, 0.014]
+    owner.read_model = None  # embedded: there is none to write
+    OwnerMetrics("without").update(owner, 1014)
+    assert REGISTRY.get_sample_value("palio_copies_waiting", {"owner": "without"}) is None
+
+
+def test_each_number_of_ingest_is_told_by_its_own_metric() -> None:
+    ingest: Any = SimpleNamespace(
+        progress=SimpleNamespace(oldest_unapplied_ms=lambda: {0: 1000}, lag_records=lambda ends: {0: ends[0], 1: 0}),
+        windows=SimpleNamespace(buffered=lambda: 6),
+        letters=SimpleNamespace(total=7),
+    )
+    before = value("palio_dead_letters_total")
+    IngestMetrics("numbered").update(ingest, {0: 5}, 3500)
+    assert [value("palio_lag_records", ingest="numbered", partition=p) for p in (0, 1)] == [5, 0]
+    assert [value("palio_lag_seconds", ingest="numbered", partition=p) for p in (0, 1)] == [2.5, 0]
+    assert value("palio_ingest_buffered_records", ingest="numbered") == 6
+    assert value("palio_dead_letters_total") == before + 7
 
 
 async def test_an_owners_numbers(palio: SmallPalio) -> None:

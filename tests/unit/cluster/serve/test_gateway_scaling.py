@@ -29,10 +29,10 @@ def wanted(metrics: dict[str, dict[str, float]] | None) -> int:
     ],
 )
 def test_replicas_follow_from_sockets_and_load_of_all(sockets: list[int], busy: list[float], replicas: int) -> None:
-    def told(values: Any) -> dict[str, float]:
+    def reported(values: Any) -> dict[str, float]:
         return {f"replica-{number}": float(value) for number, value in enumerate(values)}
 
-    assert wanted({"sockets": told(sockets), "busy": told(busy)}) == replicas
+    assert wanted({"sockets": reported(sockets), "busy": reported(busy)}) == replicas
 
 
 @pytest.mark.parametrize("metrics", [None, {}, {"sockets": {}}, {"busy": {"replica-0": 0.0}}])

@@ -60,7 +60,7 @@ def shown(capsys: pytest.CaptureFixture[str], data: Path, *arguments: str) -> st
     return captured.out
 
 
-def told(capsys: pytest.CaptureFixture[str], data: Path, *arguments: str) -> str:
+def error_line(capsys: pytest.CaptureFixture[str], data: Path, *arguments: str) -> str:
     """The one line that says why nothing is shown."""
     assert main(["inspect", *arguments, "--data", str(data)]) == 1
     captured = capsys.readouterr()
@@ -127,11 +127,11 @@ def test_scope_log_and_dead_letters(capsys: pytest.CaptureFixture[str], stored: 
 def test_what_is_not_there(
     capsys: pytest.CaptureFixture[str], stored: Path, arguments: list[str], message: str
 ) -> None:
-    assert message in told(capsys, stored, *arguments)
+    assert message in error_line(capsys, stored, *arguments)
 
 
 def test_a_directory_without_data_stays_as_it_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "expected Palio's data, found none" in told(capsys, tmp_path / "none", "log")
+    assert "expected Palio's data, found none" in error_line(capsys, tmp_path / "none", "log")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,7 +140,7 @@ def test_data_of_an_earlier_version_is_not_migrated(capsys: pytest.CaptureFixtur
     with sqlite3.connect(tmp_path / "records.db") as records:
         records.execute("CREATE TABLE schema_version (version INTEGER)")
         records.execute("INSERT INTO schema_version VALUES (1)")
-    assert "records.db has schema 1, expected" in told(capsys, tmp_path, "tournament", "7")
+    assert "records.db has schema 1, expected" in error_line(capsys, tmp_path, "tournament", "7")
     assert records.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
     records.close()
 
@@ -149,7 +149,7 @@ def test_another_number_of_partitions_is_told(
     capsys: pytest.CaptureFixture[str], stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PALIO_PARTITIONS", "50")
-    assert "log.db has 3 partitions, expected 50" in told(capsys, stored, "log")
+    assert "log.db has 3 partitions, expected 50" in error_line(capsys, stored, "log")
 
 
 @pytest.mark.parametrize(

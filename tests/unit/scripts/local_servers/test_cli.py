@@ -210,7 +210,7 @@ def test_commands_on_a_directory_take_turns_and_do_not_wait_for_ever(
         fcntl.flock(held, fcntl.LOCK_EX)
         status, _, err = run("up", "--first-port", str(port))
         assert status == 1
-        assert "another command has been at work" in err
+        assert "another command at work" in err
         monkeypatch.setattr(servers_fleet, "LOCK_WAIT_S", 30)
         timer = threading.Timer(0.3, fcntl.flock, (held, fcntl.LOCK_UN))
         timer.start()

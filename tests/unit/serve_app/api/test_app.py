@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import pytest
@@ -10,16 +11,16 @@ from serve_app.api.app import page_csp
 from serve_app.config import FrontConfig
 from serve_app.http.problems import CODES
 from tests.support.calls import CALLS
-from tests.support.front import SCHEDULED, open_front, problem, wrong_paths
+from tests.support.front import SCHEDULED, Front, open_front, problem, wrong_paths
 
 
 @pytest.fixture
-async def front():
+async def front() -> AsyncIterator[Front]:
     async with open_front(request_timeout_s=0.2) as front:
         yield front
 
 
-async def test_every_call_reaches_its_handler(front):
+async def test_every_call_reaches_its_handler(front: Front) -> None:
     for call in CALLS:
         path = call.path.replace("{tournament}", "77").replace("{user}", "42")
         answer = await front.client.request(call.method, path, headers=front.token(), json=SCHEDULED)
@@ -29,7 +30,7 @@ async def test_every_call_reaches_its_handler(front):
             assert answer.status_code not in (405, 500), call
 
 
-async def test_parameters_with_types_are_refused_in_the_contracts_form(front):
+async def test_parameters_with_types_are_refused_in_the_contracts_form(front: Front) -> None:
     """Ours are texts, which handlers read; whoever gives one a type gets no other errors by it."""
 
     async def numbered(number: int, size: Annotated[int, Query(ge=1)] = 1) -> int:
@@ -42,7 +43,7 @@ async def test_parameters_with_types_are_refused_in_the_contracts_form(front):
     assert wrong_paths(wrong) == ["number", "size"]
 
 
-async def test_the_documentation_needs_nothing_from_elsewhere(front):
+async def test_the_documentation_needs_nothing_from_elsewhere(front: Front) -> None:
     page = await front.client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     policy = page.headers["content-security-policy"]
@@ -56,13 +57,15 @@ async def test_the_documentation_needs_nothing_from_elsewhere(front):
         assert f'id="{code}"' in page.text  # the `type` of problems points here
 
 
-async def test_the_page_has_a_strict_policy(front):
+async def test_the_page_has_a_strict_policy(front: Front) -> None:
     page = await front.client.get("/")
     policy = page.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
     assert page.headers["x-content-type-options"] == "nosniff"
-    connect = re.search(r"connect-src ([^;]*)", policy)[1].split()
+    directive = re.search(r"connect-src ([^;]*)", policy)
+    assert directive is not None
+    connect = directive[1].split()
     assert connect[0] == "'self'"
     assert {"http://127.0.0.1:8001", "ws://127.0.0.1:8001", "http://palio.example:8001"} <= set(connect)
     for path in re.findall(r'(?:src|href)="(web/[^"]+)"', page.text):
@@ -70,11 +73,11 @@ async def test_the_page_has_a_strict_policy(front):
 
 
 @pytest.mark.parametrize("host", ["a;b", "evil.example *", "a b:80", "x'", "", "a" * 300])
-def test_a_host_cannot_write_into_the_policy(host):
+def test_a_host_cannot_write_into_the_policy(host: str) -> None:
     assert page_csp(FrontConfig(), host) == page_csp(FrontConfig(), "127.0.0.1:8000")
 
 
-async def test_static_files_stay_inside(front):
+async def test_static_files_stay_inside(front: Front) -> None:
     for path in ("/web/nothing.js", "/web/", "/web/..%2fapi.py", "/web/%2e%2e/api.py", "/nothing"):
         assert problem(await front.client.get(path)) == (404, "not_found")
     script = await front.client.get("/web/app.js")
@@ -83,14 +86,14 @@ async def test_static_files_stay_inside(front):
     assert again.status_code == 304
 
 
-async def test_wrong_methods_name_the_right_ones(front):
+async def test_wrong_methods_name_the_right_ones(front: Front) -> None:
     response = await front.call("DELETE", "/v1/tournaments/77")
     assert problem(response) == (405, "method_not_allowed")
     assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH"}
     assert (await front.client.head("/v1")).status_code == 200
 
 
-async def test_metrics_count_what_happened(front):
+async def test_metrics_count_what_happened(front: Front) -> None:
     async def counted(line: str) -> float:
         text = (await front.client.get("/metrics")).text
         found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
@@ -110,7 +113,9 @@ async def test_metrics_count_what_happened(front):
         assert name in text
 
 
-async def test_an_error_of_our_own_is_500_with_a_reference(front, monkeypatch, caplog):
+async def test_an_error_of_our_own_is_500_with_a_reference(
+    front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("a secret detail")
 
@@ -123,7 +128,7 @@ async def test_an_error_of_our_own_is_500_with_a_reference(front, monkeypatch, c
     assert "a secret detail" in caplog.text
 
 
-async def test_an_error_outside_the_handlers_is_500_too(front, monkeypatch):
+async def test_an_error_outside_the_handlers_is_500_too(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> str:
         raise RuntimeError("a secret detail")
 
@@ -134,7 +139,7 @@ async def test_an_error_outside_the_handlers_is_500_too(front, monkeypatch):
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_problems_have_documented_codes():
+def test_problems_have_documented_codes() -> None:
     for code, (status, title) in CODES.items():
         assert 400 <= status < 600, code
         assert title

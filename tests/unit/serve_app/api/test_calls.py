@@ -40,7 +40,7 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
             reached.clear()
             got = await front.client.request(call.method, path, headers=headers)
             if call.path in ("/healthz", "/readyz"):
-                expected = (200, None)
+                expected: tuple[int, str | None] = (200, None)
             elif caller == "wrong":
                 expected = (401, "token_invalid")
             elif caller == "nobody" and who != "all":

@@ -93,7 +93,7 @@ async def running(**limits: Any) -> AsyncIterator[Api]:
     await serving
 
 
-def told(answer: bytes) -> tuple[int, str]:
+def problem_of(answer: bytes) -> tuple[int, str]:
     """(status, code) of the only, whole problem."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert len(re.findall(rb"HTTP/1\.1 \d", answer)) == 1, answer
@@ -117,14 +117,14 @@ def request(path: str = "/", body: bytes = b"", *headers: bytes) -> bytes:
 )
 async def test_a_head_has_a_size(head: bytes) -> None:
     async with running() as api:
-        assert told(await api.ask(head)) == (431, "too_large")
+        assert problem_of(await api.ask(head)) == (431, "too_large")
         assert api.upstream.begun == []
 
 
 async def test_no_http() -> None:
     async with running() as api:
-        assert told(await api.ask(b"nonsense\r\n\r\n")) == (400, "malformed")
-        assert told(await api.ask(b"GET \xff HTTP/1.1\r\n\r\n")) == (400, "malformed")
+        assert problem_of(await api.ask(b"nonsense\r\n\r\n")) == (400, "malformed")
+        assert problem_of(await api.ask(b"GET \xff HTTP/1.1\r\n\r\n")) == (400, "malformed")
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -136,13 +136,13 @@ async def test_a_body_has_a_size_and_the_answer_is_readable(chunked: bool) -> No
             data += b"%x\r\n%b\r\n" % (len(piece), piece) * 100
         else:
             data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n" + piece * 100
-        assert told(await api.ask(data)) == (413, "too_large")
+        assert problem_of(await api.ask(data)) == (413, "too_large")
 
 
 async def test_an_announced_body_too_large_is_refused_before_it_comes() -> None:
     async with running(max_body_bytes=1000) as api:
         answer = await api.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n")
-        assert told(answer) == (413, "too_large")
+        assert problem_of(answer) == (413, "too_large")
         assert api.upstream.begun == []
 
 
@@ -161,7 +161,7 @@ async def test_bodies_of_all_connections_have_a_total() -> None:
         writer.write(request("/held", b"x" * 4000))
         while not api.limits.bodies.held_bytes:
             await asyncio.sleep(0.01)
-        assert told(await api.ask(request("/held", b"x" * 4000))) == (503, "unavailable")
+        assert problem_of(await api.ask(request("/held", b"x" * 4000))) == (503, "unavailable")
         writer.close()
         while api.limits.bodies.held_bytes:
             await asyncio.sleep(0.01)
@@ -173,7 +173,7 @@ async def test_bodies_of_all_connections_have_a_total() -> None:
 )
 async def test_a_request_arrives_in_time(begin: bytes) -> None:
     async with running(request_timeout_s=0.3) as api:
-        assert told(await api.ask(begin)) == (408, "request_timeout")
+        assert problem_of(await api.ask(begin)) == (408, "request_timeout")
 
 
 async def test_an_idle_connection_that_sends_only_line_ends_is_ended() -> None:
@@ -183,7 +183,7 @@ async def test_an_idle_connection_that_sends_only_line_ends_is_ended() -> None:
         async with asyncio.timeout(WAIT_S):
             assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
             writer.write(b"\r\n")
-            assert told(await reader.read()) == (408, "request_timeout")
+            assert problem_of(await reader.read()) == (408, "request_timeout")
         writer.close()
 
 
@@ -192,7 +192,7 @@ async def test_connections_have_a_number() -> None:
         _, writer = await api.open()
         while not api.server.server_state.connections:
             await asyncio.sleep(0.01)
-        assert told(await api.ask(b"")) == (503, "unavailable")
+        assert problem_of(await api.ask(b"")) == (503, "unavailable")
         writer.close()
 
 
@@ -203,6 +203,7 @@ async def test_what_waits_on_a_connection_has_a_number_and_what_is_answered_is_i
         while not api.upstream.begun:
             await asyncio.sleep(0.01)
         writer.write(request() * (MAX_QUEUED + 5))
+        connection: Any
         [connection] = api.server.server_state.connections
         while not connection.refused:
             await asyncio.sleep(0.01)
@@ -227,6 +228,7 @@ async def test_an_answer_is_sent_whatever_follows_its_request() -> None:
         writer.write(request("/held") + b"nonsense\r\n\r\n")
         while not api.upstream.begun:
             await asyncio.sleep(0.01)
+        connection: Any
         [connection] = api.server.server_state.connections
         while not connection.refused:
             await asyncio.sleep(0.01)

@@ -59,7 +59,7 @@ def test_it_is_told_who_may_call_and_for_what(name: str) -> None:
     assert operation["tags"]
     who = re.match(r"Who: ([^.]+)\.", operation["description"])
     assert who is not None
-    token = [{"token": []}]
+    token: list[dict[str, list[str]]] = [{"token": []}]
     expected = None if name in HEALTH else [*token, {}] if who[1] == "all" else token
     assert operation.get("security") == expected
     assert ("The gateway answers it too." in operation["description"]) == any(
@@ -92,7 +92,8 @@ def test_examples_are_as_their_schemas_say(name: str) -> None:
 
 def test_a_wrong_example_would_be_found() -> None:
     content = OPERATIONS["view"][2]["responses"]["200"]["content"]["application/json"]
-    for wrong in ({}, content["example"] | {"participants": "2"}, content["example"] | {"more": 1}):
+    nothing: dict[str, Any] = {}
+    for wrong in (nothing, content["example"] | {"participants": "2"}, content["example"] | {"more": 1}):
         with pytest.raises(ValueError, match=r"required|type|properties"):
             validate(content["schema"], wrong)
     with pytest.raises(ValueError, match="date-time"):

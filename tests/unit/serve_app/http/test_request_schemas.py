@@ -137,7 +137,7 @@ def test_what_no_tournament_was_ever_made_of_has_no_spec(body: bytes) -> None:
 
 
 def test_metadata_is_bounded() -> None:
-    def told(metadata: dict[str, Any]) -> str:
+    def refusal(metadata: dict[str, Any]) -> str:
         problem = asked({**INSTANT, "metadata": metadata}).problem
         return problem.detail if problem else ""
 
@@ -150,13 +150,13 @@ def test_metadata_is_bounded() -> None:
     def sized(size_bytes: int) -> dict[str, Any]:
         return {"a": "x" * (size_bytes - len('{"a":""}'))}
 
-    assert not told(sized(MAX_METADATA_BYTES))
-    assert str(MAX_METADATA_BYTES + 1) in told(sized(MAX_METADATA_BYTES + 1))
-    assert not told(nested(MAX_METADATA_DEPTH))
-    assert "levels" in told(nested(MAX_METADATA_DEPTH + 2))
+    assert not refusal(sized(MAX_METADATA_BYTES))
+    assert str(MAX_METADATA_BYTES + 1) in refusal(sized(MAX_METADATA_BYTES + 1))
+    assert not refusal(nested(MAX_METADATA_DEPTH))
+    assert "levels" in refusal(nested(MAX_METADATA_DEPTH + 2))
     keys = {str(n): 0 for n in range(MAX_METADATA_KEYS - 1)}
-    assert not told({**keys, "in": {}})
-    assert "keys" in told({**keys, "in": {"one": 0}})
+    assert not refusal({**keys, "in": {}})
+    assert "keys" in refusal({**keys, "in": {"one": 0}})
 
 
 LONE = '"\\ud800"'  # JSON can write half a character, which no text holds

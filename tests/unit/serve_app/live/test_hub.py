@@ -293,7 +293,7 @@ async def test_without_a_read_model_the_snapshot_comes_later() -> None:
         assert (await a.ask(subscribe="12345"))["error"]["code"] == "tournament_unknown"
 
 
-async def test_me_at_once_and_by_the_regular_look() -> None:
+async def test_me_at_once_and_by_the_regular_check() -> None:
     async with running_gateway() as gateway, gateway.client() as a, gateway.client() as other:
         tournament = await gateway.tournament(players=3)
         assert (await a.ask(auth=gateway.token(1)))["ok"]

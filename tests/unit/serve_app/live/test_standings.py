@@ -84,7 +84,7 @@ async def test_no_one_is_told_all_null_and_no_paused_socket() -> None:
 
 
 @pytest.mark.parametrize("error", [OwnerUnavailableError("away"), RuntimeError("a defect")])
-async def test_an_owner_that_does_not_answer_is_asked_by_the_next_look(error: Exception) -> None:
+async def test_an_owner_that_does_not_answer_is_asked_by_the_next_check(error: Exception) -> None:
     parts = Parts()
     parts.owners.answers[StandingsQuery] = error
     socket, topic = live(parts, 1)

@@ -12,6 +12,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest
 
 from storage.ports import LogError, LogUnavailableError
 from storage.score_log.kafka.committed_offsets import REFRESH_S, KafkaCommits
+from storage.score_log.kafka.config import KafkaLogConfig
 
 
 class Client:
@@ -21,6 +22,7 @@ class Client:
         self.kept = {0: -1, 1: 50}
         self.writes: list[dict[int, int]] = []
         self.codes = {"group": 0, "fetch": 0, "commit": 0}
+        self.config = KafkaLogConfig("localhost:1", topic="scores", partitions=3)
 
     async def list_offsets(self, topic: str, asked: dict[int, int]) -> dict[int, int]:
         return dict.fromkeys(asked, 100)
@@ -53,7 +55,7 @@ def client() -> Client:
 
 @pytest.fixture
 def commits(client: Client) -> KafkaCommits:
-    return KafkaCommits(client, "scores", 3, "durable")  # type: ignore[arg-type]
+    return KafkaCommits(client)  # type: ignore[arg-type]
 
 
 async def test_ours_is_the_last_offset_and_kafkas_the_next(client: Client, commits: KafkaCommits) -> None:

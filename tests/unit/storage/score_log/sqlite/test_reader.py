@@ -106,7 +106,11 @@ async def test_a_reader_finds_its_start_and_waits_for_more(tmp_path: Path) -> No
         append(2, 3, 1)
         ((_, after, upto, _),) = await reader.poll(10, 1000)
         assert (after, upto) == (2, 3)
+    opened = reader._connection
+    assert opened is not None
     await reader.close()
     await reader.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened.execute("SELECT 1")
     with pytest.raises(LogUnavailableError, match="closed"):
         await reader.poll(10, 0)
