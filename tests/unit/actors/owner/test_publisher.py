@@ -6,7 +6,6 @@ import asyncio
 import copy
 import random
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -282,7 +281,7 @@ async def test_a_read_that_waited_in_vain_has_no_position(monkeypatch: pytest.Mo
     shown = await read(stage)
     assert (shown["position"]["seq"], len(shown["top"])) == (views.UNPUBLISHED, 2)
     assert live_of(shown) != stage.entity.live.data
-    reads = OwnerReads(SimpleNamespace(publisher=stage.publisher))  # type: ignore[arg-type]  # of what is at hand it asks no more
+    reads = OwnerReads(None, stage.publisher)  # type: ignore[arg-type]  # whose owner finds tournaments: this one is at hand
     page = await reads.answer(stage.entity, RankingsQuery())
     assert (page.seq, msgspec.json.decode(page.body)["position"]["seq"]) == (views.UNPUBLISHED, views.UNPUBLISHED)
 
