@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Request, expect
 
 from serve_app.http.problems import CODES
-from tests.e2e.browser import launched, window
+from tests.e2e.browser import window
 from tests.e2e.visitors import Organiser
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 expect.set_options(timeout=15_000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def organiser(palio: Any) -> AsyncIterator[Organiser]:
-    organiser = Organiser(palio)
-    yield organiser
-    await organiser.client.aclose()
 
 
 async def opened(page: Page, palio: Any) -> None:

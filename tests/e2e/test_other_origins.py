@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.e2e.browser import launched, window
+from tests.e2e.browser import window
 from tests.e2e.static_files import served_files
 from tests.e2e.visitors import USERS, Organiser
 
@@ -22,12 +20,6 @@ FETCH = """async ([url, options]) => {
         return error.name;
     }
 }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 async def tried(page: Page, base: str, tournament: str, token: str) -> dict[str, Any]:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.e2e.browser import launched, window
+from tests.e2e.browser import window
 from tests.e2e.visitors import USERS, Organiser, rows, send_score, stamp, take_part
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 expect.set_options(timeout=15_000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def organiser(palio: Any) -> AsyncIterator[Organiser]:
-    organiser = Organiser(palio)
-    yield organiser
-    await organiser.client.aclose()
 
 
 async def test_what_one_submits_the_other_sees_without_reloading(

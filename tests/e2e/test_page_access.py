@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.browser import launched, window
+from tests.e2e.browser import window
 from tests.e2e.visitors import USERS, Organiser, send_score, tab_to, take_part
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
 expect.set_options(timeout=15_000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def organiser(palio: Any) -> AsyncIterator[Organiser]:
-    organiser = Organiser(palio)
-    yield organiser
-    await organiser.client.aclose()
 
 
 async def test_everything_can_be_done_with_the_keyboard(browser: Browser, palio: Any, organiser: Organiser) -> None:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tests.e2e.browser import launched, window
+from tests.e2e.browser import window
 from tests.e2e.static_files import served_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -60,12 +60,6 @@ def snapshot(seq: int, n: int, epoch: int = 1) -> dict[str, Any]:
 def update(seq: int, n: int, epoch: int = 1) -> dict[str, Any]:
     patch = [{"op": "replace", "path": "/n", "value": n}]
     return {"tournament": "7", "type": "update", "epoch": epoch, "seq": seq, "patch": patch}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
