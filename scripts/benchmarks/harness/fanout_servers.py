@@ -21,7 +21,8 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 from actors.domain.publications import update_frame, updates_channel
 
-LEAD: Final = 200
+LEAD: Final = 50  # updates, 15 KB a socket: with more, what clients have not read makes the gateway skip updates, which then never come
+STUCK_S: Final = 60
 PING_INTERVAL_S: Final = 3600  # the clients answer no pings
 TOURNAMENT: Final = 10**18
 PATCH: Final = (
@@ -101,11 +102,16 @@ async def _obey(
             await send(update_frame(tournament, 1, seq, PATCH))
             seq += 1
             await asyncio.sleep(0)
-            while progress.value - start < (sent - LEAD) * wanted:  # noqa: ASYNC110 - another process counts
-                await asyncio.sleep(0.001)
-        while progress.value - start < updates * wanted:  # noqa: ASYNC110 - another process counts
-            await asyncio.sleep(0.001)
+            await _read(progress, start + (sent - LEAD) * wanted)
+        await _read(progress, start + updates * wanted)
         pipe.send(time.process_time() - used_s)
+
+
+async def _read(progress: Progress, wanted: int) -> None:
+    """Until the clients have read so many frames. Raises TimeoutError."""
+    async with asyncio.timeout(STUCK_S):
+        while progress.value < wanted:  # noqa: ASYNC110 - another process counts
+            await asyncio.sleep(0.001)
 
 
 def pin(core: int) -> None:
