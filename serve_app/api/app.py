@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as WebRequest
@@ -22,7 +22,7 @@ from serve_app.api.responses import DESCRIPTION, openapi_document
 from serve_app.api.routers import ROUTERS
 from serve_app.api.security_headers import ASKED_METHOD, SecurityHeaders, web_response
 from serve_app.config import FrontConfig
-from serve_app.handlers.routes import answer_other_method
+from serve_app.handlers.routes import ROUTES, Paths, answer_other_method
 from serve_app.http.bodies import wrong_fields
 from serve_app.http.problems import FieldError, Problem, problem_response
 from serve_app.metrics import exposition
@@ -30,6 +30,8 @@ from serve_app.services.container import Services
 
 WEB_DIR: Final = Path(__file__).parents[1] / "web"
 _HOST: Final = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+_PATHS: Final = Paths(ROUTES)
 
 
 def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI:
@@ -122,10 +124,9 @@ async def _http_error(web: WebRequest, error: Exception) -> WebResponse:
     return web_response(problem_response(problem))
 
 
-def _offered(path: str) -> set[str]:
+def _offered(path: str) -> Iterable[str]:
     """The methods of a path: of all its path operations, of which Starlette names one; the pages have GET alone."""
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()} or {"GET"}
+    return _PATHS.match(path)[0] or {"GET"}
 
 
 async def _wrong_parameters(web: WebRequest, error: Exception) -> WebResponse:

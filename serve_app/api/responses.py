@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import Answer, Health
+from serve_app.handlers.routes import ROUTES
 from serve_app.http import request_schemas as bodies
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
 
 Responses = dict[int | str, dict[str, Any]]
+Operation = TypeVar("Operation", bound=Callable[..., Awaitable[WebResponse]])
 DESCRIPTION: Final = (
     "Score tournaments, ranked live. Ids are decimal strings, scores numbers with at most 2 decimals, times RFC 3339 in UTC. "
     "Errors are problem details (RFC 9457) with a stable `code`."
@@ -30,6 +33,20 @@ _STRUCTS: Final = (
 _TITLES: Final = {
     200: "Done", 201: "Created", 202: "In the log, undecided: repeating the call does no harm", 204: "Done", 304: "Unchanged",
 }  # fmt: skip
+_ROUTES: Final = {route.name: route for route in ROUTES}
+
+
+def operation(router: APIRouter, **told: Any) -> Callable[[Operation], Operation]:
+    """Offers a path operation where the table of routes has its name; `told` is what FastAPI is told of it. Raises KeyError if it has not."""
+
+    def offer(endpoint: Operation) -> Operation:
+        route = _ROUTES[endpoint.__name__]
+        gateway = " The gateway answers it too." if route.gateway else ""
+        description = (endpoint.__doc__ or "") + gateway
+        router.add_api_route(route.path, endpoint, methods=[route.method], description=description, **told)
+        return endpoint
+
+    return offer
 
 
 def reads(models: Mapping[int, type[Answer] | None], *statuses: int) -> Responses:

@@ -7,7 +7,6 @@ from `serve_app.live.connection.LiveConnection`, which hands the connection over
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -17,10 +16,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serve_app.gateway.exchange import Exchange, head_and_body
 from serve_app.handlers.handlers import Handlers
-from serve_app.handlers.routes import GATEWAY_CALLS, answer_other_method
+from serve_app.handlers.routes import ROUTES, Paths, answer_other_method
 from serve_app.http.bodies import UnreadBodies
 from serve_app.http.cors import READING, is_preflight, shared
-from serve_app.http.messages import Handler, Request, Response
+from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.http.query import read_query
 from serve_app.live.connection import CONNECTION, LiveConnection
@@ -34,7 +33,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
-_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+_PATHS: Final = Paths(route for route in ROUTES if route.gateway)
 _OFFERS: Final = (
     "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
 )
@@ -49,13 +48,6 @@ class GatewayApp:
         self.hub = hub
         self.config = services.config
         self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
-        self._routes: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
-            (
-                re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)),
-                {method: self.handlers.table[name] for method, name in names.items()},
-            )
-            for path, names in GATEWAY_CALLS.items()
-        ]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI 3, `websocket` scopes only: HTTP comes from the connection, to `answer`."""
@@ -76,16 +68,18 @@ class GatewayApp:
             target = _path_of(url)
             if is_preflight(method, headers) and shared(target):
                 return self.services.cors.preflight(headers["origin"], headers.get("host", ""))
-            methods, path = self._route(target)
-            handler = methods.get("GET" if method == "HEAD" else method)
-            if handler is None:
-                return answer_other_method(method, methods)
+            names, path = _PATHS.match(target)
+            if not names:
+                return self.handlers.errors.response(Problem(404, "not_found", _OFFERS), "gateway")
+            name = names.get("GET" if method == "HEAD" else method)
+            if name is None:
+                return answer_other_method(method, names)
             fields = read_query(url.query or b"")
         except Problem as problem:
             return self.handlers.errors.response(problem, "gateway")
         except (ValueError, httptools.HttpParserInvalidURLError) as error:
             return self.handlers.errors.response(Problem(400, "malformed", f"target: {error}"), "gateway")
-        return await handler(Request(method, headers, fields, path, bytes(exchange.body), client))
+        return await self.handlers.table[name](Request(method, headers, fields, path, bytes(exchange.body), client))
 
     def share(self, exchange: Exchange, response: Response) -> None:
         """Let other origins read an answer where they may."""
@@ -104,14 +98,6 @@ class GatewayApp:
             authorized=b"authorization" in exchange.headers,
             answer=response.headers,
         )
-
-    def _route(self, path: str) -> tuple[dict[str, Handler], dict[str, str]]:
-        """The handlers by method, and the path's parameters. Raises Problem 404."""
-        for pattern, methods in self._routes:
-            matched = pattern.fullmatch(path)
-            if matched is not None:
-                return methods, matched.groupdict()
-        raise Problem(404, "not_found", _OFFERS)
 
     async def _websocket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect

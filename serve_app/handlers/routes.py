@@ -1,24 +1,68 @@
-"""The calls that the gateway answers too. The api has them all, as FastAPI's path operations (`serve_app.api.routers`)."""
+"""The one table of routes, for both entrypoints: the api offers all of them (`serve_app.api.routers` describes them), the gateway some."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Response
 from serve_app.http.problems import Problem
 
+
+class Route(NamedTuple):
+    """A call of the contract: `name` is its handler's in `Handlers.table`; `gateway`: the gateway answers it too."""
+
+    name: str
+    method: str
+    path: str
+    gateway: bool = False
+
+
+GATEWAY: Final = True
 _TOURNAMENT: Final = "/v1/tournaments/{tournament}"
-# The handler's name by method, by path. A path that the gateway has it has with all its methods, so that `Allow` is the same.
-GATEWAY_CALLS: Final[Mapping[str, Mapping[str, str]]] = {
-    _TOURNAMENT: {"GET": "view", "PATCH": "edit_tournament"},
-    _TOURNAMENT + "/rankings": {"GET": "rankings"},
-    _TOURNAMENT + "/scores": {"POST": "submit_score"},
-    _TOURNAMENT + "/participants/{user}": {"PUT": "join", "DELETE": "leave", "GET": "participant"},
-    "/v1/scores": {"POST": "submit_batch"},
-    "/healthz": {"GET": "healthz"},
-}
+# A path that the gateway has it has with all its methods, so that `Allow` is the same at both.
+ROUTES: Final = (
+    Route("root", "GET", "/v1"),
+    Route("create_tournament", "POST", "/v1/tournaments"),
+    Route("list_tournaments", "GET", "/v1/tournaments"),
+    Route("view", "GET", _TOURNAMENT, GATEWAY),
+    Route("edit_tournament", "PATCH", _TOURNAMENT, GATEWAY),
+    Route("start_tournament", "POST", _TOURNAMENT + "/start"),
+    Route("end_tournament", "POST", _TOURNAMENT + "/end"),
+    Route("cancel_tournament", "POST", _TOURNAMENT + "/cancel"),
+    Route("rankings", "GET", _TOURNAMENT + "/rankings", GATEWAY),
+    Route("prizes", "GET", _TOURNAMENT + "/prizes"),
+    Route("join", "PUT", _TOURNAMENT + "/participants/{user}", GATEWAY),
+    Route("leave", "DELETE", _TOURNAMENT + "/participants/{user}", GATEWAY),
+    Route("participant", "GET", _TOURNAMENT + "/participants/{user}", GATEWAY),
+    Route("submit_score", "POST", _TOURNAMENT + "/scores", GATEWAY),
+    Route("submit_batch", "POST", "/v1/scores", GATEWAY),
+    Route("user_tournaments", "GET", "/v1/users/{user}/tournaments"),
+    Route("user_prizes", "GET", "/v1/users/{user}/prizes"),
+    Route("demo_player", "POST", "/v1/demo/player"),
+    Route("healthz", "GET", "/healthz", GATEWAY),
+    Route("readyz", "GET", "/readyz"),
+)
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+
+
+class Paths:
+    """Routes by path."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        names: dict[str, dict[str, str]] = {}
+        for route in routes:
+            names.setdefault(route.path, {})[route.method] = route.name
+        self._paths = [(re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)), methods) for path, methods in names.items()]
+
+    def match(self, path: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The routes' names by method, and the path's parameters: both empty where there is no such path."""
+        for pattern, names in self._paths:
+            if matched := pattern.fullmatch(path):
+                return names, matched.groupdict()
+        return {}, {}
 
 
 def answer_other_method(method: str, offered: Iterable[str]) -> Response:

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from cluster.config.settings import PROJECT_DIR
-from serve_app.handlers.routes import GATEWAY_CALLS
 from tests.integration.conftest import create, join, stamp, submit
+from tests.support.calls import GATEWAY_PATHS
 from tests.support.running import RunningPalio
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -44,7 +44,7 @@ def config(palio: RunningPalio, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_it_does_as_its_document_says(palio: RunningPalio, config: Path, entrypoint: str) -> None:
     url, paths = palio.url, []
     if entrypoint == "gateway":
-        url, paths = palio.gateway_url, [f"--include-path={path}" for path in GATEWAY_CALLS]
+        url, paths = palio.gateway_url, [f"--include-path={path}" for path in GATEWAY_PATHS]
     command = [
         *(sys.executable, "-P", "-m", "schemathesis.cli", "--config-file", str(config), "--no-color"),
         *("run", f"{palio.url}/openapi.json", "--url", url, *paths),

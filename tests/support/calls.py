@@ -5,34 +5,17 @@ from __future__ import annotations
 import functools
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema_rs
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from serve_app.api.responses import openapi_document
 from serve_app.api.routers import ROUTERS
-from serve_app.handlers.routes import GATEWAY_CALLS
+from serve_app.handlers.routes import ROUTES
 
-
-class KnownCall(NamedTuple):
-    """`hot`: the gateway answers it, too."""
-
-    method: str
-    path: str
-    handler: str
-    hot: bool
-
-
-CALLS = [
-    KnownCall(method, route.path, route.name, method in GATEWAY_CALLS.get(route.path, {}))
-    for router in ROUTERS
-    for route in router.routes
-    if isinstance(route, APIRoute)
-    for method in route.methods or ()
-]
-METHODS_OF = {call.path: {other.method for other in CALLS if other.path == call.path} for call in CALLS}
+GATEWAY_PATHS = {call.path for call in ROUTES if call.gateway}
+METHODS_OF = {call.path: {other.method for other in ROUTES if other.path == call.path} for call in ROUTES}
 
 
 def _document() -> dict[str, Any]:

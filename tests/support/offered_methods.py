@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import httpx2
 
-from serve_app.handlers.routes import GATEWAY_CALLS
-from tests.support.calls import METHODS_OF
+from tests.support.calls import GATEWAY_PATHS, METHODS_OF
 
 METHODS = ("OPTIONS", "HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 NOTHING_THERE = {"tournament": "77", "user": "1"}
@@ -20,7 +19,7 @@ def every_method() -> Iterator[tuple[str, str, dict[str, set[str]]]]:
         path = re.sub(r"\{(\w+)\}", lambda found: NOTHING_THERE[found[1]], template)
         offered = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
         for method in METHODS:
-            yield method, path, {"api": offered, "gateway": offered if template in GATEWAY_CALLS else set()}
+            yield method, path, {"api": offered, "gateway": offered if template in GATEWAY_PATHS else set()}
 
 
 def judge_method(answer: httpx2.Response, method: str, offered: set[str]) -> None:

@@ -7,36 +7,36 @@ from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import Accepted, JoinOutcome, Participant
 from serve_app.api.calls import AnyonesCall, CallersCall, Prefer, TournamentId, UserId
-from serve_app.api.responses import TOKEN_OPTIONAL, json_body, reads, writes
+from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
 from serve_app.http.request_schemas import JoinRequest
 
-router = APIRouter(prefix="/v1/tournaments/{tournament}/participants", tags=["participants"])
+router = APIRouter(tags=["participants"])
 
 
-@router.put(
-    "/{user}",
+@operation(
+    router,
     summary="Join",
     status_code=201,
     responses=writes({201: JoinOutcome, 200: JoinOutcome, 202: Accepted}, 403, 404, 409, 415),
     openapi_extra=json_body(JoinRequest, {"name": "Ann"}, required=False),
 )
 async def join(call: CallersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
-    """Who: that player, service. 201 the first time, 200 again. The gateway answers it too."""
+    """Who: that player, service. 201 the first time, 200 again."""
     return await call.answer("join")
 
 
-@router.delete("/{user}", summary="Leave", status_code=204, responses=writes({204: None, 202: Accepted}, 403, 404, 409))
+@operation(router, summary="Leave", status_code=204, responses=writes({204: None, 202: Accepted}, 403, 404, 409))
 async def leave(call: CallersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
-    """Who: that player, service. The gateway answers it too."""
+    """Who: that player, service."""
     return await call.answer("leave")
 
 
-@router.get(
-    "/{user}",
+@operation(
+    router,
     summary="A participant's standing",
     responses=reads({200: Participant}, 404),
     openapi_extra=TOKEN_OPTIONAL,
 )
 async def participant(call: AnyonesCall, tournament: TournamentId, user: UserId) -> WebResponse:
-    """Who: all. The gateway answers it too."""
+    """Who: all."""
     return await call.answer("participant")

@@ -7,24 +7,24 @@ from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import Gateway
 from serve_app.api.calls import AnyonesCall, HealthCall
-from serve_app.api.responses import TOKEN_OPTIONAL, health, reads
+from serve_app.api.responses import TOKEN_OPTIONAL, health, operation, reads
 
 router = APIRouter(tags=["process"])
 
 
-@router.get("/v1", summary="Where the gateway is", responses=reads({200: Gateway}), openapi_extra=TOKEN_OPTIONAL)
+@operation(router, summary="Where the gateway is", responses=reads({200: Gateway}), openapi_extra=TOKEN_OPTIONAL)
 async def root(call: AnyonesCall) -> WebResponse:
     """Who: all."""
     return await call.answer("root")
 
 
-@router.get("/healthz", summary="Whether this process is alive", responses=health())
+@operation(router, summary="Whether this process is alive", responses=health())
 async def healthz(call: HealthCall) -> WebResponse:
-    """Who: all. The gateway answers it too."""
+    """Who: all."""
     return await call.answer("healthz")
 
 
-@router.get("/readyz", summary="Whether it can serve", responses=health())
+@operation(router, summary="Whether it can serve", responses=health())
 async def readyz(call: HealthCall) -> WebResponse:
     """Who: all. The log can be read and written, the owners answer, and replies are being received."""
     return await call.answer("readyz")

@@ -25,15 +25,15 @@ from serve_app.api.calls import (
     TypeQuery,
     Users,
 )
-from serve_app.api.responses import TOKEN_OPTIONAL, json_body, reads, writes
+from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
 from serve_app.http.request_schemas import NewTournament, TournamentEdit
 
-router = APIRouter(prefix="/v1/tournaments", tags=["tournaments"])
+router = APIRouter(tags=["tournaments"])
 _NEW: Final = {"name": "Sprint", "type": "instant", "capacity": 2, "duration_s": 3600, "metadata": {"room": 7}}
 
 
-@router.post(
-    "",
+@operation(
+    router,
     summary="Create a tournament",
     status_code=201,
     responses=writes({201: Tournament, 202: Accepted}, 403, 409, 415),
@@ -46,8 +46,11 @@ async def create_tournament(
     return await call.answer("create_tournament")
 
 
-@router.get(
-    "", summary="List tournaments, newest first", responses=reads({200: TournamentPage}), openapi_extra=TOKEN_OPTIONAL
+@operation(
+    router,
+    summary="List tournaments, newest first",
+    responses=reads({200: TournamentPage}),
+    openapi_extra=TOKEN_OPTIONAL,
 )
 async def list_tournaments(
     call: AnyonesCall,
@@ -61,19 +64,19 @@ async def list_tournaments(
     return await call.answer("list_tournaments")
 
 
-@router.get(
-    "/{tournament}",
+@operation(
+    router,
     summary="A tournament's view",
     responses=reads({200: Tournament, 304: None}, 404),
     openapi_extra=TOKEN_OPTIONAL,
 )
 async def view(call: AnyonesCall, tournament: TournamentId, if_none_match: IfNoneMatch = None) -> WebResponse:
-    """Who: all. The gateway answers it too."""
+    """Who: all."""
     return await call.answer("view")
 
 
-@router.patch(
-    "/{tournament}",
+@operation(
+    router,
     summary="Edit what the state allows",
     responses=writes({200: Tournament, 202: Accepted}, 403, 404, 409, 412, 415),
     openapi_extra=json_body(TournamentEdit, {"name": "Sprint in room 7", "capacity": 20}),
@@ -81,36 +84,30 @@ async def view(call: AnyonesCall, tournament: TournamentId, if_none_match: IfNon
 async def edit_tournament(
     call: ManagersCall, tournament: TournamentId, if_match: IfMatch = None, prefer: Prefer = None
 ) -> WebResponse:
-    """Who: service, operator. Absent fields stay as they are. The gateway answers it too."""
+    """Who: service, operator. Absent fields stay as they are."""
     return await call.answer("edit_tournament")
 
 
-@router.post(
-    "/{tournament}/start", summary="Start it now", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409)
-)
+@operation(router, summary="Start it now", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409))
 async def start_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
     """Who: service, operator."""
     return await call.answer("start_tournament")
 
 
-@router.post(
-    "/{tournament}/end", summary="End it now", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409)
-)
+@operation(router, summary="End it now", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409))
 async def end_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
     """Who: service, operator."""
     return await call.answer("end_tournament")
 
 
-@router.post(
-    "/{tournament}/cancel", summary="Cancel it", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409)
-)
+@operation(router, summary="Cancel it", responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409))
 async def cancel_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
     """Who: service, operator."""
     return await call.answer("cancel_tournament")
 
 
-@router.get(
-    "/{tournament}/rankings",
+@operation(
+    router,
     summary="The rankings",
     responses=reads({200: Rankings, 304: None}, 404),
     openapi_extra=TOKEN_OPTIONAL,
@@ -124,12 +121,12 @@ async def rankings(
     users: Users = None,
     if_none_match: IfNoneMatch = None,
 ) -> WebResponse:
-    """Who: all. At most one of `cursor`, `around` and `users`. The gateway answers it too."""
+    """Who: all. At most one of `cursor`, `around` and `users`."""
     return await call.answer("rankings")
 
 
-@router.get(
-    "/{tournament}/prizes",
+@operation(
+    router,
     summary="The prize table",
     responses=reads({200: PrizeTable}, 404),
     openapi_extra=TOKEN_OPTIONAL,

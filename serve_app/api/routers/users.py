@@ -7,27 +7,25 @@ from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import DemoPlayer, PrizePage, UserTournamentPage
 from serve_app.api.calls import AnyonesCall, CallersCall, Cursor, Limit, UserId
-from serve_app.api.responses import TOKEN_OPTIONAL, reads, writes
+from serve_app.api.responses import TOKEN_OPTIONAL, operation, reads, writes
 
-router = APIRouter(prefix="/v1", tags=["users"])
+router = APIRouter(tags=["users"])
 
 
-@router.get(
-    "/users/{user}/tournaments", summary="A user's tournaments", responses=reads({200: UserTournamentPage}, 403, 404)
-)
+@operation(router, summary="A user's tournaments", responses=reads({200: UserTournamentPage}, 403, 404))
 async def user_tournaments(call: CallersCall, user: UserId, cursor: Cursor = None, limit: Limit = None) -> WebResponse:
     """Who: that player, service, operator. Newest joined first."""
     return await call.answer("user_tournaments")
 
 
-@router.get("/users/{user}/prizes", summary="A user's prizes", responses=reads({200: PrizePage}, 403, 404))
+@operation(router, summary="A user's prizes", responses=reads({200: PrizePage}, 403, 404))
 async def user_prizes(call: CallersCall, user: UserId) -> WebResponse:
     """Who: that player, service, operator."""
     return await call.answer("user_prizes")
 
 
-@router.post(
-    "/demo/player",
+@operation(
+    router,
     summary="Become a demo player (where the demo is on)",
     status_code=201,
     responses=writes({201: DemoPlayer}, 404),

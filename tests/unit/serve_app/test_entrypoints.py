@@ -13,9 +13,9 @@ import httpx2
 import pytest
 
 from serve_app.api.security_headers import ALWAYS
-from serve_app.handlers.routes import GATEWAY_CALLS
+from serve_app.handlers.routes import ROUTES
 from serve_app.security.auth import make_token
-from tests.support.calls import METHODS_OF
+from tests.support.calls import GATEWAY_PATHS, METHODS_OF
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 from tests.support.gateway import SECRET
 from tests.support.offered_methods import every_method, judge_method
@@ -190,11 +190,11 @@ async def test_reads_and_refusals_are_the_same_to_the_header(both: Entrypoints) 
         await both.gateway.score(public, user, user)
     callers = {"nobody": {}, "member": both.bearer(1), "stranger": both.bearer(9), "wrong": {"authorization": "x"}}
     always = {name.decode() for name, _ in ALWAYS} - {"cache-control"}
-    for template, handlers in GATEWAY_CALLS.items():
+    for template in sorted(GATEWAY_PATHS):
         for tournament in (public, private, "77") if "{tournament}" in template else ("",):
             path = template.replace("{tournament}", tournament).replace("{user}", "1")
             for caller, headers in callers.items():
-                writes = {"PUT", "POST", "PATCH", "DELETE"} if caller == "wrong" else {"POST"} - set(handlers)
+                writes = {"PUT", "POST", "PATCH", "DELETE"} if caller == "wrong" else {"POST"} - METHODS_OF[template]
                 for method in {"GET", "HEAD", "OPTIONS"} | writes:
                     answers = [await client.request(method, path, headers=headers) for client in both.clients.values()]
                     told = [
@@ -300,13 +300,12 @@ async def same(both: Entrypoints, method: str, path: str, **more: Any) -> httpx2
 
 def writes(tournament: str) -> Iterator[tuple[str, str, Any, bytes]]:
     """Method, path, role and body of the hot calls that write."""
-    for template, names in GATEWAY_CALLS.items():
-        path = template.replace("{tournament}", tournament).replace("{user}", "me")
-        for method, name in names.items():
-            if name in WRITES:
-                role, body = WRITES[name]
-                text = b"" if body is None else json.dumps(body).replace('"T"', f'"{tournament}"').encode()
-                yield method, path, role, text
+    for route in ROUTES:
+        if route.gateway and route.name in WRITES:
+            path = route.path.replace("{tournament}", tournament).replace("{user}", "me")
+            role, body = WRITES[route.name]
+            text = b"" if body is None else json.dumps(body).replace('"T"', f'"{tournament}"').encode()
+            yield route.method, path, role, text
 
 
 async def test_writes_are_the_same(both: Entrypoints) -> None:

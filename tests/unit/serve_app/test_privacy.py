@@ -13,8 +13,8 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from serve_app.handlers.routes import ROUTES, Route
 from storage.ports import ListQuery
-from tests.support.calls import CALLS, KnownCall
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 from tests.support.gateway import LiveClient
 
@@ -77,8 +77,8 @@ def headers_of(both: Entrypoints, role: str) -> dict[str, str]:
     return both.bearer(USERS[role], role if role in ("service", "operator") else "player")
 
 
-def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[KnownCall]:
-    return [route for route in CALLS if route.handler in handlers and (name == "api" or route.hot)]
+def offered(name: str, handlers: set[str] | dict[str, Any]) -> list[Route]:
+    return [route for route in ROUTES if route.name in handlers and (name == "api" or route.gateway)]
 
 
 def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str], str]:
@@ -88,8 +88,8 @@ def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str],
 
 
 def test_the_table_knows_every_route() -> None:
-    assert {route.handler for route in CALLS} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
-    assert {route.handler for route in CALLS if "{tournament}" in route.path} == set(INSIDERS)
+    assert {route.name for route in ROUTES} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
+    assert {route.name for route in ROUTES if "{tournament}" in route.path} == set(INSIDERS)
 
 
 @pytest.mark.parametrize("role", OUTSIDERS)
@@ -100,18 +100,18 @@ async def test_whoever_may_not_see_it_cannot_tell_it_from_none(both: Entrypoints
     for name, client in both.clients.items():
         for route in offered(name, INSIDERS):
             for user in ("me", str(MEMBER), str(USERS.get(role, STRANGER))) if "{user}" in route.path else ("",):
-                for query in QUERIES.get(route.handler, ("",)):
-                    for body in BODIES.get(route.handler, (None,)):
+                for query in QUERIES.get(route.name, ("",)):
+                    for body in BODIES.get(route.name, (None,)):
                         answers = []
                         for target in (tournament, UNKNOWN):
                             path = route.path.replace("{tournament}", target).replace("{user}", user) + query
                             answer = await client.request(route.method, path, headers=headers, json=body)
                             answers.append(seen(answer, target))
-                        case = (name, role, route.handler, user, query, body, answers)
+                        case = (name, role, route.name, user, query, body, answers)
                         assert answers[0] == answers[1], case
                         status, _, text = answers[0]
                         code = json.loads(text)["code"]
-                        if route.handler in REFUSED_BEFORE[role]:
+                        if route.name in REFUSED_BEFORE[role]:
                             assert code in ("token_missing", "token_invalid", "role_forbidden"), case
                         elif status != 404:  # refused for whom it names, before the tournament is looked at
                             assert code in ("token_missing", "not_yours", "invalid"), case
@@ -129,15 +129,15 @@ async def test_nor_while_its_owner_is_away(both: Entrypoints, role: str, holds: 
     for name, client in both.clients.items():
         for route in offered(name, INSIDERS):
             path = route.path.replace("{user}", str(USERS.get(role, STRANGER)))
-            body = BODIES.get(route.handler, (None,))[0]
+            body = BODIES.get(route.name, (None,))[0]
             answers = []
             for target in (tournament, UNKNOWN):
                 answer = await client.request(
                     route.method, path.replace("{tournament}", target), headers=headers_of(both, role), json=body
                 )
                 answers.append(seen(answer, target))
-            assert answers[0] == answers[1], (name, route.handler)
-            assert answers[0][0] in (401, 403, 503), (name, route.handler)
+            assert answers[0] == answers[1], (name, route.name)
+            assert answers[0][0] in (401, 403, 503), (name, route.name)
 
 
 @pytest.mark.parametrize(("column", "role"), [(0, "member"), (1, "service"), (2, "operator")])
@@ -147,12 +147,12 @@ async def test_whoever_may_see_it_is_answered(both: Entrypoints, column: int, ro
         for route in offered(name, INSIDERS):
             tournament = await private(both)
             path = route.path.replace("{tournament}", tournament).replace("{user}", str(MEMBER))
-            body = BODIES.get(route.handler, (None,))[-1]
+            body = BODIES.get(route.name, (None,))[-1]
             answer = await client.request(
-                route.method, path, headers=headers, json={} if route.handler == "join" else body
+                route.method, path, headers=headers, json={} if route.name == "join" else body
             )
-            assert answer.status_code == INSIDERS[route.handler][column], (name, role, route.handler, answer.text)
-            assert "public" not in answer.headers.get("cache-control", ""), (name, role, route.handler)
+            assert answer.status_code == INSIDERS[route.name][column], (name, role, route.name, answer.text)
+            assert "public" not in answer.headers.get("cache-control", ""), (name, role, route.name)
 
 
 async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) -> None:

@@ -9,8 +9,8 @@ from fastapi import Query
 
 from serve_app.api.app import page_csp
 from serve_app.config import FrontConfig
+from serve_app.handlers.routes import ROUTES
 from serve_app.http.problems import CODES
-from tests.support.calls import CALLS
 from tests.support.front import SCHEDULED, Front, open_front, problem, wrong_paths
 
 
@@ -21,11 +21,11 @@ async def front() -> AsyncIterator[Front]:
 
 
 async def test_every_call_reaches_its_handler(front: Front) -> None:
-    for call in CALLS:
+    for call in ROUTES:
         path = call.path.replace("{tournament}", "77").replace("{user}", "42")
         answer = await front.client.request(call.method, path, headers=front.token(), json=SCHEDULED)
         if answer.status_code == 404:
-            assert answer.json()["code"] != "not_found" or call.handler == "demo_player", call
+            assert answer.json()["code"] != "not_found" or call.name == "demo_player", call
         else:
             assert answer.status_code not in (405, 500), call
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from serve_app.handlers.routes import ROUTES
 from serve_app.http.messages import Request, Response
-from tests.support.calls import CALLS, DOCUMENT
+from tests.support.calls import DOCUMENT
 from tests.support.front import Front, open_front, problem
 
 
@@ -33,7 +34,7 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
         "operator": front.token("operator"),
         "wrong": {"authorization": "x"},
     }
-    for call in CALLS:
+    for call in ROUTES:
         path = call.path.replace("{tournament}", "77").replace("{user}", "42")
         who = DOCUMENT["paths"][call.path][call.method.lower()]["description"].partition(".")[0].removeprefix("Who: ")
         for caller, headers in callers.items():

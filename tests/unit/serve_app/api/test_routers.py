@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from serve_app.api.responses import openapi_document
-from serve_app.handlers.routes import GATEWAY_CALLS
+from serve_app.handlers.routes import ROUTES
 from serve_app.http.problems import CODES
-from tests.support.calls import CALLS, DOCUMENT, validate
+from tests.support.calls import DOCUMENT, validate
 from tests.support.front import open_front
 
 OPERATIONS = {
@@ -31,16 +31,10 @@ async def test_the_api_serves_the_document() -> None:
     assert (served["paths"], served["components"]) == (DOCUMENT["paths"], DOCUMENT["components"])
 
 
-def test_each_call_is_an_operation() -> None:
-    assert {call.handler: (call.method.lower(), call.path) for call in CALLS} == {
+def test_each_route_is_an_operation() -> None:
+    assert {route.name: (route.method.lower(), route.path) for route in ROUTES} == {
         name: (method, path) for name, (method, path, _) in OPERATIONS.items()
     }
-
-
-def test_what_the_gateway_has_the_api_has() -> None:
-    """By the same path and handler, and whole: `Allow` is the same."""
-    for path, names in GATEWAY_CALLS.items():
-        assert names == {call.method: call.handler for call in CALLS if call.path == path}
 
 
 @each_operation
@@ -63,7 +57,7 @@ def test_it_is_told_who_may_call_and_for_what(name: str) -> None:
     expected = None if name in HEALTH else [*token, {}] if who[1] == "all" else token
     assert operation.get("security") == expected
     assert ("The gateway answers it too." in operation["description"]) == any(
-        name in names.values() for names in GATEWAY_CALLS.values()
+        route.gateway for route in ROUTES if route.name == name
     )
     assert DOCUMENT["components"]["securitySchemes"]["token"] == {
         "type": "http",

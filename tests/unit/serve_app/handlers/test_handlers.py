@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from serve_app.handlers.handlers import Handlers
+from serve_app.handlers.routes import ROUTES
 from serve_app.http.messages import Request
-from tests.support.calls import CALLS
 from tests.support.front import open_front
 
 
 async def test_there_is_a_handler_for_each_call_and_no_other() -> None:
     async with open_front() as front:
-        assert set(Handlers(front.services, "api").table) == {call.handler for call in CALLS}
+        assert set(Handlers(front.services, "api").table) == {route.name for route in ROUTES}
 
 
 async def test_each_answers_whatever_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

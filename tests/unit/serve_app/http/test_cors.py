@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from serve_app.handlers.routes import ROUTES
 from serve_app.http.cors import Cors
-from tests.support.calls import CALLS
 from tests.support.entrypoints import Entrypoints, running_entrypoints
 
 GAME = "https://game.example"
@@ -40,15 +40,15 @@ async def test_every_call(both: Entrypoints, visibility: str) -> None:
     callers = {"nobody": {}, "member": both.bearer(1)}
     own, kinds = both.urls["api"], set()
     for name, client in both.clients.items():
-        for route in CALLS:
-            if name == "gateway" and not route.hot:
+        for route in ROUTES:
+            if name == "gateway" and not route.gateway:
                 continue
             path = route.path.replace("{tournament}", tournament).replace("{user}", "1")
             for method in (route.method, *(["HEAD", "OPTIONS"] if route.method == "GET" else [])):
                 for caller, headers in callers.items():
                     for origin in (None, own, STRANGER):
                         more = {} if origin is None else {"origin": origin}
-                        body = None if method in ("GET", "HEAD", "OPTIONS") else BODIES.get(route.handler, {})
+                        body = None if method in ("GET", "HEAD", "OPTIONS") else BODIES.get(route.name, {})
                         answer = await client.request(method, path, headers={**headers, **more}, json=body)
                         case = (name, method, path, caller, origin, answer.status_code)
                         personal = "no-store" in answer.headers["cache-control"]
