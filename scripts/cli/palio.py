@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo, new replicas of the entrypoints, a look into a Palio, the store's shards."""
+"""Palio's command line: tokens, settings, the demo, new replicas of the entrypoints, a look into a Palio, what is wrong with it, shards."""
 
 from __future__ import annotations
 
@@ -57,6 +57,15 @@ def parser() -> argparse.ArgumentParser:
     )
     _data_option(redeploy)
     redeploy.set_defaults(command=_redeploy)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="check the settings and the configured servers, and tell what to do",
+        description="Look at each setting, the data directory, the ports, the configured servers and the rules of time zones, "
+        "and tell what to do about what is wrong. Changes nothing. The exit status is 1 when something is wrong.",
+    )
+    _data_option(doctor)
+    doctor.set_defaults(command=_doctor)
 
     _add_inspect(
         commands.add_parser(
@@ -199,6 +208,12 @@ def _redeploy(options: argparse.Namespace) -> int:
     redeploy(load_settings(data_dir=options.data))
     print("palio: all replicas of the api and the gateway are new")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from scripts.cli.doctor import doctor
+
+    return doctor(options.data)
 
 
 def _inspect(options: argparse.Namespace) -> int:

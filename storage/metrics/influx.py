@@ -97,6 +97,17 @@ class InfluxMetrics:
                     left -= batch.taken
                     del points[: batch.taken]
 
+    async def ping(self) -> str:
+        """The server's version. Raises OSError where it does not answer."""
+        url = httpx2.URL(self._config.url)
+        try:
+            answer = await self._connected().get(url.copy_with(path=url.path.rstrip("/") + "/ping"))
+        except httpx2.HTTPError as error:
+            raise OSError(f"{self._config.url}: {error or type(error).__name__}") from error
+        if answer.status_code >= 300:
+            raise OSError(f"{self._config.url}: expected InfluxDB, got status {answer.status_code}")
+        return answer.headers.get("x-influxdb-version", "of an unknown version")
+
     async def close(self) -> None:
         """See `MetricsSeries.close`. Takes `timeout_s` at most; what is left then is dropped and counted. A second call does nothing."""
         if self._closed:

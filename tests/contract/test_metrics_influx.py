@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +99,12 @@ async def test_keys_stand_for_themselves(influx: InfluxDatabase, key: str) -> No
     tagged = Point("tagged", {as_key: as_text}, {"x": 1.0}, 2)
     assert influx.stored() == [Point(carried_measurement(key), {}, {as_key: 1.0}, 1), tagged, point(3)]
     assert series.dropped == 0
+
+
+async def test_a_ping_tells_the_servers_version(influx: InfluxDatabase) -> None:
+    series = InfluxMetrics(influx.config())
+    assert re.match(r"v?1\.", await series.ping())
+    await series.close()
 
 
 async def test_what_cannot_be_written_is_counted_and_holds_nothing_up(influx: InfluxDatabase) -> None:
