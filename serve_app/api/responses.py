@@ -12,6 +12,7 @@ from starlette.responses import Response as WebResponse
 from serve_app.api.answers import Answer, Health
 from serve_app.handlers.routes import ROUTES
 from serve_app.http import request_schemas as bodies
+from serve_app.http.batches import MAX_BATCH
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
 
 Responses = dict[int | str, dict[str, Any]]
@@ -28,6 +29,7 @@ _STRUCTS: Final = (
     bodies.JoinRequest,
     bodies.Submission,
     bodies.BatchSubmission,
+    bodies.BatchJoin,
     ProblemDetails,
 )
 _TITLES: Final = {
@@ -97,6 +99,16 @@ def json_body(struct: type[msgspec.Struct], example: Any, *, required: bool = Tr
     """A body as `openapi_extra`: FastAPI does not read it, the handlers do (`serve_app.http.request_schemas`)."""
     content = {"application/json": {"schema": schema_of(struct), "example": example}}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def batch_body(struct: type[msgspec.Struct], item: Any) -> dict[str, Any]:
+    """The same of a batch: an array of items, or one a line."""
+    array = {"type": "array", "items": schema_of(struct), "maxItems": MAX_BATCH}
+    content = {
+        "application/json": {"schema": array, "example": [item]},
+        "application/x-ndjson": {"schema": schema_of(struct), "example": item},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from serve_app.handlers.batches import BatchHandlers
 from serve_app.handlers.callers import Callers
 from serve_app.handlers.discovery import DiscoveryHandlers
 from serve_app.handlers.errors import Errors
@@ -26,7 +27,8 @@ class Handlers:
         self.errors: Final = Errors(entrypoint)
         self.callers: Final = (callers := Callers(services.authenticator, services.limiter))
         commands = Commands(services.appends, waiters, services.signer, reads, config, entrypoint)
-        self.scores: Final = ScoreHandlers(callers, reads, owners, services.appends, waiters, config, entrypoint)
+        self.scores: Final = ScoreHandlers(callers, reads, services.appends, waiters, config, entrypoint)
+        batches = BatchHandlers(callers, reads, owners, services.appends, services.signer, config, entrypoint)
         tournaments = TournamentHandlers(
             callers, reads, owners, commands, services.log_clock, config, services.clock_ms
         )
@@ -39,7 +41,8 @@ class Handlers:
             handler.__name__: self.errors.answered(handler)
             for handler in (
                 self.scores.submit_score,
-                self.scores.submit_batch,
+                batches.submit_batch,
+                batches.join_batch,
                 tournaments.create_tournament,
                 tournaments.edit_tournament,
                 tournaments.start_tournament,

@@ -39,6 +39,7 @@ ROUTES: Final = (
     Route("participant", "GET", _TOURNAMENT + "/participants/{user}", GATEWAY),
     Route("submit_score", "POST", _TOURNAMENT + "/scores", GATEWAY),
     Route("submit_batch", "POST", "/v1/scores", GATEWAY),
+    Route("join_batch", "POST", "/v1/participants", GATEWAY),
     Route("user_tournaments", "GET", "/v1/users/{user}/tournaments"),
     Route("user_prizes", "GET", "/v1/users/{user}/prizes"),
     Route("demo_player", "POST", "/v1/demo/player"),

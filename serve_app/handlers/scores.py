@@ -1,4 +1,4 @@
-"""Submitting scores: one, or a batch. An entrypoint refuses a score only for form, auth, size, rate and an unknown tournament."""
+"""Submitting a score. An entrypoint refuses a score only for form, auth, size, rate and an unknown tournament."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from actors.domain.publications import OutcomeReply
 from actors.domain.values import decimal_score, hundredths, parse_id
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers
-from serve_app.http.batches import read_batch
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE
 from serve_app.http.headers import preferred_wait_s
@@ -27,11 +26,10 @@ from serve_app.services.known import Known
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
-from storage.ports import NewRecord, Owners, OwnerUnavailableError
+from storage.ports import NewRecord
 
 MEMBERSHIP_REMEMBERED_S: Final = 60.0  # only for submissions while nobody can be asked
 MAX_MEMBERSHIPS: Final = 100_000
-FIND_AT_ONCE: Final = 16
 _encode = msgspec.json.Encoder().encode
 
 
@@ -50,7 +48,6 @@ class ScoreHandlers:
 
     callers: Callers
     reads: Reads
-    owners: Owners
     appends: Appends
     waiters: Waiters
     config: FrontConfig
@@ -58,7 +55,6 @@ class ScoreHandlers:
 
     def __post_init__(self) -> None:
         self._accepted = ACCEPTED.labels(entrypoint=self.entrypoint, kind="score")
-        self._accepted_batch = ACCEPTED.labels(entrypoint=self.entrypoint, kind="batch_score")
         self._seconds = SUBMISSION_SECONDS.labels(entrypoint=self.entrypoint)
         self._applied_seconds = APPLIED_SECONDS.labels(entrypoint=self.entrypoint)
         self._members: OrderedDict[tuple[int, int], float] = OrderedDict()
@@ -117,36 +113,6 @@ class ScoreHandlers:
         self._accepted.inc()
         self._seconds.observe(time.perf_counter() - started_s)
 
-    async def submit_batch(self, request: Request) -> Response:
-        """`POST /v1/scores`: up to 1,000 scores in one append; each that is wrong is named by index and code."""
-        principal = await self.callers.caller(request)
-        if principal.role != "service":
-            raise Problem(403, "role_forbidden", "expected the role service")
-        items, rejected, lines = read_batch(request, self.config.max_body_bytes)
-        await self._find_all({item.tournament_id for item in items if item is not None})
-        records: list[NewRecord] = []
-        for index, item in enumerate(items):
-            if item is None:
-                continue
-            known = self.reads.known(item.tournament_id)
-            if known is None:
-                rejected.append((index, "tournament_unknown"))
-                continue
-            try:
-                value = encode_score(item.event_id, parse_id(item.user_id), hundredths(item.score))
-            except ValueError:
-                rejected.append((index, "invalid"))
-                continue
-            records.append(NewRecord(known.partition, known.key, value))
-        if records:
-            await self.appends.submit(records, self.config.append_timeout_s)
-            self._accepted_batch.inc(len(records))
-        named = [
-            {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
-            for index, code in sorted(rejected)
-        ]
-        return Response(202, _encode({"accepted": len(records), "rejected": named}), dict(NO_STORE))
-
     async def _target(self, tournament: str, principal: Principal) -> Known:
         """The tournament of a submission: found, and not hidden from the caller."""
         now_s = time.monotonic()
@@ -171,36 +137,6 @@ class ScoreHandlers:
         if len(self._members) > MAX_MEMBERSHIPS:
             self._members.popitem(last=False)
         return known
-
-    async def _find_all(self, tournaments: set[str]) -> None:
-        """Make known what exists of these; raises Problem 503 when that cannot be told of one of them."""
-        unknown = {text: number for text in tournaments if self.reads.known(text) is None and (number := _id(text))}
-        if not unknown:
-            return
-        try:
-            found = await self.owners.positions(list(unknown.values()))
-        except OwnerUnavailableError:
-            found = {}
-        for tournament_id in found:
-            self.reads.remember(tournament_id, public=None)
-        gate = asyncio.Semaphore(FIND_AT_ONCE)
-
-        async def find(text: str) -> None:
-            async with gate:
-                try:
-                    await self.reads.find(text)
-                except Problem as problem:
-                    if problem.status != 404:
-                        raise
-
-        await asyncio.gather(*(find(text) for text in unknown if self.reads.known(text) is None))
-
-
-def _id(text: str) -> int:
-    try:
-        return parse_id(text)
-    except ValueError:
-        return 0
 
 
 def _read_submission(body: bytes, principal: Principal) -> tuple[Submission, int, int]:

@@ -1,51 +1,78 @@
-"""Reading batches of scores: NDJSON line by line; a JSON array in one go when all is well, item by item when not."""
+"""Reading batches: NDJSON line by line; a JSON array in one go when all is well, item by item when not."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from serve_app.http.bodies import decoded_body, field_error, malformed, media_type, require_json, wrong_fields
 from serve_app.http.messages import Request
 from serve_app.http.problems import FieldError, Problem
-from serve_app.http.request_schemas import BatchSubmission, batch_array_decoder, batch_item_decoder
+from serve_app.http.request_schemas import BatchJoin, BatchSubmission
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BATCH: Final = 1000
 NDJSON_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 _raw_array: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Batch(NamedTuple):
-    """`items` are the scores in order, None where one is wrong; `rejected` are (index, code) of the wrong ones, the index among the items.
+class Batch(NamedTuple, Generic[T]):
+    """`items` are in order, None where one is wrong; `rejected` are (index, code) of the wrong ones, the index among the items.
 
     `lines`: of NDJSON, each item's line in the body, the first is 1; blank ones are no items. Of an array it is empty.
     """
 
-    items: list[BatchSubmission | None]
+    items: list[T | None]
     rejected: list[tuple[int, str]]
     lines: list[int]
 
 
-def read_batch(request: Request, max_bytes: int) -> Batch:
-    """Read a batch. Codes: `malformed` (no JSON), `invalid` (a field is wrong).
+class BatchReader(Generic[T]):
+    """Reads batches of one Struct."""
 
-    Raises Problem 400, 413, 415, and 422 for over 1,000 items or what is no array.
-    """
-    if media_type(request) in NDJSON_TYPES:
-        return _read_lines(decoded_body(request, max_bytes))
-    body = require_json(request, max_bytes)
-    try:
-        items = batch_array_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Batch(*_one_by_one(_array(body)), [])
-    _check_length(len(items))
-    return Batch(list(items), [], [])
+    def __init__(self, struct: type[T]) -> None:
+        self._item = msgspec.json.Decoder(struct)
+        self._array = msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]  # it is a type at run time
+
+    def read(self, request: Request, max_bytes: int) -> Batch[T]:
+        """Read a batch. Codes: `malformed` (no JSON), `invalid` (a field is wrong).
+
+        Raises Problem 400, 413, 415, and 422 for over 1,000 items or what is no array.
+        """
+        if media_type(request) in NDJSON_TYPES:
+            return self._read_lines(decoded_body(request, max_bytes))
+        body = require_json(request, max_bytes)
+        try:
+            items = self._array.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Batch(*self._one_by_one(_array(body)), [])
+        _check_length(len(items))
+        return Batch(list(items), [], [])
+
+    def _read_lines(self, body: bytes) -> Batch[T]:
+        numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
+        return Batch(*self._one_by_one([line for _, line in numbered]), [number for number, _ in numbered])
+
+    def _one_by_one(self, raws: list[bytes] | list[msgspec.Raw]) -> tuple[list[T | None], list[tuple[int, str]]]:
+        _check_length(len(raws))
+        items: list[T | None] = []
+        rejected: list[tuple[int, str]] = []
+        for index, raw in enumerate(raws):
+            try:
+                items.append(self._item.decode(raw))
+                continue
+            except msgspec.ValidationError:
+                rejected.append((index, "invalid"))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                rejected.append((index, "malformed"))
+            items.append(None)
+        return items, rejected
 
 
-def _read_lines(body: bytes) -> Batch:
-    numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-    return Batch(*_one_by_one([line for _, line in numbered]), [number for number, _ in numbered])
+read_scores: Final = BatchReader(BatchSubmission).read
+read_joins: Final = BatchReader(BatchJoin).read
 
 
 def _array(body: bytes) -> list[msgspec.Raw]:
@@ -57,25 +84,7 @@ def _array(body: bytes) -> list[msgspec.Raw]:
         raise malformed(error) from error
 
 
-def _one_by_one(
-    raws: list[bytes] | list[msgspec.Raw],
-) -> tuple[list[BatchSubmission | None], list[tuple[int, str]]]:
-    _check_length(len(raws))
-    items: list[BatchSubmission | None] = []
-    rejected: list[tuple[int, str]] = []
-    for index, raw in enumerate(raws):
-        try:
-            items.append(batch_item_decoder.decode(raw))
-            continue
-        except msgspec.ValidationError:
-            rejected.append((index, "invalid"))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            rejected.append((index, "malformed"))
-        items.append(None)
-    return items, rejected
-
-
 def _check_length(length: int) -> None:
     if length > MAX_BATCH:
-        detail = f"expected at most {MAX_BATCH} scores, got {length}"
+        detail = f"expected at most {MAX_BATCH} items, got {length}"
         raise Problem(422, "invalid", detail, [FieldError("", detail)])

@@ -95,6 +95,14 @@ class BatchSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     score: Score
 
 
+class BatchJoin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """One item of `POST /v1/participants`."""
+
+    tournament_id: Id
+    user_id: Id
+    name: PlayerName | None = None
+
+
 def _duration_ms(seconds: float) -> int:
     milliseconds = round(seconds * 1000)
     if abs(milliseconds - seconds * 1000) > 1e-6 * max(1.0, seconds):
@@ -135,8 +143,6 @@ read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
 read_join: Final = BodyReader(JoinRequest, {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME)}).read
 read_submission: Final = BodyReader(Submission, {"score": _score, "user_id": parse_id}).read
 decode_submission: Final = msgspec.json.Decoder(Submission).decode
-batch_item_decoder: Final = msgspec.json.Decoder(BatchSubmission)
-batch_array_decoder: Final = msgspec.json.Decoder(list[BatchSubmission])
 
 
 class AskedTournament(NamedTuple):

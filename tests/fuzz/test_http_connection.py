@@ -82,6 +82,12 @@ class Bench:
             service = b"Authorization: Bearer %b\r\n" % self.gateway.token(9, "service").encode()
             body = b"[" + item + b"]" + b" " * (70_000 if kind == "batch" else 95_000)  # more than a stranger may send
             return b"POST /v1/scores HTTP/1.1\r\n%b%b\r\n%b" % (service, length % len(body), body)
+        if kind == "joins":
+            good = b'{"tournament_id":"%b","user_id":"%d"}' % (self.tournament.encode(), 100 + number)
+            body = b"\n".join((good, b'{"tournament_id":"77","user_id":"1"}', good[: number % len(good)]))
+            service = b"Authorization: Bearer %b\r\n" % self.gateway.token(9, "service").encode()
+            lines = b"Content-Type: application/x-ndjson\r\n" + length % len(body)
+            return b"POST /v1/participants HTTP/1.1\r\n%b%b\r\n%b" % (service, lines, body)
         scores = b"POST %b/scores%b HTTP/1.1\r\n%b%b%b\r\n%b"
         ordinary = {
             "score": (b"", token, b""),
@@ -124,7 +130,7 @@ class Bench:
 
 
 KINDS = (
-    "score", "general score", "waited score", "chunked score", "trailer", "batch", "large batch", "expected score", "last score",
+    "score", "general score", "waited score", "chunked score", "trailer", "batch", "large batch", "joins", "expected score", "last score",
     "score of nobody", "score of two",
     "view", "many views", "head of view", "rankings", "old", "options", "nowhere", "whole address", "odd method", "upgrade", "large",
     "large of nobody", "many headers", "large head", "no length", "two lengths", "bad chunk", "no http", "second version", "lines",

@@ -160,6 +160,20 @@ def test_a_batch_tells_what_it_rejects(service: httpx2.Client, gateway: httpx2.C
         assert client.post("/v1/scores", json=[good] * 1001).status_code in (413, 422)
 
 
+def test_joins_in_bulk(service: httpx2.Client, gateway: httpx2.Client) -> None:
+    tournament = create(service)
+    for first, client in ((1, service), (501, gateway)):
+        items = [
+            {"tournament_id": tournament, "user_id": str(user), "name": f"P {user}"}
+            for user in range(first, first + 500)
+        ]
+        answer = client.post("/v1/participants", json=[*items, {**items[0], "tournament_id": "5"}])
+        assert answer.status_code == 202
+        assert answer.json() == {"accepted": 500, "rejected": [{"index": 500, "code": "tournament_unknown"}]}
+    eventually(lambda: gateway.get(f"/v1/tournaments/{tournament}").json()["participants"] == 1000)
+    assert service.get(f"/v1/tournaments/{tournament}/participants/777").json()["name"] == "P 777"
+
+
 def test_views_are_revalidated_by_etag(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)

@@ -9,17 +9,11 @@ from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import Accepted, BatchAnswer, ScoreOutcome
 from serve_app.api.calls import CallersCall, Prefer, TournamentId
-from serve_app.api.responses import json_body, operation, schema_of, writes
-from serve_app.http.batches import MAX_BATCH
+from serve_app.api.responses import batch_body, json_body, operation, writes
 from serve_app.http.request_schemas import BatchSubmission, Submission
 
 router = APIRouter(tags=["scores"])
 _ITEM: Final = {"tournament_id": "8127364512893471", "event_id": "exam-42-1", "user_id": "42", "score": 912.5}
-_ARRAY: Final = {"schema": {"type": "array", "items": schema_of(BatchSubmission), "maxItems": MAX_BATCH}}
-_BATCH: Final = {
-    "application/json": _ARRAY | {"example": [_ITEM]},
-    "application/x-ndjson": {"schema": schema_of(BatchSubmission), "example": _ITEM},
-}
 
 
 @operation(
@@ -39,7 +33,7 @@ async def submit_score(call: CallersCall, tournament: TournamentId, prefer: Pref
     summary="Submit up to 1,000 scores",
     status_code=202,
     responses=writes({202: BatchAnswer}, 403, 415),
-    openapi_extra={"requestBody": {"required": True, "content": _BATCH}},
+    openapi_extra=batch_body(BatchSubmission, _ITEM),
 )
 async def submit_batch(call: CallersCall) -> WebResponse:
     """Who: service. As an array, or one a line; what is wrong is named, the rest is taken."""

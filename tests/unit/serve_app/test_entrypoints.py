@@ -121,6 +121,12 @@ async def test_every_body_may_be_encoded(both: Entrypoints) -> None:
         ("PATCH", f"/v1/tournaments/{tournament}", "application/json", b'{"name":"New"}'),
         ("POST", "/v1/scores", "application/json", json.dumps([item]).encode()),
         ("POST", "/v1/scores", "application/x-ndjson", lines),
+        (
+            "POST",
+            "/v1/participants",
+            "application/json",
+            json.dumps([{"tournament_id": tournament, "user_id": "1"}]).encode(),
+        ),
     ]
     for name, client in both.clients.items():
         for method, path, media_type, body in calls:
@@ -258,6 +264,7 @@ WRITES: Final = {  # of each hot call that writes: the role it is for, and a bod
     "submit_score": ("player", {"event_id": "a", "score": 1}),
     "submit_batch": ("service", [{"tournament_id": "T", "event_id": "a", "user_id": "1", "score": 1}]),
     "join": ("player", {"name": "Ann"}),
+    "join_batch": ("service", [{"tournament_id": "T", "user_id": "5", "name": "Ann"}]),
     "leave": ("player", None),
     "edit_tournament": ("operator", {"metadata": {"room": 7}}),
 }

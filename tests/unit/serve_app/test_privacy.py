@@ -50,7 +50,15 @@ REFUSED_BEFORE: Final = {
     "removed": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},
 }  # fmt: skip
 LISTS: Final = {"list_tournaments", "user_tournaments", "user_prizes"}
-OF_NO_TOURNAMENT: Final = {"root", "create_tournament", "submit_batch", "demo_player", "healthz", "readyz"}
+OF_NO_TOURNAMENT: Final = {
+    "root",
+    "create_tournament",
+    "submit_batch",
+    "join_batch",
+    "demo_player",
+    "healthz",
+    "readyz",
+}
 
 
 @pytest.fixture
@@ -179,13 +187,17 @@ async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) ->
 
 async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) -> None:
     tournament = await private(both)
-    items = [{"tournament_id": t, "event_id": "x", "user_id": str(MEMBER), "score": 1} for t in (tournament, UNKNOWN)]
-    for name, client in both.clients.items():
-        for role in (*OUTSIDERS, "member", "operator"):
-            answer = await client.post("/v1/scores", headers=headers_of(both, role), json=items)
-            assert answer.status_code == (401 if role in ("nobody", "wrong token") else 403), (name, role)
-        answer = await client.post("/v1/scores", headers=headers_of(both, "service"), json=items)
-        assert answer.json() == {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_unknown"}]}, name
+    joins = [{"tournament_id": t, "user_id": str(MEMBER)} for t in (tournament, UNKNOWN)]
+    for path, items in {
+        "/v1/scores": [{**join, "event_id": "x", "score": 1} for join in joins],
+        "/v1/participants": joins,
+    }.items():
+        for name, client in both.clients.items():
+            for role in (*OUTSIDERS, "member", "operator"):
+                answer = await client.post(path, headers=headers_of(both, role), json=items)
+                assert answer.status_code == (401 if role in ("nobody", "wrong token") else 403), (name, role)
+            answer = await client.post(path, headers=headers_of(both, "service"), json=items)
+            assert answer.json() == {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_unknown"}]}, name
 
 
 async def test_whoever_is_removed_is_out_of_lists_before_the_records_know(

@@ -5,19 +5,19 @@ import gzip
 import msgspec
 import pytest
 
-from serve_app.http.batches import MAX_BATCH, NDJSON_TYPES, Batch, read_batch
+from serve_app.http.batches import MAX_BATCH, NDJSON_TYPES, Batch, read_joins, read_scores
 from serve_app.http.messages import Request
 from serve_app.http.problems import Problem
-from serve_app.http.request_schemas import BatchSubmission
+from serve_app.http.request_schemas import BatchJoin, BatchSubmission
 
 MAX_BYTES = 256 * 1024
 GOOD = b'{"tournament_id":"7","event_id":"e","user_id":"42","score":1.5}'
 ITEM = BatchSubmission(tournament_id="7", event_id="e", user_id="42", score=1.5)
 
 
-def read(body: bytes, media_type: str = "application/x-ndjson", **headers: str) -> Batch:
+def read(body: bytes, media_type: str = "application/x-ndjson", **headers: str) -> Batch[BatchSubmission]:
     request = Request("POST", {"content-type": media_type, **headers}, body=body)
-    return read_batch(request, MAX_BYTES)
+    return read_scores(request, MAX_BYTES)
 
 
 def refusal(body: bytes, media_type: str = "application/x-ndjson") -> tuple[int, str]:
@@ -107,3 +107,10 @@ def test_the_two_ways_read_the_same() -> None:
     lines = read(b"\n".join(msgspec.json.encode(o) for o in objects))
     assert lines.items == read(msgspec.json.encode(objects), "application/json").items
     assert lines.lines == list(range(1, 50))
+
+
+def test_joins_are_read_alike() -> None:
+    body = b'{"tournament_id":"7","user_id":"42"}\n{"tournament_id":"7","user_id":"43","name":"Ann"}\n{"user_id":"44"}'
+    request = Request("POST", {"content-type": "application/x-ndjson"}, body=body)
+    items = [BatchJoin(tournament_id="7", user_id="42"), BatchJoin(tournament_id="7", user_id="43", name="Ann"), None]
+    assert read_joins(request, MAX_BYTES) == Batch(items, [(2, "invalid")], [1, 2, 3])

@@ -14,7 +14,12 @@ from tests.support.entrypoints import Entrypoints, running_entrypoints
 
 GAME = "https://game.example"
 STRANGER = "https://elsewhere.example"
-BODIES: dict[str, Any] = {"submit_score": {"event_id": "a", "score": 1}, "submit_batch": [], "edit_tournament": {}}
+BODIES: dict[str, Any] = {
+    "submit_score": {"event_id": "a", "score": 1},
+    "submit_batch": [],
+    "join_batch": [],
+    "edit_tournament": {},
+}
 
 
 @pytest.fixture

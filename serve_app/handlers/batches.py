@@ -1,0 +1,140 @@
+"""Many at once, for services: scores, and joins. One append a batch; each item that is wrong is named by its index and a code.
+
+A batch is answered once it is in the log. What becomes of its items only the fold says, as of a score that nobody waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+
+from actors.domain.messages import Join, encode_message, encode_score
+from actors.domain.signing import Signer
+from actors.domain.texts import check_name, normal_name
+from actors.domain.values import hundredths, parse_id
+from serve_app.config import FrontConfig
+from serve_app.handlers.callers import Callers
+from serve_app.http.batches import Batch, read_joins, read_scores
+from serve_app.http.caching import NO_STORE
+from serve_app.http.messages import Request, Response
+from serve_app.http.problems import Problem
+from serve_app.http.request_schemas import MAX_PLAYER_NAME, BatchJoin, BatchSubmission
+from serve_app.metrics import ACCEPTED
+from serve_app.services.commands import new_command_id
+from serve_app.services.known import Known
+from serve_app.services.reads import Reads
+from serve_app.services.retention import Appends
+from storage.ports import NewRecord, Owners, OwnerUnavailableError
+
+FIND_AT_ONCE: Final = 16
+_encode = msgspec.json.Encoder().encode
+Item = TypeVar("Item", BatchSubmission, BatchJoin)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHandlers:
+    """See the module. `entrypoint` is the metrics' label."""
+
+    callers: Callers
+    reads: Reads
+    owners: Owners
+    appends: Appends
+    signer: Signer
+    config: FrontConfig
+    entrypoint: str
+
+    async def submit_batch(self, request: Request) -> Response:
+        """`POST /v1/scores`: up to 1,000 scores."""
+        await self._service(request)
+        batch = read_scores(request, self.config.max_body_bytes)
+        return (await self._append(batch, _score, "batch_score"))[0]
+
+    async def join_batch(self, request: Request) -> Response:
+        """`POST /v1/participants`: up to 1,000 joins, of private tournaments, too, as a service may."""
+        await self._service(request)
+        batch = read_joins(request, self.config.max_body_bytes)
+        response, tournaments = await self._append(batch, self._join, "batch_join")
+        for tournament in tournaments:
+            self.reads.invalidate(tournament)
+        return response
+
+    async def _service(self, request: Request) -> None:
+        if (await self.callers.caller(request)).role != "service":
+            raise Problem(403, "role_forbidden", "expected the role service")
+
+    async def _append(
+        self, batch: Batch[Item], record: Callable[[Known, Item], NewRecord], kind: str
+    ) -> tuple[Response, set[str]]:
+        """The answer, and the tournaments of what was appended. `record` raises ValueError for what is wrong with an item."""
+        items, rejected, lines = batch
+        await self._find_all({item.tournament_id for item in items if item is not None})
+        records: list[NewRecord] = []
+        tournaments: set[str] = set()
+        for index, item in enumerate(items):
+            if item is None:
+                continue
+            known = self.reads.known(item.tournament_id)
+            if known is None:
+                rejected.append((index, "tournament_unknown"))
+                continue
+            try:
+                records.append(record(known, item))
+            except ValueError:
+                rejected.append((index, "invalid"))
+                continue
+            tournaments.add(known.text)
+        if records:
+            await self.appends.submit(records, self.config.append_timeout_s)
+            ACCEPTED.labels(entrypoint=self.entrypoint, kind=kind).inc(len(records))
+        named = [
+            {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
+            for index, code in sorted(rejected)
+        ]
+        return Response(202, _encode({"accepted": len(records), "rejected": named}), dict(NO_STORE)), tournaments
+
+    def _join(self, known: Known, item: BatchJoin) -> NewRecord:
+        user_id, name = parse_id(item.user_id), None
+        if item.name is not None:
+            check_name(item.name, max_chars=MAX_PLAYER_NAME)
+            name = normal_name(item.name)
+        value = encode_message(Join(command_id=new_command_id(), user_id=str(user_id), name=name, invited=True))
+        return NewRecord(known.partition, known.key, value, self.signer.sign(known.key, value))
+
+    async def _find_all(self, tournaments: set[str]) -> None:
+        """Make known what exists of these; raises Problem 503 when that cannot be told of one of them."""
+        unknown = {text: number for text in tournaments if self.reads.known(text) is None and (number := _id(text))}
+        if not unknown:
+            return
+        try:
+            found = await self.owners.positions(list(unknown.values()))
+        except OwnerUnavailableError:
+            found = {}
+        for tournament_id in found:
+            self.reads.remember(tournament_id, public=None)
+        gate = asyncio.Semaphore(FIND_AT_ONCE)
+
+        async def find(text: str) -> None:
+            async with gate:
+                try:
+                    await self.reads.find(text)
+                except Problem as problem:
+                    if problem.status != 404:
+                        raise
+
+        await asyncio.gather(*(find(text) for text in unknown if self.reads.known(text) is None))
+
+
+def _score(known: Known, item: BatchSubmission) -> NewRecord:
+    value = encode_score(item.event_id, parse_id(item.user_id), hundredths(item.score))
+    return NewRecord(known.partition, known.key, value)
+
+
+def _id(text: str) -> int:
+    try:
+        return parse_id(text)
+    except ValueError:
+        return 0
