@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
 
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Spec
 from actors.domain.ranking.ranking import Ranking
-from actors.domain.tournament import Members, Tournament, multiplier_of
+from actors.domain.tournament import HistoryEntry, Members, Tournament, multiplier_of
 from actors.domain.transitions import Status
 
 MAGIC: Final = b"PALIOSNP"
@@ -39,11 +41,16 @@ _MEMBER_FIELDS: Final = [
     pa.field("active", pa.bool_(), nullable=False),
     pa.field("removed", pa.bool_(), nullable=False),  # since format 2
 ]
+# What only some members have, by the name of its dict in Members: a column is there only if anybody has it, in this order. Since rules 3.
+SPARSE: Final[dict[str, pa.DataType]] = {"began_ms": pa.int64()}
 _SEEN_SCHEMA: Final = pa.schema([pa.field("seen", pa.uint64(), nullable=False)])
 
 
 class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """A tournament's scalars and spec, as in the snapshot's metadata; `salt` in hex, the rest as in `Tournament`."""
+    """A tournament's scalars and spec, as in the snapshot's metadata; `salt` in hex, the rest as in `Tournament`.
+
+    A field that came later defaults to UNSET and is absent while `Tournament` has its own default there.
+    """
 
     tournament_id: int
     partition: int
@@ -60,6 +67,11 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     revision: int
     finished_ms: int | None
+    history: list[HistoryEntry] | UnsetType = UNSET
+
+
+# The scalars that came later, with the value that Tournament begins with: while it has that they are absent.
+LATER_SCALARS: Final[dict[str, Any]] = {"history": []}
 
 
 class _Payload(NamedTuple):
@@ -96,11 +108,14 @@ def encode_snapshot(state: Tournament) -> bytes:
         arrow_flags(np.frombuffer(members.active, np.bool_)[order]),
         arrow_flags(removed[order]),
     ]
+    sparse = [name for name in SPARSE if getattr(members, name)]
+    member_fields = _MEMBER_FIELDS + [pa.field(name, SPARSE[name]) for name in sparse]
+    columns += [_sparse_column(getattr(members, name), SPARSE[name], order) for name in sparse]
     seen = np.fromiter(state.seen, np.uint64, len(state.seen))
     seen.sort()
     metadata = {_METADATA_KEY: msgspec.json.encode(_header(state), order="sorted")}
     sink = pa.BufferOutputStream()
-    for schema, arrays in ((pa.schema(_MEMBER_FIELDS, metadata), columns), (_SEEN_SCHEMA, [arrow_numbers(seen)])):
+    for schema, arrays in ((pa.schema(member_fields, metadata), columns), (_SEEN_SCHEMA, [arrow_numbers(seen)])):
         with pa.ipc.new_stream(sink, schema) as writer:
             writer.write_batch(pa.record_batch(arrays, schema=schema))
     payload = sink.getvalue()
@@ -130,7 +145,7 @@ def decode_snapshot(data: bytes) -> Tournament:
         )
     except (pa.ArrowException, KeyError, ValueError, StopIteration) as error:
         raise SnapshotDamagedError(f"expected the columns of a snapshot, got {error}") from error
-    scalars = {name: getattr(header, name) for name in header.__struct_fields__}
+    scalars = {name: value for name in header.__struct_fields__ if (value := getattr(header, name)) is not UNSET}
     scalars["salt"] = salt
     return Tournament(**scalars, members=members, ranking=ranking, seen=set(seen.tolist()))
 
@@ -138,7 +153,20 @@ def decode_snapshot(data: bytes) -> Tournament:
 def _header(state: Tournament) -> SnapshotHeader:
     scalars = {name: getattr(state, name) for name in SnapshotHeader.__struct_fields__}
     scalars["salt"] = state.salt.hex()
+    unused = [name for name, default in LATER_SCALARS.items() if scalars[name] == default]
+    for name in unused:
+        del scalars[name]
     return SnapshotHeader(**scalars)
+
+
+def _sparse_column(values: dict[int, Any], kind: pa.DataType, order: NDArray[np.int32]) -> pa.Array:
+    """The values of some slots in the order of the rows, null for the others."""
+    if kind == pa.utf8():
+        return arrow_texts([values.get(slot) for slot in order.tolist()])
+    slots = list(values)
+    column, valid = np.zeros(len(order), np.int64), np.zeros(len(order), np.bool_)
+    column[slots], valid[slots] = list(values.values()), True
+    return arrow_numbers(column[order], valid[order])
 
 
 def _fill(members: Members, rows: pa.RecordBatch) -> None:
@@ -152,6 +180,10 @@ def _fill(members: Members, rows: pa.RecordBatch) -> None:
     members.joined = sum(members.active)
     if "removed" in rows.schema.names:
         members.removed = set(np.flatnonzero(flags(rows.column("removed"))).tolist())
+    for name in SPARSE:
+        if name in rows.schema.names:
+            values = enumerate(rows.column(name).to_pylist())
+            setattr(members, name, {slot: value for slot, value in values if value is not None})
 
 
 def _checksum(payload: memoryview | pa.Buffer) -> bytes:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from array import array
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from actors.domain.messages import Spec
 from actors.domain.ranking.ranking import Ranking
@@ -14,9 +17,12 @@ from actors.domain.values import MAX_ID
 
 
 class Members:
-    """Everyone who ever joined, one slot each in the order of their first join. Scores live in the ranking's keys."""
+    """Everyone who ever joined, one slot each in the order of their first join. Scores live in the ranking's keys.
 
-    __slots__ = ("active", "attempts", "joined", "joined_ms", "names", "removed", "scored_ms", "users")
+    What few members have is kept by slot for those alone; `actors.domain.codec.SPARSE` names it for the snapshot.
+    """
+
+    __slots__ = ("active", "attempts", "began_ms", "joined", "joined_ms", "names", "removed", "scored_ms", "users")
 
     def __init__(self, multiplier: int) -> None:
         self.users = UserMap(multiplier)
@@ -27,6 +33,7 @@ class Members:
         self.active = bytearray()
         self.joined = 0  # how many are active
         self.removed: set[int] = set()  # slots of those whom a service removed and has not brought back
+        self.began_ms: dict[int, int] = {}  # when their own windows began
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,11 +55,22 @@ class Members:
         return slot
 
 
+class HistoryEntry(msgspec.Struct, array_like=True, frozen=True):
+    """What somebody ordered and what it changed: values before and after by the contract's names; `by` is a user id."""
+
+    at_ms: int
+    by: str
+    action: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
 
     `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over.
+    A field that came later has a default, with which it is absent in snapshots (`actors.domain.codec.SnapshotHeader`).
     """
 
     tournament_id: int
@@ -73,6 +91,7 @@ class Tournament:
     revision: int = 0
     finished_ms: int | None = None
     seen: set[int] = field(default_factory=set)
+    history: list[HistoryEntry] = field(default_factory=list)
 
     @property
     def over(self) -> bool:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from actors.domain.messages import Spec
 from actors.domain.tournament import Tournament
@@ -32,12 +34,27 @@ def decimal_ms(duration_ms: int) -> float | int:
     return whole if rest == 0 else duration_ms / 1000
 
 
+# Fields of the spec that came later: the contract's name of each, and how its value is shown.
+LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (("window_ms", "window_s", decimal_ms),)
+
+
 def spec_fields(
     spec: Spec, tournament_id: int, created_ms: int, creator: int, version: int, dedicated: bool
 ) -> dict[str, Any]:
     """The spec as clients wrote it, with ids and times in the contract's form: the same in the view and in lists."""
     return {
         "id": str(tournament_id),
+        **spec_values(spec),
+        "placement": "dedicated" if dedicated else "shared",
+        "created_at": rfc3339(created_ms),
+        "created_by": str(creator),
+        "version": version,
+    }
+
+
+def spec_values(spec: Spec) -> dict[str, Any]:
+    """The spec in the contract's names and form; fields that came later are absent where they are not used."""
+    return {
         "name": spec.name,
         "type": spec.type,
         "visibility": spec.visibility,
@@ -51,11 +68,9 @@ def spec_fields(
         "score_policy": spec.score_policy,
         "ties": spec.ties,
         "max_attempts": None if spec.max_attempts == MAX_ATTEMPTS else spec.max_attempts,  # null means the most
-        "placement": "dedicated" if dedicated else "shared",
+        "placement": spec.placement,
         "metadata": spec.metadata,
-        "created_at": rfc3339(created_ms),
-        "created_by": str(creator),
-        "version": version,
+        **{shown: show(value) for name, shown, show in LATER_FIELDS if (value := getattr(spec, name)) is not UNSET},
     }
 
 
@@ -148,6 +163,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
     if slot < 0:
         return None
     members, score = state.members, state.ranking.score(slot)
+    began_ms = members.began_ms.get(slot)
     return {
         "user_id": str(user_id),
         "name": members.names[slot],
@@ -157,6 +173,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
         "percentile": state.ranking.percentile(slot),
         "attempts": members.attempts[slot],
         "scored_at": None if score is None else rfc3339(members.scored_ms[slot]),
+        **({} if began_ms is None else {"began_at": rfc3339(began_ms)}),
     }
 
 

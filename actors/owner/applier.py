@@ -10,7 +10,8 @@ from typing import Final
 
 from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem, is_claim
 from actors.domain.errors import InvalidRecordError
-from actors.domain.fold import APPLIED, IGNORED, Event, Outcome, StatusChanged, apply, apply_score, score_outcome
+from actors.domain.events import APPLIED, IGNORED, Event, Outcome, StatusChanged, score_outcome
+from actors.domain.fold import apply, apply_score
 from actors.domain.messages import Claim, Create
 from actors.domain.publications import OutcomeReply
 from actors.owner.change import Change
@@ -172,7 +173,7 @@ class Applier:
             if event.outcome == APPLIED:
                 own.top = True
                 own.urgent |= event.kind == "create" and event.first
-                if event.kind in ("join", "leave") and (slot := state.members.users.slot(event.user_id)) >= 0:
+                if event.user_id and (slot := state.members.users.slot(event.user_id)) >= 0:
                     own.slots[slot] = event.user_id
             if item.reply_to:
                 own.urgent |= self._answer(entity, event, item.reply_to, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from actors.domain import views
-from actors.domain.fold import Outcome
+from actors.domain.events import Outcome
 from actors.domain.tournament import Tournament
 from actors.owner.live import Live
 

@@ -70,6 +70,7 @@ class TournamentItem(Answer):
     max_attempts: int | None
     placement: Literal["shared", "dedicated"]
     metadata: dict[str, Any]
+    window_s: float | None = None
     created_at: Time
     created_by: Id
     version: int
@@ -137,6 +138,7 @@ class Participant(Standing):
 
     previous_rank: int | None
     percentile: float | None
+    began_at: Time | None = None
     example = Standing.example | {"previous_rank": 4, "percentile": 100}
 
 

@@ -50,6 +50,7 @@ class Handlers:
                 tournaments.cancel_tournament,
                 participants.join,
                 participants.leave,
+                participants.begin,
                 participants.participant,
                 tables.view,
                 tables.rankings,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from actors.domain.messages import Join, Leave
+from actors.domain.messages import Begin, Join, Leave
 from actors.domain.texts import normal_name
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers, path_user
@@ -64,6 +64,17 @@ class ParticipantHandlers:
         message = Leave(command_id=new_command_id(), user_id=str(user_id), removed=removed)
         issued = await self.commands.issue(known, message, request.headers)
         return undecided(issued) if issued.outcome is None else Response(204, headers=dict(NO_STORE))
+
+    async def begin(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/participants/{user}/begin`: answers the participant."""
+        principal = await self.callers.caller(request)
+        user_id = self._own(request, principal)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        message = Begin(command_id=new_command_id(), user_id=str(user_id))
+        issued = await self.commands.issue(known, message, request.headers)
+        if issued.outcome is None:
+            return undecided(issued)
+        return reply_response(request, (await self.reads.participant(known, user_id))._replace(etag=""))
 
     async def participant(self, request: Request) -> Response:
         """`GET` the same."""

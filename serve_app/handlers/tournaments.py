@@ -81,7 +81,12 @@ class TournamentHandlers:
         edit = read_edit(require_json(request, self.config.max_body_bytes))
         changes = changes_of(edit, self.clock_ms())
         known = await self.reads.visible(request.path["tournament"], principal)
-        message = Edit(command_id=new_command_id(), changes=changes, if_version=_if_version(request))
+        message = Edit(
+            command_id=new_command_id(),
+            by=str(principal.user_id),
+            changes=changes,
+            if_version=_if_version(request),
+        )
         issued = await self.commands.issue(known, message, request.headers)
         if issued.outcome is None:
             return undecided(issued)
@@ -102,7 +107,9 @@ class TournamentHandlers:
     async def _command(self, request: Request, make: Callable[..., Control]) -> Response:
         principal = await self.callers.privileged(request)
         known = await self.reads.visible(request.path["tournament"], principal)
-        issued = await self.commands.issue(known, make(command_id=new_command_id()), request.headers)
+        issued = await self.commands.issue(
+            known, make(command_id=new_command_id(), by=str(principal.user_id)), request.headers
+        )
         if issued.outcome is None:
             return undecided(issued)
         body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}

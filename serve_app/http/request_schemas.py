@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,6 +18,8 @@ from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
 from serve_app.http.bodies import BodyReader, Check, wrong_fields
 from serve_app.http.problems import FieldError, Problem
 
+T = TypeVar("T")
+V = TypeVar("V")
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 MAX_METADATA_BYTES: Final = 16 * 1024
 MAX_METADATA_DEPTH: Final = 32  # objects and lists within each other, the metadata itself included
@@ -57,10 +60,12 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     max_attempts: Annotated[int, Meta(ge=1, le=MAX_ATTEMPTS)] | None = None
     placement: Literal["auto", "shared", "dedicated"] = "auto"
     metadata: dict[str, Any] = {}
+    # What came later is UNSET where it is left out: so the digest of a body without it stays as it was.
+    window_s: Duration | UnsetType = UNSET
 
 
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """`PATCH /v1/tournaments/{id}`: absent fields stay as they are."""
+    """`PATCH /v1/tournaments/{id}`: absent fields stay as they are; null takes away what may be left out of a create."""
 
     name: TournamentName | UnsetType = UNSET
     starts_at: Time | UnsetType = UNSET
@@ -69,6 +74,7 @@ class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     capacity: Capacity | UnsetType = UNSET
     min_participants: Annotated[int, Meta(ge=0, le=MAX_CAPACITY)] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
+    window_s: Duration | UnsetType | None = UNSET
 
 
 class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -136,6 +142,7 @@ _CHECKS: Final[dict[str, Check]] = {
     "starts_at": parse_time,
     "ends_at": parse_time,
     "duration_s": _duration_ms,
+    "window_s": _duration_ms,
     "metadata": _metadata,
 }
 _new_tournament: Final = BodyReader(NewTournament, _CHECKS)
@@ -202,7 +209,18 @@ def _spec_of(new: NewTournament) -> Spec:
         max_attempts=MAX_ATTEMPTS if new.max_attempts is None else new.max_attempts,
         placement=new.placement,
         metadata=new.metadata,
+        window_ms=_later(new.window_s, _duration_ms),
     )
+
+
+def _later(given: T | UnsetType, read: Callable[[T], V]) -> V | UnsetType:
+    """A field that came later: UNSET where it is left out."""
+    return UNSET if isinstance(given, UnsetType) else read(given)
+
+
+def _changed(given: T | UnsetType | None, read: Callable[[T], V]) -> V | UnsetType | None:
+    """The change of a field that came later: None takes it away."""
+    return None if given is None else _later(given, read)
 
 
 def _judge(spec: Spec, now_ms: int) -> None:
@@ -246,4 +264,5 @@ def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
         capacity=given.get("capacity"),
         min_participants=given.get("min_participants"),
         metadata=given.get("metadata"),
+        window_ms=_changed(edit.window_s, _duration_ms),
     )

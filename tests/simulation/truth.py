@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from actors.domain.delivery import ControlItem, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.fold import Outcome, apply
+from actors.domain.events import Outcome
+from actors.domain.fold import apply
 from actors.domain.messages import Claim, Create
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament

@@ -73,7 +73,7 @@ class Workload:
             dedicated=r.random() < 0.35,
             salt=SALT,
             request_digest="digest",
-            rules_version=r.choice([1, RULES_VERSION, RULES_VERSION]),
+            rules_version=r.choice([1, 2, RULES_VERSION, RULES_VERSION]),
         )
         return self._control(tournament, create)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from actors.domain.delivery import ControlItem, Item, ScoreItem
-from actors.domain.fold import Event, Outcome, apply
+from actors.domain.events import Event, Outcome
+from actors.domain.fold import apply
 from actors.domain.messages import (
     RULES_VERSION,
     Cancel,
@@ -167,7 +168,7 @@ def random_history(seed: int, length: int) -> list[Step]:
     r = Random(seed)
     now = BEGIN_MS
     spec = random_spec(r)
-    rules = r.choice([1, RULES_VERSION, RULES_VERSION])
+    rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION])
     steps = [Step(now, create_of(spec, rules_version=rules))]
     joins = r.randint(0, 6)
     again_at = r.randint(1, 200)  # the same create again, or another under the same id

@@ -14,7 +14,8 @@ from typing import Any
 from actors.domain import views
 from actors.domain.delivery import ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.fold import Outcome, apply
+from actors.domain.events import Outcome
+from actors.domain.fold import apply
 from actors.domain.messages import Tick, encode_message
 from actors.domain.publications import (
     OutcomeReply,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.domain.delivery import Item
-from actors.domain.fold import APPLIED, Outcome, apply
+from actors.domain.events import APPLIED, Outcome
+from actors.domain.fold import apply
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.owner.entity import Entity, Scope

@@ -65,6 +65,12 @@ JUDGED_BY = {
     "tests/integration/test_redeploy.py": ["cluster/serve/deployments.py"],
     "tests/integration/test_restart.py": ["cluster/serve/stopping.py"],
     "tests/integration/test_start_errors.py": ["cluster/startup/bootstrap.py"],
+    "tests/unit/actors/domain/test_fold.py": [
+        "actors/domain/commands/create.py",
+        "actors/domain/commands/edit.py",
+        "actors/domain/commands/taking_part.py",
+        "actors/domain/life/status.py",
+    ],
     "tests/unit/serve_app/api/test_app.py": ["serve_app/api/"],  # a folder: its calls and pages, as clients see them
 }
 

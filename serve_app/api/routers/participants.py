@@ -55,3 +55,13 @@ async def participant(call: AnyonesCall, tournament: TournamentId, user: UserId)
 async def join_batch(call: CallersCall) -> WebResponse:
     """Who: service. As an array, or one a line; what is wrong is named, the rest is in the log, undecided. Twice does no harm."""
     return await call.answer("join_batch")
+
+
+@router.post(
+    "/{user}/begin",
+    summary="Begin one's own window",
+    responses=writes({200: Participant, 202: Accepted}, 403, 404, 409),
+)
+async def begin(call: CallersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
+    """Who: that player, service. Where the tournament has `window_s`; again changes nothing."""
+    return await call.answer("begin")

@@ -40,11 +40,12 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "cancel_tournament": (403, 200, 200),
     "join": (200, 200, 403),
     "leave": (204, 204, 403),
+    "begin": (409, 409, 403),
     "submit_score": (202, 202, 403),
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
-    "nobody": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament", "join", "leave", "submit_score"},
+    "nobody": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament", "join", "leave", "begin", "submit_score"},
     "wrong token": set(INSIDERS),
     "stranger": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},
     "removed": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},

@@ -10,7 +10,8 @@ from actors.domain import views
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.fold import Event, Outcome, StatusChanged, apply
+from actors.domain.events import Event, Outcome, StatusChanged
+from actors.domain.fold import apply
 from actors.domain.messages import (
     RULES_VERSION,
     Cancel,

@@ -8,7 +8,8 @@ import pytest
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import ControlItem, Range, ScoreItem, decode_answer, encode_ranges
-from actors.domain.fold import Outcome, apply
+from actors.domain.events import Outcome
+from actors.domain.fold import apply
 from actors.domain.messages import Claim, End, Join
 from actors.domain.tournament import Tournament
 from actors.owner.owner import Owner

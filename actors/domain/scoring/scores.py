@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from actors.domain.delivery import ScoreItem
+from actors.domain.life.windows import window_reason
 from actors.domain.messages import Spec
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS
@@ -31,6 +34,8 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
     if slot < 0:
         return Scored("not_joined")
     spec, members, ranking = state.spec, state.members, state.ranking
+    if spec.window_ms is not UNSET and (reason := window_reason(state, slot, spec.window_ms)):
+        return Scored(reason)
     old = ranking.score(slot)
     new = _new_score(spec, old, item.score)
     digest = state.digest(b"e", item.user_id, item.event_id)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.domain.delivery import ScoreItem
-from actors.domain.scoring import Scored, take_score
+from actors.domain.scoring.scores import Scored, take_score
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS
 from tests.support.histories import TOURNAMENT

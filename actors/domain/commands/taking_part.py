@@ -1,0 +1,66 @@
+"""Join and leave."""
+
+from __future__ import annotations
+
+from actors.domain.events import Event, Outcome, outcome_of
+from actors.domain.life.status import move
+from actors.domain.messages import Join, Leave
+from actors.domain.tournament import Tournament
+
+
+def join(state: Tournament, offset: int, message: Join, user_id: int) -> list[Event]:
+    """A user takes part, or comes back; the last place of an instant tournament starts it."""
+    events: list[Event] = [_take_in(state, offset, message, user_id)]
+    if state.spec.type == "instant" and state.members.joined == state.spec.capacity and state.status == "scheduled":
+        events.append(move(state, "start", state.time_ms, "full"))
+    return events
+
+
+def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Outcome:
+    members = state.members
+    slot = members.users.slot(user_id)
+
+    def outcome(reason: str = "", detail: str = "", *, first: bool = False) -> Outcome:
+        return outcome_of(offset, message, reason, detail, user_id=user_id, first=first)
+
+    if slot >= 0 and members.active[slot]:
+        if message.name is not None and message.name != members.names[slot]:
+            if state.over:
+                return outcome("already_over", f"cannot change a name in a tournament that is {state.status}")
+            members.names[slot] = message.name
+        return outcome()
+    if state.over or (state.status == "running" and state.spec.join_until == "start"):
+        return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
+    if not message.invited:
+        if slot in members.removed:
+            return outcome("removed", "who was removed is brought back by a service alone")
+        if state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2):
+            return outcome("invite_invalid", "a private tournament is joined by invitation")
+    if state.spec.capacity is not None and members.joined >= state.spec.capacity:
+        return outcome("tournament_full", f"all {state.spec.capacity} places are taken")
+    if slot < 0:
+        slot = members.add(user_id, message.name, state.time_ms)
+    else:
+        members.active[slot] = 1
+        members.joined += 1
+        members.removed.discard(slot)
+        if message.name is not None:
+            members.names[slot] = message.name
+        state.ranking.show(slot)
+    return outcome(first=True)
+
+
+def leave(state: Tournament, offset: int, message: Leave, user_id: int) -> list[Event]:
+    """A user no longer takes part; score, attempts and ids stay."""
+    members = state.members
+    slot = members.slot(user_id)
+    if state.over:
+        detail = f"cannot leave a tournament that is {state.status}"
+        return [outcome_of(offset, message, "already_over", detail, user_id=user_id)]
+    if message.removed is True and (known := members.users.slot(user_id)) >= 0:
+        members.removed.add(known)  # also one who had left before
+    if slot >= 0:
+        members.active[slot] = 0
+        members.joined -= 1
+        state.ranking.hide(slot)
+    return [outcome_of(offset, message, user_id=user_id, first=slot >= 0)]

@@ -1,0 +1,53 @@
+"""The status, moved by time and by commands."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors.domain.delivery import Item
+from actors.domain.events import Event, StatusChanged
+from actors.domain.tournament import Tournament
+from actors.domain.transitions import Command, next_status
+
+
+def advance(state: Tournament, item: Item) -> list[Event]:
+    """Move time and status on to a record that is beyond the state's offset: rule 2.
+
+    What meets a tournament that is over leaves it untouched, to the byte: its last snapshot stays the truth.
+    """
+    return [] if state.over else pass_time(state, item.offset, item.time_ms)
+
+
+def pass_time(state: Tournament, offset: int, time_ms: int) -> list[Event]:
+    """Take a record's offset and time, and move the status on to that time: rule 2."""
+    state.offset = offset
+    state.time_ms = max(state.time_ms, time_ms)
+    due = state.due_ms
+    if due is None or due > state.time_ms:
+        return []
+    events: list[Event] = []
+    if state.status == "scheduled":
+        if state.members.joined < state.spec.min_participants:
+            events.append(move(state, "abandon", due, "too_few_participants"))
+        else:
+            events.append(move(state, "start", due, "starts_at"))
+    due = state.due_ms
+    if state.status == "running" and due is not None and due <= state.time_ms:
+        events.append(move(state, "end", due, "ends_at"))
+    return events
+
+
+def move(state: Tournament, command: Command, time_ms: int, reason: str) -> StatusChanged:
+    """Move the status as of `time_ms`. Raises IllegalTransitionError."""
+    before = state.status
+    state.status = next_status(before, command)
+    spec = state.spec
+    if state.status == "running":
+        ends_ms = spec.ends_ms if spec.duration_ms is None else time_ms + spec.duration_ms
+        state.spec = msgspec.structs.replace(spec, starts_ms=time_ms, ends_ms=ends_ms)
+    elif state.over:
+        state.finished_ms = time_ms
+        state.seen.clear()  # nothing can count any more, so nothing can count twice
+        if before == "running" and command == "end":
+            state.spec = msgspec.structs.replace(spec, ends_ms=time_ms)
+    return StatusChanged(state.offset, before, state.status, time_ms, reason)

@@ -1,0 +1,58 @@
+"""What records say: the JSON of the log's values. Each field and limit is declared here, what it means beside what it is about.
+
+Nothing below this package imports a module of the domain beyond `values` and `errors`, since all of them import this.
+"""
+
+from actors.domain.messages.control import (
+    Begin,
+    Cancel,
+    Claim,
+    Create,
+    Edit,
+    End,
+    Join,
+    Leave,
+    ScoreWire,
+    Start,
+    Tick,
+)
+from actors.domain.messages.fields import LONGEST_MS, RULES_VERSION, Command, Record, UserCommand
+from actors.domain.messages.spec import Changes, Spec, needed_rules
+from actors.domain.messages.wire import (
+    MAX_VALUE_BYTES,
+    Control,
+    Message,
+    decode_value,
+    encode_message,
+    encode_score,
+    score_values,
+)
+
+__all__ = [
+    "LONGEST_MS",
+    "MAX_VALUE_BYTES",
+    "RULES_VERSION",
+    "Begin",
+    "Cancel",
+    "Changes",
+    "Claim",
+    "Command",
+    "Control",
+    "Create",
+    "Edit",
+    "End",
+    "Join",
+    "Leave",
+    "Message",
+    "Record",
+    "ScoreWire",
+    "Spec",
+    "Start",
+    "Tick",
+    "UserCommand",
+    "decode_value",
+    "encode_message",
+    "encode_score",
+    "needed_rules",
+    "score_values",
+]

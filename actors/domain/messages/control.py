@@ -1,0 +1,82 @@
+"""The records: scores, and what Palio itself writes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from actors.domain.messages.fields import RULES_VERSION, Command, Millis, Name, Record, Token, UserCommand
+from actors.domain.messages.spec import Changes, Spec
+
+
+class ScoreWire(Record, frozen=True, kw_only=True, tag="score"):
+    """A score as produced: ids are decimal strings, the score a JSON number."""
+
+    event_id: Token
+    user_id: str
+    score: float
+
+
+class Create(Record, frozen=True, kw_only=True, tag="create"):
+    """Begins a tournament. `request_digest` tells a repeat from another create under the same id."""
+
+    command_id: Token
+    creator: str
+    created_ms: Millis
+    spec: Spec
+    dedicated: bool
+    salt: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){1,64}$")]  # hex; the key of the digests
+    request_digest: str
+    rules_version: Annotated[int, msgspec.Meta(ge=1)] = RULES_VERSION
+
+
+class Join(UserCommand, frozen=True, kw_only=True, tag="join", omit_defaults=True):
+    """A user takes part. `invited`: a service vouches for the user, who may join a private tournament, or again after being removed."""
+
+    name: Name | None = None
+    invited: bool = False
+
+
+class Leave(UserCommand, frozen=True, kw_only=True, tag="leave"):
+    """A user leaves. `removed`: by a service's doing, so that only a service brings the user back; absent in records of earlier versions."""
+
+    removed: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Start(Command, frozen=True, kw_only=True, tag="start"):
+    """An operator starts it now."""
+
+
+class End(Command, frozen=True, kw_only=True, tag="end"):
+    """An operator ends it now."""
+
+
+class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
+    """An operator cancels it."""
+
+
+class Begin(UserCommand, frozen=True, kw_only=True, tag="begin"):
+    """A user's own window begins."""
+
+    rules = 3
+
+
+class Edit(Command, frozen=True, kw_only=True, tag="edit", omit_defaults=True):
+    """An edit; `if_version` None means whatever the version."""
+
+    changes: Changes
+    if_version: int | None = None
+
+
+class Tick(Record, frozen=True, kw_only=True, tag="tick"):
+    """Only its append time matters."""
+
+
+class Claim(Record, frozen=True, kw_only=True, tag="claim"):
+    """An owner takes a scope (`partition-<p>` or `tournament-<id>`); the record's offset is the epoch."""
+
+    command_id: Token
+    scope: str
+    owner: str
+    instance: str

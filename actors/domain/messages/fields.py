@@ -1,0 +1,46 @@
+"""What fields of records hold: the types that messages and specs share, and their limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+import msgspec
+
+from actors.domain.values import LATEST_MS
+
+RULES_VERSION: Final = 3  # of the fold, fixed for life by the create; `actors.domain.fold` says what differs
+LONGEST_MS: Final = 3_155_760_000_000  # 100 years
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Token = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+Duration = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_MS)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """Base of all that records say."""
+
+    v: Literal[1] = 1
+
+
+class Command(Record, frozen=True, kw_only=True):
+    """Base of what a caller orders. `by`: the caller's user id, where the tournament's history is to tell it.
+
+    `rules`: those that brought it; under older ones it is malformed.
+    """
+
+    rules: ClassVar[int] = 1
+
+    command_id: Token
+    by: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def kind(self) -> str:
+        """What is ordered: the record's type."""
+        return str(self.__struct_config__.tag)
+
+
+class UserCommand(Command, frozen=True, kw_only=True):
+    """Base of commands about one user, whose id is decimal."""
+
+    user_id: str

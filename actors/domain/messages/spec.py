@@ -1,0 +1,59 @@
+"""A tournament's spec, and what an edit changes of it.
+
+Fields that came later default to UNSET: absent in JSON where they are not used, so that records, snapshots and rows without them keep
+their bytes. `LATER_FIELDS` says since which rules; a create or an edit under older ones that has one is malformed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from actors.domain.messages.fields import Duration, Millis
+from actors.domain.values import MAX_ATTEMPTS
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tournament as created: times in ms since 1970, durations in ms, `max_attempts` null became the most."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    type: Literal["scheduled", "instant"]
+    visibility: Literal["public", "private"] = "public"
+    starts_ms: Millis | None = None
+    ends_ms: Millis | None = None
+    duration_ms: Duration | None = None
+    capacity: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    min_participants: Annotated[int, msgspec.Meta(ge=0)] = 0
+    join_until: Literal["start", "end"] = "end"
+    order: Literal["desc", "asc"] = "desc"
+    score_policy: Literal["best", "last", "sum", "first"] = "best"
+    ties: Literal["first", "shared", "dense"] = "first"
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)] = MAX_ATTEMPTS
+    placement: Literal["auto", "shared", "dedicated"] = "auto"
+    metadata: dict[str, Any] = {}
+    window_ms: Duration | UnsetType = UNSET
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an edit sets; absent fields stay as they are. None takes one of the `LATER_FIELDS` away."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    starts_ms: Millis | None = None
+    ends_ms: Millis | None = None
+    duration_ms: Duration | None = None
+    capacity: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    min_participants: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    metadata: dict[str, Any] | None = None
+    window_ms: Duration | UnsetType | None = UNSET
+
+
+# The rules that brought a field of the spec.
+LATER_FIELDS: Final[dict[str, int]] = {"window_ms": 3}
+
+
+def needed_rules(given: Spec | Changes) -> tuple[int, str]:
+    """The oldest rules that know all that is given, and the field that needs them ("" for rules 1)."""
+    used = ((rules, name) for name, rules in LATER_FIELDS.items() if getattr(given, name, UNSET) is not UNSET)
+    return max(used, default=(1, ""))

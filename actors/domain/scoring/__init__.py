@@ -1,0 +1,1 @@
+"""What a submission comes to: its score under a tournament's rules."""
