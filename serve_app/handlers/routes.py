@@ -37,6 +37,7 @@ ROUTES: Final = (
     Route("join", "PUT", _TOURNAMENT + "/participants/{user}", GATEWAY),
     Route("leave", "DELETE", _TOURNAMENT + "/participants/{user}", GATEWAY),
     Route("participant", "GET", _TOURNAMENT + "/participants/{user}", GATEWAY),
+    Route("begin", "POST", _TOURNAMENT + "/participants/{user}/begin"),
     Route("submit_score", "POST", _TOURNAMENT + "/scores", GATEWAY),
     Route("submit_batch", "POST", "/v1/scores", GATEWAY),
     Route("join_batch", "POST", "/v1/participants", GATEWAY),

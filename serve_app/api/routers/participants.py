@@ -57,8 +57,8 @@ async def join_batch(call: CallersCall) -> WebResponse:
     return await call.answer("join_batch")
 
 
-@router.post(
-    "/{user}/begin",
+@operation(
+    router,
     summary="Begin one's own window",
     responses=writes({200: Participant, 202: Accepted}, 403, 404, 409),
 )
