@@ -85,7 +85,7 @@ async def balanced(kind: str, directory: Path, text: str = "", **config: Any) ->
             trusted = ssl.create_default_context(cafile=str(directory / "authority.crt"))
             url = f"https://127.0.0.1:{ports[0]}"
             async with httpx2.AsyncClient(base_url=url, verify=trusted, timeout=20) as http:
-                yield Balanced(kind, palio, *ports, http)
+                yield Balanced(kind, palio, ports[0], ports[1], http)
         finally:
             await asyncio.to_thread(stop, directory, kind)
 
