@@ -48,6 +48,10 @@ PUSH_SECONDS: Final = Histogram(
     "palio_push_seconds", "Time from an update's arrival to its last socket.", buckets=LATENCY_BUCKETS_S
 )
 SOCKETS: Final = Gauge("palio_sockets", "Live sockets open.", multiprocess_mode="livesum")
+LIVE_CONNECTIONS: Final = Counter("palio_live_connections_total", "Live sockets opened.")
+LIVE_FAILURES: Final = Counter(
+    "palio_live_failures_total", "Live sockets refused or ended for a reason on this side.", ["code"]
+)
 HANDSHAKES: Final = Gauge(
     "palio_live_handshakes", "Live handshakes that wait for their answer.", multiprocess_mode="livesum"
 )

@@ -13,6 +13,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from actors.director.director import Director
 from cluster.actors.handles import Handles
 from cluster.actors.ingest import IngestActor
+from cluster.actors.metrics import RedisMemory
+from cluster.actors.process import Background, regularly
 from cluster.actors.tournament import TournamentActor
 from cluster.config.settings import Settings
 from cluster.startup.ports import NAMESPACE, open_records, plan_of, set_up_logging
@@ -20,6 +22,7 @@ from cluster.startup.ports import NAMESPACE, open_records, plan_of, set_up_loggi
 logger = logging.getLogger(__name__)
 
 START_AGAIN_S: Final = 1
+REDIS_MEMORY_S: Final = 10  # from one look at the memory of Redis to the next
 CONCURRENCY: Final = 10_000  # calls at once; reads never wait for each other
 
 
@@ -110,6 +113,12 @@ class DirectorActor:
         self._tried: asyncio.Future[None] = loop.create_future()  # how the first try to start all ended
         self._started = asyncio.Event()
         self._starting = loop.create_task(self._start(settings))
+        self._background = Background()
+        redis = settings.redis()
+        if redis is not None:
+            from storage.redis_client.cluster import RedisNodes
+
+            self._background.start("redis memory", regularly(REDIS_MEMORY_S, RedisMemory(RedisNodes(redis)).update))
 
     async def _start(self, settings: Settings) -> None:
         """Start everything; what fails is tried again: after a restart of this actor nobody else would."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
 from actors.ingest.ingest import Ingest
 from actors.owner.owner import Owner
 from storage.ports import Point
+
+if TYPE_CHECKING:
+    from storage.redis_client.cluster import RedisNodes
 
 
 def _gauge(name: str, description: str, *labels: str) -> Gauge:
@@ -40,7 +44,25 @@ LAG_SECONDS = _gauge(
     "palio_lag_seconds", "Age of a partition's oldest record that is read and not applied.", "ingest", "partition"
 )
 BUFFERED = _gauge("palio_ingest_buffered_records", "Decoded records in ingest's windows.", "ingest")
+REDIS_MEMORY = _gauge("palio_redis_memory_ratio", "Used memory of a Redis primary by its limit.", "node")
 DEAD_LETTERS = Counter("palio_dead_letters_total", "Records that could not be applied.")
+
+
+class RedisMemory:
+    """Tells how full each primary of Redis is."""
+
+    def __init__(self, nodes: RedisNodes) -> None:
+        self._nodes = nodes
+        self._told: set[str] = set()
+
+    async def update(self) -> None:
+        """To be called every few seconds."""
+        from storage.redis_client.memory import memory_shares
+
+        shares = {f"{host}:{port}": share for (host, port), share in (await memory_shares(self._nodes)).items()}
+        self._told |= shares.keys()  # a series cannot be taken back: a node that is gone, or is away, shows 0
+        for node in self._told:
+            REDIS_MEMORY.labels(node).set(shares.get(node, 0.0))
 
 
 class _Grow:

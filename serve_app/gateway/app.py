@@ -6,6 +6,7 @@ from `serve_app.live.connection.LiveConnection`, which hands the connection over
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -26,6 +27,7 @@ from serve_app.live.connection import CONNECTION, LiveConnection
 from serve_app.live.hub import Hub
 from serve_app.live.protocol import SUBPROTOCOL
 from serve_app.live.session import LiveSession
+from serve_app.metrics import LIVE_FAILURES, exposition
 from serve_app.services.container import Services
 
 Receive = Callable[[], Awaitable[Any]]
@@ -33,6 +35,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 LIVE_PATH: Final = "/v1/live"
+METRICS_PATH: Final = "/metrics"  # of all processes of this node
 _PATHS: Final = Paths(route for route in ROUTES if route.gateway)
 _OFFERS: Final = (
     "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
@@ -47,6 +50,8 @@ class GatewayApp:
         self.handlers = Handlers(services, "gateway")
         self.hub = hub
         self.config = services.config
+        for code in ("internal", "draining", "too_many_sockets"):  # so that Prometheus sees the first one, too
+            LIVE_FAILURES.labels(code)
         self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -56,6 +61,7 @@ class GatewayApp:
         try:
             await self._websocket(scope, receive, send)
         except Exception:
+            LIVE_FAILURES.labels("internal").inc()
             logger.exception("a live socket failed")  # the server's own line is kept short, as clients can cause those
             raise
 
@@ -68,6 +74,9 @@ class GatewayApp:
             target = _path_of(url)
             if is_preflight(method, headers) and shared(target):
                 return self.services.cors.preflight(headers["origin"], headers.get("host", ""))
+            if target == METRICS_PATH and method in ("GET", "HEAD"):
+                content, media_type = await asyncio.to_thread(exposition)
+                return Response(200, content, {"cache-control": "no-store"}, content_type=media_type)
             names, path = _PATHS.match(target)
             if not names:
                 return self.handlers.errors.response(Problem(404, "not_found", _OFFERS), "gateway")
@@ -140,6 +149,8 @@ class GatewayApp:
     def _refuse(self, connection: LiveConnection, problem: Problem) -> None:
         """Refuse a live handshake: with an HTTP response, as RFC 6455 section 4.2.2 wants it."""
         response = self.handlers.errors.response(problem, "live")
+        if problem.status >= 500:
+            LIVE_FAILURES.labels(problem.code).inc()
         connection.refuse(STATUS_LINE[response.status] + b"connection: close\r\n" + head_and_body(response))
 
 

@@ -6,7 +6,7 @@ import functools
 from typing import Final
 
 from serve_app.http.messages import Handler, Request, Response
-from serve_app.http.problems import Problem, problem_response, unavailable, unexpected_response
+from serve_app.http.problems import CODES, Problem, problem_response, unavailable, unexpected_response
 from serve_app.metrics import REJECTED
 from serve_app.services.reads import owner_away
 from storage.ports import (
@@ -36,6 +36,9 @@ class Errors:
 
     def __init__(self, entrypoint: str) -> None:
         self._entrypoint = entrypoint
+        for code, (status, _) in CODES.items():
+            if status >= 500:  # alerts look at how these grow, which Prometheus does not see of a series' first value
+                REJECTED.labels(entrypoint=entrypoint, code=code)
 
     def response(self, error: Exception, where: str) -> Response:
         """The answer to an error; `where` is for the log."""

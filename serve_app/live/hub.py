@@ -34,7 +34,7 @@ from serve_app.live.subscriptions import Subscriptions
 from serve_app.live.topic import RING_FRAMES, Socket, Subscription, Taken, Topic
 from serve_app.live.topics import Topics
 from serve_app.live.updates_feed import UpdatesFeed
-from serve_app.metrics import DELIVERED, PUSH_SECONDS, SOCKETS
+from serve_app.metrics import DELIVERED, LIVE_CONNECTIONS, PUSH_SECONDS, SOCKETS
 from storage.ports import LiveSnapshot, Owners, Publication, ReadModel, Updates
 
 logger = logging.getLogger(__name__)
@@ -107,6 +107,7 @@ class Hub:
         self.sockets.add(socket)
         self._by_address[socket.address] += 1
         SOCKETS.set(len(self.sockets))
+        LIVE_CONNECTIONS.inc()
 
     def leave(self, socket: Socket) -> None:
         """A socket is gone; a second call does nothing."""

@@ -96,6 +96,11 @@ class RedisNodes:
         return list(self._seeds)
 
     @property
+    def primaries(self) -> list[Address]:
+        """The nodes that take writes, by what is known now."""
+        return sorted(self._map.primaries) if self.config.cluster else self._seeds[:1]
+
+    @property
     def is_known(self) -> bool:
         """Whether it is known who serves what."""
         return bool(self._map.slots) or not self.config.cluster

@@ -23,6 +23,7 @@ from storage.redis_client.check import check_redis
 from storage.redis_client.cluster import RedisNodes
 from storage.redis_client.connection import RedisConfig
 from storage.redis_client.errors import RedisAwayError
+from storage.redis_client.memory import memory_shares
 from storage.updates.redis import RedisUpdates
 from tests.support.certificates import Authority
 from tests.support.servers_redis import RunningRedis, free_ports
@@ -229,6 +230,18 @@ async def test_one_reachable_node_is_enough_to_find_the_others(clustered_redis: 
     assert await nodes.call([(key, ("GET", key)) for key in keys]) == [key.encode() for key in keys]
     assert {nodes.address_of(key) for key in keys} == {(HOST, port) for port in clustered_redis.primaries()}
     await nodes.close()
+
+
+async def test_how_full_each_primary_is(single_redis: RunningRedis, clustered_redis: RunningRedis) -> None:
+    for redis in (single_redis, clustered_redis):
+        nodes = RedisNodes(redis.config())
+        shares = await memory_shares(nodes)
+        assert set(shares) == {(HOST, port) for port in (redis.primaries() if nodes.config.cluster else redis.ports)}
+        assert all(0 < share < 0.5 for share in shares.values())
+        await nodes.close()
+    nowhere = RedisNodes(RedisConfig((f"redis://{HOST}:{free_ports(1)}",)))
+    assert await memory_shares(nowhere) == {}
+    await nowhere.close()
 
 
 async def test_a_redis_is_looked_at_before_it_is_used(

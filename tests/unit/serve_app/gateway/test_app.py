@@ -9,9 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 import uvloop
+from websockets.exceptions import InvalidStatus
 
 from actors.domain.values import rfc3339
 from serve_app.http.connection_bounds import KEEP_ALIVE_S
+from serve_app.live.limits import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
 
 
@@ -62,7 +64,7 @@ async def test_submissions_and_rankings() -> None:
 async def test_paths_and_methods() -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         assert (await http.get("/healthz")).status_code == 200
-        for path in ("/", "/v1", "/v1/tournaments", "/v1/tournaments/1/participants", "/v1/live", "/metrics"):
+        for path in ("/", "/v1", "/v1/tournaments", "/v1/tournaments/1/participants", "/v1/live"):
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
             assert "api" in answer.json()["detail"]
@@ -251,3 +253,28 @@ async def test_whoever_hears_of_the_end_reads_all_of_it() -> None:
             page = (await http.get(f"{path}/rankings")).json()
             assert (page["status"], page["total"]) == ("finished", 1)
             assert (await http.get(path)).json()["status"] == "finished"
+
+
+async def test_metrics_are_there_for_prometheus_and_count_live_sockets() -> None:
+    def told(text: str) -> dict[str, float]:
+        lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith("palio_live_"))
+        return {name: float(value) for name, _, value in lines if "_created" not in name}
+
+    opened, full = "palio_live_connections_total", 'palio_live_failures_total{code="too_many_sockets"}'
+    async with (
+        running_gateway(limits=HubLimits(check_interval_s=3600, max_sockets=1)) as gateway,
+        httpx2.AsyncClient(base_url=gateway.url) as http,
+    ):
+        answer = await http.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.headers["cache-control"] == "no-store"
+        before = told(answer.text)
+        async with gateway.client():
+            with pytest.raises(InvalidStatus) as refused:
+                async with gateway.client():
+                    pass
+            assert refused.value.response.status_code == 503
+        after = told((await http.get("/metrics")).text)
+        assert (after[opened] - before[opened], after[full] - before[full]) == (1, 1)
+        assert (await http.head("/metrics")).content == b""
+        assert (await http.post("/metrics")).status_code == 404
