@@ -37,6 +37,14 @@ from storage.ports.owners import (
     StandingsQuery,
     ViewQuery,
 )
+from storage.ports.payouts import Payout, PayoutRefusedError, Payouts, PayoutUnavailableError
+from storage.ports.prizes import (
+    PRIZES_EFFECT,
+    PRIZES_EFFECT_NUMBER,
+    LedgerChangedError,
+    PrizeLedger,
+    UserPrize,
+)
 from storage.ports.read_model import KeptReadModel, ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
     Checkpoint,

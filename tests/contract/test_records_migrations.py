@@ -167,6 +167,7 @@ def test_a_migration_that_was_cut_off_goes_on(mysql_servers: RunningMysql) -> No
             "DELETE FROM schema_version",
             "DROP TABLE shard_partitions",
             "DROP TABLE outbox",
+            "DROP INDEX idx_prizes_user ON prizes",
             "DROP INDEX idx_tournaments_active ON tournaments",
             "DROP INDEX idx_tournament_participants_tournament ON tournament_participants",
         ):

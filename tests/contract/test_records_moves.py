@@ -14,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from actors.domain.prizes.ledger import moved
 from scripts.cli.palio import main
 from scripts.cli.shards import partitions_of, ranges
 from storage.ports import Checkpoint, ListQuery, RecordsUnavailableError, StoredSnapshot, TournamentRow
@@ -23,7 +24,9 @@ from storage.records.mysql.moves import move_partition
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.migrate import REVISIONS
 from storage.records.sql.partitions import Place, even
+from storage.records.sql.prize_ledger import SqlPrizeLedger
 from storage.records.sql.schema import SCHEMA_VERSION
+from tests.contract.test_prize_ledger import entry as prize
 from tests.contract.test_records import checkpoint, everything, listed, of_partition, partition, tournament, whole
 from tests.support.servers_mysql import PARTITIONS, SHARD_TABLES, TABLES, RunningMysql, connect
 
@@ -227,6 +230,33 @@ async def test_effects_that_were_released_do_not_come_back(
     assert number not in {effect.tournament_id for effect in await records.outbox(1000)}
 
 
+async def test_prizes_move_as_they_are(
+    two: MysqlOptions, records: ShardedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what changes of them, without their tournament's row, after they were copied; while closed they do not change."""
+    await fill(records)
+    number = of_partition(0)[0]
+    ledger = SqlPrizeLedger(records)
+    first, second = prize(number, 1), prize(number, 2)
+    await ledger.write(number, [first, second])
+    real = moves._copy_partition
+
+    async def copy(*arguments: object, closed: bool = False) -> None:
+        if closed:
+            with pytest.raises(RecordsUnavailableError, match="is being moved to shard 1"):
+                await ledger.write(number, [prize(number, 3)])
+        await real(*arguments, closed=closed)  # type: ignore[arg-type]
+        if not closed:
+            await ledger.write(number, [moved(first, "approve", 5)])
+
+    monkeypatch.setattr(moves, "_copy_partition", copy)
+    await move(two, [0], 1)
+    assert await ledger.entries(number) == [moved(first, "approve", 5), second]
+    await ledger.write(number, [moved(second, "approve", 5)])
+    assert len(await ledger.payable(2**62, 10, 10)) == 2
+    assert (await ledger.counts())["approved"] == 2
+
+
 STEPS = ["_copy_partition", "_change", "_put", "_delete_partition"]
 
 
@@ -428,7 +458,8 @@ def back_to_schema_2(options: MysqlOptions, shard: int) -> None:
     )
     with engine.begin() as connection:
         ((installation,),) = connection.execute(text("SELECT installation FROM shard_identity"))
-        connection.execute(text("DROP TABLE shard_partitions, shard_identity"))
+        connection.execute(text("DROP TABLE shard_partitions, shard_identity, prizes"))
+        connection.execute(text("DROP INDEX idx_outbox_kind ON outbox"))
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(REVISIONS))
         command.stamp(config, "0001")

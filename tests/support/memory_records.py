@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors.domain.texts import folded
 from storage.ports import (
@@ -79,6 +79,14 @@ class MemoryRecords:
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         self._open()
         return {scope: self._projected.get(scope, -1) for scope in scopes}
+
+    def release(self, which: Callable[[OutboxRow], bool], tournament_id: int, upto: int) -> None:
+        """Take effects of a tournament out of the outbox, up to an offset."""
+        self._outbox = {
+            key: row
+            for key, row in self._outbox.items()
+            if not (row.tournament_id == tournament_id and row.offset <= upto and which(row))
+        }
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()

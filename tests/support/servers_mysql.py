@@ -26,6 +26,7 @@ TABLES = (
     "tournament_participants",
     "snapshots",
     "outbox",
+    "prizes",
     "projected",
 )
 SHARD_TABLES = ("shard_identity", "shard_partitions")

@@ -17,10 +17,12 @@ FEWEST_STATEMENTS = 10  # within functions; with less a module declares
 JUDGED_BY = {
     "tests/contract/test_metrics.py": ["storage/metrics/parquet.py"],
     "tests/contract/test_metrics_influx.py": ["storage/metrics/influx.py", "scripts/local_servers/influx.py"],
+    "tests/contract/test_prize_ledger.py": ["storage/records/sql/prize_ledger.py"],
     "tests/contract/test_read_model_redis.py": ["storage/read_model/redis.py"],
     "tests/contract/test_records.py": ["storage/records/sql/database.py"],
     "tests/contract/test_records_migrations.py": [
         "storage/records/migrations/versions/v0001_first.py",
+        "storage/records/migrations/versions/v0004_prizes.py",
         "storage/records/sql/migrate.py",
     ],
     "tests/contract/test_records_moves.py": ["storage/records/mysql/moves.py"],

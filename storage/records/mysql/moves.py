@@ -30,12 +30,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from storage.ports.errors import RecordsUnavailableError
 from storage.records.sql.dialects import WRITES, is_lock_conflict, upsert
 from storage.records.sql.partitions import Place, stored_place
-from storage.records.sql.schema import outbox, participants, projected, shard_partitions, snapshots, tournaments
+from storage.records.sql.schema import (
+    outbox,
+    participants,
+    prizes,
+    projected,
+    shard_partitions,
+    snapshots,
+    tournaments,
+)
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5  # of a move that others' locks cut off
-TABLES = (tournaments, participants, snapshots, outbox)
+TABLES = (tournaments, participants, snapshots, outbox, prizes)
+OWN_PACE = (outbox, prizes)  # these change without their tournament's row
 TOURNAMENTS_A_TRANSACTION = 50
 ROWS_A_STATEMENT = 500
 SNAPSHOT_PARTS_A_STATEMENT = 4  # of up to 4 MiB each, held in memory
@@ -192,7 +201,7 @@ async def _copy_partition(
     *,
     closed: bool = False,
 ) -> None:
-    """Bring the target up to what the source has; `closed`: the source is not saved to, so effects that are gone there go here, too."""
+    """Bring the target up to what the source has; `closed`: the source is not saved to, so what goes its own pace is the same here, too."""
     async with source.connect() as reading:
         numbers = await _numbers(reading, partition)
     told_s = time.monotonic()
@@ -208,7 +217,7 @@ async def _copy_partition(
             newer = [n for n in part if n not in there or here.get(n, NOT_THERE) > there[n]]
             await _copy(reading, writing, newer, TABLES)
             if closed:
-                await _copy(reading, writing, [n for n in part if n in there and here.get(n) == there[n]], (outbox,))
+                await _copy(reading, writing, [n for n in part if n in there and here.get(n) == there[n]], OWN_PACE)
     async with source.connect() as reading, _writing(target).begin() as writing:
         await _check_target(writing, partition, target_shard)
         put = upsert(target.dialect.name, projected, guard="log_offset")

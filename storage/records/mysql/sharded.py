@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.domain.values import partition_of
 from storage.ports.errors import RecordsUnavailableError
@@ -120,6 +121,32 @@ class ShardedRecords:
         """See `Records.user_tournaments`."""
         pages = await self._on_each(lambda records: records.user_tournaments(user_id, cursor, limit))
         return _merged(pages, limit, records_queries.place_of_user)
+
+    async def read_of(self, tournament_id: int, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` finds in a transaction that reads on the primary that holds a tournament."""
+        return await self._of_primary(
+            self._partition(tournament_id), lambda records: records.read_of(tournament_id, ask)
+        )
+
+    async def write_of(self, tournament_id: int, work: Callable[[AsyncConnection, int], Awaitable[T]]) -> T:
+        """What `work` does in a transaction that writes on that primary; see `SqlRecords.write_of`."""
+        return await self._of_primary(
+            self._partition(tournament_id), lambda records: records.write_of(tournament_id, work)
+        )
+
+    async def read_each(
+        self, ask: Callable[[AsyncConnection, Sequence[int] | None], Awaitable[T]], *, of_all: bool = True
+    ) -> list[T]:
+        """What `ask` finds on each shard's primary; with `of_all` False on those that answer, at least one."""
+        asked = (shard.primary.ask(lambda records: records.read_each(ask)) for shard in self.shards)
+        if of_all:
+            return [found for answer in await _all(asked) for found in answer]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        away = [answer for answer in answers if isinstance(answer, BaseException)]
+        for error in away:
+            if len(away) == len(answers) or not isinstance(error, RecordsUnavailableError):
+                raise error
+        return [found for answer in answers if not isinstance(answer, BaseException) for found in answer]
 
     async def close(self) -> None:
         """See `Records.close`."""

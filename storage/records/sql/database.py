@@ -10,6 +10,7 @@ right in both cases.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -47,7 +48,7 @@ from storage.records.sql.schema import (
 )
 
 T = TypeVar("T")
-SAVE_ATTEMPTS = 4  # of one save that others' locks cut off
+WRITE_ATTEMPTS = 4  # of one write that others' locks cut off
 # A save has a second more for so many participants: a quarter of what MariaDB took on two shared cores. One that is cut off is tried again
 # whole, so without this a tournament of some 200,000 would never be durable.
 ROWS_A_SECOND = 5_000
@@ -90,19 +91,11 @@ class SqlRecords:
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`. Raises PlacedElsewhereError, as other methods do, if the shard does not hold the partition."""
         partition = checked_partition(checkpoint)
-        async with self._bounded(len(checkpoint.participants) // ROWS_A_SECOND):
-            for attempt in range(1, SAVE_ATTEMPTS + 1):
-                try:
-                    async with self._writing.begin() as connection:
-                        if self._held is not None:
-                            await self._held.check(connection, partition, saving=True)
-                        await self._writer.write(connection, checkpoint)
-                except DBAPIError as error:
-                    if attempt == SAVE_ATTEMPTS or not is_lock_conflict(error):
-                        raise
-                    await asyncio.sleep(random.uniform(0, LOCK_PAUSE_S * attempt))  # noqa: S311 - spreads, hides nothing
-                else:
-                    return
+
+        async def work(connection: AsyncConnection) -> None:
+            await self._writer.write(connection, checkpoint)
+
+        await self._write(partition, work, len(checkpoint.participants) // ROWS_A_SECOND)
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.settled_snapshots`: of one database there is no replica."""
@@ -190,9 +183,55 @@ class SqlRecords:
         async with self._read() as connection:
             return await ask(connection)
 
+    async def read_of(self, tournament_id: int, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` finds in a transaction that reads, of a tournament that is held here."""
+        async with self._read(tournament_id=tournament_id) as connection:
+            return await ask(connection)
+
+    async def write_of(self, tournament_id: int, work: Callable[[AsyncConnection, int], Awaitable[T]]) -> T:
+        """What `work` does in a transaction that writes, given the partition of a tournament that is stored here.
+
+        It runs again where others' locks cut it off. Raises RecordsUnavailableError also for a tournament that is not stored (yet).
+        """
+
+        async def located(connection: AsyncConnection) -> T:
+            t = tournaments.c
+            partition = await connection.scalar(select(t.log_partition).where(t.tournament_id == tournament_id))
+            if partition is None:
+                raise RecordsUnavailableError(f"{self._where}: tournament {tournament_id} is not stored yet")
+            return await work(connection, partition)
+
+        held = None if self._held is None else partition_of(tournament_id, self._held.partitions)
+        return await self._write(held, located)
+
+    async def read_each(
+        self, ask: Callable[[AsyncConnection, Sequence[int] | None], Awaitable[T]], *, of_all: bool = True
+    ) -> list[T]:
+        """What `ask` finds in each database (there is one), given the partitions that it holds, None for all."""
+        del of_all
+        async with self._read() as connection:
+            return [await ask(connection, None if self._held is None else await self._held.all(connection))]
+
     async def close(self) -> None:
         """See `Records.close`."""
         await self._engine.dispose()
+
+    async def _write(
+        self, partition: int | None, work: Callable[[AsyncConnection], Awaitable[T]], more_s: float = 0.0
+    ) -> T:
+        """What `work` does in a transaction that writes, of a partition that is held; again, where others' locks cut it off."""
+        async with self._bounded(more_s):
+            for attempt in itertools.count(1):
+                try:
+                    async with self._writing.begin() as connection:
+                        if self._held is not None and partition is not None:
+                            await self._held.check(connection, partition, saving=True)
+                        return await work(connection)
+                except DBAPIError as error:
+                    if attempt == WRITE_ATTEMPTS or not is_lock_conflict(error):
+                        raise
+                    await asyncio.sleep(random.uniform(0, LOCK_PAUSE_S * attempt))  # noqa: S311 - spreads, hides nothing
+        raise AssertionError("unreachable: the loop returns or raises")
 
     async def _of_held(self, connection: AsyncConnection, statement: Select[Any]) -> Select[Any]:
         """Of the rows of tournaments those of partitions that are held: a move may have left others here, or copied some ahead."""

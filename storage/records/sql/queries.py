@@ -18,18 +18,29 @@ T = TypeVar("T")
 
 def encode_cursor(time_ms: int, tournament_id: int) -> str:
     """Names the last row of a page: a time in ms and a tournament id."""
-    return base64.urlsafe_b64encode(f"{time_ms}.{tournament_id}".encode()).decode().rstrip("=")
+    return encode_numbers(time_ms, tournament_id)
 
 
 def decode_cursor(cursor: str) -> tuple[int, int]:
     """The inverse of `encode_cursor`. Raises ValueError."""
+    time_ms, tournament_id = decode_numbers(cursor, 2)
+    return time_ms, tournament_id
+
+
+def encode_numbers(*position: int) -> str:
+    """Names a place in an order by several numbers."""
+    return base64.urlsafe_b64encode(".".join(map(str, position)).encode()).decode().rstrip("=")
+
+
+def decode_numbers(cursor: str, count: int) -> tuple[int, ...]:
+    """The inverse of `encode_numbers` of so many. Raises ValueError."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        time_ms, tournament_id = text.split(".")
-        position = int(time_ms), int(tournament_id)
+        position = tuple(map(int, text.split(".")))
     except (ValueError, binascii.Error) as error:
         raise ValueError(f"not a cursor: {cursor[:64]!r}") from error
-    if encode_cursor(*position) != cursor or not all(abs(number) < 1 << 63 for number in position):
+    known = len(position) == count and all(abs(number) < 1 << 63 for number in position)
+    if not known or encode_numbers(*position) != cursor:
         raise ValueError(f"not a cursor: {cursor[:64]!r}")
     return position
 

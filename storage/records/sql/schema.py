@@ -30,7 +30,7 @@ from sqlalchemy import (
 from actors.domain.texts import folded
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
 
-SCHEMA_VERSION = 3  # the newest revision below storage/records/migrations/versions
+SCHEMA_VERSION = 4  # the newest revision below storage/records/migrations/versions
 # A snapshot's rows: MySQL's default packet takes 16 MiB, and a row should stay well below it.
 SNAPSHOT_PART_BYTES = 4 << 20
 SNAPSHOTS_KEPT = 2
@@ -165,6 +165,38 @@ outbox = Table(
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("kind", String(64), nullable=False),
     Column("payload", LargeBinary((1 << 24) - 1), nullable=False),
+    Index("idx_outbox_kind", "kind", "tournament_id"),
+    **MYSQL_TABLE,
+)
+
+# Prizes: see `storage.ports.prizes`. Named as in `actors.domain.prizes.ledger.Entry`, but for words that databases keep for themselves.
+prizes = Table(
+    "prizes",
+    metadata,
+    Column("tournament_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("rule_number", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("log_partition", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("item", String(255), nullable=False),
+    Column("board_group", String(255)),
+    Column("state", String(16), nullable=False),
+    Column("claim", Boolean, nullable=False),
+    Column("claimed_ms", MILLISECONDS),
+    Column("attempts", Integer, nullable=False),
+    Column("due_ms", MILLISECONDS, nullable=False),
+    Column("created_ms", MILLISECONDS, nullable=False),
+    Column("changed_ms", MILLISECONDS, nullable=False),
+    Column("changed_by", BigInteger, nullable=False),
+    Column("reason", String(255), nullable=False),
+    Column("reference", String(255), nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("idx_prizes_state", "state", "tournament_id", "due_ms"),
+    Index("idx_prizes_user", "user_id", "created_ms"),
     **MYSQL_TABLE,
 )
 

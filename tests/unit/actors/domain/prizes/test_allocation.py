@@ -157,7 +157,8 @@ def test_a_split_gives_out_the_purse_whatever_the_ties(scores: list[int], ties: 
 @given(scores_of_few, st.sampled_from(["first", "shared"]), place_rules("next"))
 def test_next_gives_out_the_purse_too(scores: list[int], ties: Ties, rules: list[PrizeRule]) -> None:
     awards = allocate(rules, table(scores, ties))
-    filled = [max(0, min(of.ranks[-1], len(scores)) - of.ranks[0] + 1) for of in rules]  # type: ignore[union-attr,misc]
+    ranges = [of.ranks for of in rules if of.ranks is not msgspec.UNSET]
+    filled = [max(0, min(places[-1], len(scores)) - places[0] + 1) for places in ranges]
     assert sum(award.units for award in awards) == sum(n * of.units for n, of in zip(filled, rules, strict=True))
 
 
