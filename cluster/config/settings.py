@@ -1,7 +1,8 @@
 """Every setting of Palio: read once, at the edge, and handed on as a frozen value.
 
-`load_settings()` reads the environment (`PALIO_PORT=9000`); what the command line says goes before it. An unknown or
-ill-typed `PALIO_...` variable is a SettingsError that names it. `scripts/palio settings` lists them all.
+`load_settings()` reads the environment (`PALIO_PORT=9000`) and the TOML file that PALIO_CONFIG names (`port = 9000`, or `[kafka]` with
+`bootstrap_servers`); the command line goes before the environment, and that before the file. An unknown or ill-typed setting is a
+SettingsError that names it. `scripts/palio settings` lists them all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from serve_app.http.cors import Cors
 from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
+CONFIG_FILE: Final = f"{PREFIX}CONFIG"
 _TYPE_NAMES: Final[list[tuple[object, str]]] = [
     (SecretStr, "secret"),
     (Path, "path"),
@@ -270,22 +272,49 @@ class SettingRow(NamedTuple):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings of the environment; `overrides` (by field name, None: not given) go before it.
+    """The settings of the environment and of the file; `overrides` (by field name, None: not given) go before them.
 
-    Raises SettingsError naming the first variable that is unknown or ill-typed.
+    Raises SettingsError naming the first setting that is unknown or ill-typed, or the file if it cannot be read.
     """
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for variable in sorted(os.environ):
-        if variable.upper().startswith(PREFIX) and variable.upper() not in known:
-            near = difflib.get_close_matches(variable.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(
-                f"{variable}: expected one of the settings that `scripts/palio settings` lists, got an unknown name{hint}"
-            )
+        if variable.upper().startswith(PREFIX) and variable.upper() not in (*known, CONFIG_FILE):
+            raise _unknown(variable, variable.upper(), known)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if file := os.environ.get(CONFIG_FILE):
+        taken = {variable.upper() for variable in os.environ}
+        given = {n: v for n, v in _of_file(Path(file), known).items() if PREFIX + n.upper() not in taken} | given
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return Settings(**given)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None  # the cause would show a secret's value
+
+
+def _unknown(shown: str, variable: str, known: list[str]) -> SettingsError:
+    near = difflib.get_close_matches(variable, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return SettingsError(
+        f"{shown}: expected one of the settings that `scripts/palio settings` lists, got an unknown name{hint}"
+    )
+
+
+def _of_file(path: Path, known: list[str]) -> dict[str, Any]:
+    """The settings of a TOML file by field name; a table's name is the first part of its settings' names. Raises SettingsError."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            tables = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{CONFIG_FILE}: cannot read {path}: {error}") from error
+    found: dict[str, Any] = {}
+    for name, value in tables.items():
+        found |= {f"{name}_{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
+    for name in found:
+        if name != name.lower() or PREFIX + name.upper() not in known:
+            raise _unknown(f"{path}: {name}", PREFIX + name.upper(), known)
+        if _is_secret(Settings.model_fields[name]) and mode & 0o077:
+            raise SettingsError(f"{path}: expected a file for its owner alone (chmod 600), since it has {name}")
+    return found
 
 
 def describe(settings: Settings | None = None) -> list[SettingRow]:

@@ -167,7 +167,9 @@ def settings_document() -> str:
     lines = [
         "# Settings",
         "",
-        "Environment variables, read once at the start: `PALIO_SHARDS=2 PALIO_LOG_LEVEL=INFO scripts/run`. An unknown or",
+        "Environment variables, read once at the start: `PALIO_SHARDS=2 PALIO_LOG_LEVEL=INFO scripts/run`. Or lines of a TOML",
+        "file that `PALIO_CONFIG` names, without the prefix and in small letters (`shards = 2`), also in tables by the first",
+        "part of the name (`[kafka]` and `bootstrap_servers = ...`); the environment goes before the file. An unknown or",
         "ill-typed one is an error that names it. Durations end in `_S` or `_MS`, sizes in `_BYTES`. This page is made by",
         "`scripts/palio settings --markdown`; [operations.md](operations.md) says which ones to think about.",
     ]

@@ -144,3 +144,58 @@ def test_a_secret_that_is_too_short_or_cannot_be_made_is_an_error_at_start(tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="cannot read or make the secret"):
         load_or_create_secret(tmp_path / "file", "jwt_secret")
+
+
+@pytest.fixture
+def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / "palio.toml"
+    monkeypatch.setenv("PALIO_CONFIG", str(path))
+    return path
+
+
+def test_a_file_sets_the_environment_goes_before_it_and_the_command_line_before_both(
+    monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    file.write_text(
+        'port = 9000\ngateway_port = 9001\nshards = 3\ndemo = false\nplayer_rate = 2.5\n[kafka]\nbootstrap_servers = "k:9092"\n'
+    )
+    monkeypatch.setenv("PALIO_GATEWAY_PORT", "9002")
+    monkeypatch.setenv("PALIO_SHARDS", "4")
+    settings = load_settings(shards=5)
+    assert (settings.port, settings.gateway_port, settings.shards, settings.demo) == (9000, 9002, 5, False)
+    assert (settings.player_rate, settings.kafka_bootstrap_servers) == (2.5, "k:9092")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("portt = 1", r"palio\.toml: portt: .*unknown name; did you mean PALIO_PORT\?$"),
+        ("[kafka]\nservers = 1", r"palio\.toml: kafka_servers: .*unknown name"),
+        ("PORT = 9000", r"palio\.toml: PORT: .*unknown name; did you mean PALIO_PORT\?$"),
+        ('port = "http"', r"^PALIO_PORT: expected integer, 1 to 65535, got 'http'$"),
+        ("port = ", r"^PALIO_CONFIG: cannot read .*palio\.toml: Invalid value"),
+        ("config = 'another.toml'", r"palio\.toml: config: .*unknown name"),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named(file: Path, text: str, message: str) -> None:
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        load_settings()
+
+
+def test_a_file_that_is_not_there_is_named(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^PALIO_CONFIG: cannot read .*palio\.toml: .*No such file"):
+        load_settings()
+
+
+def test_a_file_with_secrets_is_for_its_owner_alone(file: Path) -> None:
+    secret = "a secret in a file, long enough for all"
+    file.write_text(f'jwt_secret = "{secret}"')
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match=r"chmod 600\), since it has jwt_secret$") as error:
+        load_settings()
+    assert secret not in str(error.value)
+    file.chmod(0o600)
+    told = load_settings().jwt_secret
+    assert told is not None
+    assert told.get_secret_value() == secret
