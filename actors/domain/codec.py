@@ -24,7 +24,7 @@ from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Spec
 from actors.domain.ranking.ranking import Ranking
-from actors.domain.tournament import HistoryEntry, Members, Tournament, multiplier_of
+from actors.domain.tournament import HistoryEntry, Invitation, Members, Tournament, multiplier_of
 from actors.domain.transitions import Status
 
 MAGIC: Final = b"PALIOSNP"
@@ -42,7 +42,7 @@ _MEMBER_FIELDS: Final = [
     pa.field("removed", pa.bool_(), nullable=False),  # since format 2
 ]
 # What only some members have, by the name of its dict in Members: a column is there only if anybody has it, in this order. Since rules 3.
-SPARSE: Final[dict[str, pa.DataType]] = {"began_ms": pa.int64()}
+SPARSE: Final[dict[str, pa.DataType]] = {"began_ms": pa.int64(), "removed_at": pa.int64()}
 _SEEN_SCHEMA: Final = pa.schema([pa.field("seen", pa.uint64(), nullable=False)])
 
 
@@ -68,10 +68,11 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     finished_ms: int | None
     history: list[HistoryEntry] | UnsetType = UNSET
+    invitations: dict[str, Invitation] | UnsetType = UNSET
 
 
 # The scalars that came later, with the value that Tournament begins with: while it has that they are absent.
-LATER_SCALARS: Final[dict[str, Any]] = {"history": []}
+LATER_SCALARS: Final[dict[str, Any]] = {"history": [], "invitations": {}}
 
 
 class _Payload(NamedTuple):

@@ -21,7 +21,7 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, IGNORED, Event, Outcome, score_outcome
 from actors.domain.life.history import facts, remember
 from actors.domain.life.status import advance
-from actors.domain.messages import Claim, Command, Create, Edit, UserCommand, needed_rules
+from actors.domain.messages import Claim, Command, Create, Edit, needed_rules
 from actors.domain.scoring.scores import Scored, take_score
 from actors.domain.tournament import Tournament
 
@@ -77,9 +77,10 @@ def apply_score(
 
 def _checked(state: Tournament, command: Command) -> int:
     """The user whom a command is about, else 0. Raises InvalidRecordError `malformed`, also for what the tournament's rules do not know."""
-    needed, what = needed_rules(command.changes) if isinstance(command, Edit) else (command.rules, command.kind)
+    needed, what = needed_rules(command.changes) if isinstance(command, Edit) else (command.needed_rules, command.kind)
     check_rules(state.rules_version, needed, what)
-    return read_user(command.user_id) if isinstance(command, UserCommand) else 0
+    user = getattr(command, "user_id", None)
+    return 0 if user is None else read_user(user)
 
 
 def _command(state: Tournament, item: ControlItem, command: Command, user_id: int) -> list[Event]:

@@ -22,7 +22,18 @@ class Members:
     What few members have is kept by slot for those alone; `actors.domain.codec.SPARSE` names it for the snapshot.
     """
 
-    __slots__ = ("active", "attempts", "began_ms", "joined", "joined_ms", "names", "removed", "scored_ms", "users")
+    __slots__ = (
+        "active",
+        "attempts",
+        "began_ms",
+        "joined",
+        "joined_ms",
+        "names",
+        "removed",
+        "removed_at",
+        "scored_ms",
+        "users",
+    )
 
     def __init__(self, multiplier: int) -> None:
         self.users = UserMap(multiplier)
@@ -33,6 +44,7 @@ class Members:
         self.active = bytearray()
         self.joined = 0  # how many are active
         self.removed: set[int] = set()  # slots of those whom a service removed and has not brought back
+        self.removed_at: dict[int, int] = {}  # the removal's offset, of those removed when there were invitations
         self.began_ms: dict[int, int] = {}  # when their own windows began
 
     def __len__(self) -> int:
@@ -65,6 +77,18 @@ class HistoryEntry(msgspec.Struct, array_like=True, frozen=True):
     after: dict[str, Any]
 
 
+class Invitation(msgspec.Struct, array_like=True, frozen=True):
+    """One that was given and not revoked: `offset` of the record that gave it, `user_id` 0 for whoever brings it, `by` a user id."""
+
+    offset: int
+    given_ms: int
+    by: str
+    user_id: int
+    uses: int
+    used: int
+    expires_ms: int | None
+
+
 @dataclass(slots=True)
 class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
@@ -92,6 +116,7 @@ class Tournament:
     finished_ms: int | None = None
     seen: set[int] = field(default_factory=set)
     history: list[HistoryEntry] = field(default_factory=list)
+    invitations: dict[str, Invitation] = field(default_factory=dict)  # by id
 
     @property
     def over(self) -> bool:

@@ -177,6 +177,24 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
     }
 
 
+def invitations(state: Tournament) -> dict[str, Any]:
+    """`GET .../invitations`, newest first."""
+    return {
+        "items": [
+            {
+                "id": name,
+                "user_id": str(given.user_id) if given.user_id else None,
+                "uses": given.uses,
+                "uses_left": given.uses - given.used,
+                "expires_at": _time(given.expires_ms),
+                "created_at": rfc3339(given.given_ms),
+                "created_by": given.by,
+            }
+            for name, given in sorted(state.invitations.items(), key=lambda item: -item[1].offset)
+        ]
+    }
+
+
 def top_row(state: Tournament, slot: int, score: int) -> dict[str, Any]:
     """A row of the live table, without its rank, which follows from its index, the scores and `ties`; `score` in hundredths."""
     members = state.members

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from actors.domain import views
+from actors.domain.life.invitations import admits
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
 from actors.owner.publisher import Publisher
 from storage.ports import (
     Access,
     AccessQuery,
+    InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
     OwnerMovedError,
@@ -69,6 +71,8 @@ class OwnerReads:
                 return await self._publisher.settled(entity, lambda: _rankings(entity, query))
             case ParticipantQuery():
                 return _participant(entity, query)
+            case InvitationsQuery():
+                return _reply(entity, views.encode(views.invitations(entity.state)))
             case PrizesQuery():
                 return _reply(entity, b'{"prizes":[]}')  # tournaments carry no prizes yet
         raise TypeError(f"expected a query, got {query!r}")
@@ -89,8 +93,13 @@ class OwnerReads:
             return Access(found=False)
         user, members = query.user_id, entity.state.members
         member = user is not None and members.slot(user) >= 0
-        access = Access(True, entity.state.spec.visibility == "public", member)
-        if not access.allowed:
+        invited = (
+            user is not None
+            and query.invitation is not None
+            and admits(entity.state, query.invitation, user, members.users.slot(user))
+        )
+        access = Access(True, entity.state.spec.visibility == "public", member, invited)
+        if not (access.allowed or invited):
             # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
             await self._owner.tournaments.look_up(entity.state.tournament_id)
         return access

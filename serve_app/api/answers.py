@@ -114,6 +114,37 @@ class Standing(Answer):
     example = Row.example | {"attempts": 2}
 
 
+class NewInvitation(Answer):
+    """An invitation as given: `invite` is what its user joins with; it is told this once."""
+
+    id: str
+    invite: str
+    example = {"id": "6f1e9c0d4b7a5e2f8c3d1a90", "invite": "WzgxMjcz....k1:9b0c"}
+
+
+class Invitation(Answer):
+    """An invitation that was not revoked; `user_id` null: for whoever brings it. `expires_at` null: without an end."""
+
+    id: str
+    user_id: Id | None
+    uses: int
+    uses_left: int
+    expires_at: Time | None
+    created_at: Time
+    created_by: Id
+    example = {
+        "id": "6f1e9c0d4b7a5e2f8c3d1a90", "user_id": "42", "uses": 1, "uses_left": 1,
+        "expires_at": "2027-05-01T09:00:00.000Z", "created_at": "2027-04-20T16:30:00.000Z", "created_by": "1",
+    }  # fmt: skip
+
+
+class Invitations(Answer):
+    """The invitations of a tournament, newest first."""
+
+    items: list[Invitation]
+    example = {"items": [Invitation.example]}
+
+
 class Participation(Standing):
     """How a user takes part, as of now; `rank` null without a score, or while nobody can tell."""
 

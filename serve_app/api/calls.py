@@ -149,6 +149,14 @@ UserId = Annotated[
         examples=["me"],
     ),
 ]
+InvitationId = Annotated[
+    str,
+    Path(
+        description="The `id` of an invitation.",
+        json_schema_extra={"minLength": 1, "maxLength": 64},
+        examples=["6f1e9c0d4b7a5e2f8c3d1a90"],
+    ),
+]
 _text: Final = WithJsonSchema({"type": "string"})
 StatusQuery = Annotated[
     str | None,

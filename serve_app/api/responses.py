@@ -27,6 +27,7 @@ _STRUCTS: Final = (
     bodies.NewTournament,
     bodies.TournamentEdit,
     bodies.JoinRequest,
+    bodies.InvitationRequest,
     bodies.Submission,
     bodies.BatchSubmission,
     bodies.BatchJoin,

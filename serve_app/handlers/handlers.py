@@ -9,6 +9,7 @@ from serve_app.handlers.callers import Callers
 from serve_app.handlers.discovery import DiscoveryHandlers
 from serve_app.handlers.errors import Errors
 from serve_app.handlers.health import HealthHandlers
+from serve_app.handlers.invitations import InvitationHandlers
 from serve_app.handlers.listing import ListHandlers
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.reads import ReadHandlers
@@ -32,7 +33,8 @@ class Handlers:
         tournaments = TournamentHandlers(
             callers, reads, owners, commands, services.log_clock, config, services.clock_ms
         )
-        participants = ParticipantHandlers(callers, reads, commands, config)
+        participants = ParticipantHandlers(callers, reads, commands, services.signer, config, services.clock_ms)
+        invitations = InvitationHandlers(callers, reads, owners, commands, services.signer, config, services.clock_ms)
         tables = ReadHandlers(callers, reads, owners, entrypoint)
         lists = ListHandlers(callers, reads, services.records)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
@@ -52,6 +54,9 @@ class Handlers:
                 participants.leave,
                 participants.begin,
                 participants.participant,
+                invitations.create_invitation,
+                invitations.list_invitations,
+                invitations.revoke_invitation,
                 tables.view,
                 tables.rankings,
                 tables.prizes,

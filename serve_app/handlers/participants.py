@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
 from actors.domain.messages import Begin, Join, Leave
+from actors.domain.signing import Signer
 from actors.domain.texts import normal_name
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers, path_user
@@ -17,8 +20,10 @@ from serve_app.http.caching import NO_STORE, reply_response
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem
 from serve_app.http.request_schemas import JoinRequest, read_join
+from serve_app.security.invites import read_invite
 from serve_app.services.commands import Commands, new_command_id
 from serve_app.services.reads import Reads, unknown_tournament
+from storage.ports import AccessQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +33,47 @@ class ParticipantHandlers:
     callers: Callers
     reads: Reads
     commands: Commands
+    signer: Signer
     config: FrontConfig
+    clock_ms: Callable[[], int]
 
     async def join(self, request: Request) -> Response:
         """`PUT /v1/tournaments/{id}/participants/{user}`: 201 the first time, 200 again.
 
-        Nobody gives invitations yet: a private tournament is joined through a service, and to all but its members it does not exist.
+        A private tournament is joined by an invite, or through a service; to all but its members it does not exist, and whoever brings an
+        invite that is no good, or no longer, is not told more.
         """
         principal = await self.callers.caller(request)
         user_id = self._own(request, principal)
         body = require_json(request, self.config.max_body_bytes)
         wanted = read_join(body) if body.strip() else JoinRequest()
-        known = await self.reads.visible(request.path["tournament"], principal)
-        name = None if wanted.name is None else normal_name(wanted.name)
-        invited = principal.role == "service"
-        message = Join(command_id=new_command_id(), user_id=str(user_id), name=name, invited=invited)
+        tournament = request.path["tournament"]
+        invitation = None
+        if wanted.invite is not None:
+            invitation = read_invite(self.signer, wanted.invite, tournament, user_id, self.clock_ms())
+        known = self.reads.known(tournament)
+        welcome = known is not None and (known.public or (principal.privileged and known.public is not None))
+        if known is None or not welcome:
+            query = AccessQuery(principal.user_id, invitation)
+            known, access = await self.reads.asked_access(tournament, query, sees_all=principal.privileged)
+            welcome = access.allowed or access.invited or principal.privileged
+            if not welcome:
+                raise unknown_tournament(known.text)
+        message = Join(
+            command_id=new_command_id(),
+            user_id=str(user_id),
+            name=None if wanted.name is None else normal_name(wanted.name),
+            invited=principal.role == "service",
+            invitation=UNSET if invitation is None else invitation,
+        )
         try:
             issued = await self.commands.issue(known, message, request.headers)
         except Problem as problem:
-            if known.public or principal.privileged or problem.code == "already_over":
-                raise
-            raise unknown_tournament(known.text) from None  # no member any more: members are refused another name alone
+            if problem.code == "removed" and wanted.invite is not None:
+                problem = Problem(0, "invite_invalid", "expected an invite for this user that is still good")
+            if not (known.public or principal.privileged) and problem.code in ("invite_invalid", "removed"):
+                problem = unknown_tournament(known.text)  # no member, or no longer invited, since that was asked
+            raise problem from None
         if issued.outcome is None:
             return undecided(issued)
         status = 201 if issued.outcome.first else 200

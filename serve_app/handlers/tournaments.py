@@ -45,9 +45,7 @@ class TournamentHandlers:
     async def create_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments`: the create record is the commit; the same again finds the first answer."""
         principal = await self.callers.privileged(request)
-        key = request.headers.get("idempotency-key")
-        if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
-            raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
+        key = idempotency_key(request)
         sent = require_json(request, self.config.max_body_bytes)
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
         now_ms = self.clock_ms()
@@ -124,6 +122,14 @@ class TournamentHandlers:
                 raise
             return False
         return True
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key of a call that may be repeated. Raises Problem 422."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
+        raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
+    return key
 
 
 def undecided(issued: Issued, **more: str) -> Response:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from actors.domain.messages import Changes, Spec
+from actors.domain.messages import MAX_USES, Changes, Spec
 from actors.domain.spec_rules import spec_problems
 from actors.domain.texts import check_name, normal_name
 from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
@@ -101,6 +101,14 @@ class BatchSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     score: Score
 
 
+class InvitationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """`POST /v1/tournaments/{id}/invitations`: for one user, or for whoever brings it, `uses` times in all."""
+
+    user_id: Id | None = None
+    uses: Annotated[int, Meta(ge=1, le=MAX_USES)] = 1
+    expires_at: Time | None = None
+
+
 class BatchJoin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """One item of `POST /v1/participants`."""
 
@@ -145,11 +153,25 @@ _CHECKS: Final[dict[str, Check]] = {
     "window_s": _duration_ms,
     "metadata": _metadata,
 }
+_invitation: Final = BodyReader(InvitationRequest, {"user_id": parse_id, "expires_at": parse_time})
 _new_tournament: Final = BodyReader(NewTournament, _CHECKS)
 read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
 read_join: Final = BodyReader(JoinRequest, {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME)}).read
 read_submission: Final = BodyReader(Submission, {"score": _score, "user_id": parse_id}).read
 decode_submission: Final = msgspec.json.Decoder(Submission).decode
+
+
+def read_invitation(body: bytes, now_ms: int) -> InvitationRequest:
+    """The body of an invitation; `now_ms` decides what is past. Raises Problem 400, 422."""
+    asked = _invitation.read(body)
+    errors = []
+    if asked.user_id is not None and asked.uses != 1:
+        errors.append(FieldError("uses", "expected 1 where the invitation is for one user"))
+    if asked.expires_at is not None and parse_time(asked.expires_at) <= now_ms:
+        errors.append(FieldError("expires_at", "expected a time in the future"))
+    if errors:
+        raise wrong_fields(errors)
+    return asked
 
 
 class AskedTournament(NamedTuple):

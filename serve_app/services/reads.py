@@ -116,6 +116,13 @@ class Reads:
         return known
 
     async def access(self, tournament: str, user_id: int | None, *, sees_all: bool = False) -> tuple[Known, bool]:
+        """As `asked_access`: the tournament, and whether the user may see it."""
+        known, access = await self.asked_access(tournament, AccessQuery(user_id), sees_all=sees_all)
+        return known, access.allowed or sees_all
+
+    async def asked_access(
+        self, tournament: str, query: AccessQuery, *, sees_all: bool = False
+    ) -> tuple[Known, Access]:
         """A tournament, and whether this user (None: without a token) may see it: as of now, so that whoever was removed is out, and so that
         a hidden one takes as long as an unknown one. Raises Problem 404 `tournament_unknown`, 503 when nobody can tell.
 
@@ -126,13 +133,13 @@ class Reads:
         except ValueError:
             raise unknown_tournament(tournament) from None
         try:
-            access = await self._owners.read(tournament_id, AccessQuery(user_id))
+            access = await self._owners.read(tournament_id, query)
             _from_owner.inc()
         except (OwnerUnavailableError, OwnerMovedError):
-            access = await self._kept_access(tournament_id, user_id, sees_all)
+            access = await self._kept_access(tournament_id, query.user_id, sees_all)
         if not access.found:
             raise unknown_tournament(tournament)
-        return self.remember(tournament_id, public=access.public), access.allowed or sees_all
+        return self.remember(tournament_id, public=access.public), access
 
     def remember(self, tournament_id: int, *, public: bool | None) -> Known:
         """Note that a tournament exists."""

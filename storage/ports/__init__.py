@@ -22,6 +22,7 @@ from storage.ports.metrics import MetricsSeries, Point
 from storage.ports.owners import (
     Access,
     AccessQuery,
+    InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
     OwnerMovedError,

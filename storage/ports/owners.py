@@ -50,11 +50,13 @@ class Reply(NamedTuple):
 
 
 class Access(NamedTuple):
-    """Who may see a tournament: anyone a public one, its members a private one. `member`: whether the user that was named takes part."""
+    """Who may see a tournament: anyone a public one, its members a private one. `member`: whether the user that was named takes part;
+    `invited`: whether the invitation that was named would let the user in."""
 
     found: bool
     public: bool = False
     member: bool = False
+    invited: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -90,9 +92,10 @@ class Query(msgspec.Struct, Generic[A], frozen=True, tag=True):
 
 
 class AccessQuery(Query[Access], frozen=True):
-    """Whether a tournament exists and who may see it; `user_id` None for a caller without a token."""
+    """Whether a tournament exists and who may see it; `user_id` None for a caller without a token, who brings no `invitation`."""
 
     user_id: int | None = None
+    invitation: str | None = None
 
 
 class ViewQuery(Query[Reply], frozen=True):
@@ -119,6 +122,10 @@ class ParticipantQuery(Query[Reply], frozen=True):
 
 class PrizesQuery(Query[Reply], frozen=True):
     """The encoded prize table (`GET .../prizes`)."""
+
+
+class InvitationsQuery(Query[Reply], frozen=True):
+    """The encoded invitations (`GET .../invitations`), newest first."""
 
 
 class LiveQuery(Query[LiveSnapshot], frozen=True):

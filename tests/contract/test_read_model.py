@@ -16,6 +16,7 @@ from actors.domain.views import UNPUBLISHED
 from actors.owner.read_model_entry import delta_of
 from actors.owner.rows import tournament_row
 from storage.ports import (
+    Access,
     AccessQuery,
     Checkpoint,
     KeptReadModel,
@@ -239,12 +240,12 @@ async def test_those_who_left_are_gone_and_come_back_in_their_place(read_model: 
     assert view is not None
     assert not view.public
     access = await read_model.read(TOURNAMENT, AccessQuery(2))
-    assert access == (True, False, False)
+    assert access == Access(True, public=False, member=False)
     assert await read_model.write([append(Step(BEGIN_MS, Join(command_id="again", user_id="2", invited=True)))]) == []
     await held.compare(read_model, [1, 2, 3])
     view = await read_model.read(TOURNAMENT, ViewQuery())
     assert view is not None
-    assert await read_model.read(TOURNAMENT, AccessQuery(2)) == (True, False, True)
+    assert await read_model.read(TOURNAMENT, AccessQuery(2)) == Access(True, public=False, member=True)
 
 
 async def test_it_may_vanish_and_is_written_anew(redis_read_model: ReadModelUnderTest) -> None:

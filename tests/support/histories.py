@@ -16,12 +16,15 @@ from actors.domain.messages import (
     RULES_VERSION,
     Cancel,
     Changes,
+    Command,
     Create,
     Edit,
     End,
+    Invite,
     Join,
     Leave,
     Message,
+    RevokeInvitation,
     Spec,
     Start,
     Tick,
@@ -95,7 +98,14 @@ def plain(events: Sequence[Event]) -> list[tuple[object, ...]]:
 USERS = range(1, 7)
 TOKENS = "abcdef"
 KINDS = (
-    ["score"] * 50 + ["join"] * 14 + ["leave"] * 4 + ["edit"] * 3 + ["huge"] * 6 + ["start", "end", "cancel", "tick"]
+    ["score"] * 50
+    + ["join"] * 14
+    + ["leave"] * 4
+    + ["edit"] * 3
+    + ["huge"] * 6
+    + ["invite"] * 5
+    + ["revoke"]
+    + ["start", "end", "cancel", "tick"]
 )
 PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
 
@@ -129,7 +139,21 @@ def random_record(r: Random, kind: str, users: Sequence[int] = USERS) -> Message
             return Score(user, r.choice(TOKENS), r.choice([1, -1]) * r.choice([9_999_999_999, 5_000_000_000]))
         case "join":
             name = r.choice([None, "Ann", "Bo", "Zoë"])
-            return Join(command_id=command, user_id=str(user), name=name, invited=r.random() < 0.7)
+            invitation = r.choice(TOKENS) if r.random() < 0.5 else UNSET
+            return Join(
+                command_id=command, user_id=str(user), name=name, invited=r.random() < 0.4, invitation=invitation
+            )
+        case "invite":
+            return Invite(
+                command_id=command,
+                invitation=r.choice(TOKENS),
+                creator="99",
+                user_id=r.choice([None, str(user)]),
+                uses=r.choice([1, 1, 2, 5]),
+                expires_ms=r.choice([None, BEGIN_MS + r.randint(-20, 300)]),
+            )
+        case "revoke":
+            return RevokeInvitation(command_id=command, invitation=r.choice(TOKENS))
         case "leave":
             removed = True if r.random() < 0.4 else UNSET
             return Leave(command_id=command, user_id=str(user), removed=removed)
@@ -175,6 +199,8 @@ def random_history(seed: int, length: int) -> list[Step]:
     for n in range(length):
         now += r.choice(PAUSES_MS)
         what = random_record(r, "join" if n < joins else r.choice(KINDS))
+        if isinstance(what, Command) and what.needed_rules > rules:
+            what = Tick()  # under these rules it would be malformed
         steps.append(Step(now, create_of(spec, r.choice(["digest", "other"]), "again") if n == again_at else what))
     return steps
 

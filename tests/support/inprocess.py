@@ -16,6 +16,7 @@ from actors.domain.delivery import ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Outcome
 from actors.domain.fold import apply
+from actors.domain.life.invitations import admits
 from actors.domain.messages import Tick, encode_message
 from actors.domain.publications import (
     OutcomeReply,
@@ -34,6 +35,7 @@ from actors.owner.live import Live
 from storage.ports import (
     Access,
     AccessQuery,
+    InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
     LogRecord,
@@ -225,6 +227,8 @@ class InProcessOwners:
         match query:
             case PrizesQuery():
                 return MISSING if state is None else shown.reply(state, b'{"prizes":[]}')
+            case InvitationsQuery():
+                return MISSING if state is None else shown.reply(state, views.encode(views.invitations(state)))
             case LiveQuery():
                 if state is None:
                     return LiveSnapshot(found=False)
@@ -276,8 +280,14 @@ class InProcessReadModel:
         page: dict[str, Any] | None
         match query:
             case AccessQuery():
-                member = query.user_id is not None and state.members.slot(query.user_id) >= 0
-                return Access(True, state.spec.visibility == "public", member)
+                user, slot_of = query.user_id, state.members.users.slot
+                member = user is not None and state.members.slot(user) >= 0
+                invited = (
+                    user is not None
+                    and query.invitation is not None
+                    and admits(state, query.invitation, user, slot_of(user))
+                )
+                return Access(True, state.spec.visibility == "public", member, invited)
             case ViewQuery():
                 page = views.view(state, *at)
             case RankingsQuery():

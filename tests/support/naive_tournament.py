@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.messages import Cancel, Create, Edit, End, Join, Leave, Message, Start
+from actors.domain.messages import Cancel, Create, Edit, End, Invite, Join, Leave, Message, RevokeInvitation, Start
 
 LARGEST = 9_999_999_999  # 99,999,999.99
 
@@ -28,6 +28,8 @@ class NaiveTournament:
         self.finished_ms: int | None = None
         self.people: dict[int, dict[str, Any]] = {}  # by user id, all who ever joined
         self.commands: set[str] = set()  # ids of the commands that were applied
+        self.invitations: dict[str, dict[str, Any]] = {}  # by id
+        self.records = 0  # how many it was given
         self.reached = 0  # counts the times that somebody's score changed
         self.happened: list[Happened] = [("create", "applied", "")]
         self._let_time_pass()
@@ -61,8 +63,8 @@ class NaiveTournament:
         if isinstance(message, Create):
             same = message.request_digest == self.request
             self.happened.append(("create", "applied" if same else "refused", "" if same else "idempotency_conflict"))
-        elif isinstance(message, Join | Leave | Start | End | Cancel | Edit):
-            kind = type(message).__name__.lower()
+        elif isinstance(message, Join | Leave | Start | End | Cancel | Edit | Invite | RevokeInvitation):
+            kind = message.kind
             if message.command_id in self.commands:
                 self.happened.append((kind, "ignored", "duplicate"))
             else:
@@ -85,6 +87,7 @@ class NaiveTournament:
 
     def _begin(self, time_ms: int) -> None:
         self.happened = []
+        self.records += 1
         if not self.over:  # what meets a tournament that is over leaves it untouched
             self.now = max(self.now, time_ms)
             self._let_time_pass()
@@ -147,17 +150,24 @@ class NaiveTournament:
             return ""
         if self.over or (self.status == "running" and self.spec["join_until"] == "start"):
             return "registration_closed"
-        if person and person["removed"] and not join.invited:
-            return "removed"
         returns = self.rules == 1 and person is not None  # rules 1 let back whoever had been in
-        if self.spec["visibility"] == "private" and not join.invited and not returns:
-            return "invite_invalid"
+        removed = bool(person and person["removed"])
+        needed = not join.invited and (removed or (self.spec["visibility"] == "private" and not returns))
+        invitation = None
+        if needed:
+            if removed and not isinstance(join.invitation, str):
+                return "removed"
+            invitation = self.invitations.get(str(join.invitation))
+            if invitation is None or not self._good(invitation, user, person):
+                return "invite_invalid"
         if self.spec["capacity"] is not None and len(self.active()) >= self.spec["capacity"]:
             return "tournament_full"
+        if invitation is not None:
+            invitation["left"] -= 1
         if person is None:
-            nothing = {"name": None, "score": None, "reached": 0, "scored_ms": 0, "attempts": 0, "removed": False}
+            nothing = {"name": None, "score": None, "reached": 0, "scored_ms": 0, "attempts": 0, "removed": 0}
             person = self.people[user] = {**nothing, "events": set(), "joined_ms": self.now}
-        person |= {"active": True, "removed": False}
+        person |= {"active": True, "removed": 0}
         if join.name is not None:
             person["name"] = join.name
         full = len(self.active()) == self.spec["capacity"]
@@ -170,8 +180,31 @@ class NaiveTournament:
             return "already_over"
         person = self.people.get(int(leave.user_id))
         if person:
-            person |= {"active": False, "removed": person["removed"] or leave.removed is True}
+            person |= {"active": False, "removed": self.records if leave.removed is True else person["removed"]}
         return ""
+
+    def _good(self, invitation: dict[str, Any], user: int, person: dict[str, Any] | None) -> bool:
+        """Made for this user or for anyone, not used up, not too late, and given after the user was removed last."""
+        mine = invitation["user"] in (None, user)
+        in_time = invitation["until"] is None or self.now < invitation["until"]
+        return (
+            mine and in_time and invitation["left"] > 0 and invitation["record"] > (person["removed"] if person else 0)
+        )
+
+    def _invite(self, invite: Invite) -> str:
+        if self.over:
+            return "already_over"
+        asked = {"user": invite.user_id and int(invite.user_id), "uses": invite.uses, "until": invite.expires_ms}
+        known = self.invitations.get(invite.invitation)
+        if known is None:
+            self.invitations[invite.invitation] = {**asked, "left": invite.uses, "record": self.records}
+            return ""
+        return "" if asked.items() <= known.items() else "idempotency_conflict"
+
+    def _revoke_invitation(self, revoke: RevokeInvitation) -> str:
+        if self.over:
+            return "already_over"
+        return "" if self.invitations.pop(revoke.invitation, None) else "invitation_unknown"
 
     def _start(self, _: Start) -> str:
         if self.status != "scheduled":

@@ -16,7 +16,7 @@ NOTHING_THERE = {"tournament": "77", "user": "1"}
 def every_method() -> Iterator[tuple[str, str, dict[str, set[str]]]]:
     """(method, path of what does not exist, what is offered there by entrypoint) for every route. Nothing offered: there is no such path."""
     for template, methods in METHODS_OF.items():
-        path = re.sub(r"\{(\w+)\}", lambda found: NOTHING_THERE[found[1]], template)
+        path = re.sub(r"\{(\w+)\}", lambda found: NOTHING_THERE.get(found[1], "nothing"), template)
         offered = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
         for method in METHODS:
             yield method, path, {"api": offered, "gateway": offered if template in GATEWAY_PATHS else set()}

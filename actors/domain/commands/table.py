@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from actors.domain.commands.edit import edit
+from actors.domain.commands.invitations import invite, revoke_invitation
 from actors.domain.commands.status import change_status
 from actors.domain.commands.taking_part import join, leave
 from actors.domain.commands.window import begin
 from actors.domain.events import Event
-from actors.domain.messages import Begin, Cancel, Command, Edit, End, Join, Leave, Start
+from actors.domain.messages import Begin, Cancel, Command, Edit, End, Invite, Join, Leave, RevokeInvitation, Start
 from actors.domain.tournament import Tournament
 
-# Each is given the state, moved on to the record's time, the record's offset, its message and the user of a UserCommand (else 0).
+# Each is given the state, moved on to the record's time, the record's offset, its message and the user whom it names (else 0).
 HANDLERS: Final[dict[type[Command], Callable[[Tournament, int, Any, int], list[Event]]]] = {
     Join: join,
     Leave: leave,
@@ -22,4 +23,6 @@ HANDLERS: Final[dict[type[Command], Callable[[Tournament, int, Any, int], list[E
     End: change_status,
     Cancel: change_status,
     Edit: edit,
+    Invite: invite,
+    RevokeInvitation: revoke_invitation,
 }

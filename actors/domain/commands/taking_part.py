@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from actors.domain.events import Event, Outcome, outcome_of
+from actors.domain.life.invitations import admits, use
 from actors.domain.life.status import move
 from actors.domain.messages import Join, Leave
 from actors.domain.tournament import Tournament
@@ -31,19 +34,24 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
         return outcome()
     if state.over or (state.status == "running" and state.spec.join_until == "start"):
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
-    if not message.invited:
-        if slot in members.removed:
-            return outcome("removed", "who was removed is brought back by a service alone")
-        if state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2):
-            return outcome("invite_invalid", "a private tournament is joined by invitation")
+    needs_invitation = not message.invited and (
+        slot in members.removed or (state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2))
+    )
+    if needs_invitation and not admits(state, message.invitation, user_id, slot):
+        if message.invitation is UNSET and slot in members.removed:
+            return outcome("removed", "who was removed comes back by a new invitation, or is brought by a service")
+        return outcome("invite_invalid", "expected an invitation for this user that is still good")
     if state.spec.capacity is not None and members.joined >= state.spec.capacity:
         return outcome("tournament_full", f"all {state.spec.capacity} places are taken")
+    if needs_invitation:
+        use(state, message.invitation)
     if slot < 0:
         slot = members.add(user_id, message.name, state.time_ms)
     else:
         members.active[slot] = 1
         members.joined += 1
         members.removed.discard(slot)
+        members.removed_at.pop(slot, None)
         if message.name is not None:
             members.names[slot] = message.name
         state.ranking.show(slot)
@@ -59,6 +67,8 @@ def leave(state: Tournament, offset: int, message: Leave, user_id: int) -> list[
         return [outcome_of(offset, message, "already_over", detail, user_id=user_id)]
     if message.removed is True and (known := members.users.slot(user_id)) >= 0:
         members.removed.add(known)  # also one who had left before
+        if state.invitations:
+            members.removed_at[known] = offset
     if slot >= 0:
         members.active[slot] = 0
         members.joined -= 1

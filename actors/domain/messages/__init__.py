@@ -10,13 +10,15 @@ from actors.domain.messages.control import (
     Create,
     Edit,
     End,
+    Invite,
     Join,
     Leave,
+    RevokeInvitation,
     ScoreWire,
     Start,
     Tick,
 )
-from actors.domain.messages.fields import LONGEST_MS, RULES_VERSION, Command, Record, UserCommand
+from actors.domain.messages.fields import LONGEST_MS, MAX_USES, RULES_VERSION, Command, Record, UserCommand
 from actors.domain.messages.spec import Changes, Spec, needed_rules
 from actors.domain.messages.wire import (
     MAX_VALUE_BYTES,
@@ -30,6 +32,7 @@ from actors.domain.messages.wire import (
 
 __all__ = [
     "LONGEST_MS",
+    "MAX_USES",
     "MAX_VALUE_BYTES",
     "RULES_VERSION",
     "Begin",
@@ -41,10 +44,12 @@ __all__ = [
     "Create",
     "Edit",
     "End",
+    "Invite",
     "Join",
     "Leave",
     "Message",
     "Record",
+    "RevokeInvitation",
     "ScoreWire",
     "Spec",
     "Start",

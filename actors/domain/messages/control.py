@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from actors.domain.messages.fields import RULES_VERSION, Command, Millis, Name, Record, Token, UserCommand
+from actors.domain.messages.fields import MAX_USES, RULES_VERSION, Command, Millis, Name, Record, Token, UserCommand
 from actors.domain.messages.spec import Changes, Spec
 
 
@@ -32,10 +32,17 @@ class Create(Record, frozen=True, kw_only=True, tag="create"):
 
 
 class Join(UserCommand, frozen=True, kw_only=True, tag="join", omit_defaults=True):
-    """A user takes part. `invited`: a service vouches for the user, who may join a private tournament, or again after being removed."""
+    """A user takes part. `invited`: a service vouches for the user, who may join a private tournament, or again after being removed.
+    `invitation`: the id of one that the user brings instead."""
 
     name: Name | None = None
     invited: bool = False
+    invitation: Token | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def needed_rules(self) -> int:
+        """As Command.needed_rules: invitations came with rules 3."""
+        return self.rules if self.invitation is msgspec.UNSET else 3
 
 
 class Leave(UserCommand, frozen=True, kw_only=True, tag="leave"):
@@ -60,6 +67,26 @@ class Begin(UserCommand, frozen=True, kw_only=True, tag="begin"):
     """A user's own window begins."""
 
     rules = 3
+
+
+class Invite(Command, frozen=True, kw_only=True, tag="invite", omit_defaults=True):
+    """An invitation is given by `creator`: for one user, or for whoever brings it, `uses` times in all. The same id again changes nothing."""
+
+    rules = 3
+
+    invitation: Token
+    creator: str
+    user_id: str | None = None
+    uses: Annotated[int, msgspec.Meta(ge=1, le=MAX_USES)] = 1
+    expires_ms: Millis | None = None
+
+
+class RevokeInvitation(Command, frozen=True, kw_only=True, tag="revoke_invitation"):
+    """An invitation counts no more; who came by it stays."""
+
+    rules = 3
+
+    invitation: Token
 
 
 class Edit(Command, frozen=True, kw_only=True, tag="edit", omit_defaults=True):

@@ -9,6 +9,7 @@ import msgspec
 from actors.domain.values import LATEST_MS
 
 RULES_VERSION: Final = 3  # of the fold, fixed for life by the create; `actors.domain.fold` says what differs
+MAX_USES: Final = 1_000_000  # of one invitation
 LONGEST_MS: Final = 3_155_760_000_000  # 100 years
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -33,6 +34,11 @@ class Command(Record, frozen=True, kw_only=True):
 
     command_id: Token
     by: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def needed_rules(self) -> int:
+        """The oldest rules that know all that it says."""
+        return self.rules
 
     @property
     def kind(self) -> str:

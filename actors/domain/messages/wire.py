@@ -18,8 +18,10 @@ from actors.domain.messages.control import (
     Create,
     Edit,
     End,
+    Invite,
     Join,
     Leave,
+    RevokeInvitation,
     ScoreWire,
     Start,
     Tick,
@@ -28,7 +30,7 @@ from actors.domain.values import decimal_score, hundredths, parse_id
 
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
 
-Control = Create | Join | Leave | Begin | Start | End | Cancel | Edit | Claim
+Control = Create | Join | Leave | Begin | Start | End | Cancel | Edit | Invite | RevokeInvitation | Claim
 Message = Control | Tick
 _decoder = msgspec.json.Decoder(ScoreWire | Message)
 _encode = msgspec.json.encode

@@ -6,11 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from serve_app.api.routers import participants, process, scores, tournaments, users
+from serve_app.api.routers import invitations, participants, process, scores, tournaments, users
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tournaments.router,
     participants.router,
+    invitations.router,
     scores.router,
     users.router,
     process.router,

@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from actors.domain.values import rfc3339
 from serve_app.handlers.routes import ROUTES, Route
 from storage.ports import ListQuery
 from tests.support.entrypoints import Entrypoints, running_entrypoints
@@ -25,6 +26,7 @@ OUTSIDERS: Final = ("nobody", "wrong token", "stranger", "removed")
 BODIES: Final[dict[str, tuple[Any, ...]]] = {
     "edit_tournament": ({"name": "New"},),
     "join": ({}, {"name": "Ann"}, {"invite": "anything"}),
+    "create_invitation": ({}, {"uses": 2}),
     "submit_score": ({"event_id": "a", "score": 1}, {"event_id": "a", "score": 1, "user_id": str(MEMBER)}),
 }
 QUERIES: Final = {"rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"), "view": ("", "?more=1")}
@@ -41,15 +43,27 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "join": (200, 200, 403),
     "leave": (204, 204, 403),
     "begin": (409, 409, 403),
+    "create_invitation": (403, 201, 201),
+    "list_invitations": (403, 200, 200),
+    "revoke_invitation": (403, 404, 404),
     "submit_score": (202, 202, 403),
+}
+MANAGING: Final = {
+    "edit_tournament",
+    "start_tournament",
+    "end_tournament",
+    "cancel_tournament",
+    "create_invitation",
+    "list_invitations",
+    "revoke_invitation",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
-    "nobody": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament", "join", "leave", "begin", "submit_score"},
+    "nobody": MANAGING | {"join", "leave", "begin", "submit_score"},
     "wrong token": set(INSIDERS),
-    "stranger": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},
-    "removed": {"edit_tournament", "start_tournament", "end_tournament", "cancel_tournament"},
-}  # fmt: skip
+    "stranger": MANAGING,
+    "removed": MANAGING,
+}
 LISTS: Final = {"list_tournaments", "user_tournaments", "user_prizes"}
 OF_NO_TOURNAMENT: Final = {
     "root",
@@ -127,6 +141,58 @@ async def test_whoever_may_not_see_it_cannot_tell_it_from_none(both: Entrypoints
                         else:
                             assert code == "tournament_unknown", case
     assert len(both.palio.log.calls) == appended
+
+
+@pytest.mark.parametrize("role", ["stranger", "removed"])
+async def test_an_invite_that_is_no_good_tells_nothing(both: Entrypoints, role: str) -> None:
+    """Used up, revoked, expired, for another user, of another tournament; for the removed also one from before."""
+    tournament, other = await private(both), await private(both)
+    headers, service = headers_of(both, role), headers_of(both, "service")
+    api, user = both.clients["api"], str(USERS[role])
+
+    async def invite(target: str, **body: Any) -> dict[str, Any]:
+        given = await api.post(f"/v1/tournaments/{target}/invitations", headers=service, json=body)
+        assert given.status_code == 201
+        answer: dict[str, Any] = given.json()
+        return answer
+
+    used, revoked, old = await invite(tournament), await invite(tournament, uses=9), await invite(tournament, uses=9)
+    late = await invite(tournament, uses=9, expires_at=rfc3339(both.palio.now_ms + 5_000))
+    for_another, of_another = await invite(tournament, user_id="99"), await invite(other, uses=9)
+    brought = await api.put(
+        f"/v1/tournaments/{tournament}/participants/me", headers=both.bearer(77), json={"invite": used["invite"]}
+    )
+    assert brought.status_code == 201
+    await api.delete(f"/v1/tournaments/{tournament}/invitations/{revoked['id']}", headers=service)
+    await both.palio.pass_time(5_000)
+    no_good = [used, revoked, late, for_another, of_another]
+    if role == "removed":
+        await api.put(f"/v1/tournaments/{tournament}/participants/{user}", headers=service)
+        await api.delete(f"/v1/tournaments/{tournament}/participants/{user}", headers=service)
+        no_good.append(old)
+    appended = len(both.palio.log.calls)
+    for name, client in both.clients.items():
+        for given in no_good:
+            for prefer in ({}, {"prefer": "wait=0"}):
+                answers = [
+                    seen(
+                        await client.put(
+                            f"/v1/tournaments/{target}/participants/me",
+                            headers={**headers, **prefer},
+                            json={"invite": given["invite"]},
+                        ),
+                        target,
+                    )
+                    for target in (tournament, UNKNOWN)
+                ]
+                assert answers[0] == answers[1], (name, given)
+                assert answers[0][0] == 404
+    assert len(both.palio.log.calls) == appended
+    new = await invite(tournament, user_id=user)
+    joined = await api.put(
+        f"/v1/tournaments/{tournament}/participants/me", headers=headers, json={"invite": new["invite"]}
+    )
+    assert joined.status_code == 201
 
 
 @pytest.mark.parametrize("holds", [False, True])

@@ -20,6 +20,8 @@ def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
     assert (state.spec.name, state.spec.capacity) == (naive.spec["name"], naive.spec["capacity"])
     assert state.time_ms == naive.now
     assert state.members.joined == len(naive.active())
+    left = {name: kept.uses - kept.used for name, kept in state.invitations.items()}
+    assert left == {name: kept["left"] for name, kept in naive.invitations.items()}
     table = naive.table()
     rows = views.rows(state, 0, 100)
     assert [int(row["user_id"]) for row in rows] == table
@@ -28,7 +30,7 @@ def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
     for user, person in naive.people.items():
         slot = state.members.users.slot(user)
         assert bool(state.members.active[slot]) == person["active"]
-        assert (slot in state.members.removed) == person["removed"]
+        assert (slot in state.members.removed) == bool(person["removed"])
         assert state.members.names[slot] == person["name"]
         assert state.members.attempts[slot] == person["attempts"]
         assert state.members.joined_ms[slot] == person["joined_ms"]
@@ -88,6 +90,7 @@ def test_the_histories_reach_every_outcome() -> None:
             seen.update(happened[:3] for happened in plain(events))
     assert {reason for _, outcome, reason in seen if outcome in ("ignored", "refused")} == {
         "already_over", "attempts_used", "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invalid",
+            "invitation_unknown",
         "invite_invalid", "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "removed",
         "too_few_participants", "tournament_full", "version_mismatch",
     }  # fmt: skip
