@@ -48,7 +48,9 @@ GONE: Final = -3  # as a range's `after`: the log no longer has what follows `up
 class Range(msgspec.Struct, array_like=True, frozen=True):
     """The items of one scope with `after < offset <= upto` of a partition; possibly none.
 
-    The scope is a partition's shared tournaments (`tournament` 0) or one dedicated tournament.
+    The scope is a partition's shared tournaments (`tournament` 0) or one dedicated tournament. `ahead`: only the items of this tournament,
+    ahead of the others of its scope; `after` then is where the owner stands in it. `due_of`: tournaments of which the answer is to tell
+    when they are due.
     """
 
     partition: int
@@ -56,6 +58,8 @@ class Range(msgspec.Struct, array_like=True, frozen=True):
     after: int
     upto: int
     items: list[Item]
+    ahead: int = 0
+    due_of: list[int] = []
 
 
 class ScopePosition(msgspec.Struct, array_like=True, frozen=True):
@@ -83,10 +87,16 @@ class Rejected(msgspec.Struct, array_like=True, frozen=True):
 
 
 class DeliveryAnswer(msgspec.Struct, array_like=True, frozen=True):
-    """What an owner answers to a delivery: a position for each range it got, and what it rejected."""
+    """What an owner answers to a delivery: a position for each range it got, and what it rejected.
+
+    `ahead`: where it stands in each tournament that was delivered ahead of its scope. `due_ms`: when each tournament that was asked for is
+    due next, None for never.
+    """
 
     positions: list[ScopePosition]
     rejected: list[Rejected]
+    ahead: dict[int, int] = {}
+    due_ms: dict[int, int | None] = {}
 
 
 _answer_decoder = msgspec.msgpack.Decoder(DeliveryAnswer)

@@ -30,7 +30,8 @@ GATHER_STEP_MS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class IngestConfig:
-    """`batch` records at most a delivery and a poll; `buffer` records at most in the windows; times in ms.
+    """`batch` records at most a delivery and a poll, `urgent_batch` of one tournament that goes ahead of the log's order; `buffer` records at
+    most in the windows; times in ms.
 
     `read_interval_ms`: pause between two polls that bring little: a poll costs the log's server and us the same whatever it brings.
     `delivery_interval_ms`: least time from one delivery to an owner to the next, unless `prompt` records wait for it, or one whose
@@ -39,6 +40,7 @@ class IngestConfig:
     """
 
     batch: int = 2000
+    urgent_batch: int = 100
     buffer: int = 20_000
     poll_wait_ms: int = 250
     read_interval_ms: int = 5
@@ -198,6 +200,8 @@ class Ingest:
                 placement=self.placement,
                 letters=self.letters,
                 batch=self.config.batch,
+                urgent_batch=self.config.urgent_batch,
+                buffer=self.config.buffer,
             )
             self.grown.set()
         self.feeds[owner].add(partition, tournament, after)

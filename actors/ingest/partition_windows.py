@@ -46,6 +46,10 @@ class Window:
         whole = begin + limit >= len(self._records)
         return (self.upto if whole else records[-1].item.offset), records
 
+    def tail(self, after: int) -> list[Parsed]:
+        """All records after an offset, which is at least `self.after`."""
+        return self._records[bisect_right(self._records, after, key=_offset) :]
+
     def next_time_ms(self, after: int) -> int | None:
         """The append time of the first record after an offset, None when there is none."""
         at = bisect_right(self._records, after, key=_offset)

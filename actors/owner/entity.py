@@ -14,7 +14,8 @@ from actors.owner.live import Live
 class Scope:
     """What is owned as one: a partition's shared tournaments (`tournament` 0), or one dedicated tournament.
 
-    `watermark`: applied up to; `durable`: projected up to; `epoch`: the offset of this owner's claim.
+    `watermark`: applied up to; `durable`: projected up to; `epoch`: the offset of this owner's claim. `ahead`: tournaments that are applied
+    beyond the watermark, and up to where.
     """
 
     partition: int
@@ -23,6 +24,17 @@ class Scope:
     watermark: int
     durable: int
     closed: bool = False
+    ahead: dict[int, int] = field(default_factory=dict)
+
+    def stands_at(self, tournament_id: int) -> int:
+        """The offset up to which a tournament of this scope is applied; for 0 that of all of them."""
+        return max(self.watermark, self.ahead.get(tournament_id, -1))
+
+    def passed(self, upto: int) -> None:
+        """All tournaments are applied up to this offset."""
+        self.watermark = upto
+        if self.ahead:
+            self.ahead = {tournament: at for tournament, at in self.ahead.items() if at > upto}
 
     @property
     def ready(self) -> bool:

@@ -215,10 +215,18 @@ class Owner:
 
         Where a finished tournament that a record needs cannot be loaded, nothing of that range is applied: it is delivered again.
         """
-        rejected: list[Rejected] = []
+        answer = DeliveryAnswer([], [], {}, {})
         async with self._delivering:
-            positions = [await self._apply_range(delivered, rejected) for delivered in decode_ranges(data)]
-        return encode_answer(DeliveryAnswer(positions, rejected))
+            for delivered in decode_ranges(data):
+                answer.positions.append(await self._apply_range(delivered, answer.rejected))
+                if delivered.ahead:
+                    scope = self.tournaments.scopes.get((delivered.partition, 0))
+                    answer.ahead[delivered.ahead] = -1 if scope is None else scope.stands_at(delivered.ahead)
+                    await asyncio.sleep(0)  # it is in a hurry: let it be published before the rest is applied
+                for tournament_id in delivered.due_of:
+                    entity = self.tournaments.active.get(tournament_id)
+                    answer.due_ms[tournament_id] = None if entity is None else entity.state.due_ms
+        return encode_answer(answer)
 
     async def _apply_range(self, delivered: Range, rejected: list[Rejected]) -> ScopePosition:
         key = (delivered.partition, delivered.tournament)
@@ -228,19 +236,25 @@ class Owner:
         if delivered.after == GONE and delivered.upto == scope.watermark:
             await self.release(*key)  # who adopts it again loads what is durable, under a new epoch
             return ScopePosition(*key, held=False)
-        if delivered.after == scope.watermark and delivered.upto > delivered.after:
+        if delivered.after == scope.stands_at(delivered.ahead) and delivered.upto > delivered.after:
+            items = delivered.items
+            if scope.ahead:
+                items = [item for item in items if item.offset > scope.ahead.get(item.tournament_id, -1)]
             try:
-                present = await self._applier.find_all(delivered.items, scope)
+                present = await self._applier.find_all(items, scope)
             except RecordsUnavailableError as error:  # the other ranges may need nothing from there
                 logger.warning("%s waits for the records: %s", scope_name(*key), error)
                 return ScopePosition(*key, scope.watermark, scope.durable)
             if self.tournaments.scopes.get(key) is not scope:
                 return ScopePosition(*key, held=False)
             was_ready = scope.ready
-            if not self._applier.apply_all(delivered.items, scope, present, rejected):
+            if not self._applier.apply_all(items, scope, present, rejected):
                 self._drop(key)
                 return ScopePosition(*key, held=False)
-            scope.watermark = delivered.upto
+            if delivered.ahead:
+                scope.ahead[delivered.ahead] = delivered.upto
+            else:
+                scope.passed(delivered.upto)
             if scope.ready and not was_ready:
                 self._became_ready(scope)
         return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=scope.closed)

@@ -66,6 +66,7 @@ class IngestActor:
             director=NamedDirector(self._handles),
             config=IngestConfig(
                 batch=settings.ingest_batch,
+                urgent_batch=settings.ingest_urgent_batch,
                 buffer=settings.ingest_buffer,
                 delivery_timeout_ms=round(settings.delivery_timeout_s * 1000),
                 keep_ms=round(settings.log_keep_s * 1000),

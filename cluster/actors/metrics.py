@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from actors.ingest.feed import TURNS
 from actors.ingest.ingest import Ingest
 from actors.owner.owner import Owner
 from storage.ports import Point
@@ -45,6 +46,17 @@ LAG_SECONDS = _gauge(
 )
 BUFFERED = _gauge("palio_ingest_buffered_records", "Decoded records in ingest's windows.", "ingest")
 REDIS_MEMORY = _gauge("palio_redis_memory_ratio", "Used memory of a Redis primary by its limit.", "node")
+DELIVERED = Counter(
+    "palio_delivered_records_total",
+    "Records that owners took, by whose turn it was: the nearest `deadline` while an owner is behind, or the `log`'s order.",
+    ["turn"],
+)
+DELIVERY_WAIT = _gauge(
+    "palio_delivery_longest_wait_seconds",
+    "Age of the oldest record that was delivered in the last second, by turn; 0 without one.",
+    "ingest",
+    "turn",
+)
 DEAD_LETTERS = Counter("palio_dead_letters_total", "Records that could not be applied.")
 
 
@@ -115,6 +127,12 @@ class IngestMetrics:
             LAG.labels(self._name, partition).set(lag)
             LAG_SECONDS.labels(self._name, partition).set(max(0, now_ms - oldest.get(partition, now_ms)) / 1000)
         BUFFERED.labels(self._name).set(ingest.windows.buffered())
+        feeds = ingest.feeds.values()
+        for turn in TURNS:
+            oldest_ms = min((feed.oldest_ms.pop(turn, now_ms) for feed in feeds), default=now_ms)
+            DELIVERY_WAIT.labels(self._name, turn).set(max(0, now_ms - oldest_ms) / 1000)
+            for feed in feeds:
+                self._grow.to(DELIVERED.labels(turn), f"{feed.owner}/{turn}", feed.delivered[turn])
         self._grow.to(DEAD_LETTERS, "letters", ingest.letters.total)
 
 

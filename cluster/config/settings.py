@@ -123,6 +123,12 @@ class Settings(ServerSettings):
     )
     log_keep_s: float = Field(600, ge=0, description="How long records below every watermark are kept.")
     ingest_batch: int = Field(2000, ge=1, le=100_000, description="Records read from a partition at once.")
+    ingest_urgent_batch: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Records of one tournament in a range when an owner is behind and the nearest deadlines go first.",
+    )
     ingest_buffer: int = Field(
         20_000, ge=1, description="Records an ingest actor holds undelivered; then it stops reading."
     )

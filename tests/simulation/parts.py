@@ -195,6 +195,7 @@ async def ingest_main(process: Process, partitions: dict[int, str]) -> None:
         config=IngestConfig(
             batch=world.random.choice([1, 3, 50]),
             buffer=world.random.choice([5, 20, 1000]),
+            urgent_batch=world.random.choice([1, 4]),
             poll_wait_ms=50,
             delivery_timeout_ms=400,
             director_timeout_ms=2000,

@@ -15,7 +15,7 @@ from actors.domain.delivery import (
     decode_ranges,
     encode_answer,
 )
-from actors.ingest.feed import Feed
+from actors.ingest.feed import PROBE_ALL_EVERY, Feed
 from actors.ingest.parse import Parsed
 from actors.ingest.partition_windows import PartitionWindows
 from storage.ports import LogTruncatedError, LogUnavailableError
@@ -44,6 +44,8 @@ class Bench:
             placement=self,  # type: ignore[arg-type]
             letters=self,  # type: ignore[arg-type]
             batch=batch,
+            urgent_batch=2,
+            buffer=1000,
         )
 
     async def _send(self, owner: str, data: bytes) -> bytes:
@@ -235,6 +237,9 @@ async def test_a_probe_asks_for_scopes_that_are_not_durable_yet() -> None:
     assert bench.ranges() == [(0, 0, ASK, ASK, [])]
     bench.feed.probe()
     assert not await bench.feed.step(), "all of it is durable"
+    for _ in range(PROBE_ALL_EVERY - 2):
+        bench.feed.probe()
+    assert await bench.feed.step(), "but the owner may have lost it"
 
 
 async def test_what_waits_is_counted_and_a_removed_scope_is_fed_no_more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,13 +78,23 @@ def test_each_number_of_ingest_is_told_by_its_own_metric() -> None:
         progress=SimpleNamespace(oldest_unapplied_ms=lambda: {0: 1000}, lag_records=lambda ends: {0: ends[0], 1: 0}),
         windows=SimpleNamespace(buffered=lambda: 6),
         letters=SimpleNamespace(total=7),
+        feeds={
+            owner: SimpleNamespace(owner=owner, delivered=Counter(deadline=8, log=9), oldest_ms={"log": oldest_ms})
+            for owner, oldest_ms in (("shard-0", 2000), ("shard-1", 3000))
+        },
     )
+    turns = {turn: value("palio_delivered_records_total", turn=turn) for turn in ("deadline", "log")}
     before = value("palio_dead_letters_total")
     IngestMetrics("numbered").update(ingest, {0: 5}, 3500)
     assert [value("palio_lag_records", ingest="numbered", partition=p) for p in (0, 1)] == [5, 0]
     assert [value("palio_lag_seconds", ingest="numbered", partition=p) for p in (0, 1)] == [2.5, 0]
     assert value("palio_ingest_buffered_records", ingest="numbered") == 6
     assert value("palio_dead_letters_total") == before + 7
+    assert value("palio_delivered_records_total", turn="deadline") == turns["deadline"] + 16
+    assert value("palio_delivered_records_total", turn="log") == turns["log"] + 18
+    assert value("palio_delivery_longest_wait_seconds", ingest="numbered", turn="log") == 1.5
+    assert value("palio_delivery_longest_wait_seconds", ingest="numbered", turn="deadline") == 0
+    assert all(feed.oldest_ms == {} for feed in ingest.feeds.values()), "of each second anew"
 
 
 async def test_an_owners_numbers(palio: SmallPalio) -> None:
