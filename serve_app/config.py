@@ -47,6 +47,7 @@ class FrontConfig:
     max_unread_body_bytes: int = 64 * 1024 * 1024
     max_frame_bytes: int = 16 * 1024
     max_subscriptions: int = 100
+    max_api_connections: int = 5000
     max_sockets: int = 5000
     max_sockets_per_address: int = 5000
     max_waiters: int = 10_000

@@ -1,4 +1,4 @@
-"""The two entrypoints as Serve deployments: `Api` behind Serve's ingress, `Gateway` with a uvicorn of its own in each replica."""
+"""The two entrypoints as Serve deployments, each replica with a uvicorn of its own on the port that those of a node share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from cluster.actors.directory import RayOwners
 from cluster.actors.process import settle
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings, project_version
-from cluster.serve import api_app
 from cluster.serve.gateway_scaling import GatewayScaling
 from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
@@ -33,7 +32,7 @@ from serve_app.services.container import Services, open_services
 SERVE_LOGGING: Final = {"enable_access_log": False, "log_level": "WARNING"}
 # A new replica serves before an old one leaves, one in four at a time: without it an entrypoint of one replica is shut for seconds.
 MAX_SURGE_PERCENT: Final = 25
-CLOSE_S: Final = 15.0  # beyond the draining, for a gateway replica to end what is left and close its ports
+CLOSE_S: Final = 15.0  # beyond the draining, for a replica to end what is left and close its ports
 
 
 def front_config(settings: Settings, replica_id: str) -> FrontConfig:
@@ -82,26 +81,34 @@ async def close_front(services: Services) -> None:
 @serve.deployment(
     name="api",
     ray_actor_options={"num_cpus": 0},
-    max_ongoing_requests=1000,
-    max_queued_requests=2000,
     max_surge_percent=MAX_SURGE_PERCENT,
     health_check_period_s=1,
     graceful_shutdown_wait_loop_s=0.1,
     logging_config=SERVE_LOGGING,
 )
-@serve.ingress(api_app.offered)
 class Api:
     """All of REST and the page."""
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
-        from serve_app.api.app import create_app  # FastAPI takes half a second to import: only where it is used
+        from serve_app.api.server import start  # FastAPI takes half a second to import: only where it is used
 
         self._services = await open_front(settings, "api")
-        api_app.offer(create_app(self._services, self._services.config))
+        self._drain_s = settings.drain_timeout_s
+        self._server = await start(self._services, settings.host, settings.port)
         settle()
 
+    def check_health(self) -> None:
+        """Raises when the server's task has ended: Serve then replaces the replica."""
+        self._server.check()
+
+    async def ready(self) -> bool:
+        """Whether it can serve, as `GET /readyz` tells, for who may not reach its port."""
+        return await self._server.ready()
+
     async def __del__(self) -> None:
-        if hasattr(self, "_services"):
+        if hasattr(self, "_server"):
+            await self._server.drain(self._drain_s)
+            await self._server.stop()
             await close_front(self._services)
 
 
@@ -184,9 +191,10 @@ def targets(settings: Settings) -> list[serve.RunTarget]:
         gateway = gateway.options(num_replicas=settings.gateway_replicas_min)
     else:
         gateway = gateway.options(autoscaling_config=gateway_autoscaling(settings))
-    gateway = gateway.options(graceful_shutdown_timeout_s=settings.drain_timeout_s + CLOSE_S)
-    api = api.options(num_replicas=settings.api_replicas)
+    leaves_within_s = settings.drain_timeout_s + CLOSE_S
+    gateway = gateway.options(graceful_shutdown_timeout_s=leaves_within_s)
+    api = api.options(num_replicas=settings.api_replicas, graceful_shutdown_timeout_s=leaves_within_s)
     return [
-        serve.RunTarget(api.bind(settings), name="api", route_prefix="/"),
+        serve.RunTarget(api.bind(settings), name="api", route_prefix=None),
         serve.RunTarget(gateway.bind(settings), name="gateway", route_prefix=None),
     ]

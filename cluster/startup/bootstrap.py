@@ -9,8 +9,8 @@ import os
 import shutil
 import socket
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -20,11 +20,9 @@ from cluster.config.secrets import make_private
 from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
-from cluster.serve import proxy
 from cluster.startup.data_check import check_data, check_room
 from cluster.startup.ports import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
 from cluster.startup.ray_environment import prepare_ray_environment
-from serve_app.http.connection_bounds import KEEP_ALIVE_S
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +166,6 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     paths = [str(PROJECT_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    os.environ.update(proxy.environment(settings))
     prepare_ray_environment(settings)
 
 
@@ -182,7 +179,7 @@ def _start_ray(settings: Settings) -> None:
         common |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         # its nodes were started by others, without what our processes need in their environment
-        names = ("PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH", *proxy.environment(settings))
+        names = ("PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH")
         common |= {"address": address, "runtime_env": {"env_vars": {name: os.environ[name] for name in names}}}
     for attempts_left in reversed(range(RAY_START_ATTEMPTS)):
         try:
@@ -217,42 +214,41 @@ def _start_actors(settings: Settings) -> None:
 
 def _start_entrypoints(settings: Settings) -> None:
     from ray import serve
-    from ray.serve.config import HTTPOptions
 
     from cluster.serve.deployments import SERVE_LOGGING, targets
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.start(
-        proxy_location="HeadOnly",
-        http_options=HTTPOptions(
-            host=settings.host,
-            port=settings.port,
-            request_timeout_s=settings.request_timeout_s,
-            keep_alive_timeout_s=KEEP_ALIVE_S,
-        ),
-        logging_config=SERVE_LOGGING,
-    )
+    serve.start(proxy_location="Disabled", logging_config=SERVE_LOGGING)  # both entrypoints listen by themselves
     serve.run_many(targets(settings))
 
 
 def _await_ready(palio: Palio) -> None:
+    if palio.settings.ray_address is None:
+        _await(lambda: _answers(f"{palio.url}/readyz") and _answers(f"{palio.gateway_url}/healthz"))
+    else:  # the replicas, which Serve has found well, may all be on other machines
+        from ray import serve
+
+        api = serve.get_app_handle("api")
+        _await(lambda: bool(api.ready.remote().result(timeout_s=5)))
+
+
+def _await(ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     error: Exception | None = None
-    urls = [f"{palio.url}/readyz"]
-    if (
-        palio.settings.ray_address is None
-    ):  # else its replicas, which Serve has found well, may all be on other machines
-        urls.append(f"{palio.gateway_url}/healthz")
-    for url in urls:
-        while True:
-            try:
-                with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
-                    break
-            except (urllib.error.URLError, OSError) as problem:
-                error = problem
-            if time.monotonic() > deadline:
-                raise StartError(f"{url} did not answer within {START_DEADLINE_S:.0f} s: {error}")
-            time.sleep(0.1)
+    while True:
+        try:
+            if ready():
+                return
+        except Exception as problem:  # whatever it is, the next try may find another
+            error = problem
+        if time.monotonic() > deadline:
+            raise StartError(f"not ready within {START_DEADLINE_S:.0f} s: {error}")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
+        return True
 
 
 def _stop_actors(*, outlive: bool) -> None:

@@ -1,4 +1,4 @@
-"""The api's HTTP/1.1 connections in Serve's proxy: uvicorn's httptools protocol with bounds of our own.
+"""The api's HTTP/1.1 connections: uvicorn's httptools protocol with bounds of our own.
 
 Bounds: connections, the head of a request, its body, the requests that wait on a connection, the time until a request is whole, until
 the next one begins, and until an answer is read. What ends a connection is told in such a way that it arrives: the server stops writing,
@@ -35,12 +35,16 @@ from serve_app.metrics import REJECTED
 
 @dataclass(slots=True, kw_only=True)
 class ApiLimits:
-    """What the settings of these names say; and the bodies that all connections of a process hold, until they are answered."""
+    """What the settings of these names say; and the bodies that all connections of a process hold, until they are answered.
+
+    `leaving`: each answer ends its connection.
+    """
 
     max_api_connections: int = 5000
     max_body_bytes: int = 1024 * 1024
     max_unread_body_bytes: int = 64 * 1024 * 1024
     request_timeout_s: float = 30
+    leaving: bool = False
     bodies: UnreadBodies = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,7 +170,7 @@ class ApiConnection(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self.in_body = True
-        if self.parser.should_upgrade():  # to what is not offered: behind it would come no HTTP
+        if self.limits.leaving or self.parser.should_upgrade():  # to what is not offered: behind it would come no HTTP
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -178,7 +182,7 @@ class ApiConnection(HttpToolsProtocol):
         try:
             if self.body_bytes > self.limits.max_body_bytes:
                 raise too_large(self.limits.max_body_bytes)
-            self.limits.bodies.check(lambda: True)  # tokens are verified behind the proxy
+            self.limits.bodies.check(lambda: True)  # tokens are verified by `serve_app.api.calls`
         except Problem as problem:
             self._refuse(problem)
         else:

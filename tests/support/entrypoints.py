@@ -1,21 +1,16 @@
-"""Both entrypoints over one in-process Palio, each on a loopback port: the gateway as replicas run it, the api behind its edge."""
+"""Both entrypoints over one in-process Palio, each on a loopback port, as replicas run them."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
-import uvicorn
 
-from serve_app.api.app import create_app
-from serve_app.api.connection import ApiConnection, ApiLimits
-from serve_app.api.edge import ApiEdge
+from serve_app.api.server import start
 from tests.support.gateway import Gateway, running_gateway
+from tests.support.running import free_ports
 
 
 class Entrypoints:
@@ -35,22 +30,10 @@ class Entrypoints:
 async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
     """Both over the same services, with generous rates unless given."""
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        port = listener.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
+        port = free_ports(1)[0]  # which both must know before they listen
         gateway = await stack.enter_async_context(running_gateway(**{"listen_ports": (port, port), **config}))
-        services = gateway.services
-        app = ApiEdge(create_app(services), services.cors)
-        limits = ApiLimits(
-            max_body_bytes=services.config.max_body_bytes, request_timeout_s=services.config.request_timeout_s
-        )
-        http: Any = functools.partial(ApiConnection, limits=limits)  # as in Serve's proxy
-        no_sockets: Any = None
-        settings = uvicorn.Config(app, http=http, ws=no_sockets, log_level="warning", lifespan="off", access_log=False)
-        server = uvicorn.Server(settings)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
-            await asyncio.sleep(0.005)
+        server = await start(gateway.services, "127.0.0.1", port)
+        url = f"http://127.0.0.1:{server.port}"
         try:
             async with (
                 httpx2.AsyncClient(base_url=url, timeout=20) as api,
@@ -58,5 +41,4 @@ async def running_entrypoints(**config: Any) -> AsyncIterator[Entrypoints]:
             ):
                 yield Entrypoints(gateway, url, {"api": api, "gateway": other})
         finally:
-            server.should_exit = True
-            await serving
+            await server.stop()

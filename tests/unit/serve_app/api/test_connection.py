@@ -1,4 +1,4 @@
-"""The api's connections as Serve's proxy makes them: a real server on loopback, with an app that stands where Serve's proxy does."""
+"""The api's connections: a real server on loopback, with an app that stands where the api does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OURS = (b"x-content-type-options", b"nosniff")
 
 
 class Upstream:
-    """Answers like the api, or like Serve itself; `release` lets held answers go."""
+    """Answers like the api; `release` lets held answers go."""
 
     def __init__(self) -> None:
         self.release = asyncio.Event()
@@ -75,7 +75,7 @@ async def running(**limits: Any) -> AsyncIterator[Api]:
     upstream, of_the_api = Upstream(), ApiLimits(**limits)
     protocol: Any = functools.partial(ApiConnection, limits=of_the_api)
     config = uvicorn.Config(
-        ApiEdge(upstream, Cors("127.0.0.1", (8000, 8001))),
+        ApiEdge(upstream, Cors("127.0.0.1", (8000, 8001)), 30),
         port=0,
         http=protocol,
         ws="none",
@@ -240,11 +240,10 @@ async def test_an_answer_is_sent_whatever_follows_its_request() -> None:
         writer.close()
 
 
-@pytest.mark.parametrize(("path", "status"), [("/early", b"200"), ("/-/routes", b"404")])
-async def test_an_answer_before_the_body_is_whole_can_be_read_by_who_sends_it_first(path: str, status: bytes) -> None:
+async def test_an_answer_before_the_body_is_whole_can_be_read_by_who_sends_it_first() -> None:
     async with running() as api:
-        answer = await api.ask(request(path, b"x" * 1_000_000, b"Connection: close"))
-        assert answer.startswith(b"HTTP/1.1 " + status)
+        answer = await api.ask(request("/early", b"x" * 1_000_000, b"Connection: close"))
+        assert answer.startswith(b"HTTP/1.1 200")
         assert answer.count(b"HTTP/1.1 ") == 1
 
 

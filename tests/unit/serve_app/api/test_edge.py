@@ -1,12 +1,14 @@
-"""What Serve's proxy says of itself, as clients are told it."""
+"""How many requests the api answers at once, how long each may take, and what it does not offer."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx2
 import pytest
 
+from serve_app.api import edge
 from serve_app.api.edge import ApiEdge
 from serve_app.http.cors import Cors
 from tests.support.front import open_front
@@ -15,57 +17,78 @@ CORS = Cors("palio", (8000, 8001))
 OWN = "http://palio:8000"
 
 
-def serve(status: int, *, ours: bool = False, whole: bool = True) -> ApiEdge:
-    """The edge before a Serve that answers so; status 0: not at all."""
+class App:
+    """Answers once it is released, after the whole request where it reads one."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    def __init__(self, *, reads: bool = True) -> None:
+        self.release = asyncio.Event()
+        self.reads = reads
+        self.begun = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         del scope
-        while whole and (await receive())["more_body"]:
+        self.begun += 1
+        while self.reads and (await receive())["more_body"]:
             pass
-        if status:
-            headers = [(b"content-type", b"text/plain")] + [(b"x-content-type-options", b"nosniff")] * ours
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": b"of Serve"})
-
-    return ApiEdge(app, CORS)
+        await self.release.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
 
 
-async def asked(app: ApiEdge, path: str = "/v1/tournaments") -> httpx2.Response:
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://palio") as client:
-        return await client.post(path, content=b"{}", headers={"origin": OWN})
+def client(app: Any) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://palio")
 
 
-@pytest.mark.parametrize(
-    ("status", "whole", "expected"),
-    [
-        (404, True, (503, "starting")),
-        (0, True, (503, "unavailable")),
-        (500, True, (503, "unavailable")),
-        (503, True, (503, "unavailable")),
-        (408, True, (503, "unavailable")),
-        (408, False, (408, "request_timeout")),
-    ],
-)
-async def test_answers_of_serves_own(status: int, whole: bool, expected: tuple[int, str]) -> None:
-    answer = await asked(serve(status, whole=whole))
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    """(status, code) of a problem with all headers that it must have."""
     assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert (answer.status_code, body["code"]) == (body["status"], body["code"]) == expected
-    assert (answer.headers.get("retry-after") is not None) == (expected[0] == 503)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["access-control-allow-origin"] == OWN
+    return answer.status_code, answer.json()["code"]
 
 
-@pytest.mark.parametrize("status", [200, 404, 408, 500, 503])
-async def test_answers_of_the_api_pass(status: int) -> None:
-    answer = await asked(serve(status, ours=True))
-    assert (answer.status_code, answer.text) == (status, "of Serve")
+async def test_more_than_so_many_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "MAX_RUNNING", 2)
+    app = App()
+    async with client(ApiEdge(app, CORS, 30)) as http:
+        running = [asyncio.create_task(http.get("/v1")) for _ in range(2)]
+        while app.begun < 2:
+            await asyncio.sleep(0)
+        refused = await http.post("/v1/tournaments", content=b"{}", headers={"origin": OWN})
+        assert told(refused) == (503, "unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        app.release.set()
+        assert [answer.status_code for answer in await asyncio.gather(*running)] == [200, 200]
+        assert (await http.get("/v1")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/-/routes", "/-/healthz", "/-/x"])
-async def test_serves_own_pages_are_nobodys_business(path: str) -> None:
-    answer = await asked(serve(200), path)
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+async def test_an_answer_that_takes_too_long() -> None:
+    async with client(ApiEdge(App(), CORS, 0.05)) as http:
+        answer = await http.post("/v1/tournaments", content=b"{}", headers={"origin": OWN})
+        assert told(answer) == (503, "unavailable")
+        assert "retry-after" in answer.headers
+
+
+async def test_a_request_that_takes_too_long() -> None:
+    sent: list[Any] = []
+    whole = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await whole.wait()
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "path": "/v1", "headers": [(b"content-length", b"9")]}
+    asking = asyncio.create_task(ApiEdge(App(), CORS, 0.05)(scope, receive, send))
+    while len(sent) < 2:
+        await asyncio.sleep(0.01)
+    whole.set()
+    await asking
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert b'"code":"request_timeout"' in sent[1]["body"]
 
 
 async def test_only_the_api_is_for_other_origins() -> None:
@@ -84,8 +107,8 @@ async def test_only_the_api_is_for_other_origins() -> None:
             assert answer.headers.get("allow") or answer.status_code == 404, path
 
 
-async def test_what_is_no_path_is_not_found() -> None:
-    """`OPTIONS *`: Serve says 404 of it, as while the api starts, which is 503 and "try again"."""
+@pytest.mark.parametrize("path", ["*", "/-/routes", "/-/healthz"])
+async def test_what_is_no_path_is_not_found(path: str) -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -94,34 +117,17 @@ async def test_what_is_no_path_is_not_found() -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    await serve(404)({"type": "http", "method": "OPTIONS", "path": "*", "headers": []}, receive, send)
+    async with open_front() as front:
+        scope = {"type": "http", "method": "OPTIONS", "path": path, "query_string": b"", "headers": []}
+        await ApiEdge(front.app, CORS, 30)(scope, receive, send)
     assert sent[0]["status"] == 404
     assert b'"code":"not_found"' in sent[1]["body"]
 
 
 async def test_parts_of_pages_are_not_offered() -> None:
     """What asks wrongly for one was told so in plain text."""
-    async with open_front() as front:
-        transport = httpx2.ASGITransport(ApiEdge(front.client._transport.app, CORS))  # type: ignore[attr-defined]
-        async with httpx2.AsyncClient(transport=transport, base_url="http://palio") as client:
-            whole = await client.get("/web/app.js")
-            for part in ("bytes=0-9", "bytes=9-1", "bytes=99999999-", "x"):
-                answer = await client.get("/web/app.js", headers={"range": part})
-                assert (answer.status_code, answer.content) == (200, whole.content), part
-
-
-async def test_clients_do_not_set_serves_time_limits() -> None:
-    seen: list[bytes] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        del receive, send
-        seen.extend(name for name, _ in scope["headers"])
-
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(ApiEdge(app, CORS)), base_url="http://palio"
-    ) as client:
-        await client.get(
-            "/v1", headers={"X-Request-Timeout-Seconds": "0", "X-Request-Disconnect-Disabled": "?1", "X-A": ""}
-        )
-    assert b"x-a" in seen
-    assert not [name for name in seen if name.startswith(b"x-request-")]
+    async with open_front() as front, client(ApiEdge(front.app, CORS, 30)) as http:
+        whole = await http.get("/web/app.js")
+        for part in ("bytes=0-9", "bytes=9-1", "bytes=99999999-", "x"):
+            answer = await http.get("/web/app.js", headers={"range": part})
+            assert (answer.status_code, answer.content) == (200, whole.content), part

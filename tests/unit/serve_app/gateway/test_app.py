@@ -201,7 +201,7 @@ async def test_idle_connections_are_ended_and_busy_ones_are_not() -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(int(line[15:]) for line in head.splitlines() if line.startswith(b"content-length"))
             await reader.readexactly(length)
-        (connection,) = gateway.server._http_connections()
+        (connection,) = gateway.server.http_connections()
         now_s = asyncio.get_running_loop().time()
         connection.expire(now_s + KEEP_ALIVE_S - 5)
         assert not connection.transport.is_closing()

@@ -63,7 +63,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def connections(gateway: Gateway) -> list[GatewayConnection]:
-    return list(gateway.server._http_connections())
+    return list(gateway.server.http_connections())
 
 
 def hold_appends(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:

@@ -16,7 +16,8 @@ import uvloop
 
 from cluster.config.settings import PROJECT_DIR
 from serve_app.gateway.app import GatewayApp
-from serve_app.gateway.server import LEAVE_S, GatewayServer, PortInUseError, start
+from serve_app.gateway.server import GatewayServer, start
+from serve_app.http.server import LEAVE_S
 from serve_app.live.hub import Hub
 from serve_app.live.limits import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
@@ -164,22 +165,3 @@ async def test_stopping_answers_what_is_under_way() -> None:
                 await another.get("/healthz")
         with pytest.raises(RuntimeError):
             gateway.server.check()
-
-
-async def test_a_port_in_use() -> None:
-    async with running_gateway() as gateway:
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-            port = other.getsockname()[1]
-            with pytest.raises(PortInUseError, match=str(port)):
-                await start(gateway.server.app, "127.0.0.1", port)
-
-
-async def test_replicas_share_the_port() -> None:
-    async with running_gateway() as gateway:
-        second = await start(gateway.server.app, "127.0.0.1", gateway.server.port)
-        assert second.port == gateway.server.port
-        await second.stop()
-        async with httpx2.AsyncClient(base_url=gateway.url) as http:
-            assert (await http.get("/healthz")).status_code == 200
