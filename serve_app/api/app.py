@@ -48,7 +48,7 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
     )
     calls = app.state.calls = CallReader(services)
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # each router included has 15-25 us of every call
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     _add_pages(app, config)
 

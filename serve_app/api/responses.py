@@ -39,11 +39,19 @@ _TITLES: Final = {
 _ROUTES: Final = {route.name: route for route in ROUTES}
 
 
-def operation(router: APIRouter, **told: Any) -> Callable[[Operation], Operation]:
+TOKEN: Final[list[dict[str, list[str]]]] = [{"token": []}]
+TOKEN_OPTIONAL: Final = [*TOKEN, {}]
+_SCHEMES: Final = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+
+def operation(
+    router: APIRouter, *, security: list[dict[str, list[str]]] = TOKEN, openapi_extra: Any = None, **told: Any
+) -> Callable[[Operation], Operation]:
     """Offers a path operation where the table of routes has its name; `told` is what FastAPI is told of it. Raises KeyError if it has not."""
 
     def offer(endpoint: Operation) -> Operation:
         route = _ROUTES[endpoint.__name__]
+        told["openapi_extra"] = (openapi_extra or {}) | ({"security": security} if security else {})
         gateway = " The gateway answers it too." if route.gateway else ""
         description = (endpoint.__doc__ or "") + gateway
         router.add_api_route(route.path, endpoint, methods=[route.method], description=description, **told)
@@ -93,9 +101,6 @@ def _problem(status: int, codes: list[str]) -> dict[str, Any]:
     }
 
 
-TOKEN_OPTIONAL: Final[dict[str, Any]] = {"security": [{}]}  # a token may be left out
-
-
 def json_body(struct: type[msgspec.Struct], example: Any, *, required: bool = True) -> dict[str, Any]:
     """A body as `openapi_extra`: FastAPI does not read it, the handlers do (`serve_app.http.request_schemas`)."""
     content = {"application/json": {"schema": schema_of(struct), "example": example}}
@@ -118,7 +123,8 @@ def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document with the Structs' schemas."""
+    """FastAPI's document with the Structs' schemas, and who must show a token."""
     document = FastAPI.openapi(app)
+    document["components"]["securitySchemes"] = _SCHEMES
     document["components"]["schemas"].update(msgspec.json.schema_components(_STRUCTS, ref_template=_REF)[1])
     return document

@@ -38,7 +38,7 @@ async def leave(call: CallersCall, tournament: TournamentId, user: UserId, prefe
     router,
     summary="A participant's standing",
     responses=reads({200: Participant}, 404),
-    openapi_extra=TOKEN_OPTIONAL,
+    security=TOKEN_OPTIONAL,
 )
 async def participant(call: AnyonesCall, tournament: TournamentId, user: UserId) -> WebResponse:
     """Who: all."""

@@ -12,19 +12,19 @@ from serve_app.api.responses import TOKEN_OPTIONAL, health, operation, reads
 router = APIRouter(tags=["process"])
 
 
-@operation(router, summary="Where the gateway is", responses=reads({200: Gateway}), openapi_extra=TOKEN_OPTIONAL)
+@operation(router, summary="Where the gateway is", responses=reads({200: Gateway}), security=TOKEN_OPTIONAL)
 async def root(call: AnyonesCall) -> WebResponse:
     """Who: all."""
     return await call.answer("root")
 
 
-@operation(router, summary="Whether this process is alive", responses=health())
+@operation(router, summary="Whether this process is alive", responses=health(), security=[])
 async def healthz(call: HealthCall) -> WebResponse:
     """Who: all."""
     return await call.answer("healthz")
 
 
-@operation(router, summary="Whether it can serve", responses=health())
+@operation(router, summary="Whether it can serve", responses=health(), security=[])
 async def readyz(call: HealthCall) -> WebResponse:
     """Who: all. The log can be read and written, the owners answer, and replies are being received."""
     return await call.answer("readyz")

@@ -50,7 +50,7 @@ async def create_tournament(
     router,
     summary="List tournaments, newest first",
     responses=reads({200: TournamentPage}),
-    openapi_extra=TOKEN_OPTIONAL,
+    security=TOKEN_OPTIONAL,
 )
 async def list_tournaments(
     call: AnyonesCall,
@@ -68,7 +68,7 @@ async def list_tournaments(
     router,
     summary="A tournament's view",
     responses=reads({200: Tournament, 304: None}, 404),
-    openapi_extra=TOKEN_OPTIONAL,
+    security=TOKEN_OPTIONAL,
 )
 async def view(call: AnyonesCall, tournament: TournamentId, if_none_match: IfNoneMatch = None) -> WebResponse:
     """Who: all."""
@@ -110,7 +110,7 @@ async def cancel_tournament(call: ManagersCall, tournament: TournamentId, prefer
     router,
     summary="The rankings",
     responses=reads({200: Rankings, 304: None}, 404),
-    openapi_extra=TOKEN_OPTIONAL,
+    security=TOKEN_OPTIONAL,
 )
 async def rankings(
     call: AnyonesCall,
@@ -129,7 +129,7 @@ async def rankings(
     router,
     summary="The prize table",
     responses=reads({200: PrizeTable}, 404),
-    openapi_extra=TOKEN_OPTIONAL,
+    security=TOKEN_OPTIONAL,
 )
 async def prizes(call: AnyonesCall, tournament: TournamentId) -> WebResponse:
     """Who: all."""

@@ -29,7 +29,7 @@ async def user_prizes(call: CallersCall, user: UserId) -> WebResponse:
     summary="Become a demo player (where the demo is on)",
     status_code=201,
     responses=writes({201: DemoPlayer}, 404),
-    openapi_extra=TOKEN_OPTIONAL,
+    security=TOKEN_OPTIONAL,
 )
 async def demo_player(call: AnyonesCall) -> WebResponse:
     """Who: all."""
