@@ -44,7 +44,6 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
     )
     calls = app.state.calls = CallReader(services)
     for router in ROUTERS:

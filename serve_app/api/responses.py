@@ -54,6 +54,7 @@ def operation(
         told["openapi_extra"] = (openapi_extra or {}) | ({"security": security} if security else {})
         gateway = " The gateway answers it too." if route.gateway else ""
         description = (endpoint.__doc__ or "") + gateway
+        told["operation_id"] = route.name
         router.add_api_route(route.path, endpoint, methods=[route.method], description=description, **told)
         return endpoint
 

@@ -19,7 +19,7 @@ METHODS_OF = {call.path: {other.method for other in ROUTES if other.path == call
 
 
 def _document() -> dict[str, Any]:
-    app = FastAPI(title="Palio", version="test", generate_unique_id_function=lambda route: route.name)
+    app = FastAPI(title="Palio", version="test")
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     return openapi_document(app)
