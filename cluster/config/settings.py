@@ -150,9 +150,7 @@ class Settings(ServerSettings):
     rate_limit_entries: int = Field(
         100_000, ge=1, description="Callers whose rate is remembered in a process; the least recent is forgotten."
     )
-    max_api_connections: int = Field(
-        5000, ge=1, description="HTTP connections of the api's proxy; more get 503. A restart changes it."
-    )
+    max_api_connections: int = Field(5000, ge=1, description="HTTP connections of an api replica; more get 503.")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body; beyond it 413.")
     max_unverified_body_bytes: int = Field(
         64 * 1024, ge=1024, description="Largest request body without a token that verifies; beyond it 413."

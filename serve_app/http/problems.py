@@ -50,7 +50,6 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "rate_limited": (429, "Too many requests"),
     "too_many_sockets_of_address": (429, "Too many live connections of one address"),
     "internal": (500, "Something went wrong on our side"),
-    "starting": (503, "This server is starting"),
     "unavailable": (503, "Not available just now"),
     "log_unavailable": (503, "Scores cannot be taken just now"),
     "log_overloaded": (503, "Too many scores are waiting"),

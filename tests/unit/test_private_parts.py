@@ -20,6 +20,7 @@ import aiokafka.client
 import aiokafka.conn
 import pytest
 import redis.asyncio.connection
+import uvicorn
 from aiokafka.protocol.admin import CreateTopicsRequest, DeleteRecordsRequest, DescribeConfigsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
@@ -28,7 +29,6 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from hiredis import pack_command
 from redis.crc import key_slot
-from uvicorn import config as uvicorn_config
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_VALUE_RE,
@@ -48,12 +48,12 @@ BOUNDS = {  # from, below
     "uvicorn": (
         "0.45",
         "0.55",
-    ),  # serve_app/gateway, serve_app/api/connection.py, serve_app/live/connection.py, cluster/serve/proxy.py
+    ),  # serve_app/gateway, serve_app/http/server.py, serve_app/api/connection.py, serve_app/live/connection.py
     "websockets": ("17", "18"),  # serve_app/live
     "aiokafka": ("0.14", "0.15"),  # storage/score_log/kafka
     "redis": ("8", "9"),  # storage/redis_client
     "prometheus-client": ("0.22", "1"),  # cluster/__init__.py, serve_app/metrics.py
-    "ray": ("2.60", "2.61"),  # cluster/serve/proxy.py: the callback of Serve's proxy; replica_port.py: a replica's port
+    "ray": ("2.60", "2.61"),  # cluster/serve/replica_port.py: a replica's port
 }
 
 
@@ -147,14 +147,13 @@ def test_uvicorn_writes_heads_as_ours_do() -> None:
     assert not HEADER_VALUE_RE.search(b"a b")
 
 
-def test_uvicorn_looks_for_its_default_connections_where_the_proxys_are_replaced() -> None:
-    assert uvicorn_config.HTTP_PROTOCOLS["auto"]
-    assert uvicorn_config.WS_PROTOCOLS["auto"]
-
-
-def test_serve_calls_back_before_its_proxy_listens() -> None:
-    script = "from ray.serve._private import constants as c; c.RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+def test_uvicorn_makes_connections_as_a_server_that_leaves_does() -> None:
+    made = Config(app=_app, http=HttpToolsProtocol, ws=None, log_config=None)
+    made.load()
+    assert made.http_protocol_class is HttpToolsProtocol
+    assert {"servers", "server_state", "should_exit", "force_exit", "started"} <= set(vars(uvicorn.Server(made))) | {
+        "servers"
+    }
 
 
 def test_a_serve_replica_opens_its_port_by_what_is_replaced() -> None:

@@ -54,7 +54,7 @@ def test_headers_of_a_problem_come_on_top() -> None:
     ("retry_after_s", "told"), [(0, "1"), (-3, "1"), (0.2, "1"), (1.0, "1"), (1.01, "2"), (60, "60")]
 )
 def test_retry_after_is_in_whole_seconds_and_at_least_one(retry_after_s: float, told: str) -> None:
-    problem = unavailable("starting", "x", retry_after_s)
+    problem = unavailable("draining", "x", retry_after_s)
     assert (problem.status, problem.headers) == (503, {"retry-after": told})
 
 
