@@ -27,6 +27,7 @@ from serve_app.live.connection import CONNECTION, LiveConnection
 from serve_app.live.hub import Hub
 from serve_app.live.protocol import SUBPROTOCOL
 from serve_app.live.session import LiveSession
+from serve_app.live.submissions import LiveScores
 from serve_app.metrics import LIVE_FAILURES, exposition
 from serve_app.services.container import Services
 
@@ -52,6 +53,7 @@ class GatewayApp:
         self.config = services.config
         for code in ("internal", "draining", "too_many_sockets"):  # so that Prometheus sees the first one, too
             LIVE_FAILURES.labels(code)
+        self.live_scores = LiveScores(self.handlers.scores, services.limiter, self.handlers.errors)
         self.unread_bodies = UnreadBodies(self.config.max_unread_body_bytes)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -117,7 +119,7 @@ class GatewayApp:
             self._refuse(connection, problem)
             return
         authenticator = self.services.authenticator
-        session = LiveSession(connection, self.hub, authenticator, self.config.max_subscriptions, address)
+        session = LiveSession(connection, self.hub, authenticator, self.live_scores, self.config, address)
         # Counted from here on, or a burst of handshakes would pass the limit together.
         self.hub.join(session)
         try:

@@ -6,7 +6,7 @@ import functools
 from typing import Final
 
 from serve_app.http.messages import Handler, Request, Response
-from serve_app.http.problems import CODES, Problem, problem_response, unavailable, unexpected_response
+from serve_app.http.problems import CODES, Problem, problem_response, unavailable, unexpected
 from serve_app.metrics import REJECTED
 from serve_app.services.reads import owner_away
 from storage.ports import (
@@ -42,9 +42,13 @@ class Errors:
 
     def response(self, error: Exception, where: str) -> Response:
         """The answer to an error; `where` is for the log."""
-        problem = translated(error)
-        REJECTED.labels(entrypoint=self._entrypoint, code="internal" if problem is None else problem.code).inc()
-        return unexpected_response(error, where) if problem is None else problem_response(problem)
+        return problem_response(self.problem(error, where))
+
+    def problem(self, error: Exception, where: str) -> Problem:
+        """What an error is to clients; one of our own is logged."""
+        problem = translated(error) or unexpected(error, where)
+        REJECTED.labels(entrypoint=self._entrypoint, code=problem.code).inc()
+        return problem
 
     def answered(self, handler: Handler) -> Handler:
         """The handler, answering whatever goes wrong in it."""

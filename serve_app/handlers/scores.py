@@ -20,7 +20,7 @@ from serve_app.http.caching import NO_STORE
 from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
-from serve_app.http.request_schemas import Submission, decode_submission, read_submission
+from serve_app.http.request_schemas import Submission, check_submission, decode_submission, read_submission
 from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS
 from serve_app.services.known import Known
 from serve_app.services.outcome_waiters import Waiters
@@ -66,7 +66,7 @@ class ScoreHandlers:
         body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
         known = self.reads.known(request.path["tournament"])
         if known is None or not (known.public or principal.privileged):
-            known = await self._target(request.path["tournament"], principal)
+            known = await self.target(request.path["tournament"], principal)
         wait_s = preferred_wait_s(request.headers, 0.0, self.config.max_wait_s)
         reply_to = self.waiters.reply_to(wait_s)
         offset = (await self._submit(known, body.event_id, user_id, score, reply_to))[0]
@@ -113,8 +113,17 @@ class ScoreHandlers:
         self._accepted.inc()
         self._seconds.observe(time.perf_counter() - started_s)
 
-    async def _target(self, tournament: str, principal: Principal) -> Known:
-        """The tournament of a submission: found, and not hidden from the caller."""
+    def record(self, known: Known, submission: Submission, principal: Principal) -> NewRecord:
+        """The record of a submission. Raises Problem 403, 422."""
+        try:
+            user_id, score = _judged(submission, principal)
+        except ValueError:
+            check_submission(submission)
+            raise AssertionError("a value that failed was found right") from None
+        return NewRecord(known.partition, known.key, encode_score(submission.event_id, user_id, score))
+
+    async def target(self, tournament: str, principal: Principal) -> Known:
+        """The tournament of a submission: found, and not hidden from the caller. Raises Problem 404, 503."""
         now_s = time.monotonic()
         try:
             known = await self.reads.visible(tournament, principal)
@@ -143,17 +152,22 @@ def _read_submission(body: bytes, principal: Principal) -> tuple[Submission, int
     """(submission, user id, hundredths). Raises Problem 400, 403, 422."""
     try:
         submission = decode_submission(body)
-        score = hundredths(submission.score)
-        user_id = principal.user_id if submission.user_id is None else parse_id(submission.user_id)
+        return submission, *_judged(submission, principal)
     except (ValueError, RecursionError):  # of any kind: read again slowly, for all its problems
-        submission = read_submission(body)
+        read_submission(body)
         raise AssertionError("a body that failed to be read was read") from None
+
+
+def _judged(submission: Submission, principal: Principal) -> tuple[int, int]:
+    """(user id, hundredths). Raises Problem 403, 422, and ValueError for a value that is wrong."""
+    score = hundredths(submission.score)
+    user_id = principal.user_id if submission.user_id is None else parse_id(submission.user_id)
     if principal.role == "service":
         if submission.user_id is None:
             raise invalid("user_id", "expected the user whose score this is")
     elif user_id != principal.user_id:
         raise Problem(403, "not_yours", "expected your own user id: scores of others are submitted by a service")
-    return submission, user_id, score
+    return user_id, score
 
 
 def accepted(event_id: str, partition: int, offset: int | None) -> Response:

@@ -86,6 +86,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.reference = ""  # of the log's lines about it
 
 
 class ProblemDetails(msgspec.Struct, omit_defaults=True):
@@ -110,7 +111,7 @@ def unavailable(code: str, detail: str, retry_after_s: float = 1.0) -> Problem:
     return Problem(503, code, detail, headers={"retry-after": str(max(1, math.ceil(retry_after_s)))})
 
 
-def problem_response(problem: Problem, reference: str = "") -> Response:
+def problem_response(problem: Problem) -> Response:
     """The response of a problem."""
     body = ProblemDetails(
         type=f"/docs#{problem.code}",
@@ -119,15 +120,22 @@ def problem_response(problem: Problem, reference: str = "") -> Response:
         detail=problem.detail,
         code=problem.code,
         errors=list(problem.errors),
-        reference=reference,
+        reference=problem.reference,
     )
     headers = {**PERSONAL, **problem.headers}
     return Response(problem.status, msgspec.json.encode(body), headers, PROBLEM_JSON)
 
 
-def unexpected_response(error: BaseException, where: str) -> Response:
+def unexpected(error: BaseException, where: str) -> Problem:
     """500 for an error of our own: logged whole under a reference, of which the client is told nothing else."""
     reference = secrets.token_hex(6)
     logger.error("%s failed, reference %s", where, reference, exc_info=error)
     detail = f"The error was logged; please name the reference {reference} when you report it."
-    return problem_response(Problem(500, "internal", detail), reference)
+    problem = Problem(500, "internal", detail)
+    problem.reference = reference
+    return problem
+
+
+def unexpected_response(error: BaseException, where: str) -> Response:
+    """Its answer."""
+    return problem_response(unexpected(error, where))

@@ -92,6 +92,12 @@ class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, froze
     user_id: Id | None = None
 
 
+class LiveSubmission(Submission, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """`submit` on a live socket."""
+
+    tournament: Id
+
+
 class BatchSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
     """One item of `POST /v1/scores`."""
 
@@ -157,7 +163,11 @@ _invitation: Final = BodyReader(InvitationRequest, {"user_id": parse_id, "expire
 _new_tournament: Final = BodyReader(NewTournament, _CHECKS)
 read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
 read_join: Final = BodyReader(JoinRequest, {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME)}).read
-read_submission: Final = BodyReader(Submission, {"score": _score, "user_id": parse_id}).read
+_SCORE_CHECKS: Final[dict[str, Check]] = {"score": _score, "user_id": parse_id}
+_submission: Final = BodyReader(Submission, _SCORE_CHECKS)
+read_submission: Final = _submission.read
+check_submission: Final = _submission.check
+read_live_submission: Final = BodyReader(LiveSubmission, _SCORE_CHECKS).read
 decode_submission: Final = msgspec.json.Decoder(Submission).decode
 
 

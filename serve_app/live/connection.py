@@ -32,8 +32,8 @@ from serve_app.metrics import HANDSHAKES
 CONNECTION: Final = "palio.connection"
 FRAMES_A_SECOND: Final = 100.0
 FRAMES_AT_ONCE: Final = 400.0  # four times the subscriptions a socket may have: all of them anew, twice over
-FLOOD_A_SECOND: Final = 10 * FRAMES_A_SECOND  # beyond, the socket is closed
-FLOOD_AT_ONCE: Final = 25 * FRAMES_AT_ONCE
+FLOOD_TIMES: Final = 10  # that many a second, beyond which the socket is closed
+FLOOD_AT_ONCE_TIMES: Final = 25
 SLICE_BYTES: Final = 1024  # up to 170 frames, some 2 ms of work
 HANDSHAKE_TIMEOUT_S: Final = 10.0  # from the whole head to 101
 CLOSE_TIMEOUT_S: Final = 10.0  # for the client's answer to a close frame
@@ -59,6 +59,10 @@ class SocketEvents(Protocol):
         """Nothing may be written any more. May come more than once."""
         ...
 
+    def take(self, message: bytearray, within_allowance: bool) -> bool:
+        """Obey a text message if that needs no waiting, else do nothing: it comes by `receive` then. Whether it was obeyed."""
+        ...
+
 
 class LiveApp(Protocol):
     """What a connection needs of the app it serves."""
@@ -82,11 +86,12 @@ class LiveConnection(WebSocketsSansIOProtocol):
         now_s = self.loop.time()
         self.session: SocketEvents | None = None
         self._allowance = Allowance(FRAMES_A_SECOND, FRAMES_AT_ONCE, now_s)
-        self._flood = Allowance(FLOOD_A_SECOND, FLOOD_AT_ONCE, now_s)
+        self._flood = Allowance(FLOOD_TIMES * FRAMES_A_SECOND, FLOOD_AT_ONCE_TIMES * FRAMES_AT_ONCE, now_s)
         self._unparsed = memoryview(b"")
         self._turn: asyncio.Handle | None = None  # of the next slice
         self._message = bytearray()  # its fragments so far
         self._is_text = True
+        self._held = False  # what the client sends has to wait
         self._deaf = False  # what the client sends is dropped
         self._handshake_timer: asyncio.TimerHandle | None = None
 
@@ -113,6 +118,17 @@ class LiveConnection(WebSocketsSansIOProtocol):
             kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
             kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER_BYTES)
         self._go_on()
+
+    def hold(self, held: bool) -> None:
+        """Take no further message for now, or go on."""
+        self._held = held
+        self._go_on()
+
+    def allow(self, frames_a_second: float, frames_at_once: float) -> None:
+        """How many frames the client may send from now on, and with them how many are a flood."""
+        now_s = self.loop.time()
+        self._allowance = Allowance(frames_a_second, frames_at_once, now_s)
+        self._flood = Allowance(FLOOD_TIMES * frames_a_second, FLOOD_AT_ONCE_TIMES * frames_at_once, now_s)
 
     def refuse(self, answer: bytes) -> None:
         """Write `answer`, a whole HTTP response, instead of 101, and end the connection in such a way that it arrives."""
@@ -172,7 +188,9 @@ class LiveConnection(WebSocketsSansIOProtocol):
 
     def _may_parse(self) -> bool:
         """Whether what the client sends is wanted; once closing, for its answer."""
-        return self.close_sent or (self.handshake_complete and self.queue.empty() and self.writable.is_set())
+        return self.close_sent or (
+            self.handshake_complete and self.queue.empty() and self.writable.is_set() and not self._held
+        )
 
     def _go_on(self) -> None:
         """Read, or give the parser a turn, or neither."""
@@ -234,6 +252,8 @@ class LiveConnection(WebSocketsSansIOProtocol):
     def _take_message(self, within: bool) -> None:
         data, self._message = self._message, bytearray()
         if self.close_sent:
+            return
+        if self._is_text and self.session is not None and self.queue.empty() and self.session.take(data, within):
             return
         message: dict[str, Any] = {"type": "websocket.receive", "within_allowance": within}
         try:

@@ -1,6 +1,7 @@
 """The live protocol's messages: what clients send, what they are answered, and the close codes.
 
-JSON text frames. A client's message has an `id` of its choice (integer or text) and one command: `auth`, `subscribe` or `unsubscribe`.
+JSON text frames. A client's message has an `id` of its choice (integer or text) and one command: `auth`, `subscribe`, `unsubscribe`
+or `submit`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from actors.domain.values import decimal_score, parse_id
+from serve_app.http.problems import Problem
+from serve_app.http.request_schemas import LiveSubmission, read_live_submission
 from storage.ports import Standing
 
 SUBPROTOCOL: Final = "palio.v1"
@@ -64,6 +67,13 @@ class Unsubscribe(NamedTuple):
     tournament_id: int
 
 
+class Submit(NamedTuple):
+    """`{"id", "submit": {"tournament", "event_id", "score", "user_id"?}}`."""
+
+    id: MessageId
+    submission: LiveSubmission
+
+
 class MessageError(Exception):
     """A message that cannot be obeyed; `code` and the text go to the client, `id` is the message's where it could be read."""
 
@@ -84,8 +94,14 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
     auth: str | msgspec.UnsetType = msgspec.UNSET
     subscribe: str | msgspec.UnsetType = msgspec.UNSET
     unsubscribe: str | msgspec.UnsetType = msgspec.UNSET
+    submit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     since: _Since | None = None
     me: bool = False
+
+
+class _SubmitMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    submit: LiveSubmission
+    id: int | str | None = None
 
 
 class _OnlyId(msgspec.Struct):
@@ -93,11 +109,23 @@ class _OnlyId(msgspec.Struct):
 
 
 _messages = msgspec.json.Decoder(_Message)
+_submits = msgspec.json.Decoder(_SubmitMessage)
 _only_id = msgspec.json.Decoder(_OnlyId)
-_COMMANDS: Final = ("auth", "subscribe", "unsubscribe")
+_COMMANDS: Final = ("auth", "subscribe", "unsubscribe", "submit")
 
 
-def parse_message(text: str) -> Auth | Subscribe | Unsubscribe:
+def parse_submit(data: bytes | bytearray) -> Submit | None:
+    """A message that is a submission and right as far as its form goes; None: ask `parse_message`."""
+    try:
+        message = _submits.decode(data)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if isinstance(message.id, str) and len(message.id) > MAX_ID_CHARS:
+        return None
+    return Submit(message.id, message.submit)
+
+
+def parse_message(text: str) -> Auth | Subscribe | Unsubscribe | Submit:
     """Read a client's message. Raises MessageError."""
     try:
         message = _messages.decode(text)
@@ -108,12 +136,17 @@ def parse_message(text: str) -> Auth | Subscribe | Unsubscribe:
     given = [name for name in _COMMANDS if getattr(message, name) is not msgspec.UNSET]
     if len(given) != 1:
         got = "none" if not given else " and ".join(given)
-        raise MessageError(UNKNOWN_MESSAGE, f"expected one of auth, subscribe, unsubscribe, got {got}", message.id)
+        raise MessageError(UNKNOWN_MESSAGE, f"expected one of {', '.join(_COMMANDS)}, got {got}", message.id)
     if message.subscribe is not msgspec.UNSET:
         since = None if message.since is None else Position(message.since.epoch, message.since.seq)
         return Subscribe(message.id, _tournament("subscribe", message.subscribe, message.id), since, message.me)
     if message.since is not None or message.me:
         raise MessageError(UNKNOWN_MESSAGE, f"since and me belong to subscribe, got them with {given[0]}", message.id)
+    if message.submit is not msgspec.UNSET:
+        try:
+            return Submit(message.id, read_live_submission(bytes(message.submit)))
+        except Problem as problem:
+            raise MessageError(problem.code, problem.detail, message.id) from None
     if message.auth is not msgspec.UNSET:
         return Auth(message.id, message.auth)
     assert message.unsubscribe is not msgspec.UNSET
@@ -156,14 +189,23 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8) + payload
 
 
-def ok_frame(message_id: MessageId) -> bytes:
-    """`{"id", "ok": true}`."""
-    return text_frame(_encode({"id": message_id, "ok": True}))
+def ok_frame(*message_ids: MessageId) -> bytes:
+    """`{"id", "ok": true}`; of several `{"ids": [...], "ok": true}`."""
+    which: dict[str, object] = {"id": message_ids[0]} if len(message_ids) == 1 else {"ids": message_ids}
+    return text_frame(_encode({**which, "ok": True}))
 
 
 def error_frame(message_id: MessageId, code: str, message: str) -> bytes:
     """`{"id", "error": {"code", "message"}}`."""
     return text_frame(_encode({"id": message_id, "error": {"code": code, "message": message}}))
+
+
+def refusal_frame(message_id: MessageId, problem: Problem) -> bytes:
+    """The error of a problem, with the seconds of its `Retry-After` where it has one."""
+    error: dict[str, object] = {"code": problem.code, "message": problem.detail}
+    if "retry-after" in problem.headers:
+        error["retry_after_s"] = int(problem.headers["retry-after"])
+    return text_frame(_encode({"id": message_id, "error": error}))
 
 
 def unsubscribed_frame(tournament_id: int, reason: str) -> bytes:

@@ -51,6 +51,13 @@ FRAMES = {
     "watch private": b"",
     "watch nothing": client_frame(1, b'{"id":4,"subscribe":"1"}'),
     "unwatch": b"",
+    "submit": b"",
+    "submit for another": b"",
+    "submit hidden": b"",
+    "submit thrice": b"",
+    "submit nothing": client_frame(1, b'{"id":9,"submit":{"tournament":"1","event_id":"x","score":1}}'),
+    "submit wrongly": client_frame(1, b'{"id":9,"submit":{"tournament":"1","event_id":"","score":"1","more":1}}'),
+    "submit badly": client_frame(1, b'{"id":9,"submit":{"tournament":"\xff","event_id":"x","score":1}}'),
     "bad token": client_frame(1, b'{"auth":"x.y.z"}'),
     "no message": client_frame(1, b'{"id":'),
     "deep": client_frame(1, b"[" * 2000),
@@ -85,7 +92,7 @@ HAPPENINGS = ("score", "remove", "pause", "stop reading", "read", "drain", "ping
 STEPS = st.lists(
     st.one_of(
         st.sampled_from(tuple(FRAMES)),
-        st.sampled_from(("auth", "watch", "watch me", "watch private", "score", "pause")),
+        st.sampled_from(("auth", "watch", "watch me", "watch private", "submit", "submit thrice", "score", "pause")),
         st.sampled_from(HAPPENINGS),
         st.binary(min_size=1, max_size=12),
     ),
@@ -118,9 +125,17 @@ class Bench:
             "watch me": {"id": "me", "subscribe": self.public, "me": True},
             "watch private": {"id": 5, "subscribe": self.theirs},
             "unwatch": {"id": 6, "unsubscribe": self.public},
+            "submit": submission(self.public),
+            "submit hidden": submission(self.hidden),
+            "submit for another": submission(self.public, user_id="2"),
         }
         self.frames = FRAMES | {name: client_frame(1, json.dumps(each).encode()) for name, each in messages.items()}
+        self.frames["submit thrice"] = self.frames["submit"] * 3
         self.frames["watch nothing"] = client_frame(1, json.dumps({"id": 4, "subscribe": self.hidden}).encode())
+
+
+def submission(tournament: str, **more: str) -> dict[str, object]:
+    return {"id": 8, "submit": {"tournament": tournament, "event_id": "fuzz", "score": 1, **more}}
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +202,8 @@ class Case:
         self.protocol = GatewayHttp(inner.config, inner.state, {}, inner.loop)
         self.transport = MemoryTransport(inner.loop, self.protocol)
         self.live: LiveConnection | None = None
+        calls = bench.gateway.palio.log.calls
+        self.appended_before = sum(b'"fuzz"' in record.value for call in calls for record in call)
 
     async def take(self, step: str | bytes) -> None:
         gateway, transport = self.bench.gateway, self.transport
@@ -260,6 +277,7 @@ class Case:
         if status != 101:
             assert json.loads(rest)["status"] == status
             return
+        self.acknowledged = 0
         closed = False
         while rest:
             assert not closed, rest
@@ -272,5 +290,9 @@ class Case:
             assert len(payload) == size
             assert opcode in (1, 8, 9, 10)
             if opcode == 1:
-                json.loads(payload)
+                answer = json.loads(payload)
+                if answer.get("ok"):
+                    self.acknowledged += answer.get("ids", [answer.get("id")]).count(8)
             closed = opcode == 8
+        appended = sum(b'"fuzz"' in record.value for call in self.bench.gateway.palio.log.calls for record in call)
+        assert self.acknowledged <= appended - self.appended_before

@@ -14,38 +14,45 @@ import pytest
 
 from cluster.config.settings import PROJECT_DIR
 from serve_app.live import protocol
+from storage.ports import LogUnavailableError
 from tests.support.gateway import WAIT_S, running_gateway
 
 DOCUMENT = (PROJECT_DIR / "docs" / "live-protocol.md").read_text(encoding="utf-8")
 NODE = shutil.which("node")
 
 
-def example(language: str) -> str:
-    [code] = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+def example(language: str, name: str) -> str:
+    """The client whose function has this name."""
+    codes = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    [code] = [each for each in codes if re.search(rf"(def|function) {name}\(", each)]
     return str(code)
 
 
-@pytest.mark.parametrize(
+CLIENTS = pytest.mark.parametrize(
     ("language", "command"),
     [
-        ("python", [sys.executable, "follow.py"]),
+        ("python", [sys.executable]),
         pytest.param(
             "js",
-            [NODE, "--experimental-websocket", "follow.mjs"],  # of its own from Node.js 22 on
+            [NODE, "--experimental-websocket"],  # of its own from Node.js 22 on
             marks=pytest.mark.skipif(NODE is None, reason="needs Node.js"),
         ),
     ],
     ids=["Python", "JavaScript"],
 )
+ENDINGS = {"python": "py", "js": "mjs"}
+
+
+@CLIENTS
 async def test_a_client_of_the_document_follows_a_tournament_over_a_restart(
     tmp_path: Path, language: str, command: list[str]
 ) -> None:
-    program = tmp_path / command[-1]
-    program.write_text(example(language), encoding="utf-8")
+    program = tmp_path / f"follow.{ENDINGS[language]}"
+    program.write_text(example(language, "follow"), encoding="utf-8")
     async with running_gateway() as gateway:
         tournament = await gateway.tournament(players=4)
         client = await asyncio.create_subprocess_exec(
-            *command[:-1], str(program), gateway.live_url, tournament, stdout=asyncio.subprocess.PIPE
+            *command, str(program), gateway.live_url, tournament, stdout=asyncio.subprocess.PIPE
         )
         assert client.stdout is not None
         shown: list[Any] = []
@@ -70,6 +77,45 @@ async def test_a_client_of_the_document_follows_a_tournament_over_a_restart(
         finally:
             client.kill()
             await client.communicate()
+
+
+@CLIENTS
+async def test_a_client_of_the_document_submits_scores_over_a_restart(
+    tmp_path: Path, language: str, command: list[str]
+) -> None:
+    program = tmp_path / f"submit.{ENDINGS[language]}"
+    program.write_text(example(language, "submit"), encoding="utf-8")
+    async with running_gateway() as gateway:
+        tournament = await gateway.tournament(players=1)
+        append, calls = gateway.palio.log.append, 0
+
+        async def once_in_vain(records: Any, timeout_s: float) -> list[int]:
+            nonlocal calls
+            calls += 1
+            if calls == 1:  # it is appended, and nobody is told
+                await append(records, timeout_s)
+                await gateway.hub.drain(0)
+                gateway.hub.draining = False
+                raise LogUnavailableError("undecided")
+            return await append(records, timeout_s)
+
+        gateway.palio.log.append = lambda *call: asyncio.ensure_future(once_in_vain(*call))  # type: ignore[method-assign]
+
+        async def run(*scores: str) -> tuple[int | None, bytes]:
+            arguments = (str(program), gateway.live_url, gateway.token(1), tournament, *scores)
+            client = await asyncio.create_subprocess_exec(*command, *arguments, stderr=asyncio.subprocess.PIPE)
+            async with asyncio.timeout(WAIT_S):
+                _, told = await client.communicate()
+            return client.returncode, told
+
+        assert (await run("a=5", "b=9.5", "c=7"))[0] == 0
+        assert calls > 1
+        state = gateway.palio.states[int(tournament)]
+        assert state.members.attempts[0] == 3  # each of them once
+        assert gateway.data(tournament)["top"][0]["score"] == 9.5
+        status, told = await run("d=1.005")
+        assert status == 1
+        assert b"decimals" in told
 
 
 def test_every_code_is_told() -> None:
