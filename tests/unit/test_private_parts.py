@@ -148,7 +148,7 @@ def test_uvicorn_writes_heads_as_ours_do() -> None:
 
 
 def test_uvicorn_makes_connections_as_a_server_that_leaves_does() -> None:
-    made = Config(app=_app, http=HttpToolsProtocol, ws=None, log_config=None)
+    made = Config(app=_app, http=HttpToolsProtocol, ws="none", log_config=None)
     made.load()
     assert made.http_protocol_class is HttpToolsProtocol
     assert {"servers", "server_state", "should_exit", "force_exit", "started"} <= set(vars(uvicorn.Server(made))) | {
