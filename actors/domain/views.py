@@ -35,7 +35,10 @@ def decimal_ms(duration_ms: int) -> float | int:
 
 
 # Fields of the spec that came later: the contract's name of each, and how its value is shown.
-LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (("window_ms", "window_s", decimal_ms),)
+LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
+    ("window_ms", "window_s", decimal_ms),
+    ("display", "display", msgspec.to_builtins),
+)
 
 
 def spec_fields(

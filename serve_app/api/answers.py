@@ -51,6 +51,14 @@ class Row(Answer):
     example = {"rank": 1, "user_id": "42", "name": "Ann", "score": 912.5, "scored_at": "2027-05-01T09:12:07.250Z"}
 
 
+class Display(Answer):
+    """How scores are shown; times are seconds."""
+
+    unit: Literal["points", "time", "currency"]
+    decimals: int
+    example = {"unit": "time", "decimals": 0}
+
+
 class TournamentItem(Answer):
     """A tournament in a list."""
 
@@ -71,6 +79,7 @@ class TournamentItem(Answer):
     placement: Literal["shared", "dedicated"]
     metadata: dict[str, Any]
     window_s: float | None = None
+    display: Display | None = None
     created_at: Time
     created_by: Id
     version: int

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from actors.domain.messages import MAX_USES, Changes, Spec
+from actors.domain.messages import MAX_USES, Changes, Display, Spec
 from actors.domain.spec_rules import spec_problems
 from actors.domain.texts import check_name, normal_name
 from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
@@ -62,6 +62,7 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     metadata: dict[str, Any] = {}
     # What came later is UNSET where it is left out: so the digest of a body without it stays as it was.
     window_s: Duration | UnsetType = UNSET
+    display: Display | UnsetType = UNSET
 
 
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -75,6 +76,7 @@ class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     min_participants: Annotated[int, Meta(ge=0, le=MAX_CAPACITY)] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
     window_s: Duration | UnsetType | None = UNSET
+    display: Display | UnsetType | None = UNSET
 
 
 class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -242,6 +244,7 @@ def _spec_of(new: NewTournament) -> Spec:
         placement=new.placement,
         metadata=new.metadata,
         window_ms=_later(new.window_s, _duration_ms),
+        display=new.display,
     )
 
 
@@ -297,4 +300,5 @@ def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
         min_participants=given.get("min_participants"),
         metadata=given.get("metadata"),
         window_ms=_changed(edit.window_s, _duration_ms),
+        display=edit.display,
     )

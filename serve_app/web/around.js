@@ -9,13 +9,14 @@ import { player } from "./player.js";
 const ROWS = 7;
 const REFRESH_MS = 3000;
 
-/** `element`, `show(leader)` (the leader's score, for gaps) and `refresh()`; hidden while the visitor has no rank. */
+/** `element`, `show(ranked, leader, display)` and `refresh()`; hidden while the visitor has no rank. */
 export function aroundMe(id, signal) {
   const table = rankTable({ caption: "The ranking around you", compact: true });
   const element = el("section", { class: "panel around", "aria-labelledby": "around-head" }, el("h2", { id: "around-head", text: "Around you" }), table.element);
   element.hidden = true;
   let wanted = false; // the visitor has a rank
   let leader;
+  let display = null;
 
   async function refresh() {
     const me = player()?.user_id;
@@ -31,16 +32,17 @@ export function aroundMe(id, signal) {
       rows = []; // no rank any more
     }
     if (signal.aborted) return;
-    table.top.update(rows, { me, leader });
+    table.top.update(rows, { me, leader, display });
     element.hidden = rows.length === 0;
   }
 
   keepDoing(refresh, REFRESH_MS, signal);
   return {
     element,
-    /** Tell whether the visitor is ranked, and the leader's score. Loaded at once where that is news. */
-    show(ranked, leaderScore) {
+    /** Tell whether the visitor is ranked, the leader's score (for gaps), and how scores are shown. Loaded at once where that is news. */
+    show(ranked, leaderScore, shown) {
       leader = leaderScore;
+      display = shown;
       const news = ranked !== wanted;
       wanted = ranked;
       if (news) refresh().catch(() => {}); // repeated by the loop above, which also waits as told

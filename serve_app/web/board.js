@@ -90,19 +90,19 @@ export class Board {
     setText(this.heading, final ? "Final table" : status === "running" ? "Live ranking" : "Ranking");
     const rows = withRanks(top ?? [], ties);
     const me = player()?.user_id ?? null;
-    if (!final || !this.#below?.loaded) this.#table.top.update(rows, { me, moves: !final });
+    if (!final || !this.#below?.loaded) this.#table.top.update(rows, { me, moves: !final, display: this.#data.display });
     this.#drawBelow();
     this.#table.element.hidden = rows.length === 0;
     this.empty.hidden = rows.length > 0;
     setText(this.empty, EMPTY[status] ?? "");
     if (!final) this.more.hidden = rows.length < 20 || participants <= rows.length || (this.#below !== null && !this.#below.hasMore);
-    if (final && this.stage.childElementCount === 0 && rows.length) this.stage.replaceChildren(podium(rows));
+    if (final && this.stage.childElementCount === 0 && rows.length) this.stage.replaceChildren(podium(rows, this.#data.display));
     if (!final) this.#tellLeader(rows[0], status);
   }
 
   #tellLeader(first, status) {
     if (status === "running" && first && this.#leader && first.user_id !== this.#leader)
-      announce(`${isolated(first.name || `Player ${first.user_id}`)} leads with ${score(first.score)}.`, { kind: "leader", everyS: LEADER_WORDS_S });
+      announce(`${isolated(first.name || `Player ${first.user_id}`)} leads with ${score(first.score, this.#data.display)}.`, { kind: "leader", everyS: LEADER_WORDS_S });
     this.#leader = first?.user_id ?? null;
   }
 
@@ -113,7 +113,7 @@ export class Board {
     const leader = this.#data.top?.[0]?.score;
     if (this.#final) {
       const rows = this.#below.items;
-      this.#table.top.update(rows, { me, moves: false });
+      this.#table.top.update(rows, { me, moves: false, display: this.#data.display });
       this.more.hidden = !this.#below.hasMore;
       return;
     }
@@ -121,7 +121,7 @@ export class Board {
     const top = this.#data.top ?? [];
     const above = new Set(top.map((row) => row.user_id));
     const rest = this.#below.items.filter((row) => !above.has(row.user_id)).map(({ rank: _rank, ...row }) => row);
-    this.#table.more.update(withRanks([...top, ...rest], this.#data.ties).slice(top.length), { me, leader, news: false });
+    this.#table.more.update(withRanks([...top, ...rest], this.#data.ties).slice(top.length), { me, leader, news: false, display: this.#data.display });
   }
 
   #pages() {
@@ -138,7 +138,7 @@ export class Board {
     this.#below = this.#pages();
     await this.#load(this.#below);
     if (this.#signal.aborted || !this.#final || !this.#below?.loaded) return;
-    this.stage.replaceChildren(podium(this.#below.items));
+    this.stage.replaceChildren(podium(this.#below.items, this.#data.display));
   }
 
   async #showMore() {

@@ -56,7 +56,7 @@ export class Card {
     setText(this.title, item.name);
     setText(this.people, item.capacity ? `${count(item.participants ?? 0)} of ${count(item.capacity)} places taken` : people(item.participants ?? 0));
     const first = item.top?.[0];
-    setText(this.leader, first ? `${item.status === "finished" ? "Won by" : "Led by"} ${isolated(first.name || `Player ${first.user_id}`)} · ${score(first.score)}` : "");
+    setText(this.leader, first ? `${item.status === "finished" ? "Won by" : "Led by"} ${isolated(first.name || `Player ${first.user_id}`)} · ${score(first.score, item.display)}` : "");
     this.leader.hidden = !first;
     this.tick();
   }

@@ -1,7 +1,7 @@
 // Numbers, times and the contract's words, as people read them.
 
 const whole = new Intl.NumberFormat("en");
-const decimals = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const decimals = [0, 1, 2].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const plurals = new Intl.PluralRules("en", { type: "ordinal" });
@@ -9,9 +9,21 @@ const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th" };
 
 export const count = (number) => whole.format(number);
 
-/** A score with two decimals and a true minus sign, so that columns align. */
-export function score(value) {
-  return value === null || value === undefined ? "–" : decimals.format(value).replace("-", "−");
+/**
+ * A score as its tournament shows scores (`display`: `{unit, decimals}`, null for points with two decimals), with a true minus sign.
+ * Times are seconds: `46:54`, `1:02:09.50`. What has more decimals than are shown is rounded.
+ */
+export function score(value, display) {
+  if (value === null || value === undefined) return "–";
+  const digits = display?.decimals ?? 2;
+  if (display?.unit !== "time") return decimals[digits].format(value).replace("-", "−");
+  const ticks = 10 ** digits;
+  const total = Math.round((Math.round(Math.abs(value) * 100) * ticks) / 100); // in whole numbers, so that 59.999 is no 0:60
+  const [seconds, rest] = [Math.floor(total / ticks), total % ticks];
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  const whole = hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+  return `${value < 0 && total > 0 ? "−" : ""}${whole}${digits ? `.${String(rest).padStart(digits, "0")}` : ""}`;
 }
 
 export const ordinal = (rank) => `${whole.format(rank)}${SUFFIXES[plurals.select(rank)]}`;
@@ -50,7 +62,8 @@ const MOST_ATTEMPTS = 10_000; // everyone's limit: no rule of this tournament's 
 
 /** The rules of a tournament as short phrases. */
 export function rules(view) {
-  const phrases = [ORDER[view.order], POLICY[view.score_policy], TIES[view.ties]];
+  const order = view.display?.unit === "time" && view.order === "asc" ? "Fastest time wins" : ORDER[view.order];
+  const phrases = [order, POLICY[view.score_policy], TIES[view.ties]];
   const attempts = view.max_attempts ?? MOST_ATTEMPTS;
   if (attempts < MOST_ATTEMPTS) phrases.push(attempts === 1 ? "One attempt" : `${count(attempts)} attempts each`);
   if (view.visibility === "private") phrases.push("By invitation");
@@ -68,13 +81,13 @@ const REASONS = {
 };
 
 /** What became of a submission, in words. */
-export function outcome(answer) {
+export function outcome(answer, display) {
   if (answer.outcome === "ignored") {
     const reason = REASONS[answer.reason] ?? String(answer.reason ?? "no reason given").replaceAll("_", " ");
     return `Not counted: ${reason}.`;
   }
   if (answer.rank === null || answer.rank === undefined) return "Counted.";
-  const now = `You are ${ordinal(answer.rank)} with ${score(answer.score)}`;
+  const now = `You are ${ordinal(answer.rank)} with ${score(answer.score, display)}`;
   const before = answer.previous_rank;
   if (before === null || before === undefined) return `Counted. ${now}.`;
   if (before === answer.rank) return `Counted. ${now}, the same place as before.`;

@@ -175,7 +175,7 @@ export class PlayPanel {
       setText(this.said, "Sending…");
       const answer = await submitScore(this.#id, eventId, value);
       this.form.sent();
-      setText(this.said, answer.outcome ? outcome(answer) : "Accepted. It will show in the table as soon as it is counted.");
+      setText(this.said, answer.outcome ? outcome(answer, this.#view?.display) : "Accepted. It will show in the table as soon as it is counted.");
       this.said.dataset.outcome = answer.outcome ?? "accepted";
       this.#ask().catch(() => {}); // asked again in a moment anyway
     });
@@ -217,7 +217,7 @@ function placeCard() {
       const places = me.rank && me.previous_rank ? me.previous_rank - me.rank : 0;
       setText(move, places === 0 ? "" : `${places > 0 ? "▲ up" : "▼ down"} ${count(Math.abs(places))}`);
       move.dataset.move = places > 0 ? "up" : "down";
-      setText(value, score(me.score));
+      setText(value, score(me.score, this.#view?.display));
       setText(percentile, me.percentile === null || me.percentile === undefined ? "–" : me.percentile.toFixed(1));
       setText(attempts, me.attempts === undefined ? "–" : count(me.attempts));
     },

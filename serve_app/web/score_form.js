@@ -5,10 +5,17 @@ import { score } from "./format.js";
 
 const SCORE = /^-?[0-9]{1,8}([.,][0-9]{1,2})?$/; // DECIMAL(10,2)
 
-/** Read a typed score: a number, or an Error that says what is wrong. Both "." and "," part the decimals. */
-export function readScore(text) {
+const TIME = /^(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-5]?[0-9](?:[.,][0-9]{1,2})?)$/; // 1:02:09.5, 46:54
+
+/**
+ * Read a typed score: a number, or an Error that says what is wrong. Both "." and "," part the decimals. Where scores are times, hours
+ * and minutes may stand before the seconds.
+ */
+export function readScore(text, display) {
   const trimmed = text.trim().replace("−", "-");
   if (trimmed === "") throw new Error("Enter a score.");
+  const parts = display?.unit === "time" ? TIME.exec(trimmed) : null;
+  if (parts) return Math.round((Number(parts[1] ?? 0) * 3600 + Number(parts[2]) * 60 + Number(parts[3].replace(",", "."))) * 100) / 100;
   if (!SCORE.test(trimmed)) throw new Error("A score is a number with at most 8 digits and 2 decimals, such as 87.5.");
   return Number(trimmed.replace(",", "."));
 }
@@ -23,6 +30,7 @@ export function newEventId() {
  * answer cannot count twice.
  */
 export function scoreForm(send) {
+  let display = null;
   let pending = null; // {value, eventId}
   const input = el("input", { id: "score", type: "text", inputmode: "decimal", autocomplete: "off", "aria-describedby": "score-hint score-problem", required: true });
   const button = el("button", { type: "submit", class: "button primary", text: "Send" });
@@ -32,7 +40,7 @@ export function scoreForm(send) {
     event.preventDefault();
     let value;
     try {
-      value = readScore(input.value);
+      value = readScore(input.value, display);
     } catch (error) {
       setText(problem, error.message);
       input.setAttribute("aria-invalid", "true");
@@ -55,9 +63,10 @@ export function scoreForm(send) {
   return {
     element,
     button,
-    hint({ order, top }) {
-      const better = order === "asc" ? "Lower is better" : "Higher is better";
-      setText(hint, top?.length ? `${better}. The leader has ${score(top[0].score)}.` : `${better}.`);
+    hint({ order, top, display: shown }) {
+      display = shown;
+      const better = order === "asc" ? display?.unit === "time" ? "Faster is better" : "Lower is better" : "Higher is better";
+      setText(hint, top?.length ? `${better}. The leader has ${score(top[0].score, display)}.` : `${better}.`);
     },
     sent() {
       pending = null;

@@ -56,14 +56,14 @@ class RankBody {
 
   /**
    * Show `rows` (`{user_id, name, score, rank, scored_at?}`), in this order. `me`: the user id to mark. `leader`: the
-   * leader's score, for the gaps. `moves`: mark changes of rank; `news`: mark who is new.
+   * leader's score, for the gaps. `moves`: mark changes of rank; `news`: mark who is new. `display`: how scores are shown.
    */
-  update(rows, { me = null, leader = rows[0]?.score, moves = true, news = moves } = {}) {
+  update(rows, { me = null, leader = rows[0]?.score, moves = true, news = moves, display = null } = {}) {
     const fresh = new Map();
     const glowing = [];
     for (const data of rows) {
       const row = this.#rows.get(data.user_id) ?? new Row(data.user_id, this.reached, news && this.#rows.size > 0);
-      if (row.show(data, { me: data.user_id === me, leader, moves })) glowing.push(row.scoreText);
+      if (row.show(data, { me: data.user_id === me, leader, moves, display })) glowing.push(row.scoreText);
       fresh.set(data.user_id, row);
     }
     this.#rows = fresh;
@@ -107,12 +107,12 @@ class Row {
   }
 
   /** Take the data in; true if the score changed. */
-  show({ name, score: value, rank, scored_at, user_id }, { me, leader, moves }) {
+  show({ name, score: value, rank, scored_at, user_id }, { me, leader, moves, display }) {
     setText(this.rankText, count(rank));
     setText(this.nameText, name || `Player ${user_id}`);
-    setText(this.scoreText, score(value));
+    setText(this.scoreText, score(value, display));
     const gap = gapToLeader(value, leader);
-    setText(this.gapCell, gap ? `+${score(gap)}` : "");
+    setText(this.gapCell, gap ? `+${score(gap, display)}` : "");
     if (this.atCell) setText(this.atCell, scored_at ? timeOfDay(scored_at) : "–");
     setAttr(this.element, "data-place", rank <= 3 ? rank : null);
     this.element.classList.toggle("me", me);

@@ -33,7 +33,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   const around = aroundMe(id, signal);
   const jump = el("button", { type: "button", class: "button jump", text: "Take part", on: { click: () => play.focus() } });
   const play = new PlayPanel(id, signal, (me) => {
-    around.show(Boolean(me?.rank), view?.top?.[0]?.score);
+    around.show(Boolean(me?.rank), view?.top?.[0]?.score, view?.display);
     setText(jump, me ? "Your place" : "Take part");
   });
   const chip = connectionChip(live);

@@ -270,6 +270,37 @@ async def test_typed_scores_are_what_the_contract_allows(page: Page, typed: str,
     assert await run(page, body, typed) == read
 
 
+@pytest.mark.parametrize(
+    ("display", "value", "shown"),
+    [
+        (None, 2814.5, "2,814.50"),
+        ({"unit": "points", "decimals": 0}, 2814.5, "2,815"),
+        ({"unit": "currency", "decimals": 2}, -12, "−12.00"),
+        ({"unit": "time", "decimals": 0}, 2814, "46:54"),
+        ({"unit": "time", "decimals": 0}, 59.99, "1:00"),
+        ({"unit": "time", "decimals": 0}, 0, "0:00"),
+        ({"unit": "time", "decimals": 2}, 62.5, "1:02.50"),
+        ({"unit": "time", "decimals": 1}, 3729.95, "1:02:10.0"),
+        ({"unit": "time", "decimals": 2}, 0.07, "0:00.07"),
+        ({"unit": "time", "decimals": 2}, -1.1, "−0:01.10"),
+        ({"unit": "time", "decimals": 0}, -0.1, "0:00"),
+        ({"unit": "time", "decimals": 0}, None, "–"),
+    ],
+)
+async def test_scores_are_shown_in_their_unit(page: Page, display: Any, value: float | None, shown: str) -> None:
+    body = "const {score} = await import('/format.js'); return score(given[0], given[1]);"
+    assert await run(page, body, [value, display]) == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("46:54", 2814), ("1:02:09.5", 3729.5), ("1:2,05", 62.05), ("62.5", 62.5), ("1:60", None), ("1:2:3:4", None)],
+)
+async def test_times_may_be_typed_as_times(page: Page, typed: str, read: float | None) -> None:
+    body = "const {readScore} = await import('/score_form.js'); try { return readScore(given, {unit: 'time'}) } catch { return null }"
+    assert await run(page, body, typed) == read
+
+
 async def test_outcomes_are_told_in_words(page: Page) -> None:
     answers = await run(
         page,

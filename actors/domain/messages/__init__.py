@@ -19,7 +19,7 @@ from actors.domain.messages.control import (
     Tick,
 )
 from actors.domain.messages.fields import LONGEST_MS, MAX_USES, RULES_VERSION, Command, Record, UserCommand
-from actors.domain.messages.spec import Changes, Spec, needed_rules
+from actors.domain.messages.spec import Changes, Display, Spec, needed_rules
 from actors.domain.messages.wire import (
     MAX_VALUE_BYTES,
     Control,
@@ -42,6 +42,7 @@ __all__ = [
     "Command",
     "Control",
     "Create",
+    "Display",
     "Edit",
     "End",
     "Invite",

@@ -15,6 +15,13 @@ from actors.domain.messages.fields import Duration, Millis
 from actors.domain.values import MAX_ATTEMPTS
 
 
+class Display(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How scores are shown: as points, as times (they are seconds), or as money; with so many decimals. What is stored stays as it is."""
+
+    unit: Literal["points", "time", "currency"] = "points"
+    decimals: Annotated[int, msgspec.Meta(ge=0, le=2)] = 2
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tournament as created: times in ms since 1970, durations in ms, `max_attempts` null became the most."""
 
@@ -34,6 +41,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     placement: Literal["auto", "shared", "dedicated"] = "auto"
     metadata: dict[str, Any] = {}
     window_ms: Duration | UnsetType = UNSET
+    display: Display | UnsetType = UNSET
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -47,10 +55,11 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     min_participants: Annotated[int, msgspec.Meta(ge=0)] | None = None
     metadata: dict[str, Any] | None = None
     window_ms: Duration | UnsetType | None = UNSET
+    display: Display | UnsetType | None = UNSET
 
 
 # The rules that brought a field of the spec.
-LATER_FIELDS: Final[dict[str, int]] = {"window_ms": 3}
+LATER_FIELDS: Final[dict[str, int]] = {"window_ms": 3, "display": 3}
 
 
 def needed_rules(given: Spec | Changes) -> tuple[int, str]:

@@ -31,6 +31,20 @@ async def test_a_create_answers_with_the_tournament(front: Front) -> None:
     assert len(create.salt) == 32
 
 
+async def test_how_scores_are_shown_is_kept_edited_and_taken_away(front: Front) -> None:
+    service, display = front.token(), {"unit": "time", "decimals": 0}
+    made = (await front.call("POST", "/v1/tournaments", service, json={**SCHEDULED, "display": display})).json()
+    assert made["display"] == display
+    path = f"/v1/tournaments/{made['id']}"
+    for asked, told in (({"unit": "currency"}, {"unit": "currency", "decimals": 2}), (None, None)):
+        answer = await front.call("PATCH", path, service, json={"display": asked})
+        assert (answer.status_code, answer.json().get("display")) == (200, told)
+    for wrong in ({"unit": "miles"}, {"decimals": 3}, {"decimals": 0.5}, {"more": 1}, "time"):
+        answer = await front.call("POST", "/v1/tournaments", service, json={**SCHEDULED, "display": wrong})
+        assert problem(answer)[:2] == (422, "invalid"), wrong
+        assert wrong_paths(answer)[0].startswith("display")
+
+
 async def test_a_start_in_the_past_starts_at_once_and_all_of_the_spec_is_kept(front: Front) -> None:
     spec = {
         **SCHEDULED,
