@@ -11,6 +11,8 @@ import numpy as np
 
 MAX_CHANGED: Final = 4096  # user ids in one `changed` publication (32 KiB); more are announced as "many"
 
+NOTICES_CHANNEL: Final = "notices"  # carries `encode_notices`, for every gateway
+
 
 def updates_channel(tournament_id: int) -> str:
     """Carries the frames of `update_frame`, ready for clients. The braces are Redis Cluster's hash tag."""
@@ -93,6 +95,19 @@ def encode_outcomes(outcomes: Sequence[OutcomeReply]) -> bytes:
 def decode_outcomes(payload: bytes) -> list[OutcomeReply]:
     """The inverse of `encode_outcomes`."""
     return _outcomes.decode(payload)
+
+
+_notices = msgspec.msgpack.Decoder(list[tuple[int, bytes]])
+
+
+def encode_notices(batch: Sequence[tuple[int, bytes]]) -> bytes:
+    """Notices for live sockets, (user id, JSON) each, as MessagePack."""
+    return msgspec.msgpack.encode(batch)
+
+
+def decode_notices(payload: bytes) -> list[tuple[int, bytes]]:
+    """The inverse of `encode_notices`."""
+    return _notices.decode(payload)
 
 
 def encode_patch(operations: list[dict[str, Any]]) -> bytes:

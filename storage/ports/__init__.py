@@ -19,6 +19,8 @@ from storage.ports.errors import (
     StorageVersionError,
 )
 from storage.ports.metrics import MetricsSeries, Point
+from storage.ports.notice_channels import SENT, Delivery, Letter, NoticeChannel
+from storage.ports.notices import NoticeJob, NoticeRetry, Notices, StoredSettings
 from storage.ports.owners import (
     Access,
     AccessQuery,

@@ -92,6 +92,14 @@ class MemoryRecords:
         self._open()
         return [row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id)][:limit]
 
+    def all_tournaments(self) -> list[TournamentRow]:
+        self._open()
+        return list(self._tournaments.values())
+
+    def participants_of(self, tournament_id: int) -> list[ParticipantRow]:
+        self._open()
+        return [row for row in self._participants.values() if row.tournament_id == tournament_id]
+
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         self._open()
         return self._tournaments.get(tournament_id)

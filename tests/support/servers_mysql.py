@@ -27,6 +27,9 @@ TABLES = (
     "snapshots",
     "outbox",
     "prizes",
+    "notification_settings",
+    "notice_jobs",
+    "notice_retries",
     "projected",
 )
 SHARD_TABLES = ("shard_identity", "shard_partitions")

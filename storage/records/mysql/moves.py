@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.ports.errors import RecordsUnavailableError
 from storage.records.sql.dialects import WRITES, is_lock_conflict, upsert
+from storage.records.sql.notices_schema import notice_jobs, notice_retries
 from storage.records.sql.partitions import Place, stored_place
 from storage.records.sql.schema import (
     outbox,
@@ -43,8 +44,8 @@ from storage.records.sql.schema import (
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5  # of a move that others' locks cut off
-TABLES = (tournaments, participants, snapshots, outbox, prizes)
-OWN_PACE = (outbox, prizes)  # these change without their tournament's row
+TABLES = (tournaments, participants, snapshots, outbox, prizes, notice_jobs, notice_retries)
+OWN_PACE = (outbox, prizes, notice_jobs, notice_retries)  # these change without their tournament's row
 TOURNAMENTS_A_TRANSACTION = 50
 ROWS_A_STATEMENT = 500
 SNAPSHOT_PARTS_A_STATEMENT = 4  # of up to 4 MiB each, held in memory

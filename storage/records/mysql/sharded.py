@@ -148,6 +148,19 @@ class ShardedRecords:
                 raise error
         return [found for answer in answers if not isinstance(answer, BaseException) for found in answer]
 
+    async def read_first(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` finds on the first shard's primary, where what belongs to no tournament is."""
+        return await self.shards[0].primary.ask(lambda records: records.read_first(ask))
+
+    async def write_first(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `work` does there in a transaction that writes; see `SqlRecords.write_first`."""
+        return await self.shards[0].primary.ask(lambda records: records.write_first(work))
+
+    async def write_each(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> list[T]:
+        """What `work` does on each shard's primary, in a transaction of its own."""
+        done = await _all(shard.primary.ask(lambda records: records.write_each(work)) for shard in self.shards)
+        return [each for one in done for each in one]
+
     async def close(self) -> None:
         """See `Records.close`."""
         await asyncio.gather(*(shard.close() for shard in self.shards))

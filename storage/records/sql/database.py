@@ -212,6 +212,18 @@ class SqlRecords:
         async with self._read() as connection:
             return [await ask(connection, None if self._held is None else await self._held.all(connection))]
 
+    async def read_first(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` finds in the database of what belongs to no tournament (this one)."""
+        return await self.run(ask)
+
+    async def write_first(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `work` does there in a transaction that writes; it runs again where others' locks cut it off."""
+        return await self._write(None, work)
+
+    async def write_each(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> list[T]:
+        """What `work` does in each database (there is one), in a transaction of its own."""
+        return [await self._write(None, work)]
+
     async def close(self) -> None:
         """See `Records.close`."""
         await self._engine.dispose()

@@ -1,0 +1,86 @@
+"""What may be told: an event of a tournament, once for all whom it concerns, and a notice, which tells one of them.
+
+An event comes from the outbox, or is announced by who finds it. Its key is its own within its tournament; that of a notice names the user,
+too, so that who is told twice (each channel delivers at least once) can drop the second one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from actors.domain.values import rfc3339
+
+EventName = Literal["starting_soon", "started", "ended", "overtaken", "prize_won", "invited", "cancelled", "reopened"]
+Channel = Literal["live", "email", "push", "webhook"]
+EVENTS: Final[tuple[EventName, ...]] = get_args(EventName)
+CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
+NOTICE_KIND: Final = "notice"  # of the outbox rows that are events
+MAX_KEY_CHARS: Final = 100
+
+
+class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to tell about the tournament called `name`; times in ms since 1970, `at_ms` by the log's clock.
+
+    `user_id` 0: all who had joined by then. `details` are texts for templates and programs (a prize, an invitation, a reason), few and short.
+    """
+
+    event: EventName
+    tournament_id: int
+    name: str
+    at_ms: int
+    starts_ms: int | None = None
+    ends_ms: int | None = None
+    user_id: int = 0
+    details: dict[str, str] = {}
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """An event told to one user: the name under which they take part, their rank (of a table that may yet change, but for `ended`)."""
+
+    key: str
+    event: NoticeEvent
+    user_id: int
+    user_name: str | None = None
+    rank: int | None = None
+    score: float | None = None
+
+
+_events: Final = msgspec.json.Decoder(NoticeEvent)
+
+
+def encode_event(event: NoticeEvent) -> bytes:
+    """An event as JSON."""
+    return msgspec.json.encode(event)
+
+
+def decode_event(payload: bytes) -> NoticeEvent:
+    """The inverse. Raises msgspec.ValidationError or msgspec.DecodeError."""
+    return _events.decode(payload)
+
+
+def notice_key(tournament_id: int, event_key: str, user_id: int) -> str:
+    """The key of a notice: the same however often it is delivered, and on whichever channel."""
+    return f"{tournament_id}.{event_key}.{user_id}"
+
+
+def notice_body(notice: Notice, title: str, text: str) -> dict[str, Any]:
+    """A notice as programs get it: on live sockets, by webhook and by push. `title` and `text` are for people."""
+    event = notice.event
+    body: dict[str, Any] = {
+        "type": "notice",
+        "key": notice.key,
+        "event": event.event,
+        "tournament": str(event.tournament_id),
+        "name": event.name,
+        "user_id": str(notice.user_id),
+        "at": rfc3339(event.at_ms),
+        "starts_at": None if event.starts_ms is None else rfc3339(event.starts_ms),
+        "ends_at": None if event.ends_ms is None else rfc3339(event.ends_ms),
+    }
+    if event.event in ("ended", "overtaken"):
+        body |= {"rank": notice.rank, "score": notice.score}
+    if event.details:
+        body["details"] = event.details
+    return body | {"title": title, "text": text}
