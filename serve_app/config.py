@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.domain.notices.events import Channel
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontConfig:
@@ -29,6 +31,12 @@ class FrontConfig:
     jwt_audience: str = "palio"
     jwt_cache_entries: int = 20_000
     demo_token_ttl_s: float = 24 * 3600
+
+    # Notifications: the channels that there are, the key that browsers subscribe with, the secret from which webhooks' follow
+    notice_channels: tuple[Channel, ...] = ("live",)
+    push_public_key: str = ""
+    notification_webhook_secret: bytes = b""
+    notification_private_addresses: bool = False
 
     # How often
     player_rate: float = 20

@@ -14,6 +14,8 @@ from cluster.errors import StartError
 
 JWT_SECRET: Final = "jwt_secret"  # noqa: S105 - the name of a file, not a secret
 RECORD_SECRET: Final = "record_secret"  # noqa: S105
+NOTIFICATION_SECRET: Final = "notification_secret"  # noqa: S105
+WEBHOOK_SECRET: Final = "webhook_secret"  # noqa: S105
 RAY_TOKEN: Final = "ray_token"  # noqa: S105 - what whoever calls Ray's processes must show
 SECRET_BYTES: Final = 32  # as long as SHA-256's digest: RFC 7518 section 3.2 asks no less of an HS256 key
 OWN_FILES: Final = ("log.db*", "records.db*", "*_secret", RAY_TOKEN, "ray_address", "lock", "series", "series/*")

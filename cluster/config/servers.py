@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings
+
+from cluster.config.notices import NoticeSettings
 
 if TYPE_CHECKING:
     from storage.metrics.influx import InfluxConfig
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from storage.score_log.kafka.config import KafkaLogConfig
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(NoticeSettings):
     """See the module. Durations end in `_s`."""
 
     kafka_bootstrap_servers: str | None = Field(

@@ -18,12 +18,15 @@ from cluster.serve.gateway_scaling import GatewayScaling
 from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
     jwt_secret,
+    notices_of,
     open_log,
     open_read_model,
     open_records,
     plan_of,
+    push_public_key,
     set_up_logging,
     signer_of,
+    webhook_secret,
 )
 from cluster.startup.ray_environment import require_ray_authentication
 from serve_app.config import FrontConfig
@@ -38,12 +41,19 @@ CLOSE_S: Final = 15.0  # beyond the draining, for a replica to end what is left 
 def front_config(settings: Settings, replica_id: str) -> FrontConfig:
     """The front's view of the settings."""
     gateway = (settings.gateway_public_url or f"http://{settings.host}:{settings.gateway_port}").rstrip("/")
-    names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {"jwt_secret", "demo"}
+    names = set(FrontConfig.__dataclass_fields__) & set(Settings.model_fields) - {
+        "jwt_secret",
+        "notification_webhook_secret",
+        "demo",
+    }
     return FrontConfig(
         version=project_version(),
         replica_id=replica_id,
         demo=settings.demo if settings.demo_players is None else settings.demo_players,
         jwt_secret=jwt_secret(settings),
+        notice_channels=settings.notice_channels(),
+        push_public_key=push_public_key(settings),
+        notification_webhook_secret=webhook_secret(settings),
         listen_host=settings.host,
         listen_ports=(settings.port, settings.gateway_port),
         gateway_url=gateway,
@@ -66,6 +76,7 @@ async def open_front(settings: Settings, kind: str) -> Services:
         open_read_model(settings, records),
         connect_updates(settings),
         signer_of(settings),
+        notices=notices_of(settings, records),
     )
 
 

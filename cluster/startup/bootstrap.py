@@ -21,7 +21,16 @@ from cluster.config.settings import PROJECT_DIR, Settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
 from cluster.startup.data_check import check_data, check_room
-from cluster.startup.ports import DIRECTOR, NAMESPACE, UPDATES, jwt_secret, metrics_dir, record_secret
+from cluster.startup.ports import (
+    DIRECTOR,
+    NAMESPACE,
+    UPDATES,
+    jwt_secret,
+    metrics_dir,
+    notification_secret,
+    record_secret,
+    webhook_secret,
+)
 from cluster.startup.ray_environment import prepare_ray_environment
 
 logger = logging.getLogger(__name__)
@@ -116,6 +125,8 @@ def _whole(settings: Settings, log_identity: str) -> Settings:
         if settings.jwt_algorithm == "HS256"
         else settings.jwt_secret,
         "record_secret": SecretStr(record_secret(settings).decode("utf-8", "surrogateescape")),
+        "notification_secret": SecretStr(notification_secret(settings).decode("utf-8", "surrogateescape")),
+        "notification_webhook_secret": SecretStr(webhook_secret(settings).decode("utf-8", "surrogateescape")),
     }
     if settings.kafka_bootstrap_servers is not None:
         known["kafka_topic_id"] = log_identity

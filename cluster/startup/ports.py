@@ -16,13 +16,21 @@ from pydantic import SecretStr
 
 from actors.director.director import Plan
 from actors.domain.signing import Signer
-from cluster.config.secrets import JWT_SECRET, RECORD_SECRET, load_or_create_secret
+from cluster.config.secrets import (
+    JWT_SECRET,
+    NOTIFICATION_SECRET,
+    RECORD_SECRET,
+    WEBHOOK_SECRET,
+    load_or_create_secret,
+)
 from cluster.config.settings import Settings
 from storage.metrics.parquet import ParquetMetrics
-from storage.ports import MetricsSeries, ReadModel, Records, ScoreLog
+from storage.ports import MetricsSeries, Notices, ReadModel, Records, ScoreLog
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.snapshots import SnapshotReadModel
+from storage.records.seal import SettingsSeal
 from storage.records.sql.database import SqlRecords
+from storage.records.sql.notices import SqlNotices
 from storage.score_log.sqlite.log import SqliteScoreLog
 
 if TYPE_CHECKING:
@@ -90,6 +98,14 @@ async def open_records(settings: Settings, tell: Callable[[str], None] | None = 
     return await SqlRecords.open(settings.data_dir / "records.db")
 
 
+def notices_of(settings: Settings, records: Records) -> Notices:
+    """What the durable store keeps for notices; belongs to the records, which `open_records` opened."""
+    old = settings.notification_old_secrets
+    secrets = [notification_secret(settings)]
+    secrets += [] if old is None else [each.strip().encode() for each in old.get_secret_value().split(",")]
+    return SqlNotices(records, SettingsSeal(secrets))  # type: ignore[arg-type]  # both implementations are databases, too
+
+
 @contextlib.asynccontextmanager
 async def opened(
     settings: Settings, tell: Callable[[str], None] | None = None
@@ -146,6 +162,25 @@ def record_secret(settings: Settings) -> bytes:
 def jwt_secret(settings: Settings) -> bytes:
     """The HS256 secret: the configured one, else the data directory's."""
     return _secret(settings, settings.jwt_secret, JWT_SECRET)
+
+
+def notification_secret(settings: Settings) -> bytes:
+    """The secret that encrypts users' notification settings: the configured one, else the data directory's."""
+    return _secret(settings, settings.notification_secret, NOTIFICATION_SECRET)
+
+
+def webhook_secret(settings: Settings) -> bytes:
+    """The secret from which users' webhook secrets follow: the configured one, else the data directory's."""
+    return _secret(settings, settings.notification_webhook_secret, WEBHOOK_SECRET)
+
+
+def push_public_key(settings: Settings) -> str:
+    """The key that browsers subscribe with; empty where there is no push. Raises ValueError for a private key that is none."""
+    if settings.push_private_key is None:
+        return ""
+    from storage.channels.push import public_key_of
+
+    return public_key_of(settings.push_private_key.get_secret_value())
 
 
 def _secret(settings: Settings, configured: SecretStr | None, file: str) -> bytes:

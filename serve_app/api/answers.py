@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from actors.domain.notices.events import Channel, EventName
+from actors.domain.notices.settings import Language
 from serve_app.http.request_schemas import ID_PATTERN
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
@@ -267,6 +269,55 @@ class PrizePage(Page[dict[str, Any]]):
     """A page of a user's prizes: none are given out yet."""
 
     example = {"items": [], "next_cursor": "x3kd"}
+
+
+class PushKeysAnswer(Answer):
+    """A browser's keys, base64url."""
+
+    p256dh: str
+    auth: str
+
+
+class PushSubscriptionAnswer(Answer):
+    """Where a browser is reached."""
+
+    endpoint: str
+    keys: PushKeysAnswer
+
+
+class AvailableNotifications(Answer):
+    """What this Palio offers: channels, languages, events; the key with which browsers subscribe (null: there is no push), and the
+    secret of your webhooks (Standard Webhooks; null: there are none)."""
+
+    channels: list[Channel]
+    languages: list[Language]
+    events: list[EventName]
+    push_public_key: str | None
+    webhook_secret: str | None
+
+
+class NotificationsAnswer(Answer):
+    """What a user is told, and where."""
+
+    language: Language
+    channels: list[Channel]
+    opt_out: list[EventName]
+    overtaken: bool
+    email: str | None
+    push_subscriptions: list[PushSubscriptionAnswer]
+    webhook_url: str | None
+    available: AvailableNotifications
+    sent: ClassVar[dict[str, Any]] = {
+        "language": "de", "channels": ["live", "webhook"], "opt_out": ["started"], "overtaken": True,
+        "email": "ann@example.org", "push_subscriptions": [], "webhook_url": "https://ann.example/palio",
+    }  # fmt: skip
+    example = {
+        **sent,
+        "available": {
+            "channels": ["live", "webhook"], "languages": ["en", "de"], "events": ["started", "ended"],
+            "push_public_key": "BMlaZ6UyhX8CXyGNAbF5OQ_vVw2Jf1LVKkw9nkMxTUx8", "webhook_secret": "whsec_c2VjcmV0",
+        },
+    }  # fmt: skip
 
 
 class Gateway(Answer):

@@ -13,6 +13,7 @@ from serve_app.api.answers import Answer, Health
 from serve_app.handlers.routes import ROUTES
 from serve_app.http import request_schemas as bodies
 from serve_app.http.batches import MAX_BATCH
+from serve_app.http.notification_schemas import Notifications
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
 
 Responses = dict[int | str, dict[str, Any]]
@@ -30,6 +31,7 @@ _STRUCTS: Final = (
     bodies.InvitationRequest,
     bodies.Submission,
     bodies.BatchSubmission,
+    Notifications,
     bodies.BatchJoin,
     ProblemDetails,
 )

@@ -11,6 +11,7 @@ from serve_app.handlers.errors import Errors
 from serve_app.handlers.health import HealthHandlers
 from serve_app.handlers.invitations import InvitationHandlers
 from serve_app.handlers.listing import ListHandlers
+from serve_app.handlers.notifications import NotificationHandlers
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
@@ -38,6 +39,7 @@ class Handlers:
         tables = ReadHandlers(callers, reads, owners, entrypoint)
         lists = ListHandlers(callers, reads, services.records)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
+        notifications = NotificationHandlers(callers, services.notices, config)
         health = HealthHandlers(services.log, owners, waiters)
         self.table: Final[dict[str, Handler]] = {
             handler.__name__: self.errors.answered(handler)
@@ -63,6 +65,8 @@ class Handlers:
                 lists.list_tournaments,
                 lists.user_tournaments,
                 lists.user_prizes,
+                notifications.notifications,
+                notifications.set_notifications,
                 discovery.root,
                 discovery.demo_player,
                 health.healthz,

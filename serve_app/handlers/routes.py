@@ -46,6 +46,8 @@ ROUTES: Final = (
     Route("join_batch", "POST", "/v1/participants", GATEWAY),
     Route("user_tournaments", "GET", "/v1/users/{user}/tournaments"),
     Route("user_prizes", "GET", "/v1/users/{user}/prizes"),
+    Route("notifications", "GET", "/v1/users/{user}/notifications"),
+    Route("set_notifications", "PUT", "/v1/users/{user}/notifications"),
     Route("demo_player", "POST", "/v1/demo/player"),
     Route("healthz", "GET", "/healthz", GATEWAY),
     Route("readyz", "GET", "/readyz"),

@@ -19,7 +19,7 @@ from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
-from storage.ports import Owners, ReadModel, Records, ScoreLog, Updates
+from storage.ports import Notices, Owners, ReadModel, Records, ScoreLog, Updates
 
 MEASURE_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 30.0
@@ -41,6 +41,7 @@ class Services:
     records: Records
     read_model: ReadModel
     updates: Updates
+    notices: Notices
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
@@ -69,6 +70,7 @@ async def open_services(
     updates: Updates,
     signer: Signer,
     *,
+    notices: Notices,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
     """Make the services of one process and begin to receive replies.
@@ -90,6 +92,7 @@ async def open_services(
         records=records,
         read_model=read_model,
         updates=updates,
+        notices=notices,
         authenticator=authenticator,
         limiter=Limiter(config),
         proxies=proxies,

@@ -77,6 +77,7 @@ async def open_front(**config: Any) -> AsyncIterator[Front]:
         palio.read_model,
         palio.updates,
         palio.signer,
+        notices=palio.notices,
         clock_ms=palio.clock_ms,
     )
     app = create_app(services)

@@ -183,7 +183,14 @@ async def opened_app(
         }
     )
     services = await open_services(
-        front, palio.log, palio.owners, palio.records, palio.read_model, palio.updates, palio.signer
+        front,
+        palio.log,
+        palio.owners,
+        palio.records,
+        palio.read_model,
+        palio.updates,
+        palio.signer,
+        notices=palio.notices,
     )
     hub = Hub(
         palio.owners,

@@ -52,7 +52,9 @@ from storage.ports import (
 )
 from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
+from tests.support.memory_notices import MemoryNotices
 from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_records import MemoryRecords
 
 START_MS = 1_800_000_000_000  # 2027-01-15T08:00:00Z
 MISSING = Reply(found=False)
@@ -75,6 +77,7 @@ class InProcessPalio:
         self.owners = InProcessOwners(self)
         self.records = InProcessRecords(self)
         self.read_model = InProcessReadModel(self)
+        self.notices = MemoryNotices(MemoryRecords())
         self.applying = True
         self.replies_held = False
         self.unapplied: list[LogRecord] = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
-from serve_app.api.answers import DemoPlayer, PrizePage, UserTournamentPage
+from serve_app.api.answers import DemoPlayer, NotificationsAnswer, PrizePage, UserTournamentPage
 from serve_app.api.calls import AnyonesCall, CallersCall, Cursor, Limit, UserId
-from serve_app.api.responses import TOKEN_OPTIONAL, operation, reads, writes
+from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
+from serve_app.http.notification_schemas import Notifications
 
 router = APIRouter(tags=["users"])
 
@@ -22,6 +23,23 @@ async def user_tournaments(call: CallersCall, user: UserId, cursor: Cursor = Non
 async def user_prizes(call: CallersCall, user: UserId) -> WebResponse:
     """Who: that player, service, operator."""
     return await call.answer("user_prizes")
+
+
+@operation(router, summary="What a user is told, and where", responses=reads({200: NotificationsAnswer}, 403, 404))
+async def notifications(call: CallersCall, user: UserId) -> WebResponse:
+    """Who: that user. `available` says what this Palio offers, and the secret with which your webhooks are signed."""
+    return await call.answer("notifications")
+
+
+@operation(
+    router,
+    summary="Say what you want to be told, and where",
+    responses=writes({200: NotificationsAnswer}, 403, 404, 415),
+    openapi_extra=json_body(Notifications, NotificationsAnswer.sent),
+)
+async def set_notifications(call: CallersCall, user: UserId) -> WebResponse:
+    """Who: that user. Replaces all settings; what is left out is as in the beginning."""
+    return await call.answer("set_notifications")
 
 
 @operation(

@@ -71,6 +71,8 @@ OF_NO_TOURNAMENT: Final = {
     "submit_batch",
     "join_batch",
     "demo_player",
+    "notifications",
+    "set_notifications",
     "healthz",
     "readyz",
 }
