@@ -135,7 +135,7 @@ async def test_one_that_fails_touches_itself_alone(
     assert found[2].reason
     if outcome == "refused" and bench.channel.name != "email":
         settings = bench.settings(3)
-        endpoints = [each.endpoint for each in settings.push_subscriptions] or [settings.webhook_url]
+        endpoints = [each.endpoint for each in settings.push_subscriptions] or [str(settings.webhook_url)]
         assert list(found[2].gone) == endpoints
     assert not any(secret in caplog.text for secret in ("u3@", "/3", "Spring"))
     bench.fail("well")

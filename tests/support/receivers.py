@@ -57,6 +57,7 @@ class HttpReceiver:
                 answer = self.answer(call)
                 if answer is None:
                     await asyncio.sleep(3600)
+                    return
                 if isinstance(answer, bytes):
                     writer.write(answer)
                     await writer.drain()

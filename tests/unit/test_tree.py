@@ -18,11 +18,19 @@ JUDGED_BY = {
     "tests/contract/test_metrics.py": ["storage/metrics/parquet.py"],
     "tests/contract/test_metrics_influx.py": ["storage/metrics/influx.py", "scripts/local_servers/influx.py"],
     "tests/contract/test_prize_ledger.py": ["storage/records/sql/prize_ledger.py"],
+    "tests/contract/test_notice_channels.py": [
+        "storage/channels/email.py",
+        "storage/channels/http.py",
+        "storage/channels/push.py",
+        "storage/channels/webhook.py",
+    ],
+    "tests/contract/test_notices.py": ["storage/records/seal.py", "storage/records/sql/notices.py"],
     "tests/contract/test_read_model_redis.py": ["storage/read_model/redis.py"],
     "tests/contract/test_records.py": ["storage/records/sql/database.py"],
     "tests/contract/test_records_migrations.py": [
         "storage/records/migrations/versions/v0001_first.py",
         "storage/records/migrations/versions/v0004_prizes.py",
+        "storage/records/migrations/versions/v0005_notices.py",
         "storage/records/sql/migrate.py",
     ],
     "tests/contract/test_records_moves.py": ["storage/records/mysql/moves.py"],
@@ -73,6 +81,7 @@ JUDGED_BY = {
         "actors/domain/commands/taking_part.py",
         "actors/domain/life/status.py",
     ],
+    "tests/unit/serve_app/handlers/test_notifications.py": ["serve_app/http/notification_schemas.py"],
     "tests/unit/serve_app/api/test_app.py": ["serve_app/api/"],  # a folder: its calls and pages, as clients see them
 }
 

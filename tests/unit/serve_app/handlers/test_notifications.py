@@ -54,7 +54,8 @@ async def test_in_the_beginning_and_as_they_were_set(front: Front) -> None:
         "webhook_secret": webhook_secret(MASTER, 7),
     }
     assert (await front.call("GET", PATH, token)).json() == {**DEFAULTS, "available": available}
-    for body in (whole(), {"channels": []}, whole()):
+    bodies: list[dict[str, Any]] = [whole(), {"channels": []}, whole()]
+    for body in bodies:
         answer = await front.call("PUT", PATH, token, json=body)
         assert (answer.status_code, answer.json()) == (200, {**DEFAULTS, **body, "available": available})
         got = await front.call("GET", "/v1/users/7/notifications", token)
@@ -68,8 +69,8 @@ async def test_in_the_beginning_and_as_they_were_set(front: Front) -> None:
 
 async def test_they_are_nobody_elses(front: Front) -> None:
     for role in ("player", "service", "operator"):
-        for method, more in (("GET", {}), ("PUT", {"json": {}})):
-            answer = await front.call(method, "/v1/users/7/notifications", front.token(role, 8), **more)
+        for method in ("GET", "PUT"):
+            answer = await front.call(method, "/v1/users/7/notifications", front.token(role, 8), json={})
             assert (answer.status_code, answer.json()["code"]) == (403, "not_yours")
     assert (await front.call("GET", PATH)).status_code == 401
     assert (await front.call("GET", "/v1/users/0x/notifications", front.token("player", 8))).status_code == 404
