@@ -12,11 +12,20 @@ import numpy as np
 MAX_CHANGED: Final = 4096  # user ids in one `changed` publication (32 KiB); more are announced as "many"
 
 NOTICES_CHANNEL: Final = "notices"  # carries `encode_notices`, for every gateway
+_UPDATES_TAIL: Final = "}:updates"
 
 
 def updates_channel(tournament_id: int) -> str:
     """Carries the frames of `update_frame`, ready for clients. The braces are Redis Cluster's hash tag."""
-    return f"tournament:{{{tournament_id}}}:updates"
+    return f"tournament:{{{tournament_id}{_UPDATES_TAIL}"
+
+
+def tournament_of(channel: str) -> int | None:
+    """The tournament whose updates a channel carries, None for any other channel."""
+    head, found, rest = channel.partition("{")
+    number, tail = rest[: -len(_UPDATES_TAIL)], rest[-len(_UPDATES_TAIL) :]
+    is_ours = found and head == "tournament:" and tail == _UPDATES_TAIL and number.isascii() and number.isdigit()
+    return int(number) if is_ours and len(number) < 20 else None
 
 
 def changed_channel(tournament_id: int) -> str:

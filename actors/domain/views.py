@@ -228,6 +228,11 @@ def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]
     return operations
 
 
+def whole_patch(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The JSON Patch that turns any live `data` into this one."""
+    return [{"op": "replace", "path": f"/{key}", "value": value} for key, value in data.items()]
+
+
 def _table_patch(table: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The operations that turn `table` (which is changed) into `wanted`: one for a row that rises or falls, in the common case."""
     operations: list[dict[str, Any]] = []

@@ -16,7 +16,8 @@ NEVER_MS: Final = -(2**62)
 
 @dataclass(slots=True)
 class Live:
-    """Kept by the publisher, read by all. `seq` counts published updates within the scope's epoch; `data` is what the newest one told.
+    """Kept by the publisher, read by all. `seq` counts updates within the scope's epoch; `data` is what the newest one told, None while nobody
+    watches; `watched_ms`: when somebody was last known to.
 
     `stale`: the live data may have changed since. `rows`: the live table's rows by slot, in order, with the score and the name that each
     shows; `worst`: the score of its last row, None while there is room.
@@ -30,6 +31,19 @@ class Live:
     watched_ms: int = NEVER_MS
     rows: dict[int, tuple[int, str | None, dict[str, Any]]] = field(default_factory=dict)
     worst: int | None = None
+
+    def let_go(self) -> None:
+        """Nobody watches any more: keep nothing that only updates need."""
+        if self.data is not None:
+            self.data, self.rows, self.worst = None, {}, None
+
+    def count_unheard(self) -> None:
+        """What changed since the newest update, and nobody listened to, counts as one: what shows now has a position."""
+        self.let_go()
+        if self.stale:
+            self.stale = False
+            self.seq += 1
+            self.recent.clear()
 
     def data_now(self, state: Tournament, status: str) -> dict[str, Any]:
         """The live data as of now. Rows that are as they were the last time are the same objects, and never changed."""

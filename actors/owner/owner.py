@@ -25,6 +25,7 @@ from actors.domain.delivery import (
 from actors.domain.messages import Claim, encode_message
 from actors.domain.signing import Signer
 from actors.owner.applier import Applier, outcome_reply
+from actors.owner.audience import Audience
 from actors.owner.change import Change
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
@@ -46,9 +47,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OwnerConfig:
-    """`publish_interval_ms` between updates of a tournament (50: 20 a second); checkpoints as in `actors.owner.checkpointer`."""
+    """`publish_interval_ms` between updates of a tournament (50: 20 a second); `look_interval_ms` between two looks at who listens; checkpoints
+    as in `actors.owner.checkpointer`."""
 
     publish_interval_ms: int = 50
+    look_interval_ms: int = 5000
     checkpoint_interval_ms: int = 1000
     checkpoint_max_interval_ms: int = 30_000
     over_kept: int = 512
@@ -82,6 +85,9 @@ class Owner:
         self._delivering = asyncio.Lock()
         self._ahead: set[tuple[int, int]] = set()  # scopes whose tournaments are ahead of the log
         self.publisher = Publisher(updates, clock_ms, config.publish_interval_ms)
+        self.audience = Audience(
+            updates, self.tournaments.at_hand, self.publisher.watch, clock_ms, config.look_interval_ms
+        )
         self.checkpointer = Checkpointer(
             records,
             clock_ms,
@@ -261,11 +267,7 @@ class Owner:
 
     def _became_ready(self, scope: Scope) -> None:
         logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)
-        for entity in self.tournaments.active.values():
-            if entity.scope is scope:
-                self.publisher.start_live(entity)
-                self.publisher.watch(entity)  # those who watched it at its last owner have not asked here yet
-                self.publisher.note(Change(entity, top=True))
+        self.audience.look_soon()  # those who watch did so at the last owner
         if self.read_model is not None:
             for entity in self.tournaments.of_scope(scope):
                 self.read_model.note(Change(entity, top=True))
@@ -275,6 +277,10 @@ class Owner:
     async def publish_due(self) -> int | None:
         """See Publisher.publish_due."""
         return await self.publisher.publish_due()
+
+    async def look_due(self) -> bool:
+        """See Audience.look_due."""
+        return await self.audience.look_due()
 
     async def checkpoint_due(self) -> bool:
         """See Checkpointer.round_due."""

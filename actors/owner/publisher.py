@@ -1,5 +1,8 @@
-"""Publishes what changed: of a watched tournament at most one update an interval, the first change at once; of one that nobody watches
-seldom, since all that such an update does is count `seq` on.
+"""Publishes what changed of watched tournaments: at most one update an interval, the first change at once.
+
+Of one that nobody watches nothing is published and no patch made: it is noted that its live data changed, and whoever reads or
+watches it next counts that as one update. A read is no reason to publish, so it counts in silence; whoever hears the channel all the same
+finds a gap. Who watches is known from those who fetch what a subscription starts from, and from the broker (`actors.owner.audience`).
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from actors.domain import views
 from actors.domain.publications import (
@@ -26,8 +29,7 @@ from storage.ports import Updates
 
 R = TypeVar("R")
 
-WATCHED_MS: Final = 30_000  # gateways ask for snapshots and then, every 5 s, for the positions of what they watch
-UNWATCHED_INTERVAL_MS: Final = 5000
+WATCHED_MS: Final = 15_000  # three times as long as between two looks at who listens
 MAX_CHANGED_USERS: Final = 8192  # beyond, gateways are told that anyone may have changed
 READ_WAIT_S: Final = 0.25  # for the next update, which comes within an interval unless the process is too busy
 
@@ -55,7 +57,6 @@ class Publisher:
         self._updates = updates
         self._clock_ms = clock_ms
         self._interval_ms = interval_ms
-        self._idle_interval_ms = max(interval_ms, UNWATCHED_INTERVAL_MS)
         self._now_ms = clock_ms()
         self._dirty: dict[int, _Waiting] = {}
         self._due: list[tuple[int, int]] = []  # a heap of (ms, tournament); see `_Waiting.due_ms`
@@ -70,24 +71,32 @@ class Publisher:
             return
         entity, state = change.entity, change.entity.state
         live = entity.live
+        if not self._is_watched(entity, self._time()):
+            live.let_go()
+            live.stale = True
+            return
         if not live.stale and (change.top or live.may_show(state, change.slots)):
             live.stale = True
         waiting = self._dirty.get(state.tournament_id)
         if waiting is None or waiting.entity is not entity:
             waiting = self._dirty[state.tournament_id] = _Waiting(entity)
-            self._plan(waiting)
+            self._plan(waiting, self._interval_ms)
         if (users := waiting.users) is not None:
             users.update(change.slots.values())
             if len(users) > MAX_CHANGED_USERS:
                 waiting.users = None
 
     def watch(self, entity: Entity) -> None:
-        """Somebody watches it: for a while, its changes are told as they come."""
-        now, before = self._time(), entity.live.watched_ms
-        entity.live.watched_ms = now
-        waiting = self._dirty.get(entity.state.tournament_id)
-        if now - before >= WATCHED_MS and waiting is not None:
-            self._plan(waiting)
+        """Somebody listens to it: for a while its changes are published. What was not until now is published as a whole."""
+        now, live = self._time(), entity.live
+        live.watched_ms = now
+        if live.data is not None:
+            return
+        live.data = live.data_now(entity.state, entity.status)
+        if live.stale:
+            live.stale = False
+            self._publish(entity, views.whole_patch(live.data), now)
+            self.wake.set()
 
     def reply(self, reply_to: str, outcome: OutcomeReply) -> None:
         """Answer a waiting entrypoint with the next publication."""
@@ -99,10 +108,6 @@ class Publisher:
         waiting = self._dirty.pop(tournament_id, None)
         if waiting is not None:
             waiting.read()  # as it was
-
-    def start_live(self, entity: Entity) -> None:
-        """Take the present data as published, with nothing to tell: subscribers start from a snapshot."""
-        entity.live.data = entity.live.data_now(entity.state, entity.status)
 
     def _time(self) -> int:
         """The clock; one that went back takes all that is planned with it, so that nothing falls silent."""
@@ -121,11 +126,14 @@ class Publisher:
         That is now, if an update may be sent now, else with the next one. Who has waited for READ_WAIT_S reads without a position.
         """
         now, waiting = self._time(), self._dirty.get(entity.state.tournament_id)
+        if not self._is_watched(entity, now):
+            entity.live.count_unheard()
+            return read()
         if not entity.live.stale or waiting is None or waiting.entity is not entity:
             return read()  # also when it was given up meanwhile: nothing more is published of it here
         if not 0 <= now - entity.live.published_ms < self._interval_ms:
             self._update(waiting, now)
-            self._plan(waiting)  # what else is to be told of it
+            self._plan(waiting, self._interval_ms)  # what else is to be told of it
             self.wake.set()
             return read()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -134,17 +142,16 @@ class Publisher:
         await asyncio.wait({answer}, timeout=READ_WAIT_S)
         return answer.result() if answer.done() else read()
 
-    def _plan(self, waiting: _Waiting, interval_ms: int | None = None) -> None:
+    def _plan(self, waiting: _Waiting, interval_ms: int) -> None:
         now, entity = self._time(), waiting.entity
-        due = min(entity.live.published_ms, now) + (interval_ms or self._interval_of(entity, now))
+        due = min(entity.live.published_ms, now) + interval_ms
         waiting.due_ms = due
         heapq.heappush(self._due, (due, entity.state.tournament_id))
         if self._due[0][0] == due:
             self.wake.set()  # sooner than anything planned before
 
-    def _interval_of(self, entity: Entity, now: int) -> int:
-        # a watcher seen in the future, before the clock went back, is none
-        return self._interval_ms if 0 <= now - entity.live.watched_ms < WATCHED_MS else self._idle_interval_ms
+    def _is_watched(self, entity: Entity, now: int) -> bool:
+        return now - entity.live.watched_ms < WATCHED_MS
 
     async def publish_due(self) -> int | None:
         """Publish what is due; returns how many ms until the next entity is due, None when nothing waits."""
@@ -162,11 +169,13 @@ class Publisher:
                 heapq.heappush(self._due, (waiting.due_ms, tournament_id))
                 continue
             del self._dirty[tournament_id]
-            watched = self._interval_of(waiting.entity, now) == self._interval_ms
-            waiting.entity.live.published_ms = now
-            self._update(waiting, now)
-            if watched:
+            if self._is_watched(waiting.entity, now):
+                waiting.entity.live.published_ms = now
+                self._update(waiting, now)
                 self._tell_changed(waiting)
+            else:
+                waiting.entity.live.count_unheard()
+                waiting.read()
         next_due = self._due[0][0] - now if self._due else None
         if self._messages:
             messages, self._messages = self._messages, []
@@ -176,23 +185,23 @@ class Publisher:
     def _update(self, waiting: _Waiting, now: int) -> None:
         """The next update, if the live data changed; then whoever waited for that reads."""
         entity, live = waiting.entity, waiting.entity.live
-        if live.data is None:
-            self.start_live(entity)
-        operations = []
         if live.stale:
             live.stale = False
-            before, live.data = live.data or {}, live.data_now(entity.state, entity.status)
-            operations = views.patch(before, live.data)
-        if operations:
-            live.published_ms = now
-            live.seq += 1
-            patch = encode_patch(operations)
-            live.recent.append((live.seq, patch))
-            tournament_id = entity.state.tournament_id
-            frame = update_frame(tournament_id, entity.epoch, live.seq, patch)
-            self._messages.append((updates_channel(tournament_id), frame))
-            self.published += 1
+            before, live.data = live.data, live.data_now(entity.state, entity.status)
+            operations = views.whole_patch(live.data) if before is None else views.patch(before, live.data)
+            if operations:
+                self._publish(entity, operations, now)
         waiting.read()
+
+    def _publish(self, entity: Entity, operations: list[dict[str, Any]], now: int) -> None:
+        live, tournament_id = entity.live, entity.state.tournament_id
+        live.published_ms = now
+        live.seq += 1
+        patch = encode_patch(operations)
+        live.recent.append((live.seq, patch))
+        frame = update_frame(tournament_id, entity.epoch, live.seq, patch)
+        self._messages.append((updates_channel(tournament_id), frame))
+        self.published += 1
 
     def _tell_changed(self, waiting: _Waiting) -> None:
         """Whose standing changed; who subscribes to `me` asks for the standing first."""

@@ -84,7 +84,6 @@ class OwnerReads:
             scope = self._owner.tournaments.scope_of(partition, tournament_id)
             entity = self._owner.tournaments.at_hand(tournament_id)
             if scope is not None and scope.ready and entity is not None:
-                self._publisher.watch(entity)  # who asks this watches it
                 found[tournament_id] = entity.position()
         return found
 
@@ -107,8 +106,6 @@ class OwnerReads:
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""
         self._publisher.watch(entity)
-        if entity.live.data is None:
-            self._publisher.start_live(entity)
         return LiveSnapshot(
             found=True,
             public=entity.state.spec.visibility == "public",

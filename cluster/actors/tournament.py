@@ -102,6 +102,7 @@ class TournamentActor:
                 await asyncio.sleep(1)
         settle()
         self._background.start("publish", self._publish_loop())
+        self._background.start("audience", regularly(LOOK_S, self._owner.look_due))
         self._background.start("checkpoint", regularly(LOOK_S, self._owner.checkpoint_due))
         if read_model is not None:
             self._background.start("read model", regularly(LOOK_S, self._owner.read_model_due))

@@ -17,7 +17,7 @@ from cluster.config.settings import PROJECT_DIR
 REPORT: Final = PROJECT_DIR / "BENCHMARKS.md"
 TIMEOUT_S: Final = 3600.0
 CLUSTER: Final = "-cluster"
-ON_SERVERS_TOO: Final = ("faults", "latency", "recovery", "submissions")
+ON_SERVERS_TOO: Final = ("faults", "latency", "recovery", "shape", "submissions")
 
 
 def names() -> list[str]:

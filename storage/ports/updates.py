@@ -49,6 +49,10 @@ class Updates(Protocol):
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish (channel, payload) pairs, in order. Never raises for a missing or slow broker: it counts the loss."""
 
+    async def listened(self) -> Sequence[str] | None:
+        """The channels that somebody is subscribed to now, anyone's; None when the broker does not tell. What is published to others is
+        heard by nobody. Never raises."""
+
     async def subscribe(self) -> Subscription:
         """A new subscription, without channels yet."""
 

@@ -109,6 +109,11 @@ class Broker:
                     known.lost = True
                 known.wake()
 
+    async def listened(self) -> list[str]:
+        """The channels that have a subscriber."""
+        self._sweep()
+        return list(self._channels)
+
     async def receive(self, subscriber: str, wait_ms: int) -> list[Publication]:
         """What is in the buffer, waiting up to `wait_ms` for the first; LOST first if some were dropped.
 

@@ -63,6 +63,16 @@ class BrokerUpdates:
             self._waiting -= count
             self._lost += 0 if sent else count
 
+    async def listened(self) -> list[str] | None:
+        """See `Updates.listened`."""
+        try:
+            async with asyncio.timeout(self._call_timeout_s):
+                channels: list[str] = await self._call("listened")
+        except Exception as error:
+            logger.debug("the broker does not tell who listens: %r", error)
+            return None
+        return channels
+
     async def subscribe(self) -> Subscription:
         """See `Updates.subscribe`. When the broker is away, the subscription connects later and then announces a loss."""
         subscription = BrokerSubscription(self._call, self._call_timeout_s)

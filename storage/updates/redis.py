@@ -51,6 +51,7 @@ class RedisUpdates:
     ) -> None:
         self._nodes = RedisNodes(redis)
         self._word = "SPUBLISH" if redis.cluster else "PUBLISH"
+        self._which = ("PUBSUB", "SHARDCHANNELS" if redis.cluster else "CHANNELS")
         self._call_timeout_s = call_timeout_s
         self._max_waiting = max_waiting
         self._max_buffered = max_buffered
@@ -128,6 +129,18 @@ class RedisUpdates:
             self._lost += count - sent
             lane.waiting -= count
             lane.late = lane.late and lane.waiting > 0
+
+    async def listened(self) -> list[str] | None:
+        """See `Updates.listened`. Whoever subscribes by a pattern is not seen. Of a cluster what those nodes tell that answer."""
+        try:
+            async with asyncio.timeout(self._call_timeout_s):
+                await self._nodes.ensure_topology()
+                asked = [self._nodes.link(address).call([self._which]) for address in self._nodes.primaries]
+                answers = await asyncio.gather(*asked, return_exceptions=True)
+        except TimeoutError:
+            return None
+        told = [answer[0] for answer in answers if isinstance(answer, list) and isinstance(answer[0], list)]
+        return [channel.decode() for channels in told for channel in channels] if told else None
 
     async def subscribe(self) -> Subscription:
         """See `Updates.subscribe`. When Redis is away, the subscription connects later and then announces a loss."""

@@ -74,6 +74,19 @@ async def test_publishing_without_subscribers_is_dropped(updates: Updates) -> No
     assert await subscription.receive(10) == []
 
 
+async def test_who_listens_is_known_until_nobody_does(updates: Updates) -> None:
+    first, second = await updates.subscribe(), await updates.subscribe()
+    await first.add(["tournament:{1}:updates", "tournament:{2}:updates"])
+    await second.add(["tournament:{2}:updates"])
+    assert sorted(await updates.listened() or ()) == ["tournament:{1}:updates", "tournament:{2}:updates"]
+    await first.close()
+    async with asyncio.timeout(10):
+        while await updates.listened() != ["tournament:{2}:updates"]:
+            await asyncio.sleep(0.01)
+    await second.remove(["tournament:{2}:updates"])
+    assert await updates.listened() == []
+
+
 async def test_a_receiver_that_stops_waiting_loses_nothing(updates: Updates) -> None:
     subscription = await updates.subscribe()
     await subscription.add(["a"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonpatch
 import msgspec
 
-from actors.domain.publications import OutcomeReply, decode_outcomes
+from actors.domain.publications import OutcomeReply, decode_outcomes, updates_channel
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 
 
 class Gateway:
-    """Follows every tournament as the hub does: lower epochs are dropped, a higher one starts from a snapshot, patches are without gaps."""
+    """Follows tournaments as the hub does: lower epochs are dropped, a higher one starts from a snapshot, patches are without gaps.
+
+    It listens to two of three that there are.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._seen: dict[int, tuple[int, int, Any]] = {}  # tournament -> epoch, seq, live data
         self.replies: dict[tuple[int, int], list[OutcomeReply]] = defaultdict(list)
         self.updates = 0
+
+    def channels(self) -> list[str]:
+        """What it listens to."""
+        keys = {record.key for records in self._world.log.history for record in records if record.key.isdigit()}
+        return [updates_channel(tournament) for tournament in sorted(map(int, keys)) if tournament % 3]
 
     def take(self, process: Process, messages: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in messages:
@@ -38,6 +46,7 @@ class Gateway:
     def _update(self, process: Process, frame: dict[str, Any]) -> None:
         self.updates += 1
         tournament, epoch, seq = int(frame["tournament"]), frame["epoch"], frame["seq"]
+        self._world.expect(tournament % 3 != 0, f"{tournament}: an update that nobody listens to")
         last_epoch, last_seq, data = self._seen.get(tournament, (-1, 0, None))
         if epoch < last_epoch:
             return

@@ -114,6 +114,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     world = process.world
     config = OwnerConfig(
         publish_interval_ms=50,
+        look_interval_ms=200,
         checkpoint_interval_ms=world.random.choice([50, 200, 1000]),
         checkpoint_max_interval_ms=1000,
         over_kept=world.random.choice([1, 2, 100]),
@@ -157,6 +158,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     process.start(publish())
     process.start(repeat(owner.checkpoint_due))
     process.start(repeat(owner.tick_due))
+    process.start(repeat(owner.look_due))
     if owner.read_model is not None:
         process.start(repeat(owner.read_model_due))
 

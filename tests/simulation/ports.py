@@ -194,6 +194,12 @@ class ProcessUpdates:
         await self._process.step("publish")
         self._process.world.gateway.take(self._process, messages)
 
+    async def listened(self) -> list[str] | None:
+        await self._process.step("listened")
+        if self._process.world.faults.strike("read_fails"):
+            return None
+        return self._process.world.gateway.channels()
+
 
 class ProcessReadModel:
     """The write side of `ReadModel` for one process: writes fail or are not acknowledged, what was written gets lost."""

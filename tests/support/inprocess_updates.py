@@ -22,6 +22,9 @@ class InProcessUpdates:
             for subscription in self._subscriptions:
                 subscription.offer(Publication(channel, payload))
 
+    async def listened(self) -> list[str]:
+        return sorted({channel for subscription in self._subscriptions for channel in subscription.channels})
+
     async def subscribe(self) -> InProcessSubscription:
         subscription = InProcessSubscription(self, self._max_kept)
         self._subscriptions.append(subscription)
@@ -38,13 +41,13 @@ class InProcessUpdates:
 class InProcessSubscription:
     def __init__(self, broker: InProcessUpdates, max_kept: int) -> None:
         self._broker = broker
-        self._channels: set[str] = set()
+        self.channels: set[str] = set()
         self._kept: list[Publication] = []
         self._max_kept = max_kept
         self._some = asyncio.Event()
 
     def offer(self, publication: Publication) -> None:
-        if publication.channel not in self._channels:
+        if publication.channel not in self.channels:
             return
         if len(self._kept) >= self._max_kept:
             self._kept = [Publication("", b"", lost=True)]
@@ -52,10 +55,10 @@ class InProcessSubscription:
         self._some.set()
 
     async def add(self, channels: Sequence[str]) -> None:
-        self._channels.update(channels)
+        self.channels.update(channels)
 
     async def remove(self, channels: Sequence[str]) -> None:
-        self._channels.difference_update(channels)
+        self.channels.difference_update(channels)
 
     async def receive(self, wait_ms: int) -> list[Publication]:
         if self._broker.broken:

@@ -27,19 +27,21 @@ class Contest(NamedTuple):
     joins_a_second: float
 
 
-def set_up(palio: MeasuredPalio, policy: str = "best", tournaments: int = TOURNAMENTS) -> Contest:
-    """Running tournaments of MEMBERS members each, made through the api and joined through the gateway; returns once all of it is applied."""
+def set_up(
+    palio: MeasuredPalio, policy: str = "best", tournaments: int = TOURNAMENTS, members: int = MEMBERS
+) -> Contest:
+    """Running tournaments of so many members each, made through the api and joined through the gateway; returns once all of it is applied."""
     ports = palio.settings.port, palio.settings.gateway_port
-    return asyncio.run(_set_up(ports, palio.token("service", 1), policy, tournaments))
+    return asyncio.run(_set_up(ports, palio.token("service", 1), policy, tournaments, members))
 
 
-async def _set_up(ports: tuple[int, int], token: str, policy: str, tournaments: int) -> Contest:
+async def _set_up(ports: tuple[int, int], token: str, policy: str, tournaments: int, each: int) -> Contest:
     api, gateway = Pool(ports[0], SETUP_CONNECTIONS), Pool(ports[1], SETUP_CONNECTIONS)
     now = datetime.now(UTC)
     spec = {
         "type": "scheduled",
         "starts_at": (now - timedelta(minutes=1)).isoformat(),
-        "ends_at": (now + timedelta(hours=2)).isoformat(),
+        "ends_at": (now + timedelta(days=2)).isoformat(),
         "score_policy": policy,
     }
 
@@ -57,10 +59,10 @@ async def _set_up(ports: tuple[int, int], token: str, policy: str, tournaments: 
             raise RuntimeError(f"expected 201, got {answer.status} {answer.body!r}")
 
     made = await asyncio.gather(*(create(index) for index in range(tournaments)))
-    members = [[FIRST_USER + index * MEMBERS + n for n in range(MEMBERS)] for index in range(tournaments)]
+    members = [[FIRST_USER + index * each + n for n in range(each)] for index in range(tournaments)]
     began_s = time.perf_counter()
     await asyncio.gather(*(join(i, user) for i, users in zip(made, members, strict=True) for user in users))
-    joins_a_second = tournaments * MEMBERS / (time.perf_counter() - began_s)
+    joins_a_second = tournaments * each / (time.perf_counter() - began_s)
     api.close()
     gateway.close()
     return Contest(list(made), members, joins_a_second)

@@ -1,4 +1,4 @@
-"""The two clients of `bench_latency`: one sends scores on time, one watches live sockets.
+"""The clients of `bench_latency` and `bench_shape`: one sends scores on time, one watches live sockets, one reads views on time.
 
 Times are of the system's monotonic clock, the same in both. A score is recognised by its number: each is another one.
 """
@@ -42,9 +42,15 @@ class Watched:
 
 
 async def send_scores(
-    port: int, contest: Contest, tokens: dict[int, str], rate: int, size: int, duration_s: float
+    port: int,
+    contest: Contest,
+    tokens: dict[int, str],
+    rate: int,
+    size: int,
+    duration_s: float,
+    wait_share: float = WAIT_SHARE,
 ) -> Sent:
-    """Send `rate` scores a second, `size` a request, and wait for all answers."""
+    """Send `rate` scores a second, `size` a request, and wait for all answers; `wait_share` of the scores come alone besides, and wait."""
     sender = _Sender(contest, tokens)
     pool = Pool(port, CONNECTIONS)
     await asyncio.gather(
@@ -57,15 +63,54 @@ async def send_scores(
         early_s = due_s - time.monotonic()
         if early_s > 0.001 or index % 10 == 9:
             await asyncio.sleep(max(early_s, 0))
-        waiting += WAIT_SHARE * size
+        waiting += wait_share * size
         waits = waiting >= 1
         waiting -= waits
         if size > 1:
             sender.start(pool, *sender.batch(size), due_s, waits=False)
         if size == 1 or waits:
             sender.start(pool, *sender.single(waits=waits), due_s, waits=waits)
-    await asyncio.wait(sender.under_way, timeout=30)
+    if sender.under_way:
+        await asyncio.wait(sender.under_way, timeout=30)
     return sender.sent
+
+
+@dataclass
+class Viewed:
+    """Seconds from when each view was due to its answer, of those answered 200; `refused`: how many were not."""
+
+    seconds: list[float] = field(default_factory=list)
+    refused: int = 0
+
+
+async def send_views(port: int, contest: Contest, rate: int, duration_s: float) -> Viewed:
+    """Ask for `rate` views a second, each of a random tournament, and wait for all answers."""
+    viewed, rng = Viewed(), random.Random(2)
+    pool = Pool(port, CONNECTIONS)
+    requests = [request("GET", f"/v1/tournaments/{tournament}") for tournament in contest.tournaments]
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def ask(made: bytes, due_s: float) -> None:
+        answer = await pool.ask(made)
+        if answer.status == 200:
+            viewed.seconds.append(time.monotonic() - due_s)
+        else:
+            viewed.refused += 1
+
+    await asyncio.gather(*(pool.ask(request("GET", "/healthz")) for _ in range(20)))
+    began_s = time.monotonic() + 0.1
+    for index in range(round(rate * duration_s)):
+        due_s = began_s + index / rate
+        early_s = due_s - time.monotonic()
+        if early_s > 0.001 or index % 10 == 9:
+            await asyncio.sleep(max(early_s, 0))
+        task = asyncio.create_task(ask(rng.choice(requests), due_s))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+    if under_way:
+        _, late = await asyncio.wait(under_way, timeout=60)
+        viewed.refused += len(late)
+    return viewed
 
 
 class _Sender:
@@ -82,11 +127,12 @@ class _Sender:
             for tournament, users in zip(contest.tournaments, contest.members, strict=True)
             for user in users
         ]
+        self._alone = [place for place in self._places if place[1] in tokens]  # who sends scores of their own
 
     def single(self, *, waits: bool) -> tuple[bytes, list[int]]:
         """A request of one score."""
         self._score += 1
-        tournament, user = self._rng.choice(self._places)
+        tournament, user = self._rng.choice(self._alone)
         body = b'{"event_id":"e%d","score":%d}' % (self._score, self._score)
         more = "Prefer: wait=10\r\n" if waits else ""
         path = f"/v1/tournaments/{tournament}/scores"

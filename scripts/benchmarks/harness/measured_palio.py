@@ -38,15 +38,15 @@ _SAMPLE: Final = re.compile(r"^(\w+)(?:\{.*\})? ([\d.e+-]+)$", re.MULTILINE)
 class MeasuredPalio(RunningPalio):
     """`with MeasuredPalio() as palio:` starts it (no demo) and stops it. `settings` are those it runs with.
 
-    `cluster`: on real servers of its own, whose CPU time counts, too.
+    `cluster`: on real servers of its own, whose CPU time counts, too. `data`: a directory to go on from, which stays.
     """
 
     settings: Settings
 
-    def __init__(self, *, cluster: bool = False) -> None:
+    def __init__(self, *, cluster: bool = False, data: Path | None = None) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="palio-bench-")
         directory = Path(self._directory.name)
-        super().__init__(directory / "data", **UNLIMITED)
+        super().__init__(data or directory / "data", **UNLIMITED)
         self.cluster = cluster
         self._servers = RealServers(directory / "servers") if cluster else None
 
@@ -81,6 +81,14 @@ class MeasuredPalio(RunningPalio):
             for server in SERVERS:
                 for pid in self._servers.pids(server):
                     used[server] += _cpu_s(psutil.Process(pid))
+        return used
+
+    def pss_mb(self) -> Counter[str]:
+        """Memory by role as proportional set size, in MB: what processes share counts once in the sum. Without the servers."""
+        used: Counter[str] = Counter()
+        for process in [self._root, *self._root.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                used[_role(process)] += process.memory_full_info().pss / 1e6
         return used
 
     def idle_rate(self, seconds: float) -> float:

@@ -17,6 +17,7 @@ from actors.domain.publications import (
     frame_position,
     replies_channel,
     snapshot_frame,
+    tournament_of,
     update_frame,
     updates_channel,
 )
@@ -28,6 +29,12 @@ def test_channels_of_a_tournament_share_a_slot_of_a_redis_cluster() -> None:
     assert updates_channel(7) == "tournament:{7}:updates"
     assert changed_channel(7) == "tournament:{7}:changed"
     assert replies_channel("gateway-1") == "replies:gateway-1"
+
+
+def test_the_channel_of_updates_names_its_tournament() -> None:
+    assert tournament_of(updates_channel(LARGEST)) == LARGEST
+    others = [changed_channel(7), replies_channel("{7}:updates"), "tournament:{x}:updates", "tournament:{}:updates", ""]
+    assert [tournament_of(channel) for channel in [*others, "tournament:{" + "9" * 20 + "}:updates"]] == [None] * 6
 
 
 def test_frames_are_json_with_the_position() -> None:

@@ -34,6 +34,9 @@ class Silent:
             if channel.startswith("replies:"):
                 self.replies += decode_outcomes(payload)
 
+    async def listened(self) -> list[str]:
+        return []
+
 
 class Store(MemoryRecords):
     """Records that wait in `save` until `gate` is open, and then fail as often as `failures` says."""

@@ -20,7 +20,7 @@ from actors.domain.tournament import Tournament
 from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.live import Live
-from actors.owner.publisher import UNWATCHED_INTERVAL_MS, WATCHED_MS, Publisher
+from actors.owner.publisher import WATCHED_MS, Publisher
 from actors.owner.reads import OwnerReads
 from storage.ports import RankingsQuery
 from tests.support.gateway import live_of
@@ -61,7 +61,6 @@ class Stage:
         self.heard = Heard()
         self.publisher = Publisher(self.heard, lambda: self.now_ms, INTERVAL_MS)  # type: ignore[arg-type]
         self.entity = Entity(self.state, Scope(0, 0, epoch=0, watermark=10**9, durable=-1))
-        self.publisher.start_live(self.entity)
 
     def _control(self, state: Tournament | None, message: Any) -> Tournament:
         self.offset += 1
@@ -101,28 +100,57 @@ async def test_a_watched_one_is_told_at_once_and_then_once_an_interval() -> None
     assert stage.entity.live.seq == 2
 
 
-async def test_one_nobody_watches_waits_until_somebody_does() -> None:
+async def test_one_nobody_watches_is_not_published_until_somebody_does() -> None:
     stage = Stage()
     stage.score(1, 100)
-    assert len((await stage.published())[1]) == 1
     stage.score(2, 200)
-    stage.publisher.wake.clear()
-    stage.now_ms += 60
-    assert await stage.published() == (UNWATCHED_INTERVAL_MS - 60, [])
+    assert await stage.published() == (None, [])
+    assert not stage.publisher.wake.is_set()
+    assert (stage.entity.live.seq, stage.entity.live.data) == (0, None)
     stage.publisher.watch(stage.entity)
     assert stage.publisher.wake.is_set()
-    assert len((await stage.published())[1]) == 1
+    (frame,) = (await stage.published())[1]  # for whoever heard an earlier one
+    update = msgspec.json.decode(frame)
+    assert update["seq"] == stage.entity.live.seq == 1
+    before = {
+        "status": "",
+        "participants": 0,
+        "starts_at": None,
+        "ends_at": None,
+        "ties": "",
+        "top": [{"user_id": "9"}],
+    }
+    assert patched(before, update["patch"]) == stage.entity.live.data == Live().data_now(stage.state, "running")
 
 
-async def test_one_that_was_watched_slows_down_again() -> None:
+async def test_watching_what_did_not_change_publishes_nothing() -> None:
     stage = Stage()
     stage.publisher.watch(stage.entity)
-    stage.now_ms += WATCHED_MS
+    assert await stage.published() == (None, [])
+    assert stage.entity.live.data == Live().data_now(stage.state, "running")
+
+
+async def test_one_that_was_watched_falls_silent_again_and_says_all_at_the_next_watch() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
     stage.score(1, 100)
     assert len((await stage.published())[1]) == 1
-    stage.now_ms += INTERVAL_MS
+    stage.now_ms += WATCHED_MS
     stage.score(1, 200)
-    assert await stage.published() == (UNWATCHED_INTERVAL_MS - INTERVAL_MS, [])
+    assert await stage.published() == (None, [])
+    assert (stage.entity.live.data, stage.entity.live.rows) == (None, {})
+    stage.publisher.watch(stage.entity)
+    (frame,) = (await stage.published())[1]
+    assert msgspec.json.decode(frame)["seq"] == 2
+
+
+async def test_one_whose_watchers_went_while_an_update_was_due() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
+    stage.score(1, 100)
+    stage.now_ms += WATCHED_MS
+    assert await stage.published() == (None, [])
+    assert stage.entity.position() == (0, 1)
 
 
 async def test_who_changed_is_told_to_watchers_alone() -> None:
@@ -135,6 +163,35 @@ async def test_who_changed_is_told_to_watchers_alone() -> None:
     stage.now_ms += INTERVAL_MS
     await stage.published()
     assert [decode_changed(payload) for payload in stage.heard.take(changed_channel(TOURNAMENT))] == [{2}]
+
+
+async def test_reads_of_what_nobody_watches_publish_nothing_and_have_a_position_each() -> None:
+    stage = Stage()
+    assert (await read(stage))["position"]["seq"] == 0
+    stage.score(1, 100)
+    shown = [await read(stage), await read(stage)]
+    stage.score(1, 200)
+    shown.append(await read(stage))
+    assert [view["position"]["seq"] for view in shown] == [1, 1, 2]
+    assert await stage.published() == (None, [])
+    stage.publisher.watch(stage.entity)  # whoever read before subscribes from there
+    assert (stage.entity.position(), live_of(shown[-1])) == ((0, 2), stage.entity.live.data)
+    assert await stage.published() == (None, [])
+
+
+async def test_updates_kept_for_those_who_come_back_are_without_gaps() -> None:
+    stage = Stage()
+    stage.publisher.watch(stage.entity)
+    stage.score(1, 100)
+    await stage.published()
+    stage.now_ms += WATCHED_MS
+    stage.score(1, 200)
+    assert [seq for seq, _ in stage.entity.live.recent] == [1]
+    await read(stage)  # update 2, which nobody heard
+    stage.publisher.watch(stage.entity)
+    stage.score(1, 300)
+    await stage.published()
+    assert [seq for seq, _ in stage.entity.live.recent] == [3]
 
 
 async def test_a_clock_that_goes_back_silences_nothing() -> None:
@@ -170,6 +227,7 @@ async def test_a_scope_that_catches_up_tells_later() -> None:
 
 async def test_what_was_forgotten_is_not_told() -> None:
     stage = Stage()
+    stage.publisher.watch(stage.entity)
     stage.score(1, 100)
     stage.publisher.forget(TOURNAMENT)
     assert await stage.published() == (None, [])
@@ -246,6 +304,7 @@ async def read(stage: Stage) -> dict[str, Any]:
 
 async def test_a_read_of_what_is_not_published_yet_publishes_it() -> None:
     stage = Stage()
+    stage.publisher.watch(stage.entity)
     stage.score(1, 100)
     shown = await read(stage)
     assert shown["position"] == {"epoch": 0, "seq": 1, "offset": stage.offset}
@@ -257,6 +316,7 @@ async def test_a_read_of_what_is_not_published_yet_publishes_it() -> None:
 
 async def test_a_read_between_two_updates_waits_for_the_next_one() -> None:
     stage = Stage()
+    stage.publisher.watch(stage.entity)
     stage.score(1, 100)
     await stage.published()
     stage.now_ms += 10
@@ -275,6 +335,7 @@ async def test_a_read_between_two_updates_waits_for_the_next_one() -> None:
 async def test_a_read_that_waited_in_vain_has_no_position(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.owner.publisher.READ_WAIT_S", 0.001)
     stage = Stage()
+    stage.publisher.watch(stage.entity)
     stage.score(1, 100)
     await stage.published()
     stage.score(2, 200)
@@ -288,6 +349,7 @@ async def test_a_read_that_waited_in_vain_has_no_position(monkeypatch: pytest.Mo
 
 async def test_a_read_of_a_tournament_that_moves_meanwhile_is_answered() -> None:
     stage = Stage()
+    stage.publisher.watch(stage.entity)
     stage.score(1, 100)
     await stage.published()
     stage.score(2, 200)
@@ -302,6 +364,7 @@ async def test_updates_after_a_position_apply_to_what_it_came_with(monkeypatch: 
     monkeypatch.setattr("actors.owner.publisher.READ_WAIT_S", 60)  # the clock here is the test's
     rng = random.Random(9)
     stage = Stage(members=40)
+    stage.publisher.watch(stage.entity)
     frames: list[dict[str, Any]] = []
     reading: set[asyncio.Task[dict[str, Any]]] = set()
     for _ in range(2000):  # of a millisecond

@@ -329,16 +329,16 @@ async def test_changes_are_heard_only_while_somebody_wants_me() -> None:
     async with running_gateway() as gateway, gateway.client() as a:
         tournament = await gateway.tournament(players=1)
         [subscription] = [
-            s for s in gateway.palio.updates._subscriptions if not any(c.startswith("replies") for c in s._channels)
+            s for s in gateway.palio.updates._subscriptions if not any(c.startswith("replies") for c in s.channels)
         ]
         changed = f"tournament:{{{tournament}}}:changed"
         await a.watch(tournament)
-        assert changed not in subscription._channels
+        assert changed not in subscription.channels
         await a.ask(auth=gateway.token(1))
         await a.ask(subscribe=tournament, me=True)
-        await eventually(lambda: changed in subscription._channels)
+        await eventually(lambda: changed in subscription.channels)
         await a.ask(unsubscribe=tournament)
-        await eventually(lambda: changed not in subscription._channels)
+        await eventually(lambda: changed not in subscription.channels)
 
 
 async def test_private_tournaments_are_for_members() -> None:
@@ -475,9 +475,9 @@ async def test_idle_topics_are_dropped_and_the_number_is_bounded() -> None:
         await gateway.hub.check()
         assert list(gateway.hub.topics.by_id) == [int(second)]
         [subscription] = [
-            s for s in gateway.palio.updates._subscriptions if not any(c.startswith("replies") for c in s._channels)
+            s for s in gateway.palio.updates._subscriptions if not any(c.startswith("replies") for c in s.channels)
         ]
-        await eventually(lambda: subscription._channels == {updates_channel(int(second))})
+        await eventually(lambda: subscription.channels == {updates_channel(int(second))})
 
 
 async def test_drain_tells_everyone_when_to_come_back() -> None:

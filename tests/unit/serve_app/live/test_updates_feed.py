@@ -30,7 +30,7 @@ async def test_what_is_no_longer_wanted_stops_and_whoever_waits_for_it_is_cancel
         with pytest.raises(asyncio.CancelledError):
             await waiting
         [subscription] = parts.updates._subscriptions
-        await until(lambda: not subscription._channels)
+        await until(lambda: not subscription.channels)
         await parts.updates.publish([("a", b"1")])
         assert parts.delivered == []
 
