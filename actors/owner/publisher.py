@@ -120,22 +120,29 @@ class Publisher:
         self._now_ms = now
         return now
 
+    def settle(self, entity: Entity) -> bool:
+        """Publish what shows now, if an update may be sent now; False when a read has to wait for the next one."""
+        now, waiting = self._time(), self._dirty.get(entity.state.tournament_id)
+        if not self._is_watched(entity, now):
+            entity.live.count_unheard()
+            return True
+        if not entity.live.stale or waiting is None or waiting.entity is not entity:
+            return True  # also when it was given up meanwhile: nothing more is published of it here
+        if 0 <= now - entity.live.published_ms < self._interval_ms:
+            return False
+        self._update(waiting, now)
+        self._plan(waiting, self._interval_ms)  # what else is to be told of it
+        self.wake.set()
+        return True
+
     async def settled(self, entity: Entity, read: Callable[[], R]) -> R:
         """What `read` gives at a moment when all that shows is published, so that it has a position.
 
         That is now, if an update may be sent now, else with the next one. Who has waited for READ_WAIT_S reads without a position.
         """
-        now, waiting = self._time(), self._dirty.get(entity.state.tournament_id)
-        if not self._is_watched(entity, now):
-            entity.live.count_unheard()
+        if self.settle(entity):
             return read()
-        if not entity.live.stale or waiting is None or waiting.entity is not entity:
-            return read()  # also when it was given up meanwhile: nothing more is published of it here
-        if not 0 <= now - entity.live.published_ms < self._interval_ms:
-            self._update(waiting, now)
-            self._plan(waiting, self._interval_ms)  # what else is to be told of it
-            self.wake.set()
-            return read()
+        waiting = self._dirty[entity.state.tournament_id]
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         waiting.readers += (lambda: _settle(answer, read),)
         self._plan(waiting, self._interval_ms)

@@ -53,11 +53,37 @@ class OwnerReads:
         answer: A = await self.answer(entity, query)
         return answer
 
+    def read_many(self, wanted: Sequence[tuple[int, int, Query[Any]]]) -> list[Any]:
+        """For each (partition, tournament, query) what `read` gives, or raises for it, without any wait; None where it would have to wait."""
+        return [self._read_now(*each) for each in wanted]
+
+    def _read_now(self, partition: int, tournament_id: int, query: Query[Any]) -> Any:
+        tournaments = self._owner.tournaments
+        scope = tournaments.scope_of(partition, tournament_id)
+        if scope is None or not scope.ready:
+            return None
+        entity = tournaments.at_hand(tournament_id)
+        if entity is None or (isinstance(query, ViewQuery | RankingsQuery) and not self._publisher.settle(entity)):
+            return None
+        if isinstance(query, AccessQuery):
+            access = _access(entity, query)
+            return access if access.allowed or access.invited else None  # what is hidden takes as long as what is unknown
+        return self._answer(entity, query)
+
     async def answer(self, entity: Entity | None, query: Query[Any]) -> Any:
         """What a tournament that is held, None for an unknown one, answers to a query."""
+        if isinstance(query, AccessQuery):
+            access = _access(entity, query)
+            if entity is not None and not (access.allowed or access.invited):
+                # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
+                await self._owner.tournaments.look_up(entity.state.tournament_id)
+            return access
+        if entity is not None and isinstance(query, ViewQuery | RankingsQuery):
+            return await self._publisher.settled(entity, lambda: self._answer(entity, query))
+        return self._answer(entity, query)
+
+    def _answer(self, entity: Entity | None, query: Query[Any]) -> Any:
         match query:
-            case AccessQuery():
-                return await self._access(entity, query)
             case LiveQuery():
                 return LiveSnapshot(found=False) if entity is None else self._live(entity)
             case StandingsQuery():
@@ -66,9 +92,9 @@ class OwnerReads:
             return NOT_FOUND
         match query:
             case ViewQuery():
-                return await self._publisher.settled(entity, lambda: _reply(entity, entity.view()))
+                return _reply(entity, entity.view())
             case RankingsQuery():
-                return await self._publisher.settled(entity, lambda: _rankings(entity, query))
+                return _rankings(entity, query)
             case ParticipantQuery():
                 return _participant(entity, query)
             case InvitationsQuery():
@@ -87,22 +113,6 @@ class OwnerReads:
                 found[tournament_id] = entity.position()
         return found
 
-    async def _access(self, entity: Entity | None, query: AccessQuery) -> Access:
-        if entity is None:
-            return Access(found=False)
-        user, members = query.user_id, entity.state.members
-        member = user is not None and members.slot(user) >= 0
-        invited = (
-            user is not None
-            and query.invitation is not None
-            and admits(entity.state, query.invitation, user, members.users.slot(user))
-        )
-        access = Access(True, entity.state.spec.visibility == "public", member, invited)
-        if not (access.allowed or invited):
-            # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
-            await self._owner.tournaments.look_up(entity.state.tournament_id)
-        return access
-
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""
         self._publisher.watch(entity)
@@ -114,6 +124,19 @@ class OwnerReads:
             data=views.encode(entity.live.data),
             recent=tuple(entity.live.recent),
         )
+
+
+def _access(entity: Entity | None, query: AccessQuery) -> Access:
+    if entity is None:
+        return Access(found=False)
+    user, members = query.user_id, entity.state.members
+    member = user is not None and members.slot(user) >= 0
+    invited = (
+        user is not None
+        and query.invitation is not None
+        and admits(entity.state, query.invitation, user, members.users.slot(user))
+    )
+    return Access(True, entity.state.spec.visibility == "public", member, invited)
 
 
 def _rankings(entity: Entity, query: RankingsQuery) -> Reply:

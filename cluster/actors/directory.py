@@ -12,6 +12,7 @@ from ray.exceptions import RayActorError, RayError
 from actors.director.director import Plan
 from actors.domain.values import partition_of
 from cluster.actors.handles import Handles
+from cluster.actors.read_batches import ReadBatches
 from cluster.startup.ports import DIRECTOR
 from storage.ports import (
     OwnerMovedError,
@@ -35,6 +36,7 @@ class RayOwners:
         self._plan = plan
         self._timeout_s = timeout_s
         self._handles = Handles()
+        self._batches = ReadBatches(self._call)
         self._dedicated: dict[int, str] = {}
         self._partitions: dict[int, int] = {}
         self._down_until: dict[str, float] = {}
@@ -55,7 +57,7 @@ class RayOwners:
         for last in (False, True):
             owner = self._owner(partition, tournament_id)
             try:
-                return await self._call(owner, "read", partition, tournament_id, query)  # type: ignore[no-any-return]
+                return await self._batches.read(owner, partition, tournament_id, query)  # type: ignore[no-any-return]
             except OwnerMovedError:
                 if last:
                     break

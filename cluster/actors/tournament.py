@@ -7,7 +7,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.read_model_writer import ReadModelWriter
@@ -143,6 +143,11 @@ class TournamentActor:
         """See OwnerReads.read."""
         await self._started
         return await self._reads.read(partition, tournament, query)
+
+    async def read_many(self, wanted: Sequence[tuple[int, int, Query[Any]]]) -> list[Any]:
+        """See OwnerReads.read_many."""
+        await self._started
+        return self._reads.read_many(wanted)
 
     async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """See OwnerReads.positions."""
