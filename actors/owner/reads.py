@@ -67,7 +67,8 @@ class OwnerReads:
             return None
         if isinstance(query, AccessQuery):
             access = _access(entity, query)
-            return access if access.allowed or access.invited else None  # what is hidden takes as long as what is unknown
+            # what is hidden takes as long as what is unknown
+            return access if access.allowed or access.invited else None
         return self._answer(entity, query)
 
     async def answer(self, entity: Entity | None, query: Query[Any]) -> Any:
