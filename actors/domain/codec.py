@@ -24,7 +24,7 @@ from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Spec
 from actors.domain.ranking.ranking import Ranking
-from actors.domain.tournament import HistoryEntry, Invitation, Members, Tournament, multiplier_of
+from actors.domain.tournament import HistoryEntry, Invitation, Members, Settled, Tournament, multiplier_of
 from actors.domain.transitions import Status
 
 MAGIC: Final = b"PALIOSNP"
@@ -69,10 +69,11 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     finished_ms: int | None
     history: list[HistoryEntry] | UnsetType = UNSET
     invitations: dict[str, Invitation] | UnsetType = UNSET
+    settled: Settled | UnsetType = UNSET
 
 
 # The scalars that came later, with the value that Tournament begins with: while it has that they are absent.
-LATER_SCALARS: Final[dict[str, Any]] = {"history": [], "invitations": {}}
+LATER_SCALARS: Final[dict[str, Any]] = {"history": [], "invitations": {}, "settled": ""}
 
 
 class _Payload(NamedTuple):

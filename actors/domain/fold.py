@@ -90,8 +90,13 @@ def _command(state: Tournament, item: ControlItem, command: Command, user_id: in
         return [Outcome(item.offset, command.kind, IGNORED, "duplicate", event_id=command.command_id)]
     by = command.by if state.rules_version >= 3 else UNSET
     before = {} if by is UNSET else facts(state)
+    was_over = state.over
     events = HANDLERS[type(command)](state, item.offset, command, user_id)
-    if by is not UNSET and any(isinstance(event, Outcome) and event.first for event in events):
+    first = any(isinstance(event, Outcome) and event.first for event in events)
+    if first and was_over:
+        state.offset, state.time_ms = item.offset, max(state.time_ms, item.time_ms)
+        state.revision += 1
+    if first and by is not UNSET:
         remember(state, command, by, before)
     if not state.over and any(isinstance(event, Outcome) and event.outcome == APPLIED for event in events):
         state.seen.add(digest)

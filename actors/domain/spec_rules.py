@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from actors.domain.messages import Spec
+from actors.domain.prizes.rules import rules_problems
 
 # A field of the spec by the name that clients know, and in which type of tournament it is needed; in the other it has no place.
 _FIELDS: Final = (
@@ -42,4 +45,6 @@ def spec_problems(spec: Spec, *, started: bool = False) -> list[SpecProblem]:
         problems.append(SpecProblem("ends_at", "expected an end after the start"))
     if spec.capacity is not None and spec.min_participants > spec.capacity:
         problems.append(SpecProblem("min_participants", f"expected at most the capacity of {spec.capacity}"))
+    if spec.prizes is not UNSET:
+        problems += [SpecProblem(*problem) for problem in rules_problems(spec.prizes)]
     return problems

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,6 +14,8 @@ from actors.domain.ranking.ranking import Ranking
 from actors.domain.ranking.user_map import UserMap
 from actors.domain.transitions import SCHEDULED, Status
 from actors.domain.values import MAX_ID
+
+Settled = Literal["", "approved"]
 
 
 class Members:
@@ -94,6 +96,7 @@ class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
 
     `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over.
+    `settled`: how far its prizes are, which may forbid to change it.
     A field that came later has a default, with which it is absent in snapshots (`actors.domain.codec.SnapshotHeader`).
     """
 
@@ -117,6 +120,7 @@ class Tournament:
     seen: set[int] = field(default_factory=set)
     history: list[HistoryEntry] = field(default_factory=list)
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by id
+    settled: Settled = ""
 
     @property
     def over(self) -> bool:

@@ -38,6 +38,7 @@ def decimal_ms(duration_ms: int) -> float | int:
 LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("window_ms", "window_s", decimal_ms),
     ("display", "display", msgspec.to_builtins),
+    ("prizes", "prizes", msgspec.to_builtins),
 )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from actors.domain.messages import Spec
 from actors.domain.tournament import Tournament
 from actors.owner.entity import Entity
-from storage.ports import OutboxRow, ParticipantRow, TournamentRow
+from storage.ports import PRIZES_EFFECT, PRIZES_EFFECT_NUMBER, OutboxRow, ParticipantRow, TournamentRow
 
 
 def participant_rows(entity: Entity, changed: Iterable[int]) -> list[ParticipantRow]:
@@ -37,12 +38,15 @@ def participant_rows(entity: Entity, changed: Iterable[int]) -> list[Participant
 
 
 def outbox_rows(entity: Entity) -> list[OutboxRow]:
-    """The effect of a tournament that is over, none before."""
+    """The effects of a tournament that is over, none before: where it has prizes, their ledger follows it."""
     state = entity.state
     if not state.over:
         return []
     payload = msgspec.json.encode({"status": state.status, "participants": state.members.joined})
-    return [OutboxRow(state.tournament_id, state.offset, 0, state.status, payload)]
+    effects = [OutboxRow(state.tournament_id, state.offset, 0, state.status, payload)]
+    if state.status == "finished" and state.spec.prizes is not UNSET:
+        effects.append(OutboxRow(state.tournament_id, state.offset, PRIZES_EFFECT_NUMBER, PRIZES_EFFECT, b"{}"))
+    return effects
 
 
 def tournament_row(state: Tournament, epoch: int) -> TournamentRow:

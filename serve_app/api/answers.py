@@ -30,6 +30,22 @@ class Page(Answer, Generic[Item]):
     next_cursor: str | None
 
 
+class PrizeRule(Answer):
+    """Who wins (by `ranks`, `top_percent` or `min_score`) what (an `amount` of a `currency`, or `count` of an `item`), for each place."""
+
+    ranks: Annotated[list[int], Field(min_length=1, max_length=2)] | None = None
+    top_percent: float | None = None
+    min_score: float | None = None
+    amount: str | None = None
+    currency: str | None = None
+    item: str | None = None
+    count: int | None = None
+    ties: Literal["split", "each", "next"]
+    board: str | None = None
+    claim: bool | None = None
+    example = {"ranks": [1, 2], "amount": "100.01", "currency": "EUR", "ties": "split"}
+
+
 class Position(Answer):
     """Where the answer stands. `offset` grows whenever the table may have changed: pages with the same position are of one table. `seq` grows by
     one with each published update, `epoch` when an owner takes over: a live subscription with this as `since` goes on from exactly this answer.
@@ -82,6 +98,7 @@ class TournamentItem(Answer):
     metadata: dict[str, Any]
     window_s: float | None = None
     display: Display | None = None
+    prizes: list[PrizeRule] | None = None
     created_at: Time
     created_by: Id
     version: int

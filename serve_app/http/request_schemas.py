@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain.messages import MAX_USES, Changes, Display, Spec
+from actors.domain.prizes.rules import PrizeRules
 from actors.domain.spec_rules import spec_problems
 from actors.domain.texts import check_name, normal_name
 from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
@@ -63,6 +64,7 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     # What came later is UNSET where it is left out: so the digest of a body without it stays as it was.
     window_s: Duration | UnsetType = UNSET
     display: Display | UnsetType = UNSET
+    prizes: PrizeRules | UnsetType = UNSET
 
 
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -77,6 +79,7 @@ class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     metadata: dict[str, Any] | UnsetType = UNSET
     window_s: Duration | UnsetType | None = UNSET
     display: Display | UnsetType | None = UNSET
+    prizes: PrizeRules | UnsetType | None = UNSET
 
 
 class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -245,6 +248,7 @@ def _spec_of(new: NewTournament) -> Spec:
         metadata=new.metadata,
         window_ms=_later(new.window_s, _duration_ms),
         display=new.display,
+        prizes=new.prizes or UNSET,
     )
 
 
@@ -301,4 +305,5 @@ def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
         metadata=given.get("metadata"),
         window_ms=_changed(edit.window_s, _duration_ms),
         display=edit.display,
+        prizes=None if edit.prizes == () else edit.prizes,
     )

@@ -14,7 +14,7 @@ from actors.domain.messages.spec import LATER_FIELDS
 from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Tournament
 
-SCHEDULED_ONLY: Final = ("window_ms",)  # of the LATER_FIELDS
+SCHEDULED_ONLY: Final = ("window_ms", "prizes")  # of the LATER_FIELDS
 
 
 def edit(state: Tournament, offset: int, message: Edit, _user_id: int) -> list[Event]:

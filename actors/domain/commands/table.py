@@ -7,11 +7,24 @@ from typing import Any, Final
 
 from actors.domain.commands.edit import edit
 from actors.domain.commands.invitations import invite, revoke_invitation
+from actors.domain.commands.prizes import approve_prizes
 from actors.domain.commands.status import change_status
 from actors.domain.commands.taking_part import join, leave
 from actors.domain.commands.window import begin
 from actors.domain.events import Event
-from actors.domain.messages import Begin, Cancel, Command, Edit, End, Invite, Join, Leave, RevokeInvitation, Start
+from actors.domain.messages import (
+    ApprovePrizes,
+    Begin,
+    Cancel,
+    Command,
+    Edit,
+    End,
+    Invite,
+    Join,
+    Leave,
+    RevokeInvitation,
+    Start,
+)
 from actors.domain.tournament import Tournament
 
 # Each is given the state, moved on to the record's time, the record's offset, its message and the user whom it names (else 0).
@@ -25,4 +38,5 @@ HANDLERS: Final[dict[type[Command], Callable[[Tournament, int, Any, int], list[E
     Edit: edit,
     Invite: invite,
     RevokeInvitation: revoke_invitation,
+    ApprovePrizes: approve_prizes,
 }

@@ -1,6 +1,6 @@
 """What records say: the JSON of the log's values. Each field and limit is declared here, what it means beside what it is about.
 
-Nothing below this package imports a module of the domain beyond `values` and `errors`, since all of them import this.
+Nothing below this package imports a module of the domain beyond `values`, `errors` and the rules of `prizes`, since all of them import this.
 """
 
 from actors.domain.messages.control import (
@@ -19,6 +19,7 @@ from actors.domain.messages.control import (
     Tick,
 )
 from actors.domain.messages.fields import LONGEST_MS, MAX_USES, RULES_VERSION, Command, Record, UserCommand
+from actors.domain.messages.prizes import ApprovePrizes
 from actors.domain.messages.spec import Changes, Display, Spec, needed_rules
 from actors.domain.messages.wire import (
     MAX_VALUE_BYTES,
@@ -35,6 +36,7 @@ __all__ = [
     "MAX_USES",
     "MAX_VALUE_BYTES",
     "RULES_VERSION",
+    "ApprovePrizes",
     "Begin",
     "Cancel",
     "Changes",

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from actors.domain.messages.fields import Duration, Millis
+from actors.domain.prizes.rules import PrizeRules
 from actors.domain.values import MAX_ATTEMPTS
 
 
@@ -42,6 +43,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     metadata: dict[str, Any] = {}
     window_ms: Duration | UnsetType = UNSET
     display: Display | UnsetType = UNSET
+    prizes: PrizeRules | UnsetType = UNSET
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,10 +58,11 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     metadata: dict[str, Any] | None = None
     window_ms: Duration | UnsetType | None = UNSET
     display: Display | UnsetType | None = UNSET
+    prizes: PrizeRules | UnsetType | None = UNSET
 
 
 # The rules that brought a field of the spec.
-LATER_FIELDS: Final[dict[str, int]] = {"window_ms": 3, "display": 3}
+LATER_FIELDS: Final[dict[str, int]] = {"window_ms": 3, "display": 3, "prizes": 3}
 
 
 def needed_rules(given: Spec | Changes) -> tuple[int, str]:

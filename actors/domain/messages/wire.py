@@ -26,11 +26,14 @@ from actors.domain.messages.control import (
     Start,
     Tick,
 )
+from actors.domain.messages.prizes import ApprovePrizes
 from actors.domain.values import decimal_score, hundredths, parse_id
 
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
 
-Control = Create | Join | Leave | Begin | Start | End | Cancel | Edit | Invite | RevokeInvitation | Claim
+Control = (
+    Create | Join | Leave | Begin | Start | End | Cancel | Edit | Invite | RevokeInvitation | ApprovePrizes | Claim
+)
 Message = Control | Tick
 _decoder = msgspec.json.Decoder(ScoreWire | Message)
 _encode = msgspec.json.encode

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
 from actors.domain.prizes.allocation import Table
+from actors.domain.prizes.rules import PrizeRule
 from actors.domain.tournament import Tournament
 
 
-def final_table(state: Tournament) -> Table:
-    """Everyone with a rank now, as listed."""
+def final_table(state: Tournament, rules: Sequence[PrizeRule]) -> Table:
+    """Those with a rank now, as listed, as far down as these rules ask."""
     ranking, members = state.ranking, state.members
-    slots = ranking.slots(0, len(ranking))
+    slots = ranking.slots(0, _length(state, rules))
     return Table(
         users=members.users.user_ids(slots).tolist(),
         ranks=ranking.ranks(slots).tolist(),
@@ -17,3 +22,22 @@ def final_table(state: Tournament) -> Table:
         dense=state.spec.ties == "dense",
         descending=state.spec.order == "desc",
     )
+
+
+def _length(state: Tournament, rules: Sequence[PrizeRule]) -> int:
+    """How many of the list the rules need: up to the last place that one names, with all who are tied there; or everyone."""
+    ranked = len(state.ranking)
+    if state.spec.ties == "dense" or any(rule.ranks is UNSET or rule.board is not UNSET for rule in rules):
+        return ranked
+    last = min(ranked, max((rule.ranks[-1] for rule in rules if rule.ranks is not UNSET), default=0))
+    if not last:
+        return 0
+    ranking = state.ranking
+    lowest = ranking.rank(int(ranking.slots(last - 1, 1)[0]))
+    while last < ranked:
+        more = ranking.ranks(ranking.slots(last, last))  # twice as many
+        tied = int((more == lowest).sum())
+        last += tied
+        if tied < len(more):
+            break
+    return last

@@ -110,7 +110,12 @@ async def test_placement_is_resolved_once(front: Front) -> None:
         ({**SCHEDULED, "metadata": {"a": "x" * 17_000}}, ["metadata"]),
         ({**SCHEDULED, "metadata": {str(n): 0 for n in range(1001)}}, ["metadata"]),
         ({**SCHEDULED, "metadata": {"a": [{str(n): 0 for n in range(500)} for _ in range(2)]}}, ["metadata"]),
-        ({**SCHEDULED, "prizes": []}, ["prizes"]),
+        ({**SCHEDULED, "prizes": [{"ranks": [1], "amount": "1.001", "currency": "EUR"}]}, ["prizes[0].amount"]),
+        ({**SCHEDULED, "prizes": [{"ranks": [1], "item": "mug"}, {"ranks": [1]}]}, ["prizes[1].amount"]),
+        ({**SCHEDULED, "prizes": [{"ranks": [0], "item": "mug"}]}, ["prizes[0].ranks[0]"]),
+        ({**SCHEDULED, "prizes": [{"ranks": [1], "item": "mug", "winner": "me"}]}, ["prizes[0]"]),
+        ({**SCHEDULED, "prizes": [{"ranks": [1], "item": "mug", "board": "country"}]}, ["prizes[0].board"]),
+        ({**SCHEDULED, "prizes": {}}, ["prizes"]),
         ({**SCHEDULED, "min_participants": 1}, ["min_participants"]),  # would be cancelled at once
         ({**SCHEDULED, "name": " \u00a0\u3164"}, ["name"]),
         ({**SCHEDULED, "name": "a\u202eb"}, ["name"]),
@@ -363,3 +368,32 @@ async def test_an_edit_to_a_start_that_would_cancel_it_at_once_is_409(front: Fro
     assert (await front.call("GET", path)).json()["status"] == "scheduled"
     await front.join(tournament, 42)
     assert (await front.call("PATCH", path, front.token(), json=edit)).json()["status"] == "running"
+
+
+PRIZES = [
+    {"ranks": [1, 2], "amount": "100.01", "currency": "EUR", "ties": "split"},
+    {"top_percent": 10, "item": "mug", "ties": "each"},
+]
+
+
+async def test_prizes_are_shown_as_they_were_given_and_may_change_before_the_start(front: Front) -> None:
+    tournament = await front.create(LATER, prizes=PRIZES)
+    path = f"/v1/tournaments/{tournament}"
+    assert (await front.call("GET", path)).json()["prizes"] == PRIZES
+    edited = await front.call("PATCH", path, front.token(), json={"prizes": PRIZES[:1]})
+    assert edited.json()["prizes"] == PRIZES[:1]
+    wrong = await front.call("PATCH", path, front.token(), json={"prizes": [{"ranks": [2, 1], "item": "mug"}]})
+    assert wrong_paths(wrong) == ["prizes[0].ranks"]
+    for none in ([], None):
+        assert "prizes" not in (await front.call("PATCH", path, front.token(), json={"prizes": none})).json()
+        await front.call("PATCH", path, front.token(), json={"prizes": PRIZES})
+    await front.call("POST", f"{path}/start", front.token())
+    late = await front.call("PATCH", path, front.token(), json={"prizes": []})
+    assert problem(late) == (409, "not_scheduled")
+    assert (await front.call("GET", path)).json()["prizes"] == PRIZES
+
+
+async def test_without_prizes_nothing_is_said_of_them(front: Front) -> None:
+    for more in ({}, {"prizes": []}):
+        tournament = await front.create(LATER, **more)
+        assert "prizes" not in (await front.call("GET", f"/v1/tournaments/{tournament}")).json()

@@ -1,0 +1,121 @@
+"""Makes the ledger of prizes follow the final tables: the job that the durable end of a tournament starts, and each change after it.
+
+It may be cut off anywhere, and run by several at once: what it writes follows from the newest snapshot and from what is written, and each
+entry is written in place of the version that was read. A tournament stays waiting until all of its entries are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from msgspec import UNSET
+
+from actors.domain.codec import decode_snapshot
+from actors.domain.errors import SnapshotError
+from actors.domain.prizes.allocation import Award, allocate
+from actors.domain.prizes.ledger import reconcile
+from actors.domain.prizes.rules import PrizeRule
+from actors.domain.prizes.standings import final_table
+from actors.domain.tournament import Tournament
+from storage.ports import PrizeLedger, Records, StorageError, StoredSnapshot
+
+logger = logging.getLogger(__name__)
+
+WAITING_A_ROUND: Final = 1000  # tournaments that are looked at
+AT_ONCE: Final = 4  # so that a large one holds up few
+ENTRIES_A_WRITE: Final = 500  # one transaction: others that write wait for it about 10 ms on SQLite
+AGAIN_MS: Final = 1000  # after what kept it from going on; twice as long with each time
+AGAIN_MAX_MS: Final = 60_000
+
+
+class Settler:
+    """See the module. `approve` appends the command that approves a tournament's prizes where nobody need review them; None: somebody must."""
+
+    def __init__(
+        self,
+        records: Records,
+        ledger: PrizeLedger,
+        clock_ms: Callable[[], int],
+        approve: Callable[[Tournament], Awaitable[None]] | None = None,
+    ) -> None:
+        self._records = records
+        self._ledger = ledger
+        self._clock_ms = clock_ms
+        self._approve = approve
+        self._again: dict[int, tuple[int, int]] = {}  # when a tournament is looked at again, and after which pause
+        self.waiting = 0
+        self.settled = 0
+        self.failures = 0
+
+    async def round(self) -> int:
+        """Settle what waits; returns how many tournaments the ledger follows now. Raises RecordsUnavailableError."""
+        found = await self._ledger.waiting(WAITING_A_ROUND)
+        self.waiting = len(found)
+        self._again = {number: again for number, again in self._again.items() if number in found}
+        now_ms = self._clock_ms()
+        due = [number for number in found if self._again.get(number, (0, 0))[0] <= now_ms]
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def settle(tournament_id: int) -> bool:
+            async with gate:
+                return await self._settle_or_wait(tournament_id, found[tournament_id])
+
+        done = sum(await asyncio.gather(*(settle(number) for number in due)))
+        self.settled += done
+        self.waiting -= done
+        return done
+
+    async def _settle_or_wait(self, tournament_id: int, offset: int) -> bool:
+        try:
+            done = await self.settle(tournament_id, offset)
+        except (StorageError, SnapshotError) as error:
+            logger.warning("the prizes of tournament %d wait: %s", tournament_id, error)
+            self.failures += 1
+            done = False
+        if done:
+            self._again.pop(tournament_id, None)
+        else:
+            pause_ms = min(
+                AGAIN_MAX_MS, 2 * self._again[tournament_id][1] if tournament_id in self._again else AGAIN_MS
+            )
+            self._again[tournament_id] = self._clock_ms() + pause_ms, pause_ms
+        return done
+
+    async def settle(self, tournament_id: int, offset: int) -> bool:
+        """Make the ledger follow the table as of this offset, or a later one; False: something is just being paid, so later.
+
+        Raises StorageError, and SnapshotError where no snapshot that is new enough can be read.
+        """
+        snapshots = await self._records.snapshots(tournament_id)
+        state, rules, awards = await asyncio.to_thread(_decide, snapshots, offset)
+        entries = await self._ledger.entries(tournament_id)
+        approve = self._approve is not None and state.settled != ""
+        made = reconcile(tournament_id, rules, entries, awards, self._clock_ms(), approve=approve)
+        for start in range(0, len(made.entries), ENTRIES_A_WRITE):
+            await self._ledger.write(tournament_id, made.entries[start : start + ENTRIES_A_WRITE])
+        if made.deferred:
+            return False
+        if self._approve is not None and awards and not approve:
+            await self._approve(state)  # it makes the tournament wait once more
+        await self._ledger.write(tournament_id, [], upto=state.offset)
+        return True
+
+
+def _decide(snapshots: Sequence[StoredSnapshot], offset: int) -> tuple[Tournament, Sequence[PrizeRule], list[Award]]:
+    """The newest state that can be read, its rules and who wins what; nobody does in a tournament that was opened again."""
+    damage: SnapshotError | None = None
+    for stored in snapshots:
+        if stored.offset < offset:
+            break
+        try:
+            state = decode_snapshot(stored.data)
+        except SnapshotError as error:
+            damage = damage or error
+            continue
+        rules: Sequence[PrizeRule] = () if state.spec.prizes is UNSET else state.spec.prizes
+        finished = state.status == "finished"
+        return state, rules, allocate(rules, final_table(state, rules)) if finished else []
+    raise damage or SnapshotError(f"expected a snapshot of offset {offset} or later, got none")

@@ -1,0 +1,118 @@
+"""The settler: the ledger follows the durable table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors.prizes import settler as settler_module
+from actors.prizes.settler import Settler
+from storage.ports import Checkpoint, RecordsUnavailableError, StoredSnapshot
+from storage.records.sql.database import SqlRecords
+from storage.records.sql.prize_ledger import SqlPrizeLedger
+from tests.support.prize_bench import Bench
+
+FIRST = {"ranks": [1], "amount": "100.01", "currency": "EUR"}
+SECOND = {"ranks": [2, 3], "amount": "50", "currency": "EUR"}
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    records = await SqlRecords.open(tmp_path / "records.db")
+    yield Bench(records, SqlPrizeLedger(records))
+    await records.close()
+
+
+def settler_of(bench: Bench) -> Settler:
+    return Settler(bench.records, bench.ledger, bench.clock_ms)
+
+
+async def shown(bench: Bench, number: int) -> list[tuple[int, int, str, int, str]]:
+    return [(e.rule, e.user_id, e.kind, e.units, e.state) for e in await bench.ledger.entries(number)]
+
+
+async def test_an_end_makes_entries_once(bench: Bench) -> None:
+    await bench.end(5, [30, 20, 20, 10], FIRST, SECOND)
+    await bench.end(6, [30, 20])  # without prizes nobody waits
+    settler = settler_of(bench)
+    assert await settler.round() == 1
+    expected = [
+        (0, 1, "prize", 10001, "pending_review"),
+        (1, 2, "prize", 5000, "pending_review"),
+        (1, 3, "prize", 5000, "pending_review"),
+    ]
+    assert await shown(bench, 5) == expected
+    assert (await settler.round(), settler.waiting, settler.settled) == (0, 0, 1)
+    await bench.change(5)
+    assert await settler_of(bench).round() == 1
+    assert await shown(bench, 5) == expected
+
+
+async def test_a_disqualification_moves_prizes_and_a_reopened_tournament_has_none(bench: Bench) -> None:
+    await bench.end(5, [30, 20, 10], FIRST, {**SECOND, "ranks": [2]})
+    settler = settler_of(bench)
+    await settler.round()
+    await bench.hide(5, 1)
+    await settler.round()
+    assert [line for line in await shown(bench, 5) if line[4] != "revoked"] == [
+        (0, 2, "prize", 10001, "pending_review"),
+        (1, 3, "prize", 5000, "pending_review"),
+    ]
+    await bench.hide(5, 1, shown=True)
+    await settler.round()
+    assert [line[:2] for line in await shown(bench, 5) if line[4] != "revoked"] == [(0, 1), (1, 2)]
+
+
+async def test_what_cannot_be_read_holds_up_nobody_and_is_tried_again_later(bench: Bench) -> None:
+    for number in (4, 5, 6):
+        await bench.end(number, [30], FIRST)
+    state = bench.states[5]
+    damaged = StoredSnapshot(5, state.partition, state.offset, b"PALIOSNP damaged")
+    from actors.owner.rows import tournament_row
+
+    await bench.records.save(Checkpoint([tournament_row(state, 0)], [damaged], [], [], []))
+    settler = settler_of(bench)
+    assert await settler.round() == 2
+    assert (settler.waiting, settler.failures) == (1, 1)
+    assert await settler.round() == 0
+    assert settler.failures == 1, "it waits a second before it is looked at again"
+    bench.now_ms += 1000
+    await settler.round()
+    bench.now_ms += 1000
+    await settler.round()
+    assert settler.failures == 2, "then two"
+    await bench.change(5)
+    bench.now_ms += 60_000
+    assert await settler.round() == 1
+
+
+async def test_many_winners_come_in_transactions_of_bounded_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settler_module, "ENTRIES_A_WRITE", 3)
+    await bench.end(5, list(range(100, 90, -1)), {"top_percent": 100, "item": "badge"})
+    sizes: list[int] = []
+    write = bench.ledger.write
+
+    async def counted(number: int, entries: list[object], upto: int = -1) -> None:
+        sizes.append(len(entries))
+        await write(number, entries, upto)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bench.ledger, "write", counted)
+    await settler_of(bench).round()
+    assert sizes == [3, 3, 3, 1, 0]
+    assert len(await bench.ledger.entries(5)) == 10
+
+
+async def test_records_that_are_away_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bench.end(5, [30], FIRST)
+    settler = settler_of(bench)
+
+    async def away(_: int) -> list[StoredSnapshot]:
+        raise RecordsUnavailableError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.records, "snapshots", away)
+        assert await settler.round() == 0
+    bench.now_ms += 1000
+    assert await settler.round() == 1
