@@ -17,6 +17,7 @@ FEWEST_STATEMENTS = 10  # within functions; with less a module declares
 JUDGED_BY = {
     "tests/contract/test_metrics.py": ["storage/metrics/parquet.py"],
     "tests/contract/test_metrics_influx.py": ["storage/metrics/influx.py", "scripts/local_servers/influx.py"],
+    "tests/contract/test_payouts.py": ["storage/payouts/ledger_file.py", "storage/payouts/webhook.py"],
     "tests/contract/test_prize_ledger.py": ["storage/records/sql/prize_ledger.py"],
     "tests/contract/test_notice_channels.py": [
         "storage/channels/email.py",

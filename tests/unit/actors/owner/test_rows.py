@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from actors.domain.messages import Spec
+from actors.domain.prizes.rules import PrizeRule
 from actors.owner.entity import Entity
 from actors.owner.rows import outbox_rows, participant_rows, tournament_row
 from tests.support.histories import PARTITION, TOURNAMENT
@@ -58,6 +59,15 @@ def test_the_end_has_one_effect(status: str, effects: int) -> None:
     for row in rows:
         assert (row.tournament_id, row.offset, row.n, row.kind) == (TOURNAMENT, 50, 0, status)
         assert json.loads(row.payload) == {"status": status, "participants": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "kinds"), [("running", []), ("finished", ["finished", "prizes"]), ("cancelled", ["cancelled"])]
+)
+def test_the_end_of_one_with_prizes_has_another_for_their_ledger(status: str, kinds: list[str]) -> None:
+    rows = outbox_rows(played(status, prizes=(PrizeRule(ranks=(1,), item="mug"),)))
+    assert [row.kind for row in rows] == kinds
+    assert len({row.n for row in rows}) == len(rows)
 
 
 def test_the_listed_row_is_the_state() -> None:

@@ -384,7 +384,8 @@ async def test_prizes_are_shown_as_they_were_given_and_may_change_before_the_sta
     assert edited.json()["prizes"] == PRIZES[:1]
     wrong = await front.call("PATCH", path, front.token(), json={"prizes": [{"ranks": [2, 1], "item": "mug"}]})
     assert wrong_paths(wrong) == ["prizes[0].ranks"]
-    for none in ([], None):
+    no_prizes: tuple[list[object] | None, ...] = ([], None)
+    for none in no_prizes:
         assert "prizes" not in (await front.call("PATCH", path, front.token(), json={"prizes": none})).json()
         await front.call("PATCH", path, front.token(), json={"prizes": PRIZES})
     await front.call("POST", f"{path}/start", front.token())
@@ -394,6 +395,7 @@ async def test_prizes_are_shown_as_they_were_given_and_may_change_before_the_sta
 
 
 async def test_without_prizes_nothing_is_said_of_them(front: Front) -> None:
-    for more in ({}, {"prizes": []}):
+    bodies: tuple[dict[str, object], ...] = ({}, {"prizes": []})
+    for more in bodies:
         tournament = await front.create(LATER, **more)
         assert "prizes" not in (await front.call("GET", f"/v1/tournaments/{tournament}")).json()
