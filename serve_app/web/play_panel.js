@@ -99,7 +99,7 @@ export class PlayPanel {
     const over = status === "finished" || status === "cancelled";
     const face = !player() ? (over ? "watch" : "nobody") : !this.#asked ? "asking" : this.#me ? (over ? "done" : status === "running" ? "member" : "waiting") : over ? "watch" : "stranger";
     this.element.hidden = face === "watch";
-    if (this.#me) this.place.show(this.#me);
+    if (this.#me) this.place.show(this.#me, this.#view.display);
     if (face === this.#drawn) return;
     const focused = this.body.contains(document.activeElement) || document.activeElement === this.heading;
     this.#drawn = face;
@@ -212,12 +212,12 @@ function placeCard() {
   const element = el("div", { class: "place" }, el("p", { class: "place-line" }, rank, " ", move), el("dl", {}, fact("Score", value), fact("Percentile", percentile), fact("Attempts", attempts)));
   return {
     element,
-    show(me) {
+    show(me, display) {
       setText(rank, me.rank ? ordinal(me.rank) : "No score yet");
       const places = me.rank && me.previous_rank ? me.previous_rank - me.rank : 0;
       setText(move, places === 0 ? "" : `${places > 0 ? "▲ up" : "▼ down"} ${count(Math.abs(places))}`);
       move.dataset.move = places > 0 ? "up" : "down";
-      setText(value, score(me.score, this.#view?.display));
+      setText(value, score(me.score, display));
       setText(percentile, me.percentile === null || me.percentile === undefined ? "–" : me.percentile.toFixed(1));
       setText(attempts, me.attempts === undefined ? "–" : count(me.attempts));
     },

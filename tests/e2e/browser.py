@@ -56,4 +56,4 @@ async def window(browser: Browser, *, width: int = 1280, height: int = 800, dark
         yield page
     finally:
         await context.close()
-    assert broken == []
+    assert broken == [], broken
