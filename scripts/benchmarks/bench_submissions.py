@@ -1,4 +1,5 @@
-"""Scores a CPU-second of all of Palio's processes, from the request to applied: single ones and batches, through both entrypoints.
+"""Scores a CPU-second of all of Palio's processes, from the request to applied: single ones and batches, through both entrypoints,
+and on live sockets.
 
 `python -m scripts.benchmarks.bench_submissions`. It starts a Palio of its own: 200 running tournaments of 20 members
 over 50 partitions. The load comes
@@ -17,14 +18,19 @@ from typing import NamedTuple
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.contest import Contest, batched_scores, set_up, single_scores
 from scripts.benchmarks.harness.http_load import Load, closed_loop, percentile
+from scripts.benchmarks.harness.live_submitters import submit_live
 from scripts.benchmarks.harness.measured_palio import MeasuredPalio, table
 
 BATCH = 100
+LIVE = "live"
 IDLE_S = 5.0
 
 
 class Case(NamedTuple):
-    """One row: `size` scores a request; `goal` and `cluster_goal` (on real servers) in scores a CPU-second, 0 without one."""
+    """One row: `size` scores a request; on live sockets, which have one a message, so many on their way for each of `clients`.
+
+    `goal` and `cluster_goal` (on real servers) in scores a CPU-second, 0 without one.
+    """
 
     name: str
     entrypoint: str
@@ -38,6 +44,8 @@ CASES = [
     Case("single, gateway, 64 clients", "gateway", 64, 1, 7_000, 5_000),
     Case("single, gateway, 256 clients", "gateway", 256, 1, 12_000, 10_000),
     Case("single, api, 64 clients", "api", 64, 1, 0, 0),
+    Case("live socket, 64 sockets, 1 on its way", LIVE, 64, 1, 0, 0),
+    Case("live socket, 64 sockets, 32 on their way", LIVE, 64, 32, 0, 0),
     Case("batches of 100, gateway, 8 clients", "gateway", 8, BATCH, 35_000, 30_000),
     Case("batches of 100, api, 8 clients", "api", 8, BATCH, 0, 0),
 ]
@@ -45,6 +53,8 @@ CASES = [
 
 async def load(case: Case, port: int, contest: Contest, tokens: dict[int, str], duration_s: float, seed: int) -> Load:
     """The load of a case, in the client's process."""
+    if case.entrypoint == LIVE:
+        return await submit_live(port, case.clients, case.size, tokens[1], contest, duration_s, seed)
     single = case.size == 1
     requests = single_scores(contest, tokens, seed) if single else batched_scores(contest, tokens[1], case.size, seed)
     return await closed_loop(port, case.clients, requests, duration_s)
@@ -54,7 +64,7 @@ def measure(
     palio: MeasuredPalio, case: Case, contest: Contest, tokens: dict[int, str], duration_s: float, idle: float
 ) -> list[str]:
     """A row of the table; the roles' shares of the CPU go to stderr."""
-    port = palio.settings.gateway_port if case.entrypoint == "gateway" else palio.settings.port
+    port = palio.settings.port if case.entrypoint == "api" else palio.settings.gateway_port
     warm = LoadProcess(load, case, port, contest, tokens, 1.0, CASES.index(case) * 2 + 1).result(60)
     known = palio.applied()
     palio.await_applied(known + 1 if warm.accepted else known)
@@ -63,7 +73,7 @@ def measure(
     met: Load = LoadProcess(load, case, port, contest, tokens, duration_s, CASES.index(case) * 2 + 2).result(
         duration_s + 60
     )
-    accepted = met.accepted * case.size
+    accepted = met.accepted * (1 if case.entrypoint == LIVE else case.size)
     palio.await_applied(before_applied + accepted)
     used, took_s = palio.cpu_s() - before, time.monotonic() - began_s
     if len(met.statuses) > 1 or met.accepted != met.statuses.total():

@@ -17,8 +17,11 @@ PONG: Final = 0xA
 
 
 def client_frame(kind: int, payload: bytes) -> bytes:
-    """A frame of at most 125 bytes, masked with zeros."""
-    return bytes([0x80 | kind, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+    """A frame of less than 64 KiB, masked with zeros."""
+    size = len(payload)
+    if size < 126:
+        return bytes([0x80 | kind, 0x80 | size, 0, 0, 0, 0]) + payload
+    return bytes([0x80 | kind, 0x80 | 126]) + size.to_bytes(2) + bytes(4) + payload
 
 
 def subscription(tournament: str, since: tuple[int, int] | None = None) -> bytes:
