@@ -24,9 +24,11 @@ from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooMany
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
+from websockets.protocol import Protocol as WebSocketProtocol
 
 from serve_app.live.allowance import Allowance
 from serve_app.live.protocol import CLOSE_SILENT, come_back
+from serve_app.live.slim import SlimEvent, SlimQueue
 from serve_app.metrics import HANDSHAKES
 
 CONNECTION: Final = "palio.connection"
@@ -83,6 +85,8 @@ class LiveConnection(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.queue = SlimQueue()  # type: ignore[assignment]  # of those that uvicorn has made, as small as may be
+        self.writable = SlimEvent(is_set=True)  # type: ignore[assignment]
         now_s = self.loop.time()
         self.session: SocketEvents | None = None
         self._allowance = Allowance(FRAMES_A_SECOND, FRAMES_AT_ONCE, now_s)
@@ -107,9 +111,12 @@ class LiveConnection(WebSocketsSansIOProtocol):
         """Tell `session` what happens from now on; it is paused beyond `buffer_bytes` unsent."""
         self._end_handshake()
         self.session = session
-        # What the handshake left is a few kilobytes of headers, for as long as the socket lives.
-        self.scope["headers"] = []
+        # What the handshake left is a few kilobytes of headers, for as long as the socket lives; the parser of a server's connection holds them,
+        # too, and goes on with the one that it begins here.
+        cast(dict[str, Any], self.scope).clear()
         del self.request, self.response
+        self.conn.parser = WebSocketProtocol.parse(self.conn)
+        next(self.conn.parser)
         self.transport.set_write_buffer_limits(high=buffer_bytes, low=buffer_bytes // 4)
         # Linux lets its buffers grow to megabytes: of stale updates, which a slow client would get one by one before it gets the newest, and
         # of what a client sends faster than it may.

@@ -136,6 +136,11 @@ async def test_uvicorns_live_connections_have_what_ours_build_on() -> None:
         assert hasattr(made.conn, name), name
     assert inspect.isgenerator(made.conn.parser)
     assert isinstance(made.conn.writes, list)
+    # serve_app/live/slim.py has all that is used of these two, and the parser is begun anew behind the handshake
+    source = inspect.getsource(WebSocketsSansIOProtocol)
+    assert set(re.findall(r"self\.queue\.(\w+)", source)) <= {"put_nowait", "get", "empty"}
+    assert set(re.findall(r"self\.writable\.(\w+)", source)) <= {"set", "clear", "wait", "is_set"}
+    assert "super().parse()" in inspect.getsource(type(made.conn).parse)
 
 
 def test_uvicorn_writes_heads_as_ours_do() -> None:
