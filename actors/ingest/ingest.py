@@ -17,7 +17,8 @@ from typing import Final
 from actors.domain.delivery import ControlItem
 from actors.ingest.dead_letters import DeadLetters
 from actors.ingest.feed import Feed
-from actors.ingest.parse import Parsed, Parser
+from actors.ingest.moves import Moves
+from actors.ingest.parse import Misplaced, Parsed, Parser
 from actors.ingest.partition_windows import PartitionWindows
 from actors.ingest.placement import Director, Placement
 from actors.ingest.progress import Progress
@@ -30,7 +31,9 @@ GATHER_STEP_MS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class IngestConfig:
-    """`batch` records at most a delivery and a poll, `urgent_batch` of one tournament that goes ahead of the log's order; `buffer` records at
+    """`moves_per_s`: scores in the wrong partition that are moved in a second; `batch` of them wait at most, overshot by one poll.
+
+    `batch` records at most a delivery and a poll, `urgent_batch` of one tournament that goes ahead of the log's order; `buffer` records at
     most in the windows; times in ms.
 
     `read_interval_ms`: pause between two polls that bring little: a poll costs the log's server and us the same whatever it brings.
@@ -53,6 +56,7 @@ class IngestConfig:
     retry_max_ms: int = 250
     commit_interval_ms: int = 1000
     keep_ms: int = 3_600_000
+    moves_per_s: int = 5000
 
 
 class Ingest:
@@ -81,7 +85,8 @@ class Ingest:
             director, self, timeout_ms=config.director_timeout_ms, retry_ms=config.director_retry_ms, sleep=sleep
         )
         self.letters = DeadLetters(log, config.buffer)
-        self.progress = Progress(self.windows, self.feeds, self.placement)
+        self.moves = Moves(log, self.letters, limit=config.batch, per_s=config.moves_per_s, sleep=sleep)
+        self.progress = Progress(self.windows, self.feeds, self.placement, self.moves)
         self._reader: LogReader | None = None
         self.unread = set(partitions)  # partitions of which it is not known yet who holds their dedicated tournaments
         self._known: dict[int, int] = {}  # partitions to read from now on, after these offsets
@@ -134,10 +139,15 @@ class Ingest:
         positions = {p: window.upto for p, window in self.windows.items() if p not in left_out}
         self._reader = self._log.reader(positions) if positions else None
 
+    @property
+    def full(self) -> bool:
+        """Whether feeds or moves must make room before more is read."""
+        return self.windows.buffered() >= self.config.buffer or self.moves.full
+
     async def read_once(self, wait_ms: int) -> int:
         """Read and decode what is new, within the buffer's bound; how many offsets came."""
         self.progress.trim()
-        if self.windows.buffered() >= self.config.buffer:
+        if self.full:
             return 0
         if self._reader is None:
             await self.sleep(wait_ms / 1000)
@@ -161,12 +171,14 @@ class Ingest:
             feed.urgent = feed.urgent or urgent
 
     def parse(self, log_range: LogRange) -> list[Parsed]:
-        """Decode a range; what cannot be becomes a dead letter, at once."""
+        """Decode a range; what cannot be becomes a dead letter, at once, and what lies in the wrong partition is moved."""
         parsed: list[Parsed] = []
         for record in log_range.records:
             result = self._parser.parse(record)
             if isinstance(result, DeadLetter):
                 self.letters.add(result)
+            elif isinstance(result, Misplaced):
+                self.moves.add(result)
             else:
                 parsed.append(result)
         return parsed
@@ -177,7 +189,7 @@ class Ingest:
         parsed: list[Parsed] = []
         for record in log_range.records:
             result = self._parser.parse(record)
-            if not isinstance(result, DeadLetter):  # it became one when it was first read
+            if isinstance(result, Parsed):  # else it was put aside, or moved, when it was first read
                 parsed.append(result)
         return log_range.upto, parsed
 
@@ -228,6 +240,7 @@ class Ingest:
             tasks.create_task(self._ask_loop())
             tasks.create_task(self._commit_loop())
             tasks.create_task(self.placement.run())
+            tasks.create_task(self.moves.run())
             fed: dict[str, Feed] = {}  # an owner may get another feed after its first one ended
             while True:
                 fed = {owner: feed for owner, feed in fed.items() if owner in self.feeds}
@@ -254,8 +267,7 @@ class Ingest:
                 if self._known:
                     await self._read_known()
                 came = await self.read_once(self.config.poll_wait_ms)
-                full = self.windows.buffered() >= self.config.buffer  # the feeds make room
-                if full or 0 < came < self.config.prompt:
+                if self.full or 0 < came < self.config.prompt:
                     await self.sleep(self.config.read_interval_ms / 1000)
             except LogTruncatedError as error:
                 truncated = error

@@ -21,6 +21,13 @@ class Parsed(NamedTuple):
     item: Item
 
 
+class Misplaced(NamedTuple):
+    """A score that lies in another partition than that of its tournament, which is `partition`. Nobody has moved it yet."""
+
+    record: LogRecord
+    partition: int
+
+
 class Parser:
     """`partitions` is the log's number of partitions."""
 
@@ -29,18 +36,25 @@ class Parser:
         self._partitions = partitions
         self._keys: dict[bytes, tuple[int, int]] = {}  # key -> (tournament, its partition)
 
-    def parse(self, record: LogRecord) -> Parsed | DeadLetter:
+    def parse(self, record: LogRecord) -> Parsed | Misplaced | DeadLetter:
         """One record. Never raises for what is in it."""
         try:
             return self._parse(record)
         except InvalidRecordError as error:
             return DeadLetter(record, error.reason, error.detail)
 
-    def _parse(self, record: LogRecord) -> Parsed:
+    def _parse(self, record: LogRecord) -> Parsed | Misplaced:
         message = decode_value(record.value)
         if isinstance(message, ScoreWire):
             user_id, score = score_values(message)
-            tournament_id = self._tournament(record)
+            tournament_id, partition = self._tournament(record)
+            if partition != record.partition:
+                if record.moved_from:
+                    raise InvalidRecordError(
+                        "wrong_partition",
+                        f"expected partition {partition}, got {record.partition}; moved before, from {record.moved_from[:40]}",
+                    )
+                return Misplaced(record, partition)
             scored = ScoreItem(
                 record.offset, record.time_ms, tournament_id, user_id, message.event_id, score, record.reply_to
             )
@@ -52,11 +66,14 @@ class Parser:
                 raise InvalidRecordError("wrong_partition", f"a claim of {message.scope}")
             tournament_id = 0
         else:
-            tournament_id = self._tournament(record)
+            tournament_id, partition = self._tournament(record)
+            if partition != record.partition:
+                raise InvalidRecordError("wrong_partition", f"expected partition {partition}, got {record.partition}")
         item = ControlItem(record.offset, record.time_ms, tournament_id, message, record.reply_to)
         return Parsed(record.partition, item)
 
-    def _tournament(self, record: LogRecord) -> int:
+    def _tournament(self, record: LogRecord) -> tuple[int, int]:
+        """The tournament that the key names, and its partition."""
         known = self._keys.get(record.key)
         if known is None:
             try:
@@ -66,6 +83,4 @@ class Parser:
             if len(self._keys) >= KEYS_KEPT:
                 self._keys.clear()
             known = self._keys[record.key] = (tournament_id, partition_of(tournament_id, self._partitions))
-        if known[1] != record.partition:
-            raise InvalidRecordError("wrong_partition", f"expected partition {known[1]}, got {record.partition}")
-        return known[0]
+        return known

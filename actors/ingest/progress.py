@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from actors.ingest.feed import Feed, Position
+from actors.ingest.moves import Moves
 from actors.ingest.partition_windows import PartitionWindows
 from actors.ingest.placement import Placement
 
@@ -12,10 +13,13 @@ from actors.ingest.placement import Placement
 class Progress:
     """Over the windows and all feeds, which come and go in `feeds`."""
 
-    def __init__(self, windows: PartitionWindows, feeds: Mapping[str, Feed], placement: Placement) -> None:
+    def __init__(
+        self, windows: PartitionWindows, feeds: Mapping[str, Feed], placement: Placement, moves: Moves
+    ) -> None:
         self._windows = windows
         self._feeds = feeds
         self._placement = placement
+        self._moves = moves
 
     def _positions(self, *, healthy: bool = False) -> Iterator[tuple[int, Position]]:
         """(partition, position) of every scope that is fed; `healthy`: only of owners that answer."""
@@ -44,7 +48,7 @@ class Progress:
         durable: dict[int, int] = {}
         for partition, position in self._positions():
             durable[partition] = min(durable.get(partition, position.durable), position.durable)
-        for partition, after in self._placement.unplaced:
+        for partition, after in [*self._placement.unplaced, *self._moves.unmoved]:
             durable[partition] = min(durable.get(partition, after), after)
         # beyond the windows there may be creates of dedicated tournaments, whose scopes nobody knows yet
         upto = {partition: min(offset, self._windows[partition].upto) for partition, offset in durable.items()}

@@ -68,6 +68,7 @@ class IngestActor:
                 batch=settings.ingest_batch,
                 urgent_batch=settings.ingest_urgent_batch,
                 buffer=settings.ingest_buffer,
+                moves_per_s=settings.ingest_moves_per_s,
                 delivery_timeout_ms=round(settings.delivery_timeout_s * 1000),
                 keep_ms=round(settings.log_keep_s * 1000),
             ),

@@ -57,6 +57,8 @@ DELIVERY_WAIT = _gauge(
     "ingest",
     "turn",
 )
+MOVED = Counter("palio_moved_records_total", "Scores that lay in the wrong partition and were moved to theirs.")
+MOVES_WAITING = _gauge("palio_moves_waiting", "Scores in the wrong partition that are not moved yet.", "ingest")
 DEAD_LETTERS = Counter("palio_dead_letters_total", "Records that could not be applied.")
 
 
@@ -134,6 +136,8 @@ class IngestMetrics:
             for feed in feeds:
                 self._grow.to(DELIVERED.labels(turn), f"{feed.owner}/{turn}", feed.delivered[turn])
         self._grow.to(DEAD_LETTERS, "letters", ingest.letters.total)
+        self._grow.to(MOVED, "moved", ingest.moves.total)
+        MOVES_WAITING.labels(self._name).set(len(ingest.moves))
 
 
 def owner_points(owner: Owner, now_ms: int) -> list[Point]:

@@ -132,6 +132,9 @@ class Settings(ServerSettings):
         le=100_000,
         description="Records of one tournament in a range when an owner is behind and the nearest deadlines go first.",
     )
+    ingest_moves_per_s: int = Field(
+        5000, ge=1, description="Scores in the wrong partition that an ingest actor moves to theirs in a second."
+    )
     ingest_buffer: int = Field(
         20_000, ge=1, description="Records an ingest actor holds undelivered; then it stops reading."
     )

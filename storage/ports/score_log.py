@@ -23,7 +23,8 @@ from typing import NamedTuple, Protocol
 class NewRecord(NamedTuple):
     """A record to append. `key` is the tournament id in decimal; `signature` is empty for scores and ticks.
 
-    `reply_to` names the updates channel on which an owner answers with the outcome, or is empty.
+    `reply_to` names the updates channel on which an owner answers with the outcome, or is empty. `moved_from` of a score that lay in another
+    partition names that place, `partition/offset`.
     """
 
     partition: int
@@ -31,6 +32,7 @@ class NewRecord(NamedTuple):
     value: bytes
     signature: str = ""
     reply_to: str = ""
+    moved_from: str = ""
 
 
 class LogRecord(NamedTuple):
@@ -43,6 +45,7 @@ class LogRecord(NamedTuple):
     value: bytes
     signature: str = ""
     reply_to: str = ""
+    moved_from: str = ""
 
 
 class LogRange(NamedTuple):
@@ -62,7 +65,7 @@ class LogBounds(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that cannot be applied, with the reason; kept apart so that it stalls nothing."""
+    """A record that cannot be applied, with the reason; kept apart so that it stalls nothing. Its record's `moved_from` may be lost."""
 
     record: LogRecord
     reason: str

@@ -66,6 +66,18 @@ async def test_a_record_is_read_as_it_was_appended(bench: LogUnderTest) -> None:
     assert await drain(log.reader({3: -1}), 1) == [back]
 
 
+async def test_a_record_that_was_moved_tells_from_where_and_those_beside_it_do_not(log: ScoreLog) -> None:
+    moved = NewRecord(3, b"7", b"moved", reply_to="replies:a", moved_from="1/12345678901")
+    await log.append([new(3, 1), moved, new(3, 2)])
+    records = (await log.read(3, -1, 10)).records
+    assert [(r.value, r.reply_to, r.moved_from) for r in records] == [
+        (b"value-1", "", ""),
+        (b"moved", "replies:a", "1/12345678901"),
+        (b"value-2", "", ""),
+    ]
+    assert await drain(log.reader({3: -1}), 3) == records
+
+
 async def test_nothing_is_queued_once_all_is_appended(log: ScoreLog) -> None:
     assert log.queued == 0
     appending = [log.append([new(0, 1), new(1, 2)]) for _ in range(10)]

@@ -13,10 +13,9 @@ import pytest
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.fold import apply
 from actors.domain.tournament import Tournament
-from actors.ingest.parse import Parser
+from actors.ingest.parse import Parsed, Parser
 from cluster.config.settings import Settings
 from cluster.startup.ports import open_log, open_records, signer_of
-from storage.ports import DeadLetter
 from tests.integration.conftest import create, eventually, join, stamp, submit
 from tests.support.load import Load
 from tests.support.running import NO_LIMITS, RunningPalio
@@ -45,7 +44,7 @@ async def hold_against_the_log(settings: Settings) -> dict[str, str]:
             after = log_range.upto
             for record in log_range.records:
                 parsed = parser.parse(record)
-                assert not isinstance(parsed, DeadLetter), parsed
+                assert isinstance(parsed, Parsed), parsed
                 tournament = parsed.item.tournament_id
                 if not tournament:
                     continue  # a claim of the partition

@@ -88,6 +88,7 @@ async def check(world: World, workload: Workload, when: str) -> None:
     for partition, offset, value in workload.acknowledged:
         world.expect(world.log.history[partition][offset].value == value, f"{when}: {partition}/{offset} is lost")
     await _letters(world, truth, when)
+    _moves(world, truth, when)
     _replies(world, truth, when)
     _claims(world, truth, when)
 
@@ -162,6 +163,11 @@ def _rows(world: World, tournament: int, state: Tournament, when: str) -> None:
         part = world.records.participant(tournament, user)
         got = part and (part.active, part.score, part.attempts, part.name, part.rank)
         world.expect(got == expected, f"{when}: the row of {user} in {tournament} says {got}, expected {expected}")
+
+
+def _moves(world: World, truth: Truth, when: str) -> None:
+    """Each score that lay in the wrong partition has a copy in its own, and no other record has."""
+    world.expect(truth.moved == truth.misplaced, f"{when}: moved {truth.moved}, expected {truth.misplaced}")
 
 
 async def _letters(world: World, truth: Truth, when: str) -> None:

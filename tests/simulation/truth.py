@@ -11,7 +11,7 @@ from actors.domain.fold import apply
 from actors.domain.messages import Claim, Create
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
-from actors.ingest.parse import Parser
+from actors.ingest.parse import Misplaced, Parser
 from storage.ports import DeadLetter, LogRecord
 from tests.support.naive_tournament import NaiveTournament
 
@@ -20,13 +20,16 @@ At = tuple[int, int]  # partition, offset
 
 @dataclass
 class Truth:
-    """`unreadable`: records that no reader can take; `rejected`: those that the fold cannot apply."""
+    """`unreadable`: records that no reader can take; `rejected`: those that the fold cannot apply; `misplaced`: scores in the wrong
+    partition, of which `moved` have a copy in theirs."""
 
     states: dict[int, Tournament] = field(default_factory=dict)
     naive: dict[int, NaiveTournament] = field(default_factory=dict)
     outcomes: dict[At, Outcome] = field(default_factory=dict)
     unreadable: set[At] = field(default_factory=set)
     rejected: set[At] = field(default_factory=set)
+    misplaced: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
     claims: dict[tuple[int, str], list[tuple[int, str]]] = field(default_factory=dict)  # scope -> (offset, instance)
 
 
@@ -36,6 +39,11 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
     for record in (record for partition in history for record in partition):
         at = (record.partition, record.offset)
         parsed = parser.parse(record)
+        if record.moved_from:
+            truth.moved.add(record.moved_from)
+        if isinstance(parsed, Misplaced):
+            truth.misplaced.add(f"{record.partition}/{record.offset}")
+            continue
         if isinstance(parsed, DeadLetter):
             truth.unreadable.add(at)
             continue

@@ -71,10 +71,10 @@ class MemoryScoreLog:
             raise ValueError(f"a call of {len(records)} records is more than the queue may hold")
         self._last_ms = max(self._last_ms, self._clock_ms())
         offsets = []
-        for partition, key, value, signature, reply_to in records:
-            kept = self._records[partition]
-            offset = self._starts[partition] + len(kept)
-            kept.append(LogRecord(partition, offset, self._last_ms, key, value, signature, reply_to))
+        for record in records:
+            kept = self._records[record.partition]
+            offset = self._starts[record.partition] + len(kept)
+            kept.append(LogRecord(record.partition, offset, self._last_ms, *record[1:]))
             offsets.append(offset)
         self._appended.set()
         self._appended = asyncio.Event()

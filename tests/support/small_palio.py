@@ -128,9 +128,9 @@ class SmallPalio:
 
 
 @contextlib.asynccontextmanager
-async def small_palio(settings: Settings) -> AsyncIterator[SmallPalio]:
-    """One that runs; afterwards its data is what a stopped one leaves."""
-    log, records = open_log(settings), await open_records(settings)
+async def small_palio(settings: Settings, log: ScoreLog | None = None) -> AsyncIterator[SmallPalio]:
+    """One that runs, over a log of its own or this one; afterwards its data is what a stopped one leaves."""
+    log, records = log or open_log(settings), await open_records(settings)
     palio = SmallPalio(settings, log, records)
     await palio.owner.adopt([(partition, 0, -1) for partition in range(settings.partitions)])
     ingesting = asyncio.create_task(palio.ingest.run())

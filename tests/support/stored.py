@@ -16,7 +16,6 @@ from actors.domain.tournament import Tournament
 from actors.ingest.parse import Parsed, Parser
 from cluster.config.settings import Settings
 from cluster.startup.ports import open_log, open_records, signer_of
-from storage.ports import DeadLetter
 from tests.support.real_servers import RealServers
 
 
@@ -49,7 +48,7 @@ async def parsed_of(settings: Settings, partitions: Sequence[int]) -> list[Parse
         while (log_range := await log.read(partition, after, 1000)).upto > after:
             after = log_range.upto
             parsed = [parser.parse(record) for record in log_range.records]
-            found += [each for each in parsed if not isinstance(each, DeadLetter)]
+            found += [each for each in parsed if isinstance(each, Parsed)]
     await log.close()
     return found
 

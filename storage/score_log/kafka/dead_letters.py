@@ -84,7 +84,9 @@ class KafkaLetters:
     def _fitting(self, letter: DeadLetter) -> tuple[Lane, bytes, bytes, Any]:
         """A letter as a record: texts are cut, and of a value that no record could hold the beginning is kept."""
         record = letter.record._replace(  # cut, too: what is not UTF-8 in a record's headers was read as thrice as many bytes
-            signature=letter.record.signature[:MAX_DETAIL_CHARS], reply_to=letter.record.reply_to[:MAX_DETAIL_CHARS]
+            signature=letter.record.signature[:MAX_DETAIL_CHARS],
+            reply_to=letter.record.reply_to[:MAX_DETAIL_CHARS],
+            moved_from=letter.record.moved_from[:MAX_DETAIL_CHARS],
         )
         letter = DeadLetter(record, letter.reason[:MAX_REASON_CHARS], letter.detail[:MAX_DETAIL_CHARS])
         headers = letter_headers(letter)

@@ -96,13 +96,13 @@ class KafkaScoreLog:
         lanes = self._lanes
         call = []
         size = 0
-        for partition, key, value, signature, reply_to in records:
+        for partition, key, value, signature, reply_to, moved_from in records:
             if not 0 <= partition < len(lanes):
                 raise ValueError(f"partition {partition}, expected 0 to {len(lanes) - 1}")
             if type(key) is not bytes or type(value) is not bytes:
                 raise TypeError("key and value of a record must be bytes")
-            call.append((lanes[partition], key, value, headers_of(signature, reply_to)))
-            own = len(key) + len(value) + len(signature) + len(reply_to)
+            call.append((lanes[partition], key, value, headers_of(signature, reply_to, moved_from)))
+            own = len(key) + len(value) + len(signature) + len(reply_to) + len(moved_from)
             size += own
             # The exact size is worked out only where it may matter.
             if own > self.config.max_message_bytes // 2:

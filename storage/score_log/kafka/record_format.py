@@ -1,7 +1,8 @@
 """Records as Kafka carries them: our headers, and decoding what was fetched.
 
-Headers, all UTF-8: `palio-signature` (control records), `palio-reply-to` (the updates channel that gets the outcome). A dead letter has
-both as the record had them, and `palio-reason`, `palio-detail`, `palio-partition`, `palio-offset`, `palio-time-ms` (decimal).
+Headers, all UTF-8: `palio-signature` (control records), `palio-reply-to` (the updates channel that gets the outcome), `palio-moved-from`
+(a score that lay in another partition: `partition/offset`). A dead letter has all as the record had them, and `palio-reason`,
+`palio-detail`, `palio-partition`, `palio-offset`, `palio-time-ms` (decimal).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from storage.ports.score_log import DeadLetter, LogRecord
 
 SIGNATURE: Final = "palio-signature"
 REPLY_TO: Final = "palio-reply-to"
+MOVED_FROM: Final = "palio-moved-from"
 REASON: Final = "palio-reason"
 DETAIL: Final = "palio-detail"
 PARTITION: Final = "palio-partition"
@@ -31,16 +33,12 @@ Headers = list[tuple[str, bytes]]
 NO_HEADERS: Final[Headers] = []
 
 
-def headers_of(signature: str, reply_to: str) -> Headers:
+def headers_of(signature: str, reply_to: str, moved_from: str = "") -> Headers:
     """The headers of a record of ours."""
-    if not signature and not reply_to:
+    if not signature and not reply_to and not moved_from:
         return NO_HEADERS
-    headers = []
-    if signature:
-        headers.append((SIGNATURE, signature.encode()))
-    if reply_to:
-        headers.append((REPLY_TO, reply_to.encode()))
-    return headers
+    named = ((SIGNATURE, signature), (REPLY_TO, reply_to), (MOVED_FROM, moved_from))
+    return [(name, content.encode()) for name, content in named if content]
 
 
 class LenientRecord(NamedTuple):
@@ -143,6 +141,7 @@ def log_record(partition: int, record: Any, time_ms: int) -> LogRecord:
         record.value or b"",
         text(named.get(SIGNATURE)),
         text(named.get(REPLY_TO)),
+        text(named.get(MOVED_FROM)),
     )
 
 
@@ -150,7 +149,7 @@ def letter_headers(letter: DeadLetter) -> Headers:
     """The headers of a dead letter."""
     record = letter.record
     return [
-        *headers_of(record.signature, record.reply_to),
+        *headers_of(record.signature, record.reply_to, record.moved_from),
         (REASON, letter.reason.encode()),
         (DETAIL, letter.detail.encode()),
         (PARTITION, b"%d" % record.partition),

@@ -2,6 +2,8 @@
 what it asked for.
 
 [[partition, first offset, number of records, [[key, value, signature, reply_to], ...]], ...]
+
+A record that was moved has a fifth field, where it came from.
 """
 
 from __future__ import annotations
@@ -12,9 +14,18 @@ import msgspec
 
 from storage.ports.score_log import LogRecord, NewRecord
 
+
+class _Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    key: bytes
+    value: bytes
+    signature: str
+    reply_to: str
+    moved_from: str = ""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _groups = msgspec.msgpack.Decoder(list[tuple[int, int, int, msgspec.Raw]])
-_rows = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, str, str]])
+_rows = msgspec.msgpack.Decoder(list[_Row])
 
 
 class BatchBuilder:
@@ -22,22 +33,23 @@ class BatchBuilder:
 
     def __init__(self, heads: list[int]) -> None:
         self.heads = heads
-        self._by_partition: dict[int, tuple[int, list[tuple[bytes, bytes, str, str]]]] = {}
+        self._by_partition: dict[int, tuple[int, list[tuple[bytes | str, ...]]]] = {}
 
     def add(self, records: Sequence[NewRecord]) -> list[int]:
         """Append one call's records; returns their offsets in the call's order."""
         heads = self.heads
         groups = self._by_partition
         offsets = []
-        for partition, key, value, signature, reply_to in records:
+        for partition, key, value, signature, reply_to, moved_from in records:
+            row = (key, value, signature, reply_to, moved_from) if moved_from else (key, value, signature, reply_to)
             offset = heads[partition]
             heads[partition] = offset + 1
             offsets.append(offset)
             group = groups.get(partition)
             if group is None:
-                groups[partition] = (offset, [(key, value, signature, reply_to)])
+                groups[partition] = (offset, [row])
             else:
-                group[1].append((key, value, signature, reply_to))
+                group[1].append(row)
         return offsets
 
     def encode(self) -> bytes:
@@ -53,6 +65,6 @@ def decode_groups(data: bytes) -> Iterable[tuple[int, int, int, msgspec.Raw]]:
 def decode_records(partition: int, first: int, time_ms: int, rows: msgspec.Raw) -> list[LogRecord]:
     """The records of one group."""
     return [
-        LogRecord(partition, offset, time_ms, key, value, signature, reply_to)
-        for offset, (key, value, signature, reply_to) in enumerate(_rows.decode(rows), first)
+        LogRecord(partition, offset, time_ms, row.key, row.value, row.signature, row.reply_to, row.moved_from)
+        for offset, row in enumerate(_rows.decode(rows), first)
     ]

@@ -196,7 +196,9 @@ class SqliteScoreLog:
 
     async def dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         """See `ScoreLog.dead_letter`."""
-        rows = [(*letter.record, letter.reason, letter.detail) for letter in letters]
+        rows = [
+            (*letter.record[:7], letter.reason, letter.detail) for letter in letters
+        ]  # its detail tells `moved_from`
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(

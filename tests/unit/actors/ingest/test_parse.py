@@ -10,7 +10,7 @@ from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.messages import Claim, Join, Message, Tick, encode_message, encode_score
 from actors.domain.signing import Signer
 from actors.domain.values import partition_of
-from actors.ingest.parse import Parsed, Parser
+from actors.ingest.parse import Misplaced, Parsed, Parser
 from storage.ports import DeadLetter, LogRecord
 
 PARTITIONS = 50
@@ -20,9 +20,10 @@ SIGNER = Signer({"k1": b"secret"}, "k1")
 
 
 def parse(
-    value: bytes, *, key: bytes = b"42", partition: int = ITS_PARTITION, signature: str = ""
-) -> Parsed | DeadLetter:
-    return Parser(SIGNER, PARTITIONS).parse(LogRecord(partition, 7, 1000, key, value, signature, "replies:x"))
+    value: bytes, *, key: bytes = b"42", partition: int = ITS_PARTITION, signature: str = "", moved_from: str = ""
+) -> Parsed | Misplaced | DeadLetter:
+    record = LogRecord(partition, 7, 1000, key, value, signature, "replies:x", moved_from)
+    return Parser(SIGNER, PARTITIONS).parse(record)
 
 
 def item(value: bytes, **record: Any) -> Item:
@@ -72,7 +73,7 @@ def test_a_tick_needs_no_signature() -> None:
         (b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1,"x":1}', b"42", ITS_PARTITION, "malformed"),
         (encode_score("e", 5, 1), b"forty-two", ITS_PARTITION, "malformed"),
         (encode_score("e", 5, 1), b"", ITS_PARTITION, "malformed"),
-        (encode_score("e", 5, 1), b"42", (ITS_PARTITION + 1) % PARTITIONS, "wrong_partition"),
+        (encode_message(Tick()), b"42", (ITS_PARTITION + 1) % PARTITIONS, "wrong_partition"),
         (encode_message(Join(command_id="c", user_id="5")), b"42", ITS_PARTITION, "unsigned"),
         (b" " * 65_537, b"42", ITS_PARTITION, "too_big"),
     ],
@@ -90,13 +91,27 @@ def test_a_signature_of_another_record_does_not_serve() -> None:
     assert refusal(value, signature=other) == "unsigned"
 
 
-def test_a_wrong_partition_stays_wrong_when_the_key_is_known() -> None:
+WRONG = (ITS_PARTITION + 1) % PARTITIONS
+
+
+def test_a_score_in_the_wrong_partition_is_to_be_moved_to_its_own_also_when_the_key_is_known() -> None:
     parser = Parser(SIGNER, PARTITIONS)
     value = encode_score("e", 5, 1)
-    assert not isinstance(parser.parse(LogRecord(ITS_PARTITION, 0, 0, b"42", value)), DeadLetter)
-    letter = parser.parse(LogRecord((ITS_PARTITION + 1) % PARTITIONS, 0, 0, b"42", value))
-    assert isinstance(letter, DeadLetter)
-    assert letter.reason == "wrong_partition"
+    assert isinstance(parser.parse(LogRecord(ITS_PARTITION, 0, 0, b"42", value)), Parsed)
+    record = LogRecord(WRONG, 0, 0, b"42", value)
+    assert parser.parse(record) == Misplaced(record, ITS_PARTITION)
+
+
+def test_but_not_twice_and_nothing_but_a_score() -> None:
+    assert refusal(encode_score("e", 5, 1), partition=WRONG, moved_from="3/9") == "wrong_partition"
+    assert item(encode_score("e", 5, 1), moved_from="3/9")
+    value, signature = signed(Join(command_id="c", user_id="5"))
+    assert refusal(value, signature=signature, partition=WRONG) == "wrong_partition"
+
+
+def test_what_is_no_score_that_could_count_is_not_moved() -> None:
+    assert refusal(b'{"v":1,"type":"score","event_id":"e","user_id":"5","score":1.005}', partition=WRONG) == "malformed"
+    assert refusal(encode_score("e", 5, 1), key=b"forty-two", partition=WRONG) == "malformed"
 
 
 def test_a_claim_belongs_to_the_partition_that_it_names() -> None:

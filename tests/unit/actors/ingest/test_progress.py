@@ -31,7 +31,8 @@ class Bench:
         self.windows = PartitionWindows([0, 1])
         self.windows[0].extend(9, [Parsed(0, ScoreItem(n, 1000 + n, 1, 1, f"e{n}", 0)) for n in range(10)])
         self.unplaced: list[tuple[int, int]] = []
-        self.progress = Progress(self.windows, feeds, self)  # type: ignore[arg-type]
+        self.unmoved: list[tuple[int, int]] = []
+        self.progress = Progress(self.windows, feeds, self, self)  # type: ignore[arg-type]
 
 
 def test_a_window_drops_what_the_slowest_owner_that_is_well_has_taken() -> None:

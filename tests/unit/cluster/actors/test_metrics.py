@@ -34,6 +34,13 @@ async def palio(tmp_path: Path) -> AsyncIterator[SmallPalio]:
         yield palio
 
 
+class Sized(SimpleNamespace):
+    """Of length 11."""
+
+    def __len__(self) -> int:
+        return 11
+
+
 def value(name: str, **labels: Any) -> float:
     return REGISTRY.get_sample_value(name, {name: str(label) for name, label in labels.items()}) or 0.0
 
@@ -78,11 +85,13 @@ def test_each_number_of_ingest_is_told_by_its_own_metric() -> None:
         progress=SimpleNamespace(oldest_unapplied_ms=lambda: {0: 1000}, lag_records=lambda ends: {0: ends[0], 1: 0}),
         windows=SimpleNamespace(buffered=lambda: 6),
         letters=SimpleNamespace(total=7),
+        moves=Sized(total=10),
         feeds={
             owner: SimpleNamespace(owner=owner, delivered=Counter(deadline=8, log=9), oldest_ms={"log": oldest_ms})
             for owner, oldest_ms in (("shard-0", 2000), ("shard-1", 3000))
         },
     )
+    moved = value("palio_moved_records_total")
     turns = {turn: value("palio_delivered_records_total", turn=turn) for turn in ("deadline", "log")}
     before = value("palio_dead_letters_total")
     IngestMetrics("numbered").update(ingest, {0: 5}, 3500)
@@ -90,6 +99,8 @@ def test_each_number_of_ingest_is_told_by_its_own_metric() -> None:
     assert [value("palio_lag_seconds", ingest="numbered", partition=p) for p in (0, 1)] == [2.5, 0]
     assert value("palio_ingest_buffered_records", ingest="numbered") == 6
     assert value("palio_dead_letters_total") == before + 7
+    assert value("palio_moved_records_total") == moved + 10
+    assert value("palio_moves_waiting", ingest="numbered") == 11
     assert value("palio_delivered_records_total", turn="deadline") == turns["deadline"] + 16
     assert value("palio_delivered_records_total", turn="log") == turns["log"] + 18
     assert value("palio_delivery_longest_wait_seconds", ingest="numbered", turn="log") == 1.5

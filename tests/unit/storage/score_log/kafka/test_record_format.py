@@ -142,6 +142,17 @@ def test_a_record_of_ours_comes_back(signature: str, reply_to: str, names: list[
     assert log_record(3, record, 99) == LogRecord(3, 5, 99, b"7", b"{}", signature, reply_to)
 
 
+def test_a_record_that_was_moved_comes_back_too_also_as_a_dead_letter() -> None:
+    headers = headers_of("", "r", "3/9")
+    assert headers == [("palio-reply-to", b"r"), ("palio-moved-from", b"3/9")]
+    ((_, (record,)),) = batches(batch_of(5, (b"7", b"{}", headers)), -1, "t/0")
+    kept = log_record(3, record, 99)
+    assert kept == LogRecord(3, 5, 99, b"7", b"{}", "", "r", "3/9")
+    letter = DeadLetter(kept, "wrong_partition", "moved before")
+    ((_, (record,)),) = batches(batch_of(0, (b"7", b"{}", letter_headers(letter))), -1, "dlq/0")
+    assert dead_letter(record) == letter
+
+
 def test_what_others_write_is_read_as_far_as_it_can_be() -> None:
     foreign: Any = [
         ("palio-signature", b"\xff"),

@@ -16,6 +16,15 @@ def test_a_batch_groups_records_and_keeps_their_order() -> None:
     }
 
 
+def test_only_a_record_that_was_moved_costs_another_field() -> None:
+    plain, moved = BatchBuilder([0]), BatchBuilder([0])
+    plain.add([NewRecord(0, b"a", b"1", "sig", "to")])
+    moved.add([NewRecord(0, b"a", b"1", "sig", "to", "3/9")])
+    assert len(moved.encode()) == len(plain.encode()) + 4
+    ((partition, first, _, rows),) = decode_groups(moved.encode())
+    assert decode_records(partition, first, 9, rows) == [LogRecord(0, 0, 9, b"a", b"1", "sig", "to", "3/9")]
+
+
 def test_a_stored_batch_of_version_1_is_read() -> None:
     """Bytes as the first version wrote them: a later one must still read them, or raise the schema's version."""
     stored = bytes.fromhex("91940205029294c40231 31c40161a0a094c4023131c40162a3736967a27265".replace(" ", ""))
