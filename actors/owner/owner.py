@@ -160,7 +160,7 @@ class Owner:
         at = max(await self._projected(partition, tournament), after)
         scope = Scope(partition, tournament, epoch, watermark=at, durable=at)
         ids = [tournament] if tournament else await self._records.active(partition, dedicated=False)
-        entities = [entity for i in ids if (entity := await self.tournaments.load(i, scope)) is not None]
+        entities = await self.tournaments.load_all(ids, scope)
         furthest = max((entity.state.offset for entity in entities), default=-1)
         # beyond our claim there may be what a later owner has applied; beyond the log's end there is nothing
         if furthest >= epoch and furthest > (end := (await self._log.bounds())[partition].last):

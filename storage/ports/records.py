@@ -119,6 +119,9 @@ class Records(Protocol):
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
 
+    async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
+        """As `snapshots` of many tournaments of a partition; those that have none are left out."""
+
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """As `snapshots`, from a replica known to hold every commit that `save` returned from and all up to the offsets that `projected`
         gave. So, to one who holds every tournament since those offsets that is not over, what is over here is final, and what is not here

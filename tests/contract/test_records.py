@@ -245,6 +245,16 @@ async def test_snapshots_of_any_size_and_the_newest_two_are_kept(records: Record
     assert await records.snapshots(1) == [shorter, saved[-2]]
 
 
+async def test_snapshots_of_many_are_those_of_each(records: Records) -> None:
+    mine = [number for number in range(1, 400) if partition(number) == 3]
+    for offset in (10, 20):
+        some = [StoredSnapshot(n, 3, offset, b"%d at %d" % (n, offset)) for n in mine[: offset // 3]]
+        await records.save(checkpoint(*(tournament(n, offset) for n in mine[: offset // 3]), snapshots=some))
+    found = await records.snapshots_of(3, mine)
+    assert found == {number: await records.snapshots(number) for number in mine[:6]}
+    assert [len(found[number]) for number in mine[:6]] == [2, 2, 2, 1, 1, 1]
+
+
 async def test_many_tournaments_in_one_checkpoint(records: Records) -> None:
     numbers = range(1, 1_301)
     rows = [tournament(number) for number in numbers]

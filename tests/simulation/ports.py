@@ -171,7 +171,7 @@ class ProcessRecords:
 
         async def call(*args: Any, **named: Any) -> Any:
             await self._process.step(name)
-            if name in ("active", "projected"):
+            if name in ("active", "projected", "snapshots_of"):
                 away = self._is_away(args[0])
             else:
                 away = name == "snapshots" and self._is_away(partition_of(args[0], world.plan.partitions))

@@ -37,6 +37,9 @@ class InProcessRecords:
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return []
 
+    async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
+        return {}
+
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return []
 

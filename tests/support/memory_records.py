@@ -62,6 +62,9 @@ class MemoryRecords:
         self._open()
         return list(self._snapshots.get(tournament_id, []))
 
+    async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
+        return {number: found for number in tournament_ids if (found := await self.snapshots(number))}
+
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         return await self.snapshots(tournament_id)
 

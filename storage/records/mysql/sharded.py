@@ -72,6 +72,10 @@ class ShardedRecords:
         """See `Records.snapshots`."""
         return await self._of_primary(self._partition(tournament_id), lambda records: records.snapshots(tournament_id))
 
+    async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
+        """See `Records.snapshots_of`."""
+        return await self._of_primary(partition, lambda records: records.snapshots_of(partition, tournament_ids))
+
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.settled_snapshots`."""
         return await self._at(

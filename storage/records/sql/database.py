@@ -34,7 +34,7 @@ from storage.ports.records import (
     TournamentRow,
 )
 from storage.records.sql import queries as records_queries
-from storage.records.sql.checkpoint_writer import CheckpointWriter, checked_partition, in_parts, kept_snapshots
+from storage.records.sql.checkpoint_writer import CheckpointWriter, checked_partition, in_parts
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
 from storage.records.sql.partitions import Held
 from storage.records.sql.schema import (
@@ -107,17 +107,30 @@ class SqlRecords:
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
-        parts = select(snapshots.c.log_partition, snapshots.c.data).order_by(snapshots.c.part)
-        found = []
         async with self._read(tournament_id=tournament_id) as connection:
-            kept = await kept_snapshots(connection, [tournament_id])
-            for offset in kept.get(tournament_id, []):
-                rows = await connection.execute(
-                    parts.where(snapshots.c.tournament_id == tournament_id, snapshots.c.log_offset == offset)
-                )
-                data = rows.all()
-                joined = data[0][1] if len(data) == 1 else b"".join(row[1] for row in data)
-                found.append(StoredSnapshot(tournament_id, data[0][0], offset, joined))
+            return (await self._snapshots_of(connection, [tournament_id])).get(tournament_id, [])
+
+    async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
+        """See `Records.snapshots_of`."""
+        found: dict[int, list[StoredSnapshot]] = {}
+        async with self._read(partition) as connection:
+            for part in in_parts(tournament_ids):
+                found |= await self._snapshots_of(connection, part)
+        return found
+
+    async def _snapshots_of(
+        self, connection: AsyncConnection, tournament_ids: Sequence[int]
+    ) -> dict[int, list[StoredSnapshot]]:
+        s = snapshots.c
+        columns = select(s.tournament_id, s.log_offset, s.log_partition, s.data)
+        rows = await connection.execute(
+            columns.where(s.tournament_id.in_(tournament_ids)).order_by(s.tournament_id, s.log_offset.desc(), s.part)
+        )
+        found: dict[int, list[StoredSnapshot]] = {}
+        for (number, offset), parts in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
+            cut = list(parts)
+            data = cut[0][3] if len(cut) == 1 else b"".join(row[3] for row in cut)
+            found.setdefault(number, []).append(StoredSnapshot(number, cut[0][2], offset, data))
         return found
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
