@@ -24,6 +24,7 @@ from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Spec
 from actors.domain.ranking.ranking import Ranking
+from actors.domain.series.family import Family
 from actors.domain.tournament import HistoryEntry, Invitation, Members, Settled, Tournament, multiplier_of
 from actors.domain.transitions import Status
 
@@ -42,7 +43,9 @@ _MEMBER_FIELDS: Final = [
     pa.field("removed", pa.bool_(), nullable=False),  # since format 2
 ]
 # What only some members have, by the name of its dict in Members: a column is there only if anybody has it, in this order. Since rules 3.
-SPARSE: Final[dict[str, pa.DataType]] = {"began_ms": pa.int64(), "removed_at": pa.int64()}
+SPARSE: Final[dict[str, pa.DataType]] = {
+    name: pa.int64() for name in ("began_ms", "removed_at", "seat", "tier", "placed_ms")
+}
 _SEEN_SCHEMA: Final = pa.schema([pa.field("seen", pa.uint64(), nullable=False)])
 
 
@@ -70,10 +73,11 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     history: list[HistoryEntry] | UnsetType = UNSET
     invitations: dict[str, Invitation] | UnsetType = UNSET
     settled: Settled | UnsetType = UNSET
+    family: Family | UnsetType = UNSET
 
 
 # The scalars that came later, with the value that Tournament begins with: while it has that they are absent.
-LATER_SCALARS: Final[dict[str, Any]] = {"history": [], "invitations": {}, "settled": ""}
+LATER_SCALARS: Final[dict[str, Any]] = {"history": [], "invitations": {}, "settled": "", "family": None}
 
 
 class _Payload(NamedTuple):

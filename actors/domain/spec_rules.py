@@ -33,13 +33,17 @@ class SpecProblem(NamedTuple):
 def spec_problems(spec: Spec, *, started: bool = False) -> list[SpecProblem]:
     """Every rule that the spec breaks. One that has `started` has both times, whatever its type."""
     problems = []
+    series = spec.recurrence is not UNSET
     for name, shown, needed_in in _FIELDS:
         given = getattr(spec, name) is not None
-        if spec.type == needed_in and not given:
+        if series:
+            if given:
+                problems.append(SpecProblem(shown, "not a field of a series: its recurrence has it"))
+        elif spec.type == needed_in and not given:
             problems.append(SpecProblem(shown, f"expected this field in a tournament of type {spec.type}"))
         elif spec.type != needed_in and given and not (started and name != "duration_ms"):
             problems.append(SpecProblem(shown, f"not a field of a tournament of type {spec.type}"))
-    if spec.type == "instant" and spec.capacity is None:
+    if spec.type == "instant" and spec.capacity is None and spec.cohorts is UNSET:
         problems.append(SpecProblem("capacity", "expected this field in a tournament of type instant"))
     if spec.starts_ms is not None and spec.ends_ms is not None and spec.ends_ms <= spec.starts_ms:
         problems.append(SpecProblem("ends_at", "expected an end after the start"))
@@ -47,4 +51,28 @@ def spec_problems(spec: Spec, *, started: bool = False) -> list[SpecProblem]:
         problems.append(SpecProblem("min_participants", f"expected at most the capacity of {spec.capacity}"))
     if spec.prizes is not UNSET:
         problems += [SpecProblem(*problem) for problem in rules_problems(spec.prizes)]
+    return problems + _family_problems(spec)
+
+
+def _family_problems(spec: Spec) -> list[SpecProblem]:
+    """What tournaments that open others must keep. Cron expressions and zones are judged by who is asked for them: what is in the log is not
+    to depend on the rules of the day."""
+    problems = []
+    if spec.recurrence is not UNSET and spec.type == "instant" and spec.recurrence.ahead != 1:
+        problems.append(
+            SpecProblem("recurrence.ahead", "expected 1 where tournaments are instant: they open at their time")
+        )
+    if spec.cohorts is not UNSET:
+        if spec.capacity is not None:
+            problems.append(SpecProblem("capacity", "not a field beside cohorts, whose size is that of a board"))
+        if spec.min_participants:
+            problems.append(SpecProblem("min_participants", "expected 0 beside cohorts"))
+    if spec.league is not UNSET:
+        if spec.recurrence is UNSET:
+            problems.append(SpecProblem("recurrence", "expected this field in a league"))
+        if spec.type == "instant":
+            problems.append(SpecProblem("type", "expected scheduled in a league"))
+        for name, given in (("capacity", spec.capacity is not None), ("cohorts", spec.cohorts is not UNSET)):
+            if given:
+                problems.append(SpecProblem(name, "not a field of a league, whose tiers take everybody"))
     return problems

@@ -12,6 +12,7 @@ import msgspec
 from actors.domain.messages import Spec
 from actors.domain.ranking.ranking import Ranking
 from actors.domain.ranking.user_map import UserMap
+from actors.domain.series.family import Family
 from actors.domain.transitions import SCHEDULED, Status
 from actors.domain.values import MAX_ID
 
@@ -31,9 +32,12 @@ class Members:
         "joined",
         "joined_ms",
         "names",
+        "placed_ms",
         "removed",
         "removed_at",
         "scored_ms",
+        "seat",
+        "tier",
         "users",
     )
 
@@ -47,6 +51,9 @@ class Members:
         self.joined = 0  # how many are active
         self.removed: set[int] = set()  # slots of those whom a service removed and has not brought back
         self.removed_at: dict[int, int] = {}  # the removal's offset, of those removed when there were invitations
+        self.seat: dict[int, int] = {}  # of cohorts: the how manieth place, from 0, is whose for good
+        self.tier: dict[int, int] = {}  # of a league: of those who have moved; all others are in the lowest
+        self.placed_ms: dict[int, int] = {}  # of a league: the start of the occurrence that each is in
         self.began_ms: dict[int, int] = {}  # when their own windows began
 
     def __len__(self) -> int:
@@ -121,6 +128,7 @@ class Tournament:
     history: list[HistoryEntry] = field(default_factory=list)
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by id
     settled: Settled = ""
+    family: Family | None = None  # of a tournament that opens others
 
     @property
     def over(self) -> bool:

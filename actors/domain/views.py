@@ -13,6 +13,8 @@ import numpy as np
 from msgspec import UNSET
 
 from actors.domain.messages import Spec
+from actors.domain.messages.spec import BoardPlace, Recurrence, SeriesPlace
+from actors.domain.series.children import board_of
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_ATTEMPTS, decimal_score, rfc3339
 
@@ -34,11 +36,34 @@ def decimal_ms(duration_ms: int) -> float | int:
     return whole if rest == 0 else duration_ms / 1000
 
 
+def _recurrence(recurrence: Recurrence) -> dict[str, Any]:
+    return {
+        "cron": recurrence.cron,
+        "time_zone": recurrence.time_zone,
+        "duration_s": decimal_ms(recurrence.duration_ms),
+        "ahead": recurrence.ahead,
+    }
+
+
+def _series_place(at: SeriesPlace) -> dict[str, Any]:
+    tier = {} if at.tier is UNSET else {"tier": at.tier}
+    return {"id": at.of, "at": rfc3339(at.at_ms), **tier}
+
+
+def _board_place(board: BoardPlace) -> dict[str, Any]:
+    return {"tournament_id": board.of, "number": board.number}
+
+
 # Fields of the spec that came later: the contract's name of each, and how its value is shown.
 LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("window_ms", "window_s", decimal_ms),
     ("display", "display", msgspec.to_builtins),
     ("prizes", "prizes", msgspec.to_builtins),
+    ("recurrence", "recurrence", _recurrence),
+    ("cohorts", "cohorts", msgspec.to_builtins),
+    ("league", "league", msgspec.to_builtins),
+    ("series", "series", _series_place),
+    ("board", "board", _board_place),
 )
 
 
@@ -49,6 +74,7 @@ def spec_fields(
     return {
         "id": str(tournament_id),
         **spec_values(spec),
+        **({} if spec.recurrence is UNSET else {"series": {"id": str(tournament_id)}}),
         "placement": "dedicated" if dedicated else "shared",
         "created_at": rfc3339(created_ms),
         "created_by": str(creator),
@@ -168,6 +194,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
         return None
     members, score = state.members, state.ranking.score(slot)
     began_ms = members.began_ms.get(slot)
+    board = board_of(state, slot)
     return {
         "user_id": str(user_id),
         "name": members.names[slot],
@@ -178,6 +205,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
         "attempts": members.attempts[slot],
         "scored_at": None if score is None else rfc3339(members.scored_ms[slot]),
         **({} if began_ms is None else {"began_at": rfc3339(began_ms)}),
+        **({} if board is None else {"board": board}),
     }
 
 

@@ -29,6 +29,7 @@ from actors.owner.audience import Audience
 from actors.owner.change import Change
 from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
+from actors.owner.families import Families
 from actors.owner.publisher import Publisher
 from actors.owner.read_model_writer import ReadModelWriter
 from actors.owner.ticker import Ticker
@@ -55,6 +56,7 @@ class OwnerConfig:
     checkpoint_interval_ms: int = 1000
     checkpoint_max_interval_ms: int = 30_000
     over_kept: int = 512
+    dedicated_capacity: int = 10_000  # from which on a child has an owner alone, as the director's plan has it
 
 
 class Owner:
@@ -98,6 +100,7 @@ class Owner:
         )
         self.read_model = read_model
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)
+        self.families = Families(log, records, signer, self.tournaments.active, clock_ms, config.dedicated_capacity)
         self._applier = Applier(
             name=name,
             instance=instance,
@@ -192,6 +195,7 @@ class Owner:
         for tournament_id in self.tournaments.drop(key):
             self.publisher.forget(tournament_id)
             self._ticker.forget(tournament_id)
+            self.families.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
             if self.read_model is not None:
                 self.read_model.forget(tournament_id)
@@ -200,6 +204,7 @@ class Owner:
         self.checkpointer.note(change)
         if change.top:  # scores alone move no due time
             self._ticker.note(change)
+            self.families.note(change)
         self._show(change)
 
     def _show(self, change: Change) -> None:
@@ -293,6 +298,10 @@ class Owner:
     async def tick_due(self) -> int:
         """See Ticker.tick_due."""
         return await self._ticker.tick_due()
+
+    async def families_due(self) -> int:
+        """See Families.write_due."""
+        return await self.families.write_due()
 
     async def _saved(self, entity: Entity, offset: int) -> None:
         """A tournament became durable at `offset`: release what waited for that."""

@@ -7,12 +7,16 @@ from typing import Any, Final, TypeVar
 
 from actors.domain import views
 from actors.domain.life.invitations import admits
+from actors.domain.series import views as family_views
+from actors.domain.series.children import commanded
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
 from actors.owner.publisher import Publisher
 from storage.ports import (
     Access,
     AccessQuery,
+    BoardsQuery,
+    ChildrenQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -23,6 +27,7 @@ from storage.ports import (
     Query,
     RankingsQuery,
     Reply,
+    SeriesQuery,
     Standing,
     StandingsQuery,
     ViewQuery,
@@ -87,6 +92,8 @@ class OwnerReads:
         match query:
             case LiveQuery():
                 return LiveSnapshot(found=False) if entity is None else self._live(entity)
+            case ChildrenQuery():
+                return [] if entity is None else commanded(entity.state, query.command)
             case StandingsQuery():
                 return [] if entity is None else _standings(entity, query)
         if entity is None:
@@ -100,6 +107,11 @@ class OwnerReads:
                 return _participant(entity, query)
             case InvitationsQuery():
                 return _reply(entity, views.encode(views.invitations(entity.state)))
+            case BoardsQuery():
+                return _reply(entity, views.encode(family_views.boards(entity.state, query.start, query.limit)))
+            case SeriesQuery():
+                shown = family_views.series(entity.state, entity.status)
+                return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))
             case PrizesQuery():
                 return _reply(entity, b'{"prizes":[]}')  # tournaments carry no prizes yet
         raise TypeError(f"expected a query, got {query!r}")

@@ -49,6 +49,13 @@ def outbox_rows(entity: Entity) -> list[OutboxRow]:
     return effects
 
 
+def _listed_type(spec: Spec) -> str:
+    """What lists find it by: boards and series are listed by who opened them, and by their own type."""
+    if spec.recurrence is not UNSET:
+        return "series"
+    return spec.type if spec.board is UNSET else "board"
+
+
 def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
     """The listed row of a tournament."""
     spec: Spec = state.spec
@@ -58,7 +65,7 @@ def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
         offset=state.offset,
         epoch=epoch,
         name=spec.name,
-        type=spec.type,
+        type=_listed_type(spec),
         visibility=spec.visibility,
         status=state.status,
         dedicated=state.dedicated,

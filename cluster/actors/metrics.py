@@ -30,6 +30,9 @@ CHECKPOINTS = Counter("palio_checkpoints_saved_total", "Tournament snapshots sav
 CHECKPOINT_FAILURES = Counter("palio_checkpoint_failures_total", "Checkpoint transactions that the store did not take.")
 ACTIVE = _gauge("palio_active_tournaments", "Tournaments neither finished nor cancelled.", "owner")
 CHECKPOINT_AGE = _gauge("palio_checkpoint_age_seconds", "Time since the last whole checkpoint.", "owner")
+ERRANDS = _gauge(
+    "palio_waiting_errands", "Joins, leaves and creates that series and cohorts have still to write.", "owner"
+)
 UNSAVED = _gauge("palio_unsaved_tournaments", "Tournaments with changes that are not durable yet.", "owner")
 READ_MODELS_WAITING = _gauge("palio_copies_waiting", "Tournaments whose read model is behind.", "owner")
 READ_MODEL_CHANGES = Counter("palio_copies_written_total", "Changes of read models that were written.")
@@ -111,6 +114,7 @@ class OwnerMetrics:
             self._grow.to(READ_MODELS_REPAIRED, "repaired", owner.read_model.repaired)
             self._grow.to(READ_MODEL_REFUSALS, "refused", refused_for_memory)
         ACTIVE.labels(self._name).set(len(owner.tournaments.active))
+        ERRANDS.labels(self._name).set(owner.families.errands)
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
         CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)
 

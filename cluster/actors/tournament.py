@@ -82,6 +82,7 @@ class TournamentActor:
                 publish_interval_ms=settings.publish_interval_ms,
                 checkpoint_interval_ms=settings.checkpoint_interval_ms,
                 checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
+                dedicated_capacity=settings.dedicated_capacity,
             ),
             read_model=None if read_model is None else ReadModelWriter(read_model, clock_ms),
         )
@@ -107,6 +108,7 @@ class TournamentActor:
         if read_model is not None:
             self._background.start("read model", regularly(LOOK_S, self._owner.read_model_due))
         self._background.start("tick", regularly(LOOK_S, self._owner.tick_due))
+        self._background.start("families", regularly(LOOK_S, self._owner.families_due))
         self._background.start("metrics", regularly(1, self._update_metrics))
         self._background.start("series", regularly(settings.metrics_interval_s, self._write_series))
 

@@ -77,6 +77,100 @@ class Display(Answer):
     example = {"unit": "time", "decimals": 0}
 
 
+class Recurrence(Answer):
+    """When a series' tournaments start, how long each takes, and how many are open ahead of time."""
+
+    cron: str
+    time_zone: str
+    duration_s: float
+    ahead: int
+    example = {"cron": "0 20 * * FRI", "time_zone": "Europe/Rome", "duration_s": 3600, "ahead": 1}
+
+
+class Cohorts(Answer):
+    """Whoever joins lands on a board of so many."""
+
+    size: int
+    example = {"size": 50}
+
+
+class League(Answer):
+    """Tiers, 1 the highest; how many rise and fall by one at each end."""
+
+    tiers: int
+    promote: int
+    demote: int
+    example = {"tiers": 3, "promote": 10, "demote": 10}
+
+
+class SeriesPlace(Answer):
+    """Of which series it is, for which time and tier; a series itself has its id alone."""
+
+    id: Id
+    at: Time | None = None
+    tier: int | None = None
+    example = {"id": "8127364512893471", "at": "2027-05-07T18:00:00.000Z"}
+
+
+class BoardPlace(Answer):
+    """Of which tournament's cohorts it is a board, and the how manieth."""
+
+    tournament_id: Id
+    number: int
+    example = {"tournament_id": "8127364512893471", "number": 3}
+
+
+class SeriesTournament(Answer):
+    """A tournament of a series; `tier` and `decided` (its final table has moved the league's players) null outside leagues; `status` and
+    `participants` as the records have them, null where they do not have it yet."""
+
+    id: Id
+    at: Time
+    ends_at: Time | None
+    tier: int | None
+    decided: bool | None
+    status: Status | None
+    participants: int | None
+    example = {
+        "id": "8127364512893472", "at": "2027-05-07T18:00:00.000Z", "ends_at": "2027-05-07T19:00:00.000Z", "tier": 1,
+        "decided": False, "status": "scheduled", "participants": 12,
+    }  # fmt: skip
+
+
+class Series(Answer):
+    """A series: the newest tournaments first, the `next` times beyond those; `missed`: how many were over before they could be opened."""
+
+    id: Id
+    name: str
+    visibility: Literal["public", "private"]
+    status: Status
+    recurrence: Recurrence
+    league: League | None
+    missed: int
+    tournaments: list[SeriesTournament]
+    next: list[Time]
+    example = {
+        "id": "8127364512893471", "name": "Friday race", "visibility": "public", "status": "scheduled",
+        "recurrence": Recurrence.example, "league": League.example, "missed": 0,
+        "tournaments": [SeriesTournament.example], "next": ["2027-05-14T18:00:00.000Z"],
+    }  # fmt: skip
+
+
+class Board(Answer):
+    """A board of cohorts; `seats`: how many were given there."""
+
+    number: int
+    tournament_id: Id
+    seats: int
+    example = {"number": 3, "tournament_id": "8127364512893473", "seats": 17}
+
+
+class BoardPage(Page[Board]):
+    """A page of boards, by number; `next_cursor` null at the end."""
+
+    example = {"items": [Board.example], "next_cursor": "50"}
+
+
 class TournamentItem(Answer):
     """A tournament in a list."""
 
@@ -99,6 +193,11 @@ class TournamentItem(Answer):
     window_s: float | None = None
     display: Display | None = None
     prizes: list[PrizeRule] | None = None
+    recurrence: Recurrence | None = None
+    cohorts: Cohorts | None = None
+    league: League | None = None
+    series: SeriesPlace | None = None
+    board: BoardPlace | None = None
     created_at: Time
     created_by: Id
     version: int
@@ -198,6 +297,7 @@ class Participant(Standing):
     previous_rank: int | None
     percentile: float | None
     began_at: Time | None = None
+    board: BoardPlace | None = None
     example = Standing.example | {"previous_rank": 4, "percentile": 100}
 
 
@@ -244,6 +344,7 @@ class JoinOutcome(ScoreOutcome):
 
     user_id: Id
     status: Status
+    tournament_id: Id | None = Field(None, description="Of cohorts and leagues: the tournament on which the user is.")
     example = ScoreOutcome.example | {"event_id": "5f0c1f6b9d2e4d5f", "user_id": "42", "status": "running"}
 
 

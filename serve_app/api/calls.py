@@ -162,8 +162,10 @@ StatusQuery = Annotated[
 ]
 TypeQuery = Annotated[
     str | None,
-    Query(alias="type", description="Only of this type."),
-    WithJsonSchema({"enum": ["scheduled", "instant"]}),
+    Query(
+        alias="type", description="Only of this type; series themselves are left out unless asked for, boards always."
+    ),
+    WithJsonSchema({"enum": ["scheduled", "instant", "series"]}),
 ]
 Search = Annotated[
     str | None,

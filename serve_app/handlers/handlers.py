@@ -15,6 +15,7 @@ from serve_app.handlers.notifications import NotificationHandlers
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
+from serve_app.handlers.series import SeriesHandlers
 from serve_app.handlers.tournaments import TournamentHandlers
 from serve_app.http.messages import Handler
 from serve_app.services.commands import Commands
@@ -36,6 +37,7 @@ class Handlers:
         )
         participants = ParticipantHandlers(callers, reads, commands, services.signer, config, services.clock_ms)
         invitations = InvitationHandlers(callers, reads, owners, commands, services.signer, config, services.clock_ms)
+        series = SeriesHandlers(callers, reads, owners, services.records)
         tables = ReadHandlers(callers, reads, owners, entrypoint)
         lists = ListHandlers(callers, reads, services.records)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
@@ -59,6 +61,8 @@ class Handlers:
                 invitations.create_invitation,
                 invitations.list_invitations,
                 invitations.revoke_invitation,
+                series.series,
+                series.boards,
                 tables.view,
                 tables.rankings,
                 tables.prizes,

@@ -22,7 +22,7 @@ from storage.ports import ListQuery, ParticipantRow, Records, TournamentRow
 
 MAX_QUERY_CHARS: Final = 200
 STATUSES: Final = ("scheduled", "running", "finished", "cancelled")
-TYPES: Final = ("scheduled", "instant")
+TYPES: Final = ("scheduled", "instant", "series")
 ASKED_AT_ONCE: Final = 16  # owners, for one page of a list
 _encode = msgspec.json.Encoder().encode
 _spec: Final = msgspec.json.Decoder(Spec)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -11,19 +14,24 @@ from msgspec import UNSET
 from actors.domain.messages import Begin, Join, Leave
 from actors.domain.signing import Signer
 from actors.domain.texts import normal_name
+from actors.domain.values import parse_id
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers, path_user
 from serve_app.handlers.scores import outcome_body
 from serve_app.handlers.tournaments import undecided
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE, reply_response
+from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem
 from serve_app.http.request_schemas import JoinRequest, read_join
 from serve_app.security.invites import read_invite
 from serve_app.services.commands import Commands, new_command_id
+from serve_app.services.known import Known
 from serve_app.services.reads import Reads, unknown_tournament
 from storage.ports import AccessQuery
+
+LOOK_S: Final = 0.02  # as often as owners look at what their tournaments are to write
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,27 @@ class ParticipantHandlers:
             raise problem from None
         if issued.outcome is None:
             return undecided(issued)
+        more = {"user_id": str(user_id), "status": issued.outcome.status}
+        if issued.outcome.detail:  # it opens others: the one of them on which the user is
+            child = self.reads.fresh(parse_id(issued.outcome.detail), public=known.public)
+            if not await self._landed(child, user_id, request):
+                return undecided(issued)
+            more["tournament_id"] = child.text
         status = 201 if issued.outcome.first else 200
-        body = outcome_body(issued.command_id, issued.outcome, user_id=str(user_id), status=issued.outcome.status)
-        return Response(status, body, dict(NO_STORE))
+        return Response(status, outcome_body(issued.command_id, issued.outcome, **more), dict(NO_STORE))
+
+    async def _landed(self, child: Known, user_id: int, request: Request) -> bool:
+        """Whether a user takes part in a child, as soon as it is so: its parent's owner sees to that. Waits as long as the headers prefer."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + preferred_wait_s(request.headers, self.config.command_wait_s, self.config.max_wait_s)
+        while True:
+            with contextlib.suppress(Problem):  # its owner is away, or has no such tournament yet
+                if (await self.reads.participant(child, user_id)).found:
+                    self.reads.invalidate(child.text)
+                    return True
+            if loop.time() >= until_s:
+                return False
+            await asyncio.sleep(LOOK_S)
 
     async def leave(self, request: Request) -> Response:
         """`DELETE` the same: 204, also for one who does not take part."""

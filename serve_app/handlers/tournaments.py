@@ -23,7 +23,7 @@ from serve_app.http.request_schemas import changes_of, read_edit, read_new_tourn
 from serve_app.services.commands import Commands, Issued, new_command_id
 from serve_app.services.log_clock import LogClock
 from serve_app.services.reads import Reads
-from storage.ports import Owners
+from storage.ports import ChildrenQuery, OwnerMovedError, Owners, OwnerUnavailableError
 
 MAX_KEY_CHARS: Final = 255
 _encode = msgspec.json.Encoder().encode
@@ -86,6 +86,9 @@ class TournamentHandlers:
             if_version=_if_version(request),
         )
         issued = await self.commands.issue(known, message, request.headers)
+        await self._pass_on(
+            known.tournament_id, "edit", lambda: Edit(command_id=new_command_id(), by=message.by, changes=changes)
+        )
         if issued.outcome is None:
             return undecided(issued)
         return Response(200, (await self.reads.view(known)).body, dict(NO_STORE))
@@ -102,16 +105,38 @@ class TournamentHandlers:
         """`POST /v1/tournaments/{id}/cancel`."""
         return await self._command(request, Cancel)
 
-    async def _command(self, request: Request, make: Callable[..., Control]) -> Response:
+    async def _command(self, request: Request, make: type[Start | End | Cancel]) -> Response:
         principal = await self.callers.privileged(request)
         known = await self.reads.visible(request.path["tournament"], principal)
-        issued = await self.commands.issue(
-            known, make(command_id=new_command_id(), by=str(principal.user_id)), request.headers
-        )
+        by = str(principal.user_id)
+
+        def order() -> Control:
+            return make(command_id=new_command_id(), by=by)
+
+        # children first: so a call that ends half way can be repeated; and again, for those that were opened meanwhile
+        told = await self._pass_on(known.tournament_id, str(make.__struct_config__.tag), order)
+        issued = await self.commands.issue(known, order(), request.headers)
+        await self._pass_on(known.tournament_id, str(make.__struct_config__.tag), order, told)
         if issued.outcome is None:
             return undecided(issued)
         body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}
         return Response(200, _encode(body), dict(NO_STORE))
+
+    async def _pass_on(
+        self, parent: int, command: str, order: Callable[[], Control], told: frozenset[int] = frozenset()
+    ) -> frozenset[int]:
+        """Order the same of what a tournament opened, but for those that were told; returns all of them. While the owner is away nobody can say
+        what that is: then the command is undecided, and repeated."""
+        try:
+            children = await self.owners.read(parent, ChildrenQuery(command))
+        except (OwnerUnavailableError, OwnerMovedError):
+            return told
+        fresh = [child for child in children if child not in told]
+        if fresh:
+            await self.commands.issue_to(fresh, order)
+        for child in fresh:
+            told |= await self._pass_on(child, command, order)
+        return told.union(fresh)
 
     async def _exists(self, identity: int) -> bool:
         """Raises Problem 503 when nobody can tell."""

@@ -12,7 +12,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain.messages import MAX_USES, Changes, Display, Spec
+from actors.domain.messages.spec import Cohorts, League, Recurrence
 from actors.domain.prizes.rules import PrizeRules
+from actors.domain.series.family import MAX_OPEN
+from actors.domain.series.schedule import MAX_CRON_CHARS, cron_problem
+from actors.domain.series.zones import zone
 from actors.domain.spec_rules import spec_problems
 from actors.domain.texts import check_name, normal_name
 from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
@@ -43,6 +47,15 @@ Id = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
 Score = Annotated[float, Meta(extra_json_schema={"minimum": -99_999_999.99, "maximum": 99_999_999.99})]
 
 
+class NewRecurrence(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """Opens a tournament at each time of a cron expression (minute, hour, day of month, month, day of week) in a time zone."""
+
+    cron: Annotated[str, Meta(min_length=1, max_length=MAX_CRON_CHARS)]
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64)]
+    duration_s: Duration
+    ahead: Annotated[int, Meta(ge=1, le=MAX_OPEN)] = 1
+
+
 class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """`POST /v1/tournaments`. Times are RFC 3339, durations in seconds."""
 
@@ -65,6 +78,9 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     window_s: Duration | UnsetType = UNSET
     display: Display | UnsetType = UNSET
     prizes: PrizeRules | UnsetType = UNSET
+    recurrence: NewRecurrence | UnsetType = UNSET
+    cohorts: Cohorts | UnsetType = UNSET
+    league: League | UnsetType = UNSET
 
 
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -165,7 +181,9 @@ _CHECKS: Final[dict[str, Check]] = {
     "metadata": _metadata,
 }
 _invitation: Final = BodyReader(InvitationRequest, {"user_id": parse_id, "expires_at": parse_time})
-_new_tournament: Final = BodyReader(NewTournament, _CHECKS)
+_new_tournament: Final = BodyReader(
+    NewTournament, {**_CHECKS, "recurrence": lambda given: _duration_ms(given.duration_s)}
+)
 read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
 read_join: Final = BodyReader(JoinRequest, {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME)}).read
 _SCORE_CHECKS: Final[dict[str, Check]] = {"score": _score, "user_id": parse_id}
@@ -249,6 +267,18 @@ def _spec_of(new: NewTournament) -> Spec:
         window_ms=_later(new.window_s, _duration_ms),
         display=new.display,
         prizes=new.prizes or UNSET,
+        recurrence=_later(new.recurrence, _recurrence),
+        cohorts=new.cohorts,
+        league=new.league,
+    )
+
+
+def _recurrence(given: NewRecurrence) -> Recurrence:
+    return Recurrence(
+        cron=given.cron,
+        time_zone=given.time_zone,
+        duration_ms=_duration_ms(given.duration_s),
+        ahead=given.ahead,
     )
 
 
@@ -266,6 +296,8 @@ def _judge(spec: Spec, now_ms: int) -> None:
     """Raises Problem 422 with every rule that is broken."""
     errors = [FieldError(*problem) for problem in spec_problems(spec)]
     wrong = {error.path for error in errors}
+    if spec.recurrence is not UNSET:
+        errors += _wrong_recurrence(spec.recurrence)
     if "ends_at" not in wrong:
         errors += _past_end(spec.ends_ms, now_ms)
     if (
@@ -280,6 +312,17 @@ def _judge(spec: Spec, now_ms: int) -> None:
         errors.append(FieldError("min_participants", detail))
     if errors:
         raise wrong_fields(errors)
+
+
+def _wrong_recurrence(recurrence: Recurrence) -> list[FieldError]:
+    errors = []
+    if problem := cron_problem(recurrence.cron):
+        errors.append(FieldError("recurrence.cron", problem))
+    try:
+        zone(recurrence.time_zone)
+    except ValueError as error:
+        errors.append(FieldError("recurrence.time_zone", str(error)))
+    return errors
 
 
 def _past_end(ends_ms: int | None, now_ms: int) -> list[FieldError]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from actors.domain.messages import MAX_VALUE_BYTES, Control, encode_message
 from actors.domain.publications import OutcomeReply
@@ -19,6 +19,8 @@ from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
 from storage.ports import NewRecord
+
+AT_ONCE: Final = 500  # records of one append
 
 
 class Issued(NamedTuple):
@@ -57,6 +59,16 @@ class Commands:
         if outcome is not None and outcome.outcome == "refused":
             raise refused(outcome)
         return Issued(message.command_id, known.partition, offset, outcome)
+
+    async def issue_to(self, tournament_ids: Sequence[int], make: Callable[[], Control]) -> None:
+        """Append a command for each of several tournaments and wait for no outcome. Raises the log's errors; to repeat does no harm."""
+        for first in range(0, len(tournament_ids), AT_ONCE):
+            records = []
+            for tournament_id in tournament_ids[first : first + AT_ONCE]:
+                known, value = self.reads.fresh(tournament_id, public=None), encode_message(make())
+                records.append(NewRecord(known.partition, known.key, value, self.signer.sign(known.key, value)))
+                self.reads.invalidate(known.text)
+            await self.appends.submit(records, self.config.append_timeout_s)
 
 
 def refused(outcome: OutcomeReply) -> Problem:

@@ -24,6 +24,8 @@ from storage.ports.notices import NoticeJob, NoticeRetry, Notices, StoredSetting
 from storage.ports.owners import (
     Access,
     AccessQuery,
+    BoardsQuery,
+    ChildrenQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -36,6 +38,7 @@ from storage.ports.owners import (
     Query,
     RankingsQuery,
     Reply,
+    SeriesQuery,
     Standing,
     StandingsQuery,
     ViewQuery,
@@ -50,6 +53,7 @@ from storage.ports.prizes import (
 )
 from storage.ports.read_model import KeptReadModel, ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
+    UNLISTED_TYPES,
     Checkpoint,
     ListQuery,
     OutboxRow,

@@ -128,6 +128,24 @@ class InvitationsQuery(Query[Reply], frozen=True):
     """The encoded invitations (`GET .../invitations`), newest first."""
 
 
+class SeriesQuery(Query[Reply], frozen=True):
+    """The encoded series (`GET /v1/series/{id}`) as `actors.domain.views.series` has it; not found also for what is none."""
+
+
+class BoardsQuery(Query[Reply], frozen=True):
+    """A page of the encoded boards of cohorts (`GET .../boards`) from the 0-based position `start`; of what has none, an empty one."""
+
+    start: int = 0
+    limit: int = 50
+
+
+class ChildrenQuery(Query[list[int]], frozen=True):
+    """The tournaments that this one opened and that a command (`start`, `end`, `cancel`, `edit`) is meant for, too: the boards of cohorts;
+    what of a series has not started, where it is cancelled."""
+
+    command: str
+
+
 class LiveQuery(Query[LiveSnapshot], frozen=True):
     """The snapshot a live subscription starts from: the data as last published."""
 

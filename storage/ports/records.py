@@ -16,7 +16,7 @@ Guarantees
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class TournamentRow(NamedTuple):
@@ -86,8 +86,11 @@ class Checkpoint(NamedTuple):
     projected: Sequence[tuple[str, int, int]]
 
 
+UNLISTED_TYPES: Final = ("series", "board")  # of rows that lists leave out unless they are asked for
+
+
 class ListQuery(NamedTuple):
-    """A page of tournaments, newest first. `cursor` is opaque; `q` is looked for in names, ignoring case.
+    """A page of tournaments, newest first. `cursor` is opaque; `q` is looked for in names, ignoring case. `type` None: all but UNLISTED_TYPES.
 
     `viewer` None sees public ones only, a user also the private ones they take part in; `see_all` sees everything.
     """

@@ -159,6 +159,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
     process.start(repeat(owner.checkpoint_due))
     process.start(repeat(owner.tick_due))
     process.start(repeat(owner.look_due))
+    process.start(repeat(owner.families_due))
     if owner.read_model is not None:
         process.start(repeat(owner.read_model_due))
 

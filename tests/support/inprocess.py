@@ -27,14 +27,20 @@ from actors.domain.publications import (
     update_frame,
     updates_channel,
 )
+from actors.domain.series import views as family_views
+from actors.domain.series.children import commanded
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.ingest.parse import Parsed, Parser
+from actors.owner.entity import Scope
+from actors.owner.families import Families
 from actors.owner.live import Live
 from storage.ports import (
     Access,
     AccessQuery,
+    BoardsQuery,
+    ChildrenQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -46,6 +52,7 @@ from storage.ports import (
     Query,
     RankingsQuery,
     Reply,
+    SeriesQuery,
     Standing,
     StandingsQuery,
     ViewQuery,
@@ -58,6 +65,14 @@ from tests.support.memory_records import MemoryRecords
 
 START_MS = 1_800_000_000_000  # 2027-01-15T08:00:00Z
 MISSING = Reply(found=False)
+
+
+class HeldState:
+    """As much of an owner's entity as its families look at."""
+
+    def __init__(self, state: Tournament) -> None:
+        self.state = state
+        self.scope = Scope(state.partition, 0, 0, 1 << 60, 0)
 
 
 class InProcessPalio:
@@ -79,6 +94,7 @@ class InProcessPalio:
         self.read_model = InProcessReadModel(self)
         self.notices = MemoryNotices(MemoryRecords())
         self.applying = True
+        self.writing = False
         self.replies_held = False
         self.unapplied: list[LogRecord] = []
         self.held_replies: list[tuple[str, bytes]] = []
@@ -118,10 +134,26 @@ class InProcessPalio:
                         replies.setdefault(record.reply_to, []).append(reply)
         for tournament_id, users in changed.items():
             await self._publish(tournament_id, users)
+        if not self.writing:
+            await self.write_families()
         messages = [(channel, encode_outcomes(outcomes)) for channel, outcomes in replies.items()]
         self.held_replies.extend(messages)
         if not self.replies_held:
             await self.release_replies()
+
+    async def write_families(self) -> None:
+        """Do what parents decided, as an owner's loop does until nothing is left."""
+        self.writing = True
+        try:
+            while True:
+                active = {number: HeldState(state) for number, state in self.states.items()}
+                if not any(held.state.family for held in active.values()):
+                    return
+                families = Families(self.log, self.records, self.signer, active, self.clock_ms, 10_000)  # type: ignore[arg-type]
+                if not await families.write_due():
+                    return
+        finally:
+            self.writing = False
 
     async def release_replies(self) -> None:
         """Publish the replies that are held."""
@@ -230,6 +262,17 @@ class InProcessOwners:
         match query:
             case PrizesQuery():
                 return MISSING if state is None else shown.reply(state, b'{"prizes":[]}')
+            case ChildrenQuery():
+                return [] if state is None else commanded(state, query.command)
+            case BoardsQuery() | SeriesQuery():
+                if state is None:
+                    return MISSING
+                page = (
+                    family_views.series(state, state.status)
+                    if isinstance(query, SeriesQuery)
+                    else family_views.boards(state, query.start, query.limit)
+                )
+                return MISSING if page is None else shown.reply(state, views.encode(page))
             case InvitationsQuery():
                 return MISSING if state is None else shown.reply(state, views.encode(views.invitations(state)))
             case LiveQuery():

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from actors.domain.codec import encode_snapshot
 from actors.domain.texts import folded
 from actors.owner.rows import tournament_row
 from storage.ports import (
+    UNLISTED_TYPES,
     Checkpoint,
     ListQuery,
     OutboxRow,
@@ -35,7 +37,10 @@ class InProcessRecords:
         raise NotImplementedError("nothing is checkpointed in here")
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        return []
+        state = self._palio.states.get(tournament_id)
+        if state is None:
+            return []
+        return [StoredSnapshot(tournament_id, state.partition, state.offset, encode_snapshot(state))]
 
     async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
         return {}
@@ -75,7 +80,7 @@ class InProcessRecords:
             row
             for row in rows
             if query.status in (None, row.status)
-            and query.type in (None, row.type)
+            and (row.type not in UNLISTED_TYPES if query.type is None else row.type == query.type)
             and (query.q is None or ("\0" not in query.q and folded(query.q) in folded(row.name)))
         ]
         return Page(*_page(wanted, query.cursor, query.limit))

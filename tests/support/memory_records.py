@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from actors.domain.texts import folded
 from storage.ports import (
+    UNLISTED_TYPES,
     Checkpoint,
     ListQuery,
     OutboxRow,
@@ -119,7 +120,7 @@ class MemoryRecords:
         own = self._participants.get((row.tournament_id, query.viewer or 0))
         return (
             query.status in {None, row.status}
-            and query.type in {None, row.type}
+            and (row.type not in UNLISTED_TYPES if query.type is None else row.type == query.type)
             and "\0" not in (query.q or "")
             and folded(query.q or "") in folded(row.name)
             and (query.see_all or row.visibility == "public" or (own is not None and own.active))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from actors.domain.commands.checks import check_rules, read_user
 from actors.domain.delivery import ControlItem
 from actors.domain.errors import InvalidRecordError
@@ -9,6 +11,7 @@ from actors.domain.events import APPLIED, REFUSED, Event, Outcome
 from actors.domain.life.status import pass_time
 from actors.domain.messages import Create, needed_rules
 from actors.domain.ranking.ranking import Ranking
+from actors.domain.series.family import Family
 from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Members, Tournament, multiplier_of
 
@@ -44,6 +47,7 @@ def create_tournament(
         offset=item.offset,
         members=Members(multiplier_of(salt)),
         ranking=Ranking(descending=spec.order == "desc", ties=spec.ties),
+        family=None if spec.recurrence is spec.cohorts is UNSET else Family(),
     )
     events = pass_time(state, item.offset, item.time_ms)
     events.insert(0, Outcome(item.offset, "create", APPLIED, event_id=create.command_id, first=True))

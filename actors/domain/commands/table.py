@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from actors.domain.commands.edit import edit
+from actors.domain.commands.family import open_next, standings, written
 from actors.domain.commands.invitations import invite, revoke_invitation
 from actors.domain.commands.prizes import approve_prizes
 from actors.domain.commands.status import change_status
@@ -22,8 +23,11 @@ from actors.domain.messages import (
     Invite,
     Join,
     Leave,
+    Open,
     RevokeInvitation,
+    Standings,
     Start,
+    Written,
 )
 from actors.domain.tournament import Tournament
 
@@ -39,4 +43,7 @@ HANDLERS: Final[dict[type[Command], Callable[[Tournament, int, Any, int], list[E
     Invite: invite,
     RevokeInvitation: revoke_invitation,
     ApprovePrizes: approve_prizes,
+    Open: open_next,
+    Standings: standings,
+    Written: written,
 }

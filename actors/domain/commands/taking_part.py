@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from actors.domain.events import Event, Outcome, outcome_of
+from actors.domain.events import APPLIED, Event, Outcome, outcome_of
 from actors.domain.life.invitations import admits, use
 from actors.domain.life.status import move
 from actors.domain.messages import Join, Leave
+from actors.domain.series.placing import closed, place, take_away
 from actors.domain.tournament import Tournament
 
 
 def join(state: Tournament, offset: int, message: Join, user_id: int) -> list[Event]:
     """A user takes part, or comes back; the last place of an instant tournament starts it."""
-    events: list[Event] = [_take_in(state, offset, message, user_id)]
+    outcome = _take_in(state, offset, message, user_id)
+    if state.family is not None and outcome.outcome == APPLIED:
+        child = place(state, user_id, tell=outcome.first or message.name is not None)
+        outcome = outcome._replace(detail=str(child))
+    events: list[Event] = [outcome]
     if state.spec.type == "instant" and state.members.joined == state.spec.capacity and state.status == "scheduled":
         events.append(move(state, "start", state.time_ms, "full"))
     return events
@@ -26,6 +31,9 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
     def outcome(reason: str = "", detail: str = "", *, first: bool = False) -> Outcome:
         return outcome_of(offset, message, reason, detail, user_id=user_id, first=first)
 
+    reason, detail = closed(state, message)
+    if reason and not state.over:
+        return outcome(reason, detail)
     if slot >= 0 and members.active[slot]:
         if message.name is not None and message.name != members.names[slot]:
             if state.over:
@@ -73,4 +81,6 @@ def leave(state: Tournament, offset: int, message: Leave, user_id: int) -> list[
         members.active[slot] = 0
         members.joined -= 1
         state.ranking.hide(slot)
+        if state.family is not None:
+            take_away(state, slot, user_id)
     return [outcome_of(offset, message, user_id=user_id, first=slot >= 0)]

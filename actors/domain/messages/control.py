@@ -33,16 +33,17 @@ class Create(Record, frozen=True, kw_only=True, tag="create"):
 
 class Join(UserCommand, frozen=True, kw_only=True, tag="join", omit_defaults=True):
     """A user takes part. `invited`: a service vouches for the user, who may join a private tournament, or again after being removed.
-    `invitation`: the id of one that the user brings instead."""
+    `invitation`: the id of one that the user brings instead. `placed`: by the tournament that opened this one, which alone fills it."""
 
     name: Name | None = None
     invited: bool = False
     invitation: Token | msgspec.UnsetType = msgspec.UNSET
+    placed: bool | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def needed_rules(self) -> int:
-        """As Command.needed_rules: invitations came with rules 3."""
-        return self.rules if self.invitation is msgspec.UNSET else 3
+        """As Command.needed_rules: what is UNSET by itself came with rules 3."""
+        return self.rules if self.invitation is self.placed is msgspec.UNSET else 3
 
 
 class Leave(UserCommand, frozen=True, kw_only=True, tag="leave"):
@@ -87,6 +88,33 @@ class RevokeInvitation(Command, frozen=True, kw_only=True, tag="revoke_invitatio
     rules = 3
 
     invitation: Token
+
+
+class Open(Command, frozen=True, kw_only=True, tag="open", omit_defaults=True):
+    """The next tournament of a series, after the one that starts at `after_ms` (0: the first); `missed` before it were over already."""
+
+    rules = 3
+
+    after_ms: Millis
+    starts_ms: Millis
+    missed: int = 0
+
+
+class Standings(Command, frozen=True, kw_only=True, tag="standings"):
+    """What a league's final tables of one occurrence mean: the new tiers of those who move, by user id."""
+
+    rules = 3
+
+    starts_ms: Millis
+    moves: list[tuple[str, int]]
+
+
+class Written(Command, frozen=True, kw_only=True, tag="written"):
+    """A parent's errands up to this number are in the log."""
+
+    rules = 3
+
+    upto: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Edit(Command, frozen=True, kw_only=True, tag="edit", omit_defaults=True):

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from actors.domain.messages.fields import Duration, Millis
 from actors.domain.prizes.rules import PrizeRules
+from actors.domain.series.family import MAX_OPEN
 from actors.domain.values import MAX_ATTEMPTS
 
 
@@ -21,6 +22,44 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     unit: Literal["points", "time", "currency"] = "points"
     decimals: Annotated[int, msgspec.Meta(ge=0, le=2)] = 2
+
+
+class Recurrence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a series' tournaments start (`actors.domain.series.schedule`), how long each takes, and how many are open ahead of time."""
+
+    cron: Annotated[str, msgspec.Meta(max_length=100)]
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)]
+    duration_ms: Duration
+    ahead: Annotated[int, msgspec.Meta(ge=1, le=MAX_OPEN)] = 1
+
+
+class Cohorts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whoever joins lands on a board of so many; the next one opens when one is full."""
+
+    size: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+
+class League(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table for each tier, 1 the highest; the first `promote` of a final table rise by one, the last `demote` fall by one."""
+
+    tiers: Annotated[int, msgspec.Meta(ge=2, le=10)]
+    promote: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    demote: Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
+class SeriesPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of which series a tournament is, for which time, and of which tier of a league."""
+
+    of: str
+    at_ms: Millis
+    tier: int | UnsetType = UNSET
+
+
+class BoardPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of which tournament's cohorts a board is, and the how manieth."""
+
+    of: str
+    number: int
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +83,11 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     window_ms: Duration | UnsetType = UNSET
     display: Display | UnsetType = UNSET
     prizes: PrizeRules | UnsetType = UNSET
+    recurrence: Recurrence | UnsetType = UNSET
+    cohorts: Cohorts | UnsetType = UNSET
+    league: League | UnsetType = UNSET
+    series: SeriesPlace | UnsetType = UNSET  # these two are set by who opens it, never by clients
+    board: BoardPlace | UnsetType = UNSET
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -62,7 +106,16 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 # The rules that brought a field of the spec.
-LATER_FIELDS: Final[dict[str, int]] = {"window_ms": 3, "display": 3, "prizes": 3}
+LATER_FIELDS: Final[dict[str, int]] = {
+    "window_ms": 3,
+    "display": 3,
+    "prizes": 3,
+    "recurrence": 3,
+    "cohorts": 3,
+    "league": 3,
+    "series": 3,
+    "board": 3,
+}
 
 
 def needed_rules(given: Spec | Changes) -> tuple[int, str]:

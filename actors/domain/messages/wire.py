@@ -21,10 +21,13 @@ from actors.domain.messages.control import (
     Invite,
     Join,
     Leave,
+    Open,
     RevokeInvitation,
     ScoreWire,
+    Standings,
     Start,
     Tick,
+    Written,
 )
 from actors.domain.messages.prizes import ApprovePrizes
 from actors.domain.values import decimal_score, hundredths, parse_id
@@ -32,7 +35,21 @@ from actors.domain.values import decimal_score, hundredths, parse_id
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
 
 Control = (
-    Create | Join | Leave | Begin | Start | End | Cancel | Edit | Invite | RevokeInvitation | ApprovePrizes | Claim
+    Create
+    | Join
+    | Leave
+    | Begin
+    | Start
+    | End
+    | Cancel
+    | Edit
+    | Invite
+    | RevokeInvitation
+    | Open
+    | Standings
+    | Written
+    | ApprovePrizes
+    | Claim
 )
 Message = Control | Tick
 _decoder = msgspec.json.Decoder(ScoreWire | Message)

@@ -33,6 +33,8 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
         return Scored("not_running" if state.status == "scheduled" else "ended")
     if slot < 0:
         return Scored("not_joined")
+    if state.family is not None:
+        return Scored("not_scored")  # its boards are
     spec, members, ranking = state.spec, state.members, state.ranking
     if spec.window_ms is not UNSET and (reason := window_reason(state, slot, spec.window_ms)):
         return Scored(reason)

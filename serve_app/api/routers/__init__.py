@@ -6,12 +6,13 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from serve_app.api.routers import invitations, participants, process, scores, tournaments, users
+from serve_app.api.routers import invitations, participants, process, scores, series, tournaments, users
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tournaments.router,
     participants.router,
     invitations.router,
+    series.router,
     scores.router,
     users.router,
     process.router,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 
 from actors.domain.texts import folded
-from storage.ports.records import ListQuery, ParticipantRow, TournamentRow
+from storage.ports.records import UNLISTED_TYPES, ListQuery, ParticipantRow, TournamentRow
 from storage.records.sql.schema import PARTICIPANT_COLUMNS, TOURNAMENT_COLUMNS, participants, tournaments
 
 T = TypeVar("T")
@@ -85,8 +85,8 @@ def list_tournaments(query: ListQuery) -> Select[Any]:
     statement = select(*TOURNAMENT_COLUMNS)
     if query.status is not None:
         statement = statement.where(t.status == query.status)
-    if query.type is not None:
-        statement = statement.where(t.type == query.type)
+    wanted = t.type.not_in(UNLISTED_TYPES) if query.type is None else t.type == query.type
+    statement = statement.where(wanted)
     if query.q:
         statement = statement.where(_named(query.q))
     if not query.see_all:

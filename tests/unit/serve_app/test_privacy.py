@@ -43,6 +43,8 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "join": (200, 200, 403),
     "leave": (204, 204, 403),
     "begin": (409, 409, 403),
+    "boards": (200, 200, 200),
+    "series": (404, 404, 404),
     "create_invitation": (403, 201, 201),
     "list_invitations": (403, 200, 200),
     "revoke_invitation": (403, 404, 404),

@@ -57,6 +57,7 @@ def test_each_number_of_an_owner_is_told_by_its_own_metric() -> None:
         outcomes={("applied", ""): 2, ("rejected", "of_a_test"): 3},
         publisher=SimpleNamespace(published=4),
         checkpointer=SimpleNamespace(saved=5, failures=6, dirty=7, last_round_ms=1000),
+        families=SimpleNamespace(errands=14),
         read_model=SimpleNamespace(waiting=8, written=9, failures=10, repaired=11),
         tournaments=SimpleNamespace(active=dict.fromkeys(range(12))),
     )
