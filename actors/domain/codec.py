@@ -20,10 +20,12 @@ import pyarrow as pa
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
+from actors.domain.boards.groups import Groups
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Spec
 from actors.domain.ranking.ranking import Ranking
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.series.family import Family
 from actors.domain.tournament import HistoryEntry, Invitation, Members, Settled, Tournament, multiplier_of
 from actors.domain.transitions import Status
@@ -46,6 +48,8 @@ _MEMBER_FIELDS: Final = [
 SPARSE: Final[dict[str, pa.DataType]] = {
     name: pa.int64() for name in ("began_ms", "removed_at", "seat", "tier", "placed_ms")
 }
+_SUBSCORE: Final = pa.field("subscore", pa.int64())  # hundredths; there if the spec has a subscore
+_GROUP: Final = "group:"  # before a board's name: a column for each board of the spec
 _SEEN_SCHEMA: Final = pa.schema([pa.field("seen", pa.uint64(), nullable=False)])
 
 
@@ -117,6 +121,14 @@ def encode_snapshot(state: Tournament) -> bytes:
     sparse = [name for name in SPARSE if getattr(members, name)]
     member_fields = _MEMBER_FIELDS + [pa.field(name, SPARSE[name]) for name in sparse]
     columns += [_sparse_column(getattr(members, name), SPARSE[name], order) for name in sparse]
+    if isinstance(ranking, SubscoreRanking):
+        subscores = np.zeros(len(order), np.int64)
+        subscores[: len(scored)] = ranking.subscores_of(scored)
+        member_fields.append(_SUBSCORE)
+        columns.append(arrow_numbers(subscores, has_score))
+    for board, groups in state.groups.items():
+        member_fields.append(pa.field(_GROUP + board, pa.utf8()))
+        columns.append(arrow_texts(groups.texts(order.tolist())))
     seen = np.fromiter(state.seen, np.uint64, len(state.seen))
     seen.sort()
     metadata = {_METADATA_KEY: msgspec.json.encode(_header(state), order="sorted")}
@@ -142,18 +154,13 @@ def decode_snapshot(data: bytes) -> Tournament:
         members = Members(multiplier_of(salt))
         _fill(members, rows)
         scored = len(rows) - rows.column("score").null_count
-        ranking = Ranking.restore(
-            descending=header.spec.order == "desc",
-            ties=header.spec.ties,
-            slots=np.arange(scored, dtype=np.int32),
-            scores=numbers(rows.column("score"))[:scored],
-            hidden=~flags(rows.column("active"))[:scored],
-        )
+        ranking = _ranking(header.spec, rows, scored)
+        groups = {board: _groups(rows.column(_GROUP + board)) for board in _boards(header.spec)}
     except (pa.ArrowException, KeyError, ValueError, StopIteration) as error:
         raise SnapshotDamagedError(f"expected the columns of a snapshot, got {error}") from error
     scalars = {name: value for name in header.__struct_fields__ if (value := getattr(header, name)) is not UNSET}
     scalars["salt"] = salt
-    return Tournament(**scalars, members=members, ranking=ranking, seen=set(seen.tolist()))
+    return Tournament(**scalars, members=members, ranking=ranking, seen=set(seen.tolist()), groups=groups)
 
 
 def _header(state: Tournament) -> SnapshotHeader:
@@ -173,6 +180,35 @@ def _sparse_column(values: dict[int, Any], kind: pa.DataType, order: NDArray[np.
     column, valid = np.zeros(len(order), np.int64), np.zeros(len(order), np.bool_)
     column[slots], valid[slots] = list(values.values()), True
     return arrow_numbers(column[order], valid[order])
+
+
+def _ranking(spec: Spec, rows: pa.RecordBatch, scored: int) -> Ranking:
+    """The ranking of the first `scored` rows, which stand in its order."""
+    descending, slots = spec.order == "desc", np.arange(scored, dtype=np.int32)
+    scores, hidden = numbers(rows.column("score"))[:scored], ~flags(rows.column("active"))[:scored]
+    if spec.subscore is UNSET:
+        return Ranking.restore(descending=descending, ties=spec.ties, slots=slots, scores=scores, hidden=hidden)
+    return SubscoreRanking.restore_pairs(
+        descending=descending,
+        ties=spec.ties,
+        subscore_descending=spec.subscore.order == "desc",
+        slots=slots,
+        scores=scores,
+        subscores=numbers(rows.column(_SUBSCORE.name))[:scored],
+        hidden=hidden,
+    )
+
+
+def _boards(spec: Spec) -> list[str]:
+    return [] if spec.boards is UNSET else spec.boards
+
+
+def _groups(column: pa.Array) -> Groups:
+    groups = Groups()
+    for slot, group in enumerate(column.to_pylist()):
+        if group is not None:
+            groups.put(slot, group)
+    return groups
 
 
 def _fill(members: Members, rows: pa.RecordBatch) -> None:

@@ -23,6 +23,13 @@ class ScoreItem(msgspec.Struct, array_like=True, tag=0, frozen=True, gc=False):
     reply_to: str = ""
 
 
+class ResultItem(ScoreItem, array_like=True, tag=2, frozen=True, gc=False):
+    """A submission that is more than a plain score: with a `subscore` (hundredths), or with an encoded `result` in place of the score."""
+
+    subscore: int | None = None
+    result: bytes = b""
+
+
 class ControlItem(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     """Any other record on its way to its owner, as ingest has verified and decoded it."""
 
@@ -33,7 +40,7 @@ class ControlItem(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False)
     reply_to: str = ""
 
 
-Item = ScoreItem | ControlItem
+Item = ScoreItem | ResultItem | ControlItem
 
 
 def is_claim(item: Item) -> bool:

@@ -42,3 +42,16 @@ class SnapshotDamagedError(SnapshotError):
 
 class SnapshotVersionError(SnapshotError):
     """The snapshot was written by a newer version of Palio."""
+
+
+class ResultError(DomainError, ValueError):
+    """A submission that does not fit the tournament's scoring. `field` is its path within the result, empty for all of it.
+
+    `whole`: `field` is one of the submission itself.
+    """
+
+    def __init__(self, field: str, message: str, *, whole: bool = False) -> None:
+        self.field = field
+        self.message = message
+        self.path = field if whole else ".".join(filter(None, ("result", field)))
+        super().__init__(f"{self.path}: {message}")

@@ -42,9 +42,9 @@ class StatusChanged(NamedTuple):
 Event = Outcome | StatusChanged
 
 
-def score_outcome(item: ScoreItem, reason: str) -> Outcome:
+def score_outcome(item: ScoreItem, reason: str, detail: str = "") -> Outcome:
     """The outcome of a score by the reason of its verdict."""
-    return Outcome(item.offset, "score", IGNORED if reason else APPLIED, reason, "", item.user_id, item.event_id)
+    return Outcome(item.offset, "score", IGNORED if reason else APPLIED, reason, detail, item.user_id, item.event_id)
 
 
 def outcome_of(

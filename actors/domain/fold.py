@@ -42,7 +42,7 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         if applied is None:
             return state, []
         scored, events = applied
-        events.append(score_outcome(item, scored.reason))
+        events.append(score_outcome(item, scored.reason, scored.detail))
         return state, events
     if state is not None and item.offset <= state.offset:
         return state, []

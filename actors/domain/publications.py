@@ -76,7 +76,7 @@ def decode_changed(payload: bytes) -> set[int] | None:
 class OutcomeReply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The outcome of one waited-for record.
 
-    `outcome`: applied, ignored, refused; `score` in hundredths; ranks as of the batch's begin and end; `status` after the record.
+    `outcome`: applied, ignored, refused; `score` and `subscore` in hundredths; ranks as of the batch's begin and end; `status` after the record.
     """
 
     partition: int
@@ -91,6 +91,7 @@ class OutcomeReply(msgspec.Struct, array_like=True, frozen=True, gc=False):
     previous_rank: int | None = None
     status: str = ""
     version: int = 0
+    subscore: int | None = None
 
 
 _outcomes = msgspec.msgpack.Decoder(list[OutcomeReply])

@@ -10,8 +10,11 @@ from typing import Any, Final, NamedTuple, overload
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
 
 from actors.domain.ranking.keys import NO_KEY, TIE_BITS
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS, decimal_score, rfc3339
 
@@ -28,6 +31,8 @@ class ReadModelParticipant(msgspec.Struct, gc=False):
     previous_rank: int | None
     attempts: int
     scored_at: str | None
+    subscore: int | float | UnsetType | None = UNSET
+    boards: dict[str, str] | UnsetType = UNSET  # the group in each; ranks within groups are not counted here
 
 
 class ReadModelRow(NamedTuple):
@@ -47,9 +52,12 @@ _encode = msgspec.json.Encoder().encode
 decode_participant = msgspec.json.Decoder(ReadModelParticipant).decode
 
 
-def place_of(key: int) -> str:
-    """A ranking's key as decimal digits that sort, as text, in listing order: those of the score first, then those of the tie."""
-    return f"{(key >> TIE_BITS) + MAX_HUNDREDTHS:011d}{key & _TIE_MASK:09d}"
+def place_of(key: int, submark: int | None = None) -> str:
+    """A ranking's key as decimal digits that sort, as text, in listing order: those of the score first, then, where the tournament has
+    a subscore, those of that, then the 9 of the tie. All but the last 9 are equal for equals.
+    """
+    second = "" if submark is None else f"{submark + MAX_HUNDREDTHS:011d}"
+    return f"{(key >> TIE_BITS) + MAX_HUNDREDTHS:011d}{second}{key & _TIE_MASK:09d}"
 
 
 def rows_of(state: Tournament, slots: Sequence[int], previous_ranks: Mapping[int, int]) -> list[ReadModelRow]:
@@ -57,37 +65,85 @@ def rows_of(state: Tournament, slots: Sequence[int], previous_ranks: Mapping[int
     if not slots:
         return []
     members = state.members
-    asked = np.array(slots, np.int32)
-    users = members.users.user_ids(asked).tolist()
-    keys = state.ranking.keys_of(asked).tolist()
-    sign = -1 if state.spec.order == "desc" else 1
+    columns = _Columns(state, np.array(slots, np.int32), members.names, members.attempts, members.scored_ms)
     return [
-        _row(
-            user,
-            key,
-            sign,
-            members.names[slot],
-            previous_ranks.get(slot),
-            members.attempts[slot],
-            members.scored_ms[slot],
-        )
-        if members.active[slot]
-        else ReadModelRow(user, None, None, None)
-        for slot, user, key in zip(slots, users, keys, strict=True)
+        row if members.active[slot] else ReadModelRow(row.user_id, None, None, None)
+        for slot, row in zip(slots, columns.rows(slice(None), previous_ranks), strict=True)
     ]
 
 
-def _row(
-    user: int, key: int, sign: int, name: str | None, previous: int | None, attempts: int, scored_ms: int
-) -> ReadModelRow:
-    if key == NO_KEY:
-        participant = ReadModelParticipant(None, str(user), name, None, previous, attempts, None)
-        return ReadModelRow(user, None, None, _encode(participant))
-    score, place = sign * (key >> TIE_BITS), place_of(key)
-    participant = ReadModelParticipant(
-        place, str(user), name, decimal_score(score), previous, attempts, rfc3339(scored_ms)
-    )
-    return ReadModelRow(user, score, place, _encode(participant))
+class _Columns:
+    """The columns of some members, from which their rows are made; `names`, `attempts` and `scored_ms` are those of all, by slot."""
+
+    def __init__(
+        self,
+        state: Tournament,
+        slots: NDArray[np.int32],
+        names: Sequence[str | None],
+        attempts: Sequence[int],
+        scored_ms: Sequence[int],
+    ) -> None:
+        ranking = state.ranking
+        self.slots = slots
+        self._sign = -1 if state.spec.order == "desc" else 1
+        self._users = state.members.users.user_ids(slots)
+        self._keys = ranking.keys_of(slots)
+        self._names, self._attempts, self._scored_ms = names, attempts, scored_ms
+        self._subscores = _Subscores(ranking, slots) if isinstance(ranking, SubscoreRanking) else None
+        self._groups = {board: groups.texts(slots.tolist()) for board, groups in state.groups.items()}
+
+    def rows(self, which: slice, previous: Mapping[int, int]) -> list[ReadModelRow]:
+        """The rows of some of them."""
+        slots = self.slots[which].tolist()
+        rows = zip(slots, self._users[which].tolist(), self._keys[which].tolist(), strict=True)
+        if self._subscores is None and not self._groups:
+            return [self._row(slot, user, key, previous.get(slot), None, None, UNSET) for slot, user, key in rows]
+        seconds = [(None, None)] * len(slots) if self._subscores is None else self._subscores.pairs(which)
+        groups = list(zip(*(texts[which] for texts in self._groups.values()), strict=True)) or [()] * len(slots)
+        return [
+            self._row(slot, user, key, previous.get(slot), *second, self._boards(inside))
+            for (slot, user, key), second, inside in zip(rows, seconds, groups, strict=True)
+        ]
+
+    def _boards(self, inside: Sequence[str | None]) -> dict[str, str] | UnsetType:
+        if not self._groups:
+            return UNSET
+        return {board: group for board, group in zip(self._groups, inside, strict=True) if group is not None}
+
+    def _row(
+        self,
+        slot: int,
+        user: int,
+        key: int,
+        previous: int | None,
+        submark: int | None,
+        subscore: int | None,
+        boards: dict[str, str] | UnsetType,
+    ) -> ReadModelRow:
+        name, attempts = self._names[slot], self._attempts[slot]
+        if key == NO_KEY:
+            nothing = UNSET if submark is None else None
+            participant = ReadModelParticipant(None, str(user), name, None, previous, attempts, None, nothing, boards)
+            return ReadModelRow(user, None, None, _encode(participant))
+        score, place = self._sign * (key >> TIE_BITS), place_of(key, submark)
+        second = UNSET if subscore is None else decimal_score(subscore)
+        scored_at = rfc3339(self._scored_ms[slot])
+        participant = ReadModelParticipant(
+            place, str(user), name, decimal_score(score), previous, attempts, scored_at, second, boards
+        )
+        return ReadModelRow(user, score, place, _encode(participant))
+
+
+class _Subscores:
+    """The subscores of some members, and the marks by which they stand in order."""
+
+    def __init__(self, ranking: SubscoreRanking, slots: NDArray[np.int32]) -> None:
+        self._marks = ranking.submarks_of(slots)
+        self._sign = ranking.subscore_sign
+
+    def pairs(self, which: slice) -> list[tuple[int, int]]:
+        """(mark, subscore in hundredths) of some of them."""
+        return [(mark, self._sign * mark) for mark in self._marks[which].tolist()]
 
 
 class CapturedRows(Sequence[ReadModelRow]):
@@ -99,17 +155,11 @@ class CapturedRows(Sequence[ReadModelRow]):
     def __init__(self, state: Tournament, previous_ranks: Mapping[int, int]) -> None:
         members = state.members
         slots = np.flatnonzero(np.frombuffer(bytes(members.active), np.uint8)).astype(np.int32)
-        self._sign = -1 if state.spec.order == "desc" else 1
-        self._slots = slots
-        self._users = members.users.user_ids(slots)
-        self._keys = state.ranking.keys_of(slots)
-        self._names = list(members.names)
-        self._attempts = members.attempts[:]
-        self._scored_ms = members.scored_ms[:]
+        self._columns = _Columns(state, slots, list(members.names), members.attempts[:], members.scored_ms[:])
         self._previous = dict(previous_ranks)
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._columns.slots)
 
     @overload
     def __getitem__(self, index: int) -> ReadModelRow: ...
@@ -119,10 +169,6 @@ class CapturedRows(Sequence[ReadModelRow]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            columns = (self._slots[index].tolist(), self._users[index].tolist(), self._keys[index].tolist())
-            return [self._at(*row) for row in zip(*columns, strict=True)]
-        return self._at(int(self._slots[index]), int(self._users[index]), int(self._keys[index]))
-
-    def _at(self, slot: int, user: int, key: int) -> ReadModelRow:
-        previous = self._previous.get(slot)
-        return _row(user, key, self._sign, self._names[slot], previous, self._attempts[slot], self._scored_ms[slot])
+            return self._columns.rows(index, self._previous)
+        at = range(len(self))[index]
+        return self._columns.rows(slice(at, at + 1), self._previous)[0]

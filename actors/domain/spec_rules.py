@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from actors.domain.messages import Spec
 from actors.domain.prizes.rules import rules_problems
+from actors.domain.scoring.rules import scores_problems
 
 # A field of the spec by the name that clients know, and in which type of tournament it is needed; in the other it has no place.
 _FIELDS: Final = (
@@ -51,6 +52,7 @@ def spec_problems(spec: Spec, *, started: bool = False) -> list[SpecProblem]:
         problems.append(SpecProblem("min_participants", f"expected at most the capacity of {spec.capacity}"))
     if spec.prizes is not UNSET:
         problems += [SpecProblem(*problem) for problem in rules_problems(spec.prizes)]
+    problems += [SpecProblem(field, message) for field, message in scores_problems(spec)]
     return problems + _family_problems(spec)
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET
 
+from actors.domain.boards.groups import Groups
 from actors.domain.messages import Spec
 from actors.domain.ranking.ranking import Ranking
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.ranking.user_map import UserMap
 from actors.domain.series.family import Family
 from actors.domain.transitions import SCHEDULED, Status
@@ -129,6 +132,13 @@ class Tournament:
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by id
     settled: Settled = ""
     family: Family | None = None  # of a tournament that opens others
+    groups: dict[str, Groups] = field(default_factory=dict)  # of each of the spec's boards
+    plain: bool = field(init=False)  # neither scoring nor subscore: the score is what was sent
+
+    def __post_init__(self) -> None:
+        self.plain = self.spec.scoring is UNSET and self.spec.subscore is UNSET
+        if self.spec.boards is not UNSET and not self.groups:
+            self.groups = {board: Groups() for board in self.spec.boards}
 
     @property
     def over(self) -> bool:
@@ -153,3 +163,11 @@ class Tournament:
 def multiplier_of(salt: bytes) -> int:
     """The secret odd multiplier of a tournament's user map, so that chosen user ids cannot collide on purpose."""
     return (int.from_bytes(hashlib.blake2b(salt, digest_size=8, person=b"user-map").digest(), "big") & MAX_ID) | 1
+
+
+def ranking_of(spec: Spec) -> Ranking:
+    """An empty ranking by a spec's order, ties and subscore."""
+    descending = spec.order == "desc"
+    if spec.subscore is UNSET:
+        return Ranking(descending=descending, ties=spec.ties)
+    return SubscoreRanking(descending=descending, ties=spec.ties, subscore_descending=spec.subscore.order == "desc")

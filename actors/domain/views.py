@@ -12,8 +12,11 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
+from actors.domain.boards.tables import group_standing
 from actors.domain.messages import Spec
 from actors.domain.messages.spec import BoardPlace, Recurrence, SeriesPlace
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
+from actors.domain.scoring.rules import shown_scoring
 from actors.domain.series.children import board_of
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_ATTEMPTS, decimal_score, rfc3339
@@ -64,6 +67,10 @@ LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("league", "league", msgspec.to_builtins),
     ("series", "series", _series_place),
     ("board", "board", _board_place),
+    ("scoring", "scoring", shown_scoring),
+    ("subscore", "subscore", msgspec.to_builtins),
+    ("boards", "boards", list),
+    ("teams", "teams", msgspec.to_builtins),
 )
 
 
@@ -128,12 +135,12 @@ def rows(state: Tournament, start: int, count: int) -> list[dict[str, Any]]:
     return rows_of(state, state.ranking.slots(start, count))
 
 
-def rows_of(state: Tournament, slots: np.ndarray) -> list[dict[str, Any]]:
-    """The table's rows of some ranked slots, in the order given."""
+def rows_of(state: Tournament, slots: np.ndarray, ranks: np.ndarray | None = None) -> list[dict[str, Any]]:
+    """The table's rows of some ranked slots, in the order given; `ranks` where they are not those of the whole table."""
     if len(slots) == 0:
         return []
     members, ranking = state.members, state.ranking
-    return [
+    shown = [
         {
             "rank": rank,
             "user_id": str(user),
@@ -143,12 +150,16 @@ def rows_of(state: Tournament, slots: np.ndarray) -> list[dict[str, Any]]:
         }
         for slot, rank, user, score in zip(
             slots.tolist(),
-            ranking.ranks(slots).tolist(),
+            (ranking.ranks(slots) if ranks is None else ranks).tolist(),
             members.users.user_ids(slots).tolist(),
             ranking.scores_of(slots).tolist(),
             strict=True,
         )
     ]
+    if isinstance(ranking, SubscoreRanking):
+        for row, subscore in zip(shown, ranking.subscores_of(slots).tolist(), strict=True):
+            row["subscore"] = decimal_score(subscore)
+    return shown
 
 
 def rankings(
@@ -206,6 +217,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
         "scored_at": None if score is None else rfc3339(members.scored_ms[slot]),
         **({} if began_ms is None else {"began_at": rfc3339(began_ms)}),
         **({} if board is None else {"board": board}),
+        **_beside(state, slot),
     }
 
 
@@ -227,10 +239,30 @@ def invitations(state: Tournament) -> dict[str, Any]:
     }
 
 
-def top_row(state: Tournament, slot: int, score: int) -> dict[str, Any]:
-    """A row of the live table, without its rank, which follows from its index, the scores and `ties`; `score` in hundredths."""
+def _beside(state: Tournament, slot: int) -> dict[str, Any]:
+    """What a participant of a tournament with a subscore or with boards has beside the rest."""
+    ranking = state.ranking
+    fields: dict[str, Any] = {}
+    if isinstance(ranking, SubscoreRanking):
+        subscore = ranking.subscore(slot)
+        fields["subscore"] = None if subscore is None else decimal_score(subscore)
+    if state.groups:
+        standings = {board: group_standing(ranking, groups, slot) for board, groups in state.groups.items()}
+        fields["boards"] = {board: standing._asdict() for board, standing in standings.items() if standing is not None}
+    return fields
+
+
+def top_row(state: Tournament, slot: int, score: int, subscore: int | None = None) -> dict[str, Any]:
+    """A row of the live table, without its rank, which follows from its index, the scores (and subscores) and `ties`; hundredths."""
     members = state.members
-    return {"user_id": str(members.users.user_id(slot)), "name": members.names[slot], "score": decimal_score(score)}
+    row: dict[str, Any] = {
+        "user_id": str(members.users.user_id(slot)),
+        "name": members.names[slot],
+        "score": decimal_score(score),
+    }
+    if subscore is not None:
+        row["subscore"] = decimal_score(subscore)
+    return row
 
 
 def live_fields(state: Tournament, status: str, shown: list[dict[str, Any]]) -> dict[str, Any]:
@@ -290,8 +322,8 @@ def _table_patch(table: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> l
         if shown is not row:
             operations.extend(
                 {"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]}
-                for key in ("name", "score")
-                if shown[key] != row[key]
+                for key in ("name", "score", "subscore")
+                if shown.get(key) != row.get(key)
             )
     return operations
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from actors.domain.delivery import ControlItem, Item, ScoreItem
+from msgspec import UNSET
+
+from actors.domain.delivery import ControlItem, Item, ResultItem, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.messages import Claim, ScoreWire, Tick, decode_value, score_values
+from actors.domain.messages import Claim, ScoreWire, Tick, decode_value, score_values, submission_values
 from actors.domain.signing import Signer
 from actors.domain.values import parse_id, partition_of
 from storage.ports import DeadLetter, LogRecord
@@ -46,15 +48,12 @@ class Parser:
     def _parse(self, record: LogRecord) -> Parsed | Misplaced:
         message = decode_value(record.value)
         if isinstance(message, ScoreWire):
+            if message.result is not UNSET or message.subscore is not UNSET:
+                return self._parse_submission(record, message)
             user_id, score = score_values(message)
             tournament_id, partition = self._tournament(record)
             if partition != record.partition:
-                if record.moved_from:
-                    raise InvalidRecordError(
-                        "wrong_partition",
-                        f"expected partition {partition}, got {record.partition}; moved before, from {record.moved_from[:40]}",
-                    )
-                return Misplaced(record, partition)
+                return _misplaced(record, partition)
             scored = ScoreItem(
                 record.offset, record.time_ms, tournament_id, user_id, message.event_id, score, record.reply_to
             )
@@ -72,6 +71,25 @@ class Parser:
         item = ControlItem(record.offset, record.time_ms, tournament_id, message, record.reply_to)
         return Parsed(record.partition, item)
 
+    def _parse_submission(self, record: LogRecord, wire: ScoreWire) -> Parsed | Misplaced:
+        """One that is more than a plain score."""
+        user_id, score, subscore, result = submission_values(wire)
+        tournament_id, partition = self._tournament(record)
+        if partition != record.partition:
+            return _misplaced(record, partition)
+        item = ResultItem(
+            record.offset,
+            record.time_ms,
+            tournament_id,
+            user_id,
+            wire.event_id,
+            score,
+            record.reply_to,
+            subscore,
+            result,
+        )
+        return Parsed(record.partition, item)
+
     def _tournament(self, record: LogRecord) -> tuple[int, int]:
         """The tournament that the key names, and its partition."""
         known = self._keys.get(record.key)
@@ -84,3 +102,13 @@ class Parser:
                 self._keys.clear()
             known = self._keys[record.key] = (tournament_id, partition_of(tournament_id, self._partitions))
         return known
+
+
+def _misplaced(record: LogRecord, partition: int) -> Misplaced:
+    """A score that belongs in another partition. Raises InvalidRecordError for one that was moved before."""
+    if record.moved_from:
+        raise InvalidRecordError(
+            "wrong_partition",
+            f"expected partition {partition}, got {record.partition}; moved before, from {record.moved_from[:40]}",
+        )
+    return Misplaced(record, partition)

@@ -14,6 +14,8 @@ from actors.domain.events import APPLIED, IGNORED, Event, Outcome, StatusChanged
 from actors.domain.fold import apply, apply_score
 from actors.domain.messages import Claim, Create
 from actors.domain.publications import OutcomeReply
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
+from actors.domain.scoring.scores import UNFIT
 from actors.owner.change import Change
 from actors.owner.entity import Entity, Held, Scope
 from actors.owner.tournament_cache import TournamentCache
@@ -93,7 +95,7 @@ class Applier:
                     continue
                 entity = at_hand(tournament_id) or present.get(tournament_id)
                 if entity is not None and isinstance(item, ScoreItem):
-                    self._apply_score(item, entity, ranks.get(tournament_id), changes)
+                    self._apply_score(item, entity, ranks.get(tournament_id), changes, rejected)
                 else:
                     self._apply_control(item, entity, scope, changes, rejected)
         finally:  # also when a later item shows an error of our own: what is applied is not applied again
@@ -119,6 +121,7 @@ class Applier:
         entity: Entity,
         ranks: dict[int, tuple[int, int]] | None,
         changes: dict[int, Change],
+        rejected: list[Rejected],
     ) -> None:
         state = entity.state
         if ranks is not None and (known := ranks.get(item.user_id)) is not None and state.members.active[known[0]]:
@@ -128,13 +131,15 @@ class Applier:
         applied = apply_score(state, item, slot, known_rank)
         if applied is None:
             return
-        (reason, changed, rank_before), events = applied
+        (reason, changed, rank_before, detail), events = applied
         urgent = False
         if item.reply_to:
             before = rank_before if changed or slot < 0 else state.ranking.rank(slot)
-            urgent = self._answer(entity, score_outcome(item, reason), item.reply_to, before)
+            urgent = self._answer(entity, score_outcome(item, reason, detail), item.reply_to, before)
         if reason:
             self.outcomes[IGNORED, reason] += 1
+            if reason in UNFIT:
+                rejected.append(Rejected(state.partition, item.offset, reason, detail))
         else:
             self.outcomes[APPLIED, ""] += 1
             if rank_before is not None:
@@ -201,12 +206,14 @@ class Applier:
 
 def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> OutcomeReply:
     """What a waiting entrypoint is told of an outcome; `before`: the rank before it."""
-    state, score, rank = entity.state, None, None
+    state, score, rank, subscore = entity.state, None, None, None
     if event.user_id and (slot := state.members.slot(event.user_id)) >= 0:
         score, rank = state.ranking.score(slot), state.ranking.rank(slot)
+        if isinstance(state.ranking, SubscoreRanking):
+            subscore = state.ranking.subscore(slot)
     return OutcomeReply(
         state.partition, event.offset, event.kind, event.outcome, event.reason, event.detail, event.first,
-        score, rank, before, entity.status, state.version,
+        score, rank, before, entity.status, state.version, subscore,
     )  # fmt: skip
 
 

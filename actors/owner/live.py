@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors.domain import views
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
 
 RECENT_UPDATES: Final = 64  # patches kept for `since`: 3 s at 20 a second
@@ -19,8 +20,8 @@ class Live:
     """Kept by the publisher, read by all. `seq` counts updates within the scope's epoch; `data` is what the newest one told, None while nobody
     watches; `watched_ms`: when somebody was last known to.
 
-    `stale`: the live data may have changed since. `rows`: the live table's rows by slot, in order, with the score and the name that each
-    shows; `worst`: the score of its last row, None while there is room.
+    `stale`: the live data may have changed since. `rows`: the live table's rows by slot, in order, with the score, the name and the
+    subscore (None where there is none) that each shows; `worst`: the score of its last row, None while there is room.
     """
 
     seq: int = 0
@@ -29,7 +30,7 @@ class Live:
     stale: bool = False
     published_ms: int = 0
     watched_ms: int = NEVER_MS
-    rows: dict[int, tuple[int, str | None, dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[int, tuple[int, str | None, dict[str, Any], int | None]] = field(default_factory=dict)
     worst: int | None = None
 
     def let_go(self) -> None:
@@ -50,15 +51,16 @@ class Live:
         kept, names = self.rows, state.members.names
         slots = state.ranking.slots(0, views.TOP_ROWS)
         scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
-        rows: dict[int, tuple[int, str | None, dict[str, Any]]] = {}
+        second = state.ranking if isinstance(state.ranking, SubscoreRanking) else None
+        rows: dict[int, tuple[int, str | None, dict[str, Any], int | None]] = {}
         for slot, score in zip(slots.tolist(), scores, strict=True):
-            known = kept.get(slot)
-            if known is None or known[0] != score or known[1] != names[slot]:
-                known = score, names[slot], views.top_row(state, slot, score)
+            known, subscore = kept.get(slot), None if second is None else second.subscore(slot)
+            if known is None or known[0] != score or known[1] != names[slot] or known[3] != subscore:
+                known = score, names[slot], views.top_row(state, slot, score, subscore), subscore
             rows[slot] = known
         self.rows = rows
         self.worst = scores[-1] if len(scores) >= views.TOP_ROWS else None
-        return views.live_fields(state, status, [row for _, _, row in rows.values()])
+        return views.live_fields(state, status, [row for _, _, row, _ in rows.values()])
 
     def may_show(self, state: Tournament, slots: Iterable[int]) -> bool:
         """Whether the new scores of these may show in the live table: a cheap test that errs on the side of yes."""

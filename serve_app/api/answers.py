@@ -66,6 +66,7 @@ class Row(Answer):
     name: str | None
     score: float
     scored_at: Time
+    subscore: float | None = None
     example = {"rank": 1, "user_id": "42", "name": "Ann", "score": 912.5, "scored_at": "2027-05-01T09:12:07.250Z"}
 
 
@@ -198,6 +199,10 @@ class TournamentItem(Answer):
     league: League | None = None
     series: SeriesPlace | None = None
     board: BoardPlace | None = None
+    scoring: dict[str, Any] | None = None
+    subscore: dict[str, Any] | None = None
+    boards: list[str] | None = None
+    teams: dict[str, Any] | None = None
     created_at: Time
     created_by: Id
     version: int
@@ -291,6 +296,15 @@ class UserTournamentPage(Page[UserTournament]):
     example = {"items": [{**TournamentItem.example, "participation": Participation.example}], "next_cursor": "x3kd"}
 
 
+class GroupStanding(Answer):
+    """A place within a group of one board; `rank` null without a score, `of`: how many have a rank there."""
+
+    group: str
+    rank: int | None
+    of: int
+    example = {"group": "FR", "rank": 3, "of": 12}
+
+
 class Participant(Standing):
     """A participant's standing; `rank` null without a score."""
 
@@ -298,6 +312,8 @@ class Participant(Standing):
     percentile: float | None
     began_at: Time | None = None
     board: BoardPlace | None = None
+    subscore: float | None = None
+    boards: dict[str, GroupStanding] | None = None
     example = Standing.example | {"previous_rank": 4, "percentile": 100}
 
 
@@ -336,6 +352,8 @@ class ScoreOutcome(Answer):
     rank: int | None
     previous_rank: int | None
     reason: str | None = None
+    subscore: float | None = None
+    detail: str | None = None
     example = {"event_id": "exam-42-1", "outcome": "applied", "score": 912.5, "rank": 1, "previous_rank": 4}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from actors.domain.messages import Join, encode_message, encode_score
 from actors.domain.signing import Signer
@@ -18,11 +19,19 @@ from actors.domain.texts import check_name, normal_name
 from actors.domain.values import hundredths, parse_id
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers
+from serve_app.handlers.scores import fitting_value
 from serve_app.http.batches import Batch, read_joins, read_scores
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem
-from serve_app.http.request_schemas import MAX_PLAYER_NAME, BatchJoin, BatchSubmission
+from serve_app.http.request_schemas import (
+    MAX_PLAYER_NAME,
+    BatchJoin,
+    BatchSubmission,
+    check_attributes,
+    check_result,
+    normal_attributes,
+)
 from serve_app.metrics import ACCEPTED
 from serve_app.services.commands import new_command_id
 from serve_app.services.known import Known
@@ -51,6 +60,9 @@ class BatchHandlers:
         """`POST /v1/scores`: up to 1,000 scores."""
         await self._service(request)
         batch = read_scores(request, self.config.max_body_bytes)
+        await self._learn_rules(
+            {item.tournament_id for item in batch.items if item is not None and not _is_plain(item)}
+        )
         return (await self._append(batch, _score, "batch_score"))[0]
 
     async def join_batch(self, request: Request) -> Response:
@@ -101,8 +113,29 @@ class BatchHandlers:
         if item.name is not None:
             check_name(item.name, max_chars=MAX_PLAYER_NAME)
             name = normal_name(item.name)
-        value = encode_message(Join(command_id=new_command_id(), user_id=str(user_id), name=name, invited=True))
+        if item.attributes is not UNSET:
+            check_attributes(item.attributes)
+        join = Join(
+            command_id=new_command_id(),
+            user_id=str(user_id),
+            name=name,
+            invited=True,
+            attributes=normal_attributes(item.attributes),
+        )
+        value = encode_message(join)
         return NewRecord(known.partition, known.key, value, self.signer.sign(known.key, value))
+
+    async def _learn_rules(self, tournaments: set[str]) -> None:
+        """Of those for which there is more than plain scores."""
+        await self._find_all(tournaments)
+        gate = asyncio.Semaphore(FIND_AT_ONCE)
+
+        async def learn(known: Known) -> None:
+            async with gate:
+                await self.reads.learn_rules(known)
+
+        found = (self.reads.known(text) for text in tournaments)
+        await asyncio.gather(*(learn(known) for known in found if known is not None and known.rules is None))
 
     async def _find_all(self, tournaments: set[str]) -> None:
         """Make known what exists of these; raises Problem 503 when that cannot be told of one of them."""
@@ -128,8 +161,22 @@ class BatchHandlers:
         await asyncio.gather(*(find(text) for text in unknown if self.reads.known(text) is None))
 
 
+def _is_plain(item: BatchSubmission) -> bool:
+    return item.result is UNSET and item.subscore is UNSET
+
+
 def _score(known: Known, item: BatchSubmission) -> NewRecord:
-    value = encode_score(item.event_id, parse_id(item.user_id), hundredths(item.score))
+    if known.plain and _is_plain(item) and item.score is not UNSET:
+        value = encode_score(item.event_id, parse_id(item.user_id), hundredths(item.score))
+        return NewRecord(known.partition, known.key, value)
+    if (item.score is UNSET) == (item.result is UNSET):
+        raise ValueError("expected either score or result")
+    if item.result is not UNSET:
+        check_result(item.result)
+    try:
+        value = fitting_value(known, item, parse_id(item.user_id))
+    except Problem as problem:
+        raise ValueError(problem.detail) from None
     return NewRecord(known.partition, known.key, value)
 
 

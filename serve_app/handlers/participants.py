@@ -24,7 +24,7 @@ from serve_app.http.caching import NO_STORE, reply_response
 from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem
-from serve_app.http.request_schemas import JoinRequest, read_join
+from serve_app.http.request_schemas import JoinRequest, normal_attributes, read_join
 from serve_app.security.invites import read_invite
 from serve_app.services.commands import Commands, new_command_id
 from serve_app.services.known import Known
@@ -73,6 +73,7 @@ class ParticipantHandlers:
             name=None if wanted.name is None else normal_name(wanted.name),
             invited=principal.role == "service",
             invitation=UNSET if invitation is None else invitation,
+            attributes=normal_attributes(wanted.attributes),
         )
         try:
             issued = await self.commands.issue(known, message, request.headers)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
-from actors.domain.messages import encode_score
+from actors.domain.errors import ResultError
+from actors.domain.messages import encode_score, encode_submission
 from actors.domain.publications import OutcomeReply
 from actors.domain.values import decimal_score, hundredths, parse_id
 from serve_app.config import FrontConfig
@@ -20,7 +22,14 @@ from serve_app.http.caching import NO_STORE
 from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid, unavailable
-from serve_app.http.request_schemas import Submission, check_submission, decode_submission, read_submission
+from serve_app.http.request_schemas import (
+    BatchSubmission,
+    PlainSubmission,
+    Submission,
+    check_submission,
+    decode_plain_submission,
+    read_submission,
+)
 from serve_app.metrics import ACCEPTED, APPLIED_SECONDS, SUBMISSION_SECONDS
 from serve_app.services.known import Known
 from serve_app.services.outcome_waiters import Waiters
@@ -67,9 +76,11 @@ class ScoreHandlers:
         known = self.reads.known(request.path["tournament"])
         if known is None or not (known.public or principal.privileged):
             known = await self.target(request.path["tournament"], principal)
+        if isinstance(body, Submission):
+            await self.reads.learn_rules(known)
         wait_s = preferred_wait_s(request.headers, 0.0, self.config.max_wait_s)
         reply_to = self.waiters.reply_to(wait_s)
-        offset = (await self._submit(known, body.event_id, user_id, score, reply_to))[0]
+        offset = (await self._submit(known, body, user_id, score, reply_to))[0]
         self._count_accepted(started_s)
         if reply_to:
             outcome = await self.waiters.wait(known.partition, offset, wait_s)
@@ -91,7 +102,9 @@ class ScoreHandlers:
         if principal is None:
             return None
         body, user_id, score = _read_submission(require_json(request, self.config.max_body_bytes), principal)
-        offsets = self._submit(known, body.event_id, user_id, score)
+        if isinstance(body, Submission) and known.rules is None:
+            return None
+        offsets = self._submit(known, body, user_id, score)
         return Submitted(offsets, body.event_id, known.partition, started_s)
 
     def submitted(self, submission: Submitted) -> Response:
@@ -104,9 +117,14 @@ class ScoreHandlers:
         return accepted(submission.event_id, submission.partition, offset)
 
     def _submit(
-        self, known: Known, event_id: str, user_id: int, score: int, reply_to: str = ""
+        self, known: Known, body: PlainSubmission | Submission, user_id: int, score: int, reply_to: str = ""
     ) -> asyncio.Future[list[int]]:
-        record = NewRecord(known.partition, known.key, encode_score(event_id, user_id, score), "", reply_to)
+        """Raises Problem 422 for what does not fit the tournament's rules, where these are known."""
+        if not known.plain or isinstance(body, Submission):
+            value = fitting_value(known, body, user_id)
+        else:
+            value = encode_score(body.event_id, user_id, score)
+        record = NewRecord(known.partition, known.key, value, "", reply_to)
         return self.appends.submit([record], self.config.append_timeout_s)
 
     def _count_accepted(self, started_s: float) -> None:
@@ -115,12 +133,16 @@ class ScoreHandlers:
 
     def record(self, known: Known, submission: Submission, principal: Principal) -> NewRecord:
         """The record of a submission. Raises Problem 403, 422."""
-        try:
-            user_id, score = _judged(submission, principal)
-        except ValueError:
-            check_submission(submission)
-            raise AssertionError("a value that failed was found right") from None
-        return NewRecord(known.partition, known.key, encode_score(submission.event_id, user_id, score))
+        if submission.plain and submission.score is not UNSET and known.plain:
+            try:
+                value = encode_score(submission.event_id, _user_of(submission, principal), hundredths(submission.score))
+                return NewRecord(known.partition, known.key, value)
+            except ValueError:  # told below
+                pass
+        check_submission(submission)
+        _check_either(submission)
+        user_id = _user_of(submission, principal)
+        return NewRecord(known.partition, known.key, fitting_value(known, submission, user_id))
 
     async def target(self, tournament: str, principal: Principal) -> Known:
         """The tournament of a submission: found, and not hidden from the caller. Raises Problem 404, 503."""
@@ -148,26 +170,55 @@ class ScoreHandlers:
         return known
 
 
-def _read_submission(body: bytes, principal: Principal) -> tuple[Submission, int, int]:
-    """(submission, user id, hundredths). Raises Problem 400, 403, 422."""
+def _read_submission(body: bytes, principal: Principal) -> tuple[PlainSubmission | Submission, int, int]:
+    """(submission, user id, hundredths of a plain one). Raises Problem 400, 403, 422."""
+    submission: PlainSubmission | Submission
     try:
-        submission = decode_submission(body)
-        return submission, *_judged(submission, principal)
-    except (ValueError, RecursionError):  # of any kind: read again slowly, for all its problems
-        read_submission(body)
-        raise AssertionError("a body that failed to be read was read") from None
+        submission = decode_plain_submission(body)
+        return submission, _user_of(submission, principal), hundredths(submission.score)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # of any kind: more than a plain score, or read again slowly, for all its problems
+        submission = read_submission(body)
+        _check_either(submission)
+        return submission, _user_of(submission, principal), 0
 
 
-def _judged(submission: Submission, principal: Principal) -> tuple[int, int]:
-    """(user id, hundredths). Raises Problem 403, 422, and ValueError for a value that is wrong."""
-    score = hundredths(submission.score)
+def _check_either(submission: Submission) -> None:
+    """Raises Problem 422 unless it has a score or a result, and not both."""
+    if submission.score is UNSET and submission.result is UNSET:
+        raise invalid("score", "expected this field, or a result")
+    if submission.score is not UNSET and submission.result is not UNSET:
+        raise invalid("result", "expected either this field or score, not both")
+
+
+def _user_of(submission: PlainSubmission | Submission, principal: Principal) -> int:
+    """Raises Problem 403, 422, and ValueError for an id that is none."""
     user_id = principal.user_id if submission.user_id is None else parse_id(submission.user_id)
     if principal.role == "service":
         if submission.user_id is None:
             raise invalid("user_id", "expected the user whose score this is")
     elif user_id != principal.user_id:
         raise Problem(403, "not_yours", "expected your own user id: scores of others are submitted by a service")
-    return user_id, score
+    return user_id
+
+
+def fitting_value(known: Known, body: PlainSubmission | Submission | BatchSubmission, user_id: int) -> bytes:
+    """The record of a submission. Raises Problem 422 for what does not fit the tournament's rules, as far as they are known."""
+    subscore, result = (UNSET, UNSET) if isinstance(body, PlainSubmission) else (body.subscore, body.result)
+    if known.rules is not None:
+        try:
+            known.rules.check(subscore=subscore is not UNSET, result=result)
+        except ResultError as error:
+            raise invalid(error.path, error.message) from None
+    return encode_submission(
+        body.event_id,
+        user_id,
+        None if body.score is UNSET else hundredths(body.score),
+        None if subscore is UNSET else hundredths(subscore),
+        None if result is UNSET else _encode(result),
+    )
 
 
 def accepted(event_id: str, partition: int, offset: int | None) -> Response:
@@ -181,7 +232,11 @@ def outcome_body(event_id: str, outcome: OutcomeReply, **more: Any) -> bytes:
     fields: dict[str, Any] = {"event_id": event_id, "outcome": outcome.outcome}
     if outcome.reason:
         fields["reason"] = outcome.reason
+    if outcome.reason == "result_invalid":
+        fields["detail"] = outcome.detail
     fields["score"] = None if outcome.score is None else decimal_score(outcome.score)
+    if outcome.subscore is not None:
+        fields["subscore"] = decimal_score(outcome.subscore)
     fields["rank"] = outcome.rank
     fields["previous_rank"] = outcome.previous_rank
     return _encode({**fields, **more})

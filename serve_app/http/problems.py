@@ -41,6 +41,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "no_window": (409, "The participants have no windows of their own"),
     "not_finished": (409, "The tournament is not finished"),
     "no_prizes": (409, "The tournament has no prizes"),
+    "attributes_fixed": (409, "This was given before"),
     "already_over": (409, "The tournament is over"),
     "too_few_participants": (409, "Too few have joined"),
     "edit_not_allowed": (409, "The tournament's state forbids this edit"),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from actors.domain.messages import MAX_USES, Changes, Display, Spec
+from actors.domain.messages import MAX_USES, Changes, Custom, Display, Penalty, Scoring, Spec, Subscore, Teams
+from actors.domain.messages.scoring import BOARD_PATTERN, MAX_BOARDS, Boards
 from actors.domain.messages.spec import Cohorts, League, Recurrence
 from actors.domain.prizes.rules import PrizeRules
+from actors.domain.scoring.compute import MAX_RESULT_BYTES
+from actors.domain.scoring.custom import function_problem
 from actors.domain.series.family import MAX_OPEN
 from actors.domain.series.schedule import MAX_CRON_CHARS, cron_problem
 from actors.domain.series.zones import zone
@@ -56,6 +60,12 @@ class NewRecurrence(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     ahead: Annotated[int, Meta(ge=1, le=MAX_OPEN)] = 1
 
 
+GroupsByBoard = Annotated[
+    dict[str, PlayerName],
+    Meta(max_length=MAX_BOARDS, description="The user's group in each of the tournament's boards."),
+]
+
+
 class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """`POST /v1/tournaments`. Times are RFC 3339, durations in seconds."""
 
@@ -81,6 +91,10 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     recurrence: NewRecurrence | UnsetType = UNSET
     cohorts: Cohorts | UnsetType = UNSET
     league: League | UnsetType = UNSET
+    scoring: Scoring | UnsetType = UNSET
+    subscore: Subscore | UnsetType = UNSET
+    boards: Boards | UnsetType = UNSET
+    teams: Teams | UnsetType = UNSET
 
 
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -103,14 +117,32 @@ class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, froz
 
     name: PlayerName | None = None
     invite: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    attributes: GroupsByBoard | UnsetType = UNSET
 
 
-class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
-    """`POST /v1/tournaments/{id}/scores`. `user_id` defaults to the caller for a player."""
+class PlainSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """A `Submission` of nothing but a score, as most are: read without looking for the rest."""
 
     event_id: EventId
     score: Score
     user_id: Id | None = None
+
+
+class Submission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """`POST /v1/tournaments/{id}/scores`: a `score`, or, where the tournament has `scoring`, a `result` from which it computes the score;
+    beside either a `subscore` where the tournament has one and does not compute it. `user_id` defaults to the caller for a player.
+    """
+
+    event_id: EventId
+    score: Score | UnsetType = UNSET
+    subscore: Score | UnsetType = UNSET
+    result: dict[str, Any] | UnsetType = UNSET
+    user_id: Id | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Nothing but a score, or not even that."""
+        return self.result is UNSET and self.subscore is UNSET
 
 
 class LiveSubmission(Submission, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -125,7 +157,9 @@ class BatchSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     tournament_id: Id
     event_id: EventId
     user_id: Id
-    score: Score
+    score: Score | UnsetType = UNSET
+    subscore: Score | UnsetType = UNSET
+    result: dict[str, Any] | UnsetType = UNSET
 
 
 class InvitationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -142,6 +176,7 @@ class BatchJoin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen
     tournament_id: Id
     user_id: Id
     name: PlayerName | None = None
+    attributes: GroupsByBoard | UnsetType = UNSET
 
 
 def _duration_ms(seconds: float) -> int:
@@ -168,6 +203,29 @@ def _metadata(metadata: dict[str, Any]) -> None:
         raise ValueError(f"expected at most {MAX_METADATA_BYTES} bytes of JSON, got {size}")
 
 
+def check_attributes(attributes: dict[str, str]) -> None:
+    """Raises ValueError for a group whose name is none; which boards there are the fold knows."""
+    for board, group in attributes.items():
+        if not re.fullmatch(BOARD_PATTERN, board):
+            raise ValueError(f"expected names of boards, got {board[:40]!r}")
+        try:
+            check_name(group, max_chars=MAX_PLAYER_NAME)
+        except ValueError as error:
+            raise ValueError(f"{board}: {error}") from None
+
+
+def normal_attributes(attributes: dict[str, str] | UnsetType) -> dict[str, str] | UnsetType:
+    """Groups as they are kept: two ways to write the same name are one group."""
+    return UNSET if attributes is UNSET else {board: normal_name(group) for board, group in attributes.items()}
+
+
+def check_result(result: dict[str, Any]) -> None:
+    """Raises ValueError for a result that no tournament takes."""
+    size = len(msgspec.json.encode(result))
+    if size > MAX_RESULT_BYTES:
+        raise ValueError(f"expected at most {MAX_RESULT_BYTES} bytes of JSON, got {size}")
+
+
 def _score(score: float) -> int:
     return hundredths(score) if math.isfinite(score) else hundredths(math.nan)
 
@@ -185,13 +243,16 @@ _new_tournament: Final = BodyReader(
     NewTournament, {**_CHECKS, "recurrence": lambda given: _duration_ms(given.duration_s)}
 )
 read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
-read_join: Final = BodyReader(JoinRequest, {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME)}).read
-_SCORE_CHECKS: Final[dict[str, Check]] = {"score": _score, "user_id": parse_id}
-_submission: Final = BodyReader(Submission, _SCORE_CHECKS)
+read_join: Final = BodyReader(
+    JoinRequest,
+    {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME), "attributes": check_attributes},
+).read
+_SUBMITTED: Final[dict[str, Check]] = {"score": _score, "subscore": _score, "user_id": parse_id, "result": check_result}
+_submission: Final = BodyReader(Submission, _SUBMITTED)
 read_submission: Final = _submission.read
 check_submission: Final = _submission.check
-read_live_submission: Final = BodyReader(LiveSubmission, _SCORE_CHECKS).read
-decode_submission: Final = msgspec.json.Decoder(Submission).decode
+read_live_submission: Final = BodyReader(LiveSubmission, _SUBMITTED).read
+decode_plain_submission: Final = msgspec.json.Decoder(PlainSubmission).decode
 
 
 def read_invitation(body: bytes, now_ms: int) -> InvitationRequest:
@@ -267,6 +328,10 @@ def _spec_of(new: NewTournament) -> Spec:
         window_ms=_later(new.window_s, _duration_ms),
         display=new.display,
         prizes=new.prizes or UNSET,
+        scoring=new.scoring,
+        subscore=_subscore(new),
+        boards=new.boards,
+        teams=new.teams,
         recurrence=_later(new.recurrence, _recurrence),
         cohorts=new.cohorts,
         league=new.league,
@@ -282,6 +347,13 @@ def _recurrence(given: NewRecurrence) -> Recurrence:
     )
 
 
+def _subscore(new: NewTournament) -> Subscore | UnsetType:
+    """As asked for; scoring by penalty cannot be without, the fewest minutes first."""
+    if new.subscore is UNSET and isinstance(new.scoring, Penalty):
+        return Subscore(order="asc")
+    return new.subscore
+
+
 def _later(given: T | UnsetType, read: Callable[[T], V]) -> V | UnsetType:
     """A field that came later: UNSET where it is left out."""
     return UNSET if isinstance(given, UnsetType) else read(given)
@@ -295,6 +367,8 @@ def _changed(given: T | UnsetType | None, read: Callable[[T], V]) -> V | UnsetTy
 def _judge(spec: Spec, now_ms: int) -> None:
     """Raises Problem 422 with every rule that is broken."""
     errors = [FieldError(*problem) for problem in spec_problems(spec)]
+    if isinstance(spec.scoring, Custom) and (unknown := function_problem(spec.scoring)):
+        errors.append(FieldError("scoring.function", unknown))
     wrong = {error.path for error in errors}
     if spec.recurrence is not UNSET:
         errors += _wrong_recurrence(spec.recurrence)

@@ -43,6 +43,8 @@ class LiveScores:
         known = self._scores.reads.known(submission.tournament)
         if principal is None or known is None or not (known.public or principal.privileged):
             return None
+        if known.rules is None and not submission.plain:
+            return None
         self._limiter.check(principal, address)
         return self._scores.record(known, submission, principal)
 
@@ -51,7 +53,10 @@ class LiveScores:
         if principal is None:
             raise unauthorized("token_missing", "expected `auth` before `submit`")
         self._limiter.check(principal, address)
-        return self._scores.record(await self._scores.target(submission.tournament, principal), submission, principal)
+        known = await self._scores.target(submission.tournament, principal)
+        if not submission.plain:
+            await self._scores.reads.learn_rules(known)
+        return self._scores.record(known, submission, principal)
 
     def append(self, records: list[NewRecord]) -> asyncio.Future[list[int]]:
         """See `Appends.submit`."""

@@ -17,6 +17,7 @@ from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import READS
 from serve_app.services.known import Known
+from serve_app.services.submission_rules import rules_of
 from storage.ports import (
     Access,
     AccessQuery,
@@ -140,6 +141,17 @@ class Reads:
         if not access.found:
             raise unknown_tournament(tournament)
         return self.remember(tournament_id, public=access.public), access
+
+    async def learn_rules(self, known: Known) -> None:
+        """Have `known.rules`, by the view, once for its life; nothing while nobody can tell: then the fold alone judges submissions."""
+        if known.rules is not None:
+            return
+        try:
+            reply = await self.view(known)
+        except Problem:  # 503
+            return
+        if reply.found:
+            known.learn(rules_of(reply.body))
 
     def remember(self, tournament_id: int, *, public: bool | None) -> Known:
         """Note that a tournament exists."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from actors.domain import views
 from actors.domain.read_model_rows import decode_participant
 from storage.ports import RankingsQuery, Reply
@@ -13,11 +15,13 @@ NOT_FOUND: Final = Reply(found=False)
 
 
 def participant_reply(answer: Sequence[Any]) -> Reply | None:
-    """The reply of `Owners.participant`; None where a part of the read model is missing."""
+    """The reply of `Owners.participant`; None where a part of the read model is missing, or ranks within groups, which nobody counts here."""
     head, stored, *place = answer
     if stored is None:
         return NOT_FOUND
     kept = decode_participant(stored)
+    if kept.boards is not UNSET:
+        return None
     rank = percentile = None
     if place:
         position, better, better_ranks, total = place
@@ -35,6 +39,8 @@ def participant_reply(answer: Sequence[Any]) -> Reply | None:
         "attempts": kept.attempts,
         "scored_at": kept.scored_at,
     }
+    if kept.subscore is not UNSET:
+        shown["subscore"] = kept.subscore
     return reply(head, views.encode(shown))
 
 
@@ -69,27 +75,30 @@ def _rank(head: Sequence[bytes], position: int, better: int) -> int:
 def _ranked(ties: str, stored_rows: Sequence[bytes], first: int, better: int) -> list[dict[str, Any]]:
     """The rows of a page from a position; `better` ranks are better than its first row's."""
     rows: list[dict[str, Any]] = []
-    rank, score = better + 1, None
+    rank, last = better + 1, None
     for position, stored in enumerate(stored_rows, first):
         row = _row(stored, 0)
         if ties == "first":
             rank = position + 1
-        elif rows and row["score"] != score:
+        elif rows and (row["score"], row.get("subscore")) != last:
             rank = position + 1 if ties == "shared" else rank + 1
-        score, row["rank"] = row["score"], rank
+        last, row["rank"] = (row["score"], row.get("subscore")), rank
         rows.append(row)
     return rows
 
 
 def _row(stored: bytes, rank: int) -> dict[str, Any]:
     kept = decode_participant(stored)
-    return {
+    row = {
         "rank": rank,
         "user_id": kept.user_id,
         "name": kept.name,
         "score": kept.score,
         "scored_at": kept.scored_at,
     }
+    if kept.subscore is not UNSET:
+        row["subscore"] = kept.subscore
+    return row
 
 
 def _page(head: Sequence[bytes], rows: list[dict[str, Any]], total: int, next_cursor: str | None) -> bytes:

@@ -2,8 +2,8 @@
 
 KEYS of all: `state` (a hash), `rankings` (a sorted set, user id by score: the table by hand), `participants` (a hash, user id to JSON),
 `order` (a sorted set of `<place>:<user id>`, all of score 0, so in the order of its text: the exact listing order), `marks` (the distinct marks
-of those places, kept for `dense` ranks alone). A mark is the first 11 digits of a place, the score's; a participant's JSON begins with its place
-(`{"place":"<20 digits>"` or `{"place":null`), so a script finds it without
+of those places, kept for `dense` ranks alone). A mark is a place without its last 9 digits, those of the tie: what equals
+have in common. A participant's JSON begins with its place (`{"place":"<digits>"` or `{"place":null`), so a script finds it without
 decoding. Offsets and epochs are compared as doubles: exact below 2^53.
 """
 
@@ -29,7 +29,9 @@ local function each(command, key, list)
   for i = 1, #list, PIECE do redis.call(command, key, unpack(list, i, math.min(i + PIECE - 1, #list))) end
 end
 local function place(participant)
-  if participant and string.sub(participant, 10, 10) == '"' then return string.sub(participant, 11, 30) end
+  if participant and string.sub(participant, 10, 10) == '"' then
+    return string.sub(participant, 11, string.find(participant, '"', 11, true) - 1)
+  end
   return nil
 end
 """
@@ -53,14 +55,14 @@ local function put(rows, rankings, participants, order, marks, dense, fresh)
       if was ~= new and (was or new ~= '') then
         if was then
           unlisted[#unlisted + 1] = was .. ':' .. user
-          if dense then gone[string.sub(was, 1, 11)] = true end
+          if dense then gone[string.sub(was, 1, -10)] = true end
         end
         if new ~= '' then
           listed[#listed + 1] = 0
           listed[#listed + 1] = new .. ':' .. user
           scored[#scored + 1] = score
           scored[#scored + 1] = user
-          if dense then come[string.sub(new, 1, 11)] = true end
+          if dense then come[string.sub(new, 1, -10)] = true end
         else
           unscored[#unscored + 1] = user
         end
@@ -194,7 +196,7 @@ PARTICIPANT: Final = Script(
 local participant = redis.call('HGET', participants, ARGV[1])
 local at = place(participant)
 if not at then return {head, participant} end
-local mark = string.sub(at, 1, 11)
+local mark = string.sub(at, 1, -10)
 return {head, participant, redis.call('ZRANK', order, at .. ':' .. ARGV[1]), better(mark), before(mark), redis.call('ZCARD', order)}
 """,
 )
@@ -215,13 +217,13 @@ local stop = math.min(first + limit, total)
 first = math.max(first, 0)
 if first >= stop then return {head, total, first, 0, {}} end
 local listed = redis.call('ZRANGE', order, string.format('%d', first), string.format('%d', stop - 1))
-local rows = {}
+local rows, colon = {}, string.find(listed[1], ':', 1, true)  -- the places of one tournament are of one length
 for i = 1, #listed, PIECE do
   local users = {}
-  for j = i, math.min(i + PIECE - 1, #listed) do users[#users + 1] = string.sub(listed[j], 22) end
+  for j = i, math.min(i + PIECE - 1, #listed) do users[#users + 1] = string.sub(listed[j], colon + 1) end
   for _, row in ipairs(redis.call('HMGET', participants, unpack(users))) do rows[#rows + 1] = row end
 end
-return {head, total, first, before(string.sub(listed[1], 1, 11)), rows}
+return {head, total, first, before(string.sub(listed[1], 1, colon - 10)), rows}
 """,
 )
 
@@ -234,7 +236,7 @@ for i = 1, #ARGV do
   local participant = redis.call('HGET', participants, ARGV[i])
   local at = place(participant)
   local position = at and redis.call('ZRANK', order, at .. ':' .. ARGV[i])
-  if position then rows[#rows + 1] = {position, before(string.sub(at, 1, 11)), participant} end
+  if position then rows[#rows + 1] = {position, before(string.sub(at, 1, -10)), participant} end
 end
 return {head, redis.call('ZCARD', order), rows}
 """,

@@ -147,6 +147,9 @@ def _naive(world: World, tournament: int, state: Tournament, truth: Truth, when:
     attempts = {user: person["attempts"] for user, person in naive.people.items()}
     counted = {user: state.members.attempts[state.members.users.slot(user)] for user in naive.people}
     agree = (rows, counted, state.status) == (table, attempts, naive.status)
+    for user in naive.active() if state.groups else ():
+        shown = views.participant(state, user, None) or {}
+        agree &= shown["boards"] == naive.boards(user)
     world.expect(agree, f"{when}: {tournament} is {rows} {state.status}, naively {table} {naive.status}")
 
 

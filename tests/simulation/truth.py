@@ -9,19 +9,21 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Outcome
 from actors.domain.fold import apply
 from actors.domain.messages import Claim, Create
+from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Misplaced, Parser
 from storage.ports import DeadLetter, LogRecord
 from tests.support.naive_tournament import NaiveTournament
+from tests.support.submissions import sent_in
 
 At = tuple[int, int]  # partition, offset
 
 
 @dataclass
 class Truth:
-    """`unreadable`: records that no reader can take; `rejected`: those that the fold cannot apply; `misplaced`: scores in the wrong
-    partition, of which `moved` have a copy in theirs."""
+    """`unreadable`: records that no reader can take; `rejected`: those that the fold cannot apply, or that do not fit; `misplaced`:
+    scores in the wrong partition, of which `moved` have a copy in theirs."""
 
     states: dict[int, Tournament] = field(default_factory=dict)
     naive: dict[int, NaiveTournament] = field(default_factory=dict)
@@ -59,6 +61,8 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             continue
         truth.states[tournament] = state
         truth.outcomes.update((at, event) for event in events if isinstance(event, Outcome))
+        if at in truth.outcomes and truth.outcomes[at].reason in UNFIT:
+            truth.rejected.add(at)
         _tell_naive(truth, item)
     return truth
 
@@ -66,7 +70,7 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
 def _tell_naive(truth: Truth, item: ScoreItem | ControlItem) -> None:
     naive = truth.naive.get(item.tournament_id)
     if isinstance(item, ScoreItem):
-        truth.naive[item.tournament_id].score(item.time_ms, item.user_id, item.event_id, item.score)
+        truth.naive[item.tournament_id].score(item.time_ms, sent_in(item))
         return
     message = item.message
     if naive is None:

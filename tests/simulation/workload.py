@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any
 
 import msgspec
 
-from actors.domain.messages import RULES_VERSION, Create, Message, Tick, encode_message, encode_score
+from actors.domain.messages import RULES_VERSION, Create, Message, Spec, Tick, encode_message, encode_score
 from actors.domain.publications import replies_channel
 from actors.domain.values import partition_of
 from storage.ports import LogUnavailableError, NewRecord
 from tests.simulation.world import World
-from tests.support.histories import KINDS, SALT, Score, random_record, random_spec
+from tests.support.histories import KINDS, SALT, Score, fitted, random_record, random_spec, with_scores
+from tests.support.submissions import Sent
 
 Acknowledged = tuple[int, int, bytes]  # partition, offset, value
 
@@ -23,6 +25,8 @@ class Workload:
     def __init__(self, world: World) -> None:
         self._world = world
         self._random = world.random
+        self._scores = Random(f"scores {world.random.getstate()[1][0]}")  # drawn apart, as the histories do
+        self._specs: dict[int, Spec] = {}
         self.tournaments: list[int] = []
         self.acknowledged: list[Acknowledged] = []
 
@@ -65,6 +69,10 @@ class Workload:
             starts = now + r.randint(-100, 500)
             ends = max(starts, now) + r.choice([1, 100, 500, 1000, 3000])
             spec = msgspec.structs.replace(spec, starts_ms=starts, ends_ms=ends)
+        rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION])
+        if rules >= 3:
+            spec = with_scores(spec, self._scores)
+        self._specs[tournament] = spec
         create = Create(
             command_id=f"create-{tournament}"[:64],
             creator="99",
@@ -73,18 +81,21 @@ class Workload:
             dedicated=r.random() < 0.35,
             salt=SALT,
             request_digest="digest",
-            rules_version=r.choice([1, 2, RULES_VERSION, RULES_VERSION]),
+            rules_version=rules,
         )
         return self._control(tournament, create)
 
     def _record(self, tournament: int) -> NewRecord:
         r = self._random
         what = random_record(r, "join" if r.random() < 0.2 else r.choice(KINDS), range(1, 5))
-        if isinstance(what, Score):
-            return self._new(tournament, encode_score(what.event_id, what.user, what.score))
-        if isinstance(what, Tick):
-            return self._new(tournament, encode_message(what))
-        return self._control(tournament, what)
+        sent = fitted(what, self._specs[tournament], self._scores)
+        if isinstance(sent, Sent):
+            return self._new(tournament, sent.value())
+        if isinstance(sent, Score):
+            return self._new(tournament, encode_score(sent.event_id, sent.user, sent.score))
+        if isinstance(sent, Tick):
+            return self._new(tournament, encode_message(sent))
+        return self._control(tournament, sent)
 
     def _control(self, tournament: int, message: Message) -> NewRecord:
         value = encode_message(message)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -30,6 +31,8 @@ from actors.domain.messages import (
     Tick,
 )
 from actors.domain.tournament import Tournament
+from tests.support.naive_scoring import random_scores, random_submission
+from tests.support.submissions import Sent
 
 TOURNAMENT = 7
 PARTITION = 3
@@ -49,7 +52,7 @@ class Step(NamedTuple):
     """A record with its append time."""
 
     time_ms: int
-    what: Message | Score
+    what: Message | Score | Sent
 
 
 def create_of(
@@ -68,7 +71,12 @@ def create_of(
 
 
 def item_of(offset: int, step: Step) -> Item:
-    if isinstance(step.what, Score):
+    if isinstance(step.what, Sent):
+        plain = step.what.subscore is None and step.what.result is None  # as ingest reads it
+        if not plain:
+            return step.what.item(offset, step.time_ms, TOURNAMENT)
+    if isinstance(step.what, Score | Sent):
+        assert step.what.score is not None
         return ScoreItem(offset, step.time_ms, TOURNAMENT, step.what.user, step.what.event_id, step.what.score)
     return ControlItem(offset, step.time_ms, TOURNAMENT, step.what)
 
@@ -183,6 +191,25 @@ def _random_changes(r: Random) -> Changes:
     return Changes(**{name: values[name] for name in names})
 
 
+def with_scores(spec: Spec, r: Random) -> Spec:
+    """The same with scoring, a subscore, boards and teams, mostly. Drawn apart, so that the rest is as it would be without."""
+    return msgspec.convert({**msgspec.to_builtins(spec), **random_scores(r)}, Spec)
+
+
+def fitted(what: Message | Score, spec: Spec, r: Random) -> Message | Score | Sent:
+    """A score or a join as a tournament of `with_scores` mostly wants it, other records as they are."""
+    if isinstance(what, Join) and (spec.boards is not UNSET or r.random() < 0.02):
+        boards = r.sample(["country", "team"], r.choice([0, 1, 1, 2]))
+        attributes = {board: r.choice(["a", "a", "b", "c"]) for board in boards}
+        return msgspec.structs.replace(what, attributes=attributes if boards else UNSET)
+    if not isinstance(what, Score):
+        return what
+    if spec.scoring is UNSET and (spec.subscore is UNSET or abs(what.score) > 1000) and r.random() < 0.97:
+        subscore = UNSET if spec.subscore is UNSET else r.choice([1, -1]) * what.score
+        return what if subscore is UNSET else Sent(what.user, what.event_id, what.score, subscore, None)
+    return random_submission(r, msgspec.to_builtins(spec), what.user, what.event_id)
+
+
 def random_history(seed: int, length: int) -> list[Step]:
     """A create, some joins, and what else may come, `length` records after the create in all.
 
@@ -193,12 +220,15 @@ def random_history(seed: int, length: int) -> list[Step]:
     now = BEGIN_MS
     spec = random_spec(r)
     rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION])
+    scores = Random(f"scores {seed}")
+    if rules >= 3:
+        spec = with_scores(spec, scores)
     steps = [Step(now, create_of(spec, rules_version=rules))]
     joins = r.randint(0, 6)
     again_at = r.randint(1, 200)  # the same create again, or another under the same id
     for n in range(length):
         now += r.choice(PAUSES_MS)
-        what = random_record(r, "join" if n < joins else r.choice(KINDS))
+        what = fitted(random_record(r, "join" if n < joins else r.choice(KINDS)), spec, scores)
         if isinstance(what, Command) and what.needed_rules > rules:
             what = Tick()  # under these rules it would be malformed
         steps.append(Step(now, create_of(spec, r.choice(["digest", "other"]), "again") if n == again_at else what))

@@ -27,6 +27,7 @@ from actors.domain.publications import (
     update_frame,
     updates_channel,
 )
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.series import views as family_views
 from actors.domain.series.children import commanded
 from actors.domain.signing import Signer
@@ -205,6 +206,7 @@ class InProcessPalio:
             previous_rank=before,
             status=state.status,
             version=state.version,
+            subscore=state.ranking.subscore(slot) if slot >= 0 and isinstance(state.ranking, SubscoreRanking) else None,
         )
 
 

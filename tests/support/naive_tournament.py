@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from actors.domain.messages import Cancel, Create, Edit, End, Invite, Join, Leave, Message, RevokeInvitation, Start
+from tests.support.naive_scoring import score_of
+from tests.support.submissions import Sent
 
 LARGEST = 9_999_999_999  # 99,999,999.99
 
@@ -40,20 +42,34 @@ class NaiveTournament:
         return [user for user, person in self.people.items() if person["active"]]
 
     def table(self) -> list[int]:
-        """User ids in listing order: by score, equal scores in the order in which they were reached."""
+        """User ids in listing order: by score and subscore, equals in the order in which they were reached."""
         ranked = [user for user in self.active() if self.people[user]["score"] is not None]
-        return sorted(ranked, key=lambda user: (-self.worth(self.people[user]["score"]), self.people[user]["reached"]))
+        return sorted(ranked, key=lambda user: (self.worth(user), -self.people[user]["reached"]), reverse=True)
 
-    def rank(self, user: int) -> int:
-        table = self.table()
-        mine = self.people[user]["score"]
-        better = [self.people[u]["score"] for u in table if self.worth(self.people[u]["score"]) > self.worth(mine)]
+    def rank(self, user: int, table: list[int] | None = None) -> int:
+        """Among all, or among those of a `table`."""
+        table = self.table() if table is None else table
+        better = [self.worth(other) for other in table if self.worth(other) > self.worth(user)]
         if self.spec["ties"] == "first":
             return table.index(user) + 1
         return 1 + (len(better) if self.spec["ties"] == "shared" else len(set(better)))
 
-    def worth(self, score: int) -> int:
-        return score if self.spec["order"] == "desc" else -score
+    def worth(self, user: int) -> tuple[int, int]:
+        person = self.people[user]
+        return self.worth_of(person["score"], person["subscore"])
+
+    def worth_of(self, score: int, subscore: int | None) -> tuple[int, int]:
+        second = self.spec["subscore"]["order"] if "subscore" in self.spec else "desc"
+        return score if self.spec["order"] == "desc" else -score, (subscore or 0) * (1 if second == "desc" else -1)
+
+    def boards(self, user: int) -> dict[str, dict[str, Any]]:
+        """Where a user stands in each group."""
+        shown = {}
+        for board, group in self.people[user]["groups"].items():
+            table = [other for other in self.table() if self.people[other]["groups"].get(board) == group]
+            rank = self.rank(user, table) if user in table else None
+            shown[board] = {"group": group, "rank": rank, "of": len(table)}
+        return shown
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
@@ -75,9 +91,9 @@ class NaiveTournament:
                     self.commands.add(message.command_id)
         return self.happened
 
-    def score(self, time_ms: int, user: int, event_id: str, score: int) -> list[Happened]:
+    def score(self, time_ms: int, sent: Sent) -> list[Happened]:
         self._begin(time_ms)
-        reason = self._score(user, event_id, score)
+        reason = self._score(sent)
         self.happened.append(("score", "ignored" if reason else "applied", reason))
         return self.happened
 
@@ -112,7 +128,8 @@ class NaiveTournament:
                 self.spec["ends_ms"] = time_ms
         self.status = status
 
-    def _score(self, user: int, event_id: str, score: int) -> str:
+    def _score(self, sent: Sent) -> str:
+        user, event_id = sent.user, sent.event_id
         if self.status != "running":
             return "not_running" if self.status == "scheduled" else "ended"
         if user not in self.active():
@@ -122,31 +139,38 @@ class NaiveTournament:
             return "duplicate"
         if person["attempts"] >= self.spec["max_attempts"]:
             return "attempts_used"
-        old, policy = person["score"], self.spec["score_policy"]
-        if old is None or policy == "last":
-            new = score
+        came_to = score_of(self.spec, sent)
+        if came_to is None:
+            return "result_invalid"
+        old, policy = (person["score"], person["subscore"]), self.spec["score_policy"]
+        if old[0] is None or policy == "last":
+            new = came_to
         elif policy == "best":
-            new = max(old, score, key=self.worth)
+            new = max(old, came_to, key=lambda pair: self.worth_of(*pair))
+        elif policy == "sum":
+            new = old[0] + came_to[0], None if came_to[1] is None else old[1] + came_to[1]
         else:
-            new = old + score if policy == "sum" else old
-        if abs(new) > LARGEST:
+            new = old
+        if abs(new[0]) > LARGEST or abs(new[1] or 0) > LARGEST:
             return "out_of_range"
         person["events"].add(event_id)
         person["attempts"] += 1
         if new != old:
             self.reached += 1
-            person |= {"score": new, "reached": self.reached, "scored_ms": self.now}
+            person |= {"score": new[0], "subscore": new[1], "reached": self.reached, "scored_ms": self.now}
         return ""
 
     def _join(self, join: Join) -> str:
         user = int(join.user_id)
         person = self.people.get(user)
         if person and person["active"]:
-            if join.name in (None, person["name"]):
-                return ""
-            if self.over:
+            if reason := self._groups_reason(join, person):
+                return reason
+            if self.over and join.name not in (None, person["name"]):
                 return "already_over"
-            person["name"] = join.name
+            if join.name is not None:
+                person["name"] = join.name
+            person["groups"] |= self._groups(join)
             return ""
         if self.over or (self.status == "running" and self.spec["join_until"] == "start"):
             return "registration_closed"
@@ -160,19 +184,44 @@ class NaiveTournament:
             invitation = self.invitations.get(str(join.invitation))
             if invitation is None or not self._good(invitation, user, person):
                 return "invite_invalid"
+        if reason := self._groups_reason(join, person):
+            return reason
         if self.spec["capacity"] is not None and len(self.active()) >= self.spec["capacity"]:
             return "tournament_full"
         if invitation is not None:
             invitation["left"] -= 1
         if person is None:
-            nothing = {"name": None, "score": None, "reached": 0, "scored_ms": 0, "attempts": 0, "removed": 0}
-            person = self.people[user] = {**nothing, "events": set(), "joined_ms": self.now}
+            nothing = {
+                "name": None,
+                "score": None,
+                "subscore": None,
+                "reached": 0,
+                "scored_ms": 0,
+                "attempts": 0,
+                "removed": 0,
+            }
+            person = self.people[user] = {**nothing, "events": set(), "groups": {}, "joined_ms": self.now}
+        person["groups"] |= self._groups(join)
         person |= {"active": True, "removed": 0}
         if join.name is not None:
             person["name"] = join.name
         full = len(self.active()) == self.spec["capacity"]
         if self.status == "scheduled" and self.spec["type"] == "instant" and full:
             self._become("running", self.now)
+        return ""
+
+    def _groups(self, join: Join) -> dict[str, str]:
+        return join.attributes if isinstance(join.attributes, dict) else {}
+
+    def _groups_reason(self, join: Join, person: dict[str, Any] | None) -> str:
+        for board, group in self._groups(join).items():
+            if board not in self.spec.get("boards", []):
+                return "invalid"
+            before = person["groups"].get(board) if person else None
+            if before not in (None, group) and not join.invited:
+                return "attributes_fixed"
+            if person and before != group and self.over:
+                return "already_over"
         return ""
 
     def _leave(self, leave: Leave) -> str:

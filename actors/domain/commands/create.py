@@ -10,10 +10,9 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, REFUSED, Event, Outcome
 from actors.domain.life.status import pass_time
 from actors.domain.messages import Create, needed_rules
-from actors.domain.ranking.ranking import Ranking
 from actors.domain.series.family import Family
 from actors.domain.spec_rules import spec_problems
-from actors.domain.tournament import Members, Tournament, multiplier_of
+from actors.domain.tournament import Members, Tournament, multiplier_of, ranking_of
 
 
 def create_again(state: Tournament, item: ControlItem, create: Create) -> Outcome:
@@ -46,8 +45,8 @@ def create_tournament(
         time_ms=item.time_ms,
         offset=item.offset,
         members=Members(multiplier_of(salt)),
-        ranking=Ranking(descending=spec.order == "desc", ties=spec.ties),
         family=None if spec.recurrence is spec.cohorts is UNSET else Family(),
+        ranking=ranking_of(spec),
     )
     events = pass_time(state, item.offset, item.time_ms)
     events.insert(0, Outcome(item.offset, "create", APPLIED, event_id=create.command_id, first=True))

@@ -35,10 +35,13 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
     if reason and not state.over:
         return outcome(reason, detail)
     if slot >= 0 and members.active[slot]:
+        if problem := _attributes_problem(state, message, slot):
+            return outcome(*problem)
         if message.name is not None and message.name != members.names[slot]:
             if state.over:
                 return outcome("already_over", f"cannot change a name in a tournament that is {state.status}")
             members.names[slot] = message.name
+        _put_into_groups(state, message, slot)
         return outcome()
     if state.over or (state.status == "running" and state.spec.join_until == "start"):
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
@@ -49,6 +52,8 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
         if message.invitation is UNSET and slot in members.removed:
             return outcome("removed", "who was removed comes back by a new invitation, or is brought by a service")
         return outcome("invite_invalid", "expected an invitation for this user that is still good")
+    if problem := _attributes_problem(state, message, slot):
+        return outcome(*problem)
     if state.spec.capacity is not None and members.joined >= state.spec.capacity:
         return outcome("tournament_full", f"all {state.spec.capacity} places are taken")
     if needs_invitation:
@@ -63,7 +68,31 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
         if message.name is not None:
             members.names[slot] = message.name
         state.ranking.show(slot)
+    _put_into_groups(state, message, slot)
     return outcome(first=True)
+
+
+def _attributes_problem(state: Tournament, message: Join, slot: int) -> tuple[str, str] | None:
+    """Why the attributes of a join cannot be taken, (reason, detail). Each is given once; a service may change it until the end."""
+    if message.attributes is UNSET:
+        return None
+    for board, group in message.attributes.items():
+        groups = state.groups.get(board)
+        if groups is None:
+            known = ", ".join(state.groups) or "none"
+            return "invalid", f"attributes.{board}: not a board of this tournament; its boards: {known}"
+        before = groups.of(slot) if slot >= 0 else None
+        if before not in (None, group) and not message.invited:
+            return "attributes_fixed", f"{board} was given as {before!r}; a service can change it"
+        if before != group and slot >= 0 and state.over:
+            return "already_over", f"cannot change {board} in a tournament that is {state.status}"
+    return None
+
+
+def _put_into_groups(state: Tournament, message: Join, slot: int) -> None:
+    if message.attributes is not UNSET:
+        for board, group in message.attributes.items():
+            state.groups[board].put(slot, group)
 
 
 def leave(state: Tournament, offset: int, message: Leave, user_id: int) -> list[Event]:

@@ -7,15 +7,21 @@ from typing import Annotated
 import msgspec
 
 from actors.domain.messages.fields import MAX_USES, RULES_VERSION, Command, Millis, Name, Record, Token, UserCommand
+from actors.domain.messages.scoring import Attributes
 from actors.domain.messages.spec import Changes, Spec
 
 
 class ScoreWire(Record, frozen=True, kw_only=True, tag="score"):
-    """A score as produced: ids are decimal strings, the score a JSON number."""
+    """A score as produced: ids are decimal strings, the score a JSON number, with a `subscore` beside it where the tournament has one.
+
+    Or a `result`, a JSON object from which the tournament's scoring computes them.
+    """
 
     event_id: Token
     user_id: str
-    score: float
+    score: float | msgspec.UnsetType = msgspec.UNSET
+    subscore: float | msgspec.UnsetType = msgspec.UNSET
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Create(Record, frozen=True, kw_only=True, tag="create"):
@@ -33,17 +39,20 @@ class Create(Record, frozen=True, kw_only=True, tag="create"):
 
 class Join(UserCommand, frozen=True, kw_only=True, tag="join", omit_defaults=True):
     """A user takes part. `invited`: a service vouches for the user, who may join a private tournament, or again after being removed.
-    `invitation`: the id of one that the user brings instead. `placed`: by the tournament that opened this one, which alone fills it."""
+    `invitation`: the id of one that the user brings instead. `placed`: by the tournament that opened this one, which alone fills it.
+    `attributes`: the user's groups by board.
+    """
 
     name: Name | None = None
     invited: bool = False
     invitation: Token | msgspec.UnsetType = msgspec.UNSET
     placed: bool | msgspec.UnsetType = msgspec.UNSET
+    attributes: Attributes | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def needed_rules(self) -> int:
         """As Command.needed_rules: what is UNSET by itself came with rules 3."""
-        return self.rules if self.invitation is self.placed is msgspec.UNSET else 3
+        return self.rules if self.invitation is self.placed is self.attributes is msgspec.UNSET else 3
 
 
 class Leave(UserCommand, frozen=True, kw_only=True, tag="leave"):

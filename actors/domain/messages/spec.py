@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from actors.domain.messages.fields import Duration, Millis
+from actors.domain.messages.scoring import Boards, Scoring, Subscore, Teams
 from actors.domain.prizes.rules import PrizeRules
 from actors.domain.series.family import MAX_OPEN
 from actors.domain.values import MAX_ATTEMPTS
@@ -88,6 +89,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     league: League | UnsetType = UNSET
     series: SeriesPlace | UnsetType = UNSET  # these two are set by who opens it, never by clients
     board: BoardPlace | UnsetType = UNSET
+    scoring: Scoring | UnsetType = UNSET
+    subscore: Subscore | UnsetType = UNSET
+    boards: Boards | UnsetType = UNSET
+    teams: Teams | UnsetType = UNSET
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -115,6 +120,10 @@ LATER_FIELDS: Final[dict[str, int]] = {
     "league": 3,
     "series": 3,
     "board": 3,
+    "scoring": 3,
+    "subscore": 3,
+    "boards": 3,
+    "teams": 3,
 }
 
 

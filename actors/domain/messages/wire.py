@@ -6,9 +6,10 @@ Reading is strict: unknown fields, wrong types and values out of range raise Inv
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from actors.domain.errors import InvalidRecordError, ScoreValueError
 from actors.domain.messages.control import (
@@ -66,6 +67,20 @@ def encode_score(event_id: str, user_id: int, score: int) -> bytes:
     return _encode(ScoreWire(event_id=event_id, user_id=str(user_id), score=decimal_score(score)))
 
 
+def encode_submission(
+    event_id: str, user_id: int, score: int | None, subscore: int | None = None, result: bytes | None = None
+) -> bytes:
+    """A submission's value: a score, or an encoded result, and perhaps a subscore beside it. Numbers in hundredths."""
+    wire = ScoreWire(
+        event_id=event_id,
+        user_id=str(user_id),
+        score=UNSET if score is None else decimal_score(score),
+        subscore=UNSET if subscore is None else decimal_score(subscore),
+        result=UNSET if result is None else msgspec.Raw(result),
+    )
+    return _encode(wire)
+
+
 def decode_value(value: bytes) -> ScoreWire | Message:
     """Read a record's value. Raises InvalidRecordError: `too_big` or `malformed`."""
     if len(value) > MAX_VALUE_BYTES:
@@ -78,8 +93,30 @@ def decode_value(value: bytes) -> ScoreWire | Message:
 
 
 def score_values(wire: ScoreWire) -> tuple[int, int]:
-    """(user id, hundredths) of a score. Raises InvalidRecordError `malformed`."""
+    """(user id, hundredths) of a plain score. Raises InvalidRecordError `malformed`."""
     try:
-        return parse_id(wire.user_id), hundredths(wire.score)
+        return parse_id(wire.user_id), hundredths(wire.score)  # type: ignore[arg-type]  # it refuses UNSET
     except (ValueError, ScoreValueError) as error:
         raise InvalidRecordError("malformed", str(error)) from error
+
+
+class SubmissionValues(NamedTuple):
+    """What a submission says beyond a plain score; numbers in hundredths, `result` as encoded, empty for none."""
+
+    user_id: int
+    score: int
+    subscore: int | None
+    result: bytes
+
+
+def submission_values(wire: ScoreWire) -> SubmissionValues:
+    """What any submission says. Raises InvalidRecordError `malformed`, also for a score beside a result, or neither."""
+    if (wire.score is UNSET) == (wire.result is UNSET):
+        raise InvalidRecordError("malformed", "expected a score or a result, and not both")
+    try:
+        score = 0 if wire.score is UNSET else hundredths(wire.score)
+        subscore = None if wire.subscore is UNSET else hundredths(wire.subscore)
+        user_id = parse_id(wire.user_id)
+    except (ValueError, ScoreValueError) as error:
+        raise InvalidRecordError("malformed", str(error)) from error
+    return SubmissionValues(user_id, score, subscore, b"" if wire.result is UNSET else bytes(wire.result))

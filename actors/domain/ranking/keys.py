@@ -21,3 +21,13 @@ Key = TypeVar("Key", int, NDArray[np.int64])
 def floor(key: Key) -> Key:
     """The lowest key with the same mark: what is below it is strictly better."""
     return (key >> TIE_BITS) << TIE_BITS
+
+
+def tied_ranks(ties: str, equal_to_last: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The 1-based ranks of rows in listing order by a tie rule, from whether each is equal to the one before (the first is not)."""
+    places = np.arange(1, len(equal_to_last) + 1)
+    if ties == "first" or not len(places):
+        return places
+    if ties == "dense":
+        return np.cumsum(~equal_to_last)
+    return np.maximum.accumulate(np.where(equal_to_last, 0, places))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from actors.domain.errors import ScoreValueError
 from actors.domain.ranking.flat import FlatOrder
-from actors.domain.ranking.keys import NO_KEY, TIE_BITS, TIE_LIMIT, floor
+from actors.domain.ranking.keys import NO_KEY, TIE_BITS, TIE_LIMIT, floor, tied_ranks
 from actors.domain.ranking.order import LateOrder
 from actors.domain.values import MAX_HUNDREDTHS
 
@@ -140,6 +140,44 @@ class Ranking:
         ranks[placed] = count(keys[placed]) + 1
         return ranks
 
+    def rank_among(self, slot: int, slots: ArrayLike) -> int | None:
+        """The 1-based rank that a member has among these (distinct slots, the member's own too or not); None when not listed.
+
+        O(slots): one pass over their keys.
+        """
+        key = self._visible_key(slot)
+        if key == NO_KEY:
+            return None
+        keys = self.keys_of(slots)
+        if self._ties == "first":
+            return int(np.count_nonzero(keys < key)) + 1
+        better = keys < floor(key)
+        count = np.count_nonzero(better) if self._ties == "shared" else len(np.unique(keys[better] >> TIE_BITS))
+        return int(count) + 1
+
+    def count_listed(self, slots: ArrayLike) -> int:
+        """How many of these have a rank."""
+        return int(np.count_nonzero(self.keys_of(slots) != NO_KEY))
+
+    def sorted_of(self, slots: ArrayLike) -> NDArray[np.int32]:
+        """Those of these slots that are listed, in listing order."""
+        asked = np.asarray(slots, np.int32)
+        keys = self.keys_of(asked)
+        order = keys.argsort()[: np.count_nonzero(keys != NO_KEY)]  # what is not listed has the highest key
+        listed: NDArray[np.int32] = asked[order]
+        return listed
+
+    def ranks_among(self, ordered: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The 1-based ranks of some listed slots, given in listing order, as if there were no others."""
+        return tied_ranks(self._ties, self._equal_to_last(ordered))
+
+    def _equal_to_last(self, ordered: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Of slots in listing order: whether each is equal, but for who was first, to the one before."""
+        marks = self._keys[ordered] >> TIE_BITS
+        equal = np.zeros(len(ordered), np.bool_)
+        np.equal(marks[1:], marks[:-1], out=equal[1:])
+        return equal
+
     def slots(self, start: int, count: int) -> NDArray[np.int32]:
         """The members in listing order from the 0-based position `start`: at most `count`, fewer at the end."""
         first, stop = max(start, 0), min(start + count, self._ranked)
@@ -174,26 +212,28 @@ class Ranking:
         that are not in order, IndexError for a bad or repeated slot, ScoreValueError beyond the largest score.
         """
         ranking = cls(descending=descending, ties=ties)
-        into, given = np.asarray(slots, np.int32), np.asarray(scores, np.int64)
-        concealed = np.asarray(hidden, np.bool_)
+        ranking._fill(np.asarray(slots, np.int32), np.asarray(scores, np.int64), np.asarray(hidden, np.bool_))
+        return ranking
+
+    def _fill(self, into: NDArray[np.int32], given: NDArray[np.int64], concealed: NDArray[np.bool_]) -> None:
+        """As `restore` tells, into an empty ranking."""
         if not into.shape == given.shape == concealed.shape or into.ndim != 1:
             raise ValueError(
                 f"expected three columns of one length, got {into.shape}, {given.shape}, {concealed.shape}"
             )
         if not len(into):
-            return ranking
-        marks = given * ranking._sign
+            return
+        marks = given * self._sign
         if (marks[1:] < marks[:-1]).any():
             raise ValueError("expected the rows in the order of the table")
         if not (int(marks[0]) >= -MAX_HUNDREDTHS and int(marks[-1]) <= MAX_HUNDREDTHS):
             raise ScoreValueError(f"expected hundredths from -{MAX_HUNDREDTHS} to {MAX_HUNDREDTHS}")
-        ranking._grow(int(into.view(np.uint32).max()), exactly=True)
-        ranking._number(into, marks)
-        ranking._hidden[into] = concealed
-        if np.count_nonzero(ranking._keys != NO_KEY) != len(into):
+        self._grow(int(into.view(np.uint32).max()), exactly=True)
+        self._number(into, marks)
+        self._hidden[into] = concealed
+        if np.count_nonzero(self._keys != NO_KEY) != len(into):
             raise IndexError("expected each slot once")
-        ranking._rebuild(into)
-        return ranking
+        self._rebuild(into)
 
     def _key(self, slot: int) -> int:
         return self._keys_view[slot] if 0 <= slot < len(self._hidden_view) else NO_KEY

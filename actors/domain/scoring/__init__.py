@@ -1,1 +1,1 @@
-"""What a submission comes to: its score under a tournament's rules."""
+"""What a submission comes to: kinds of scoring, each a pure function of its spec and a result, and its score under a tournament's rules."""

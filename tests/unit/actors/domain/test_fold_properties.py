@@ -8,10 +8,12 @@ from actors.domain import views
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import Item
 from actors.domain.fold import apply
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
 from actors.domain.transitions import TRANSITIONS
 from tests.support.histories import PARTITION, TOURNAMENT, Score, Step, fold, histories, items_of, plain, random_history
 from tests.support.naive_tournament import NaiveTournament
+from tests.support.submissions import Sent
 
 
 def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
@@ -35,6 +37,15 @@ def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
         assert state.members.attempts[slot] == person["attempts"]
         assert state.members.joined_ms[slot] == person["joined_ms"]
         assert state.ranking.score(slot) == person["score"]
+        if isinstance(state.ranking, SubscoreRanking):
+            assert state.ranking.subscore(slot) == person["subscore"]
+        assert {board: group for board, groups in state.groups.items() if (group := groups.of(slot))} == person[
+            "groups"
+        ]
+        if person["active"] and state.groups:
+            shown = views.participant(state, user, None)
+            assert shown is not None
+            assert shown["boards"] == naive.boards(user)
         assert state.members.scored_ms[slot] == person["scored_ms"]
 
 
@@ -49,7 +60,9 @@ def test_every_record_does_what_the_naive_model_says(steps: list[Step]) -> None:
             naive = NaiveTournament(step.what, step.time_ms)  # type: ignore[arg-type]
             happened = naive.happened
         elif isinstance(step.what, Score):
-            happened = naive.score(step.time_ms, *step.what)
+            happened = naive.score(step.time_ms, Sent(*step.what, None, None))
+        elif isinstance(step.what, Sent):
+            happened = naive.score(step.time_ms, step.what)
         else:
             happened = naive.apply(step.time_ms, step.what)
         assert plain(events) == happened
@@ -89,7 +102,8 @@ def test_the_histories_reach_every_outcome() -> None:
             state, events = apply(state, TOURNAMENT, PARTITION, item)
             seen.update(happened[:3] for happened in plain(events))
     assert {reason for _, outcome, reason in seen if outcome in ("ignored", "refused")} == {
-        "already_over", "attempts_used", "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invalid",
+        "already_over", "attempts_used", "attributes_fixed", "result_invalid",
+        "duplicate", "edit_not_allowed", "ended", "idempotency_conflict", "invalid",
             "invitation_unknown",
         "invite_invalid", "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "removed",
         "too_few_participants", "tournament_full", "version_mismatch",

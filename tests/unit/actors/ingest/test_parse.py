@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.domain.delivery import ControlItem, Item, ScoreItem
-from actors.domain.messages import Claim, Join, Message, Tick, encode_message, encode_score
+from actors.domain.delivery import ControlItem, Item, ResultItem, ScoreItem
+from actors.domain.messages import Claim, Join, Message, Tick, encode_message, encode_score, encode_submission
 from actors.domain.signing import Signer
 from actors.domain.values import partition_of
 from actors.ingest.parse import Misplaced, Parsed, Parser
@@ -120,3 +120,24 @@ def test_a_claim_belongs_to_the_partition_that_it_names() -> None:
     signature = SIGNER.sign(b"partition-3", value)
     assert item(value, key=b"partition-3", partition=3, signature=signature).tournament_id == 0
     assert refusal(value, key=b"partition-3", partition=4, signature=signature) == "wrong_partition"
+
+
+def test_a_submission_of_more_than_a_score() -> None:
+    value = encode_submission("e1", 5, None, None, b'{"correct":7}')
+    assert item(value) == ResultItem(7, 1000, TOURNAMENT, 5, "e1", 0, "replies:x", None, b'{"correct":7}')
+    value = encode_submission("e1", 5, 250, -100)
+    assert item(value) == ResultItem(7, 1000, TOURNAMENT, 5, "e1", 250, "replies:x", -100, b"")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"type":"score","v":1,"event_id":"e","user_id":"5"}',
+        b'{"type":"score","v":1,"event_id":"e","user_id":"5","subscore":1}',
+        b'{"type":"score","v":1,"event_id":"e","user_id":"5","score":1,"result":{}}',
+        b'{"type":"score","v":1,"event_id":"e","user_id":"5","score":1,"subscore":0.001}',
+        b'{"type":"score","v":1,"event_id":"e","user_id":"x","result":{}}',
+    ],
+)
+def test_parts_that_do_not_go_together_are_malformed(value: bytes) -> None:
+    assert refusal(value) == "malformed"

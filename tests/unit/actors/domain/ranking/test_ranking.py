@@ -59,6 +59,13 @@ class SortedList:
         better = self.better(slot)
         return 1 + len(better if self.ties == "shared" else set(better))
 
+    def ranks_among(self, listed: list[int]) -> list[int]:
+        marks = [-self.members[slot][0] if self.descending else self.members[slot][0] for slot in listed]
+        if self.ties == "first":
+            return list(range(1, len(listed) + 1))
+        better = [[other for other in marks if other < mark] for mark in marks]
+        return [1 + len(each if self.ties == "shared" else set(each)) for each in better]
+
     def percentile(self, slot: int) -> float | None:
         table = self.table()
         return 100.0 * (len(table) - len(self.better(slot))) / len(table) if slot in table else None
@@ -80,6 +87,13 @@ def assert_equal(ranking: Ranking, model: SortedList, around: int = 3) -> None:
     assert ranking.scores_of(ordered).tolist() == [model.members[slot][0] for slot in ordered]
     assert ranking.ordered().tolist() == ordered
     assert [ranking.rank(slot) for slot in slots] == [model.rank(slot) for slot in slots]
+    some = list(range(0, SLOTS, 2))
+    listed = [slot for slot in table if slot in some]
+    among = model.ranks_among(listed)
+    assert ranking.sorted_of(some).tolist() == listed
+    assert ranking.ranks_among(np.array(listed, np.int32)).tolist() == among
+    assert [ranking.rank_among(slot, some) for slot in listed] == among
+    assert all(ranking.rank_among(slot, some) is None for slot in some if slot not in listed)
 
 
 def restored(ranking: Ranking, model: SortedList) -> Ranking:

@@ -1,0 +1,1 @@
+"""Boards beside the global table: the ranks within groups of members, and the tables of teams."""
