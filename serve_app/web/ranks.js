@@ -1,4 +1,4 @@
-// Ranks of listed rows, as the contract says: from the index, the scores and the tie rule.
+// Ranks of listed rows, as the contract says: from the index, the scores (with the subscores) and the tie rule.
 
 /**
  * The rank of each row of a table's beginning (rows in listing order, the first being the leader).
@@ -8,7 +8,7 @@ export function ranksOf(rows, ties) {
   if (!["first", "shared", "dense"].includes(ties)) throw new RangeError(`unknown tie rule ${String(ties)}`);
   const ranks = [];
   rows.forEach((row, index) => {
-    const tied = index > 0 && row.score === rows[index - 1].score;
+    const tied = index > 0 && row.score === rows[index - 1].score && row.subscore === rows[index - 1].subscore;
     if (ties === "first") ranks.push(index + 1);
     else if (tied) ranks.push(ranks[index - 1]);
     else if (ties === "shared") ranks.push(index + 1);
