@@ -65,15 +65,15 @@ def measure(
 ) -> list[str]:
     """A row of the table; the roles' shares of the CPU go to stderr."""
     port = palio.settings.port if case.entrypoint == "api" else palio.settings.gateway_port
-    warm = LoadProcess(load, case, port, contest, tokens, 1.0, CASES.index(case) * 2 + 1).result(60)
+    per_answer = 1 if case.entrypoint == LIVE else case.size
     known = palio.applied()
-    palio.await_applied(known + 1 if warm.accepted else known)
-    time.sleep(2)  # the counters are up to a second old
+    warm: Load = LoadProcess(load, case, port, contest, tokens, 1.0, CASES.index(case) * 2 + 1).result(60)
+    palio.await_applied(known + warm.accepted * per_answer)
     before_applied, before, began_s = palio.applied(), palio.cpu_s(), time.monotonic()
     met: Load = LoadProcess(load, case, port, contest, tokens, duration_s, CASES.index(case) * 2 + 2).result(
         duration_s + 60
     )
-    accepted = met.accepted * (1 if case.entrypoint == LIVE else case.size)
+    accepted = met.accepted * per_answer
     palio.await_applied(before_applied + accepted)
     used, took_s = palio.cpu_s() - before, time.monotonic() - began_s
     if len(met.statuses) > 1 or met.accepted != met.statuses.total():

@@ -17,14 +17,14 @@ from cluster.config.settings import PROJECT_DIR
 REPORT: Final = PROJECT_DIR / "BENCHMARKS.md"
 TIMEOUT_S: Final = 3600.0
 CLUSTER: Final = "-cluster"
+BESIDE_OTHERS: Final = "peers"  # which must be there
 ON_SERVERS_TOO: Final = ("faults", "latency", "recovery", "shape", "submissions")
 
 
 def names() -> list[str]:
     """The benchmarks there are; with `-cluster`, on real servers."""
-    found = sorted(
-        path.stem.removeprefix("bench_") for path in (PROJECT_DIR / "scripts" / "benchmarks").glob("bench_*.py")
-    )
+    folder = PROJECT_DIR / "scripts" / "benchmarks"
+    found = sorted({path.stem.removeprefix("bench_") for path in folder.glob("bench_*.py")} - {BESIDE_OTHERS})
     return [*found, *(f"{name}{CLUSTER}" for name in ON_SERVERS_TOO)]
 
 

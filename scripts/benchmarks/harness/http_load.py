@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
+_CHUNKED: Final = b"transfer-encoding: chunked"
 HOST: Final = "127.0.0.1"
 
 
@@ -60,14 +61,34 @@ class HttpConnection(asyncio.Protocol):
         buffer = self._buffer + data if self._buffer else data
         while (end := buffer.find(_END_OF_HEAD)) >= 0:
             head = buffer[:end].lower()
-            at = head.find(_LENGTH)
-            length = int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            whole = end + len(_END_OF_HEAD) + length
-            if len(buffer) < whole:
-                break
-            body, buffer = buffer[whole - length : whole], buffer[whole:]
+            if _CHUNKED in head:
+                whole, body = _unchunked(buffer, end + len(_END_OF_HEAD))
+                if whole < 0:
+                    break
+                buffer = buffer[whole:]
+            else:
+                at = head.find(_LENGTH)
+                length = int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+                whole = end + len(_END_OF_HEAD) + length
+                if len(buffer) < whole:
+                    break
+                body, buffer = buffer[whole - length : whole], buffer[whole:]
             self._on_answer(int(head[9:12]), body)
         self._buffer = buffer
+
+
+def _unchunked(buffer: bytes, at: int) -> tuple[int, bytes]:
+    """(where a chunked body that begins at `at` ends, the body); -1 if it is not whole yet."""
+    body = b""
+    while (end := buffer.find(b"\r\n", at)) >= 0:
+        size = int(buffer[at:end].split(b";")[0], 16)
+        at = end + 2 + size + 2
+        if len(buffer) < at:
+            break
+        if not size:
+            return at, body
+        body += buffer[end + 2 : end + 2 + size]
+    return -1, b""
 
 
 async def connect(port: int, on_answer: Callable[[int, bytes], None]) -> HttpConnection:

@@ -35,6 +35,7 @@ def subscription(tournament: str, since: tuple[int, int] | None = None) -> bytes
 class LiveSocket(asyncio.Protocol):
     """See the module. Subclasses say what is done about what comes."""
 
+    handshake = HANDSHAKE
     transport: asyncio.Transport
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ class LiveSocket(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Shake hands."""
         self.transport = transport
-        transport.write(HANDSHAKE)
+        transport.write(self.handshake)
 
     def data_received(self, data: bytes) -> None:
         """The handshake's answer, then frames."""
