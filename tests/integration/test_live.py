@@ -71,6 +71,34 @@ def test_updates_come_at_most_twenty_times_a_second(palio: RunningPalio, service
         assert len(watcher.frames) <= 20 * took_s + 2
 
 
+def test_scores_are_submitted_where_they_are_watched(palio: RunningPalio, service: httpx2.Client) -> None:
+    """A service sends 500 without waiting; what is acknowledged is in the table, each once, also when all of it is sent again."""
+    tournament = create(service)
+    users = range(1, 51)
+    joins = [{"tournament_id": tournament, "user_id": str(user)} for user in users]
+    assert service.post("/v1/participants", json=joins).json() == {"accepted": 50, "rejected": []}
+    eventually(lambda: service.get(f"/v1/tournaments/{tournament}").json()["participants"] == 50)
+    with Watcher(palio) as watcher:
+        assert watcher.ask(subscribe=tournament)["ok"]
+        assert watcher.ask(auth=palio.token("service", 1))["ok"]
+        wrong = watcher.ask(submit={"tournament": tournament, "event_id": "x", "user_id": "1", "score": 1.005})
+        assert wrong["error"]["code"] == "invalid"
+        for _ in range(2):
+            acknowledged: list[int] = []
+            for number in range(500):
+                user, event = number % 50 + 1, f"e{number}"
+                score = {"tournament": tournament, "event_id": event, "user_id": str(user), "score": number}
+                watcher.socket.send(json.dumps({"id": 1000 + number, "submit": score}))
+            while len(acknowledged) < 500:
+                frame = watcher.receive()
+                if frame.get("ok"):
+                    acknowledged += frame.get("ids", [frame.get("id")])
+            assert sorted(acknowledged) == list(range(1000, 1500))
+        watcher.until(lambda: table(watcher, tournament)[:1] == [("50", 499)])
+    attempts = service.get(f"/v1/tournaments/{tournament}/participants/50").json()["attempts"]
+    assert attempts == 10
+
+
 def test_since_brings_the_missed_updates_only(palio: RunningPalio, service: httpx2.Client) -> None:
     tournament = create(service)
     join(service, tournament, 1)
