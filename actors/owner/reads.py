@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from actors.domain import views
+from actors.domain.boards import views as boards
 from actors.domain.life.invitations import admits
 from actors.domain.series import views as family_views
 from actors.domain.series.children import commanded
+from actors.owner.board_tables import BoardTables
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
 from actors.owner.publisher import Publisher
@@ -17,6 +19,8 @@ from storage.ports import (
     AccessQuery,
     BoardsQuery,
     ChildrenQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -30,11 +34,19 @@ from storage.ports import (
     SeriesQuery,
     Standing,
     StandingsQuery,
+    TeamsQuery,
     ViewQuery,
 )
 
 A = TypeVar("A")
 NOT_FOUND: Final = Reply(found=False)
+SETTLED: Final = (
+    ViewQuery,
+    RankingsQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
+    TeamsQuery,
+)  # their position is one of updates
 
 
 class OwnerReads:
@@ -43,6 +55,7 @@ class OwnerReads:
     def __init__(self, owner: Owner, publisher: Publisher) -> None:
         self._owner = owner
         self._publisher = publisher
+        self._tables = BoardTables()
 
     async def read(self, partition: int, tournament_id: int, query: Query[A]) -> A:
         """As `Owners.read`.
@@ -68,7 +81,7 @@ class OwnerReads:
         if scope is None or not scope.ready:
             return None
         entity = tournaments.at_hand(tournament_id)
-        if entity is None or (isinstance(query, ViewQuery | RankingsQuery) and not self._publisher.settle(entity)):
+        if entity is None or (isinstance(query, SETTLED) and not self._publisher.settle(entity)):
             return None
         if isinstance(query, AccessQuery):
             access = _access(entity, query)
@@ -84,7 +97,7 @@ class OwnerReads:
                 # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
                 await self._owner.tournaments.look_up(entity.state.tournament_id)
             return access
-        if entity is not None and isinstance(query, ViewQuery | RankingsQuery):
+        if entity is not None and isinstance(query, SETTLED):
             return await self._publisher.settled(entity, lambda: self._answer(entity, query))
         return self._answer(entity, query)
 
@@ -103,6 +116,8 @@ class OwnerReads:
                 return _reply(entity, entity.view())
             case RankingsQuery():
                 return _rankings(entity, query)
+            case GroupRankingsQuery() | GroupsQuery() | TeamsQuery():
+                return self._board(entity, query)
             case ParticipantQuery():
                 return _participant(entity, query)
             case InvitationsQuery():
@@ -125,6 +140,24 @@ class OwnerReads:
             if scope is not None and scope.ready and entity is not None:
                 found[tournament_id] = entity.position()
         return found
+
+    def _board(self, entity: Entity, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
+        state, page = entity.state, None
+        at = entity.epoch, entity.shown_seq, entity.status
+        match query:
+            case GroupRankingsQuery():
+                page = boards.group_rankings(
+                    state, query.board, query.group, query.start, query.limit, query.around, *at
+                )
+            case GroupsQuery():
+                groups = self._tables.get(entity, f"groups {query.board}", lambda: boards.groups_of(state, query.board))
+                if groups is not None:
+                    page = boards.groups_page(state, groups, query.start, query.limit, *at)
+            case TeamsQuery():
+                teams = self._tables.get(entity, "teams", lambda: boards.teams_of(state))
+                if teams is not None:
+                    page = boards.teams_page(state, teams, query.start, query.limit, *at)
+        return NOT_FOUND if page is None else _reply(entity, views.encode(page))
 
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""

@@ -333,6 +333,54 @@ class Rankings(Answer):
     }  # fmt: skip
 
 
+class GroupItem(Answer):
+    """A group of a board: how many are in it, how many of these have a rank, the first of these in the whole table."""
+
+    group: str
+    participants: int
+    ranked: int
+    best: Row | None
+    example = {"group": "FR", "participants": 14, "ranked": 12, "best": Row.example}
+
+
+class Groups(Answer):
+    """The groups of a board, those with most participants first; `next_cursor` null at the end."""
+
+    groups: list[GroupItem]
+    total: int
+    status: Status
+    next_cursor: str | None
+    position: Position
+    example = {
+        "groups": [GroupItem.example], "total": 2, "status": "running", "next_cursor": "1",
+        "position": Position.example,
+    }  # fmt: skip
+
+
+class TeamRow(Answer):
+    """A team; `score` of `counted` members, with its rank null where none of them has one. Teams of equal scores share a rank."""
+
+    rank: int | None
+    team: str
+    score: float | None
+    participants: int
+    counted: int
+    example = {"rank": 1, "team": "7", "score": 1812.25, "participants": 5, "counted": 3}
+
+
+class TeamTable(Answer):
+    """The table of the teams; `next_cursor` null at the end."""
+
+    rows: list[TeamRow]
+    total: int
+    status: Status
+    next_cursor: str | None
+    position: Position
+    example = {
+        "rows": [TeamRow.example], "total": 2, "status": "running", "next_cursor": "1", "position": Position.example,
+    }  # fmt: skip
+
+
 class Accepted(Answer):
     """In the log; what becomes of it is not known here. `id`: of a tournament that was created."""
 

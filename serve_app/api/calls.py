@@ -184,6 +184,11 @@ Rows = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000}),
 ]
 Around = Annotated[str | None, Query(description="Rows around this user (`me`: the caller)."), _text]
+Board = Annotated[
+    str | None, Query(description="Only those in one `group` of this board.", examples=["country"]), _text
+]
+Group = Annotated[str | None, Query(description="The group of the `board`.", examples=["FR"]), _text]
+BoardName = Annotated[str, Path(description="One of the tournament's boards.", examples=["country"])]
 Users = Annotated[str | None, Query(description="Rows of these users, at most 100, separated by commas."), _text]
 Prefer = Annotated[
     str | None,

@@ -65,6 +65,8 @@ class Handlers:
                 series.boards,
                 tables.view,
                 tables.rankings,
+                tables.board_groups,
+                tables.teams,
                 tables.prizes,
                 lists.list_tournaments,
                 lists.user_tournaments,

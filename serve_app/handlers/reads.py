@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from actors.domain.texts import normal_name
 from actors.domain.values import parse_id
 from serve_app.handlers.callers import Callers, me
 from serve_app.http.caching import reply_response
@@ -14,7 +15,7 @@ from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.metrics import VIEW_SECONDS
 from serve_app.services.reads import Reads, unknown_tournament
-from storage.ports import Owners, PrizesQuery, RankingsQuery
+from storage.ports import GroupRankingsQuery, GroupsQuery, Owners, PrizesQuery, RankingsQuery, Reply, TeamsQuery
 
 MAX_AGE_S: Final = 1
 MAX_USERS: Final = 100
@@ -54,6 +55,8 @@ class ReadHandlers:
     async def rankings(self, request: Request) -> Response:
         """`GET /v1/tournaments/{id}/rankings`: a page, around a user, or of named users."""
         principal = await self.callers.principal(request)
+        if "board" in request.query or "group" in request.query:
+            return await self._group_rankings(request, principal)
         query = _rankings_query(request, principal)
         known = await self.reads.visible(request.path["tournament"], principal)
         reply = await self.reads.rankings(known, query)
@@ -61,6 +64,43 @@ class ReadHandlers:
             if query.around is None:
                 raise unknown_tournament(known.text)
             raise Problem(404, "not_ranked", f"user {query.around} has no rank in tournament {known.text}")
+        return reply_response(request, reply, max_age_s=MAX_AGE_S)
+
+    async def _group_rankings(self, request: Request, principal: Principal | None) -> Response:
+        """The same within one group of a board: a page, or around a user."""
+        for name in ("board", "group"):
+            if name not in request.query:
+                raise invalid(name, "expected this parameter: board and group go together")
+        if "users" in request.query:
+            raise invalid("users", "not a parameter beside board and group")
+        plain = _rankings_query(request, principal)
+        board, group = request.query["board"], normal_name(request.query["group"])
+        known = await self.reads.visible(request.path["tournament"], principal)
+        query = GroupRankingsQuery(board, group, plain.start, plain.limit, plain.around)
+        reply = await self.reads.board(known, query)
+        if not reply.found and plain.around is not None:
+            raise Problem(404, "not_ranked", f"user {plain.around} has no rank in {board[:40]} {group[:64]}")
+        return self._board_response(request, reply, f"no group {group[:64]!r} in a board {board[:40]!r}")
+
+    async def board_groups(self, request: Request) -> Response:
+        """`GET /v1/tournaments/{id}/boards/{board}`: the groups, those with most participants first."""
+        principal = await self.callers.principal(request)
+        start, limit = _page(request)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        board = request.path["board"]
+        reply = await self.reads.board(known, GroupsQuery(board, start, limit))
+        return self._board_response(request, reply, f"no board {board[:40]!r}")
+
+    async def teams(self, request: Request) -> Response:
+        """`GET /v1/tournaments/{id}/teams`."""
+        principal = await self.callers.principal(request)
+        start, limit = _page(request)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        return self._board_response(request, await self.reads.board(known, TeamsQuery(start, limit)), "no teams")
+
+    def _board_response(self, request: Request, reply: Reply, missing: str) -> Response:
+        if not reply.found:
+            raise Problem(404, "board_unknown", f"{missing} in this tournament")
         return reply_response(request, reply, max_age_s=MAX_AGE_S)
 
     async def prizes(self, request: Request) -> Response:
@@ -71,6 +111,12 @@ class ReadHandlers:
         if not reply.found:
             raise unknown_tournament(known.text)
         return reply_response(request, reply._replace(etag=""))
+
+
+def _page(request: Request) -> tuple[int, int]:
+    """(start, limit) of a page. Raises Problem 422."""
+    limit = query_int(request.query, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
+    return query_int(request.query, "cursor", 0, 0, 2**31 - 1), limit
 
 
 def _rankings_query(request: Request, principal: Principal | None) -> RankingsQuery:
@@ -88,7 +134,7 @@ def _rankings_query(request: Request, principal: Principal | None) -> RankingsQu
             raise invalid("users", f"expected at most {MAX_USERS} users, got {len(texts)}")
         users = tuple(_named_user(request, "users", text, principal) for text in texts)
         return RankingsQuery(limit=limit, users=users)
-    return RankingsQuery(start=query_int(request.query, "cursor", 0, 0, 2**31 - 1), limit=limit)
+    return RankingsQuery(*_page(request))
 
 
 def _named_user(request: Request, name: str, text: str, principal: Principal | None) -> int:

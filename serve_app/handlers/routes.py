@@ -33,6 +33,8 @@ ROUTES: Final = (
     Route("end_tournament", "POST", _TOURNAMENT + "/end"),
     Route("cancel_tournament", "POST", _TOURNAMENT + "/cancel"),
     Route("rankings", "GET", _TOURNAMENT + "/rankings", GATEWAY),
+    Route("board_groups", "GET", _TOURNAMENT + "/boards/{board}"),
+    Route("teams", "GET", _TOURNAMENT + "/teams"),
     Route("prizes", "GET", _TOURNAMENT + "/prizes"),
     Route("join", "PUT", _TOURNAMENT + "/participants/{user}", GATEWAY),
     Route("leave", "DELETE", _TOURNAMENT + "/participants/{user}", GATEWAY),

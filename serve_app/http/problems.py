@@ -30,6 +30,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "invitation_unknown": (404, "There is no such invitation"),
     "series_unknown": (404, "There is no such series"),
     "participant_unknown": (404, "There is no such participant"),
+    "board_unknown": (404, "There is no such board or group"),
     "not_ranked": (404, "This participant has no rank"),
     "method_not_allowed": (405, "This method is not offered here"),
     "request_timeout": (408, "The request did not arrive in time"),

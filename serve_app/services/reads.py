@@ -21,6 +21,8 @@ from serve_app.services.submission_rules import rules_of
 from storage.ports import (
     Access,
     AccessQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
     OwnerMovedError,
     Owners,
     OwnerUnavailableError,
@@ -32,6 +34,7 @@ from storage.ports import (
     RecordsUnavailableError,
     Reply,
     StorageError,
+    TeamsQuery,
     ViewQuery,
 )
 
@@ -213,6 +216,10 @@ class Reads:
         if known.public and query.start == 0 and query.around is None and not query.users:
             self._limits.add(query.limit)
             return await self._public(f"{known.text}?{query.limit}", known, query)
+        return await self._ask(known.tournament_id, query)
+
+    async def board(self, known: Known, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
+        """What is read of boards, as of now. Raises Problem 503."""
         return await self._ask(known.tournament_id, query)
 
     async def participant(self, known: Known, user_id: int) -> Reply:

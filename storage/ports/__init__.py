@@ -26,6 +26,8 @@ from storage.ports.owners import (
     AccessQuery,
     BoardsQuery,
     ChildrenQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -41,6 +43,7 @@ from storage.ports.owners import (
     SeriesQuery,
     Standing,
     StandingsQuery,
+    TeamsQuery,
     ViewQuery,
 )
 from storage.ports.payouts import Payout, PayoutRefusedError, Payouts, PayoutUnavailableError

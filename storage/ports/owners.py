@@ -114,6 +114,34 @@ class RankingsQuery(Query[Reply], frozen=True):
     users: tuple[int, ...] = ()
 
 
+class GroupRankingsQuery(Query[Reply], frozen=True):
+    """Encoded rankings within one group of a board (`GET .../rankings?board=&group=`), paged as RankingsQuery.
+
+    Not found: an unknown board or group, or `around` one without a rank there.
+    """
+
+    board: str
+    group: str
+    start: int = 0
+    limit: int = 100
+    around: int | None = None
+
+
+class GroupsQuery(Query[Reply], frozen=True):
+    """The encoded groups of a board (`GET .../boards/{board}`); not found for an unknown board."""
+
+    board: str
+    start: int = 0
+    limit: int = 100
+
+
+class TeamsQuery(Query[Reply], frozen=True):
+    """The encoded table of the teams (`GET .../teams`); not found where a tournament has none."""
+
+    start: int = 0
+    limit: int = 100
+
+
 class ParticipantQuery(Query[Reply], frozen=True):
     """One encoded participant (`GET .../participants/{user}`); not found also for one who does not take part."""
 

@@ -18,6 +18,8 @@ from actors.domain.read_model_rows import ReadModelRow
 from storage.ports import (
     Access,
     AccessQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
     ParticipantQuery,
     Query,
     RankingsQuery,
@@ -25,6 +27,7 @@ from storage.ports import (
     ReadModelFullError,
     ReadModelPosition,
     ReadModelUnavailableError,
+    TeamsQuery,
     ViewQuery,
 )
 from storage.read_model import redis_scripts as scripts
@@ -149,7 +152,9 @@ class RedisReadModel:
     # -- the readers' side ----------------------------------------------------------------------------------------
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
-        """See `ReadModel.read`."""
+        """See `ReadModel.read`. Boards are counted from a whole table: not here."""
+        if isinstance(query, GroupRankingsQuery | GroupsQuery | TeamsQuery):
+            return None
         script, arguments, answer_of = _reading(query)
         (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])
         if isinstance(answer, Exception):

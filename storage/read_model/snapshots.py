@@ -14,17 +14,21 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from actors.domain import views
+from actors.domain.boards import views as boards
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.tournament import Tournament
 from storage.ports import (
     Access,
     AccessQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
     ParticipantQuery,
     Query,
     RankingsQuery,
     Records,
     Reply,
+    TeamsQuery,
     ViewQuery,
 )
 
@@ -113,6 +117,17 @@ def _answer(loaded: _Loaded, query: Query[Any]) -> Any:
             return _reply(loaded, views.view(state, *at))
         case RankingsQuery():
             return _reply(loaded, views.rankings(state, query.start, query.limit, query.around, query.users, *at))
+        case GroupRankingsQuery():
+            page = query.board, query.group, query.start, query.limit, query.around
+            return _reply(loaded, boards.group_rankings(state, *page, *at))
+        case GroupsQuery():
+            groups = boards.groups_of(state, query.board)
+            shown = None if groups is None else boards.groups_page(state, groups, query.start, query.limit, *at)
+            return _reply(loaded, shown)
+        case TeamsQuery():
+            teams = boards.teams_of(state)
+            shown = None if teams is None else boards.teams_page(state, teams, query.start, query.limit, *at)
+            return _reply(loaded, shown)
         case ParticipantQuery():
             return _reply(loaded, views.participant(state, query.user_id, None))
     raise TypeError(f"expected what a read model holds, got {query!r}")

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.domain import views
+from actors.domain.boards import views as boards
 from actors.domain.delivery import ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Outcome
@@ -42,6 +43,8 @@ from storage.ports import (
     AccessQuery,
     BoardsQuery,
     ChildrenQuery,
+    GroupRankingsQuery,
+    GroupsQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -56,6 +59,7 @@ from storage.ports import (
     SeriesQuery,
     Standing,
     StandingsQuery,
+    TeamsQuery,
     ViewQuery,
 )
 from tests.support.inprocess_records import EPOCH, InProcessRecords
@@ -340,6 +344,16 @@ class InProcessReadModel:
                 page = views.view(state, *at)
             case RankingsQuery():
                 page = views.rankings(state, query.start, query.limit, query.around, query.users, *at)
+            case GroupRankingsQuery():
+                page = boards.group_rankings(
+                    state, query.board, query.group, query.start, query.limit, query.around, *at
+                )
+            case GroupsQuery():
+                groups = boards.groups_of(state, query.board)
+                page = None if groups is None else boards.groups_page(state, groups, query.start, query.limit, *at)
+            case TeamsQuery():
+                teams = boards.teams_of(state)
+                page = None if teams is None else boards.teams_page(state, teams, query.start, query.limit, *at)
             case ParticipantQuery():
                 page = views.participant(state, query.user_id, None)
             case _:

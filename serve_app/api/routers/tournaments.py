@@ -7,11 +7,23 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
-from serve_app.api.answers import Accepted, CommandOutcome, PrizeTable, Rankings, Tournament, TournamentPage
+from serve_app.api.answers import (
+    Accepted,
+    CommandOutcome,
+    Groups,
+    PrizeTable,
+    Rankings,
+    TeamTable,
+    Tournament,
+    TournamentPage,
+)
 from serve_app.api.calls import (
     AnyonesCall,
     Around,
+    Board,
+    BoardName,
     Cursor,
+    Group,
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
@@ -119,10 +131,47 @@ async def rankings(
     cursor: Cursor = None,
     around: Around = None,
     users: Users = None,
+    board: Board = None,
+    group: Group = None,
     if_none_match: IfNoneMatch = None,
 ) -> WebResponse:
-    """Who: all. At most one of `cursor`, `around` and `users`."""
+    """Who: all. At most one of `cursor`, `around` and `users`. With `board` and `group`: among the members of that group alone."""
     return await call.answer("rankings")
+
+
+@operation(
+    router,
+    summary="The groups of a board",
+    responses=reads({200: Groups, 304: None}, 404),
+    security=TOKEN_OPTIONAL,
+)
+async def board_groups(
+    call: AnyonesCall,
+    tournament: TournamentId,
+    board: BoardName,
+    limit: Rows = None,
+    cursor: Cursor = None,
+    if_none_match: IfNoneMatch = None,
+) -> WebResponse:
+    """Who: all."""
+    return await call.answer("board_groups")
+
+
+@operation(
+    router,
+    summary="The table of the teams",
+    responses=reads({200: TeamTable, 304: None}, 404),
+    security=TOKEN_OPTIONAL,
+)
+async def teams(
+    call: AnyonesCall,
+    tournament: TournamentId,
+    limit: Rows = None,
+    cursor: Cursor = None,
+    if_none_match: IfNoneMatch = None,
+) -> WebResponse:
+    """Who: all. Where the tournament has `teams`."""
+    return await call.answer("teams")
 
 
 @operation(

@@ -44,6 +44,8 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "leave": (204, 204, 403),
     "begin": (409, 409, 403),
     "boards": (200, 200, 200),
+    "board_groups": (404, 404, 404),  # it has no boards
+    "teams": (404, 404, 404),
     "series": (404, 404, 404),
     "create_invitation": (403, 201, 201),
     "list_invitations": (403, 200, 200),
