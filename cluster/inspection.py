@@ -19,6 +19,7 @@ from serve_app.handlers.listing import tournament_item
 from storage.ports import (
     DeadLetter,
     LogRecord,
+    Notices,
     OwnerMovedError,
     OwnerUnavailableError,
     Records,
@@ -46,8 +47,16 @@ class Inspection:
     """One look at a Palio; `actors` None: it does not run. Make another one for the next look."""
 
     def __init__(
-        self, *, plan: Plan, log: ScoreLog, records: Records, actors: RunningActors | None, clock_ms: Callable[[], int]
+        self,
+        *,
+        plan: Plan,
+        log: ScoreLog,
+        records: Records,
+        notices: Notices,
+        actors: RunningActors | None,
+        clock_ms: Callable[[], int],
     ) -> None:
+        self._notices = notices
         self._plan = plan
         self._log = log
         self._records = records
@@ -180,6 +189,28 @@ class Inspection:
                     for owner in owners
                     for outcome, total in owner.outcomes.items()
                 ],
+            }
+        )
+
+    async def notices(self, limit: int) -> Document:
+        """How far events are told, those that are not done first, a row for each channel."""
+        found = await self._answer("records", self._notices.progress(limit)) or []
+        return self._document(
+            {
+                "notices": [
+                    {
+                        "tournament": str(job.tournament_id),
+                        "event": job.key,
+                        "channel": job.channel,
+                        "age_s": self._age_s(job.made_ms),
+                        "done": job.done_ms is not None,
+                        "last_user": str(job.cursor),
+                        "sent": job.sent,
+                        "failed": job.failed,
+                        "waiting": waiting,
+                    }
+                    for job, waiting in found
+                ]
             }
         )
 

@@ -175,6 +175,7 @@ class Applier:
                 self._status_changed(event, own)
                 continue
             self.outcomes[event.outcome, event.reason] += 1
+            entity.note(event)
             if event.outcome == APPLIED:
                 own.top = True
                 own.urgent |= event.kind == "create" and event.first
@@ -191,6 +192,7 @@ class Applier:
         assert isinstance(event, StatusChanged), "time moves nothing but the status"
         state = change.entity.state
         logger.info("tournament %d: %s -> %s (%s)", state.tournament_id, event.before, event.after, event.reason)
+        change.entity.note(event)
         change.urgent = change.top = True
         if state.over:
             self._tournaments.place(change.entity)

@@ -182,6 +182,7 @@ class Checkpointer:
         for change, offset in taken:
             self.saved += 1
             change.entity.durable_offset = max(change.entity.durable_offset, offset)
+            change.entity.effects = [row for row in change.entity.effects if row.offset > offset]
             await self._on_saved(change.entity, offset)
         return True
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from actors.domain import views
-from actors.domain.events import Outcome
+from actors.domain.events import Event, Outcome
 from actors.domain.tournament import Tournament
+from actors.owner.effects import effect_of
 from actors.owner.live import Live
+from storage.ports import OutboxRow
 
 
 @dataclass(slots=True)
@@ -65,8 +67,15 @@ class Entity:
     over_since_ms: int | None = None
     previous_ranks: dict[int, int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
+    effects: list[OutboxRow] = field(default_factory=list)  # that wait for the next checkpoint, too
     view_key: tuple[int, int, str] | None = None
     view_body: bytes = b""
+
+    def note(self, event: Event) -> None:
+        """Something happened: what participants are to be told of it."""
+        effect = effect_of(self.state, event, self.effects)
+        if effect is not None:
+            self.effects.append(effect)
 
     @classmethod
     def loaded(cls, state: Tournament, scope: Scope, *, rewound: bool) -> Entity:

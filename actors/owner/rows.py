@@ -38,15 +38,15 @@ def participant_rows(entity: Entity, changed: Iterable[int]) -> list[Participant
 
 
 def outbox_rows(entity: Entity) -> list[OutboxRow]:
-    """The effects of a tournament that is over, none before: where it has prizes, their ledger follows it."""
+    """The effects of a tournament that is over (where it has prizes, their ledger follows it); and what participants are to be told."""
     state = entity.state
     if not state.over:
-        return []
+        return list(entity.effects)
     payload = msgspec.json.encode({"status": state.status, "participants": state.members.joined})
     effects = [OutboxRow(state.tournament_id, state.offset, 0, state.status, payload)]
     if state.status == "finished" and state.spec.prizes is not UNSET:
         effects.append(OutboxRow(state.tournament_id, state.offset, PRIZES_EFFECT_NUMBER, PRIZES_EFFECT, b"{}"))
-    return effects
+    return effects + entity.effects
 
 
 def _listed_type(spec: Spec) -> str:

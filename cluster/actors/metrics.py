@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from actors.ingest.feed import TURNS
 from actors.ingest.ingest import Ingest
+from actors.notifier.notifier import Notifier
 from actors.owner.owner import Owner
 from storage.ports import Point
 
@@ -28,6 +29,13 @@ RECORDS = Counter(
 UPDATES = Counter("palio_updates_published_total", "Live updates published by owners.")
 CHECKPOINTS = Counter("palio_checkpoints_saved_total", "Tournament snapshots saved.")
 CHECKPOINT_FAILURES = Counter("palio_checkpoint_failures_total", "Checkpoint transactions that the store did not take.")
+NOTICE_EVENTS = Counter("palio_notice_events_total", "Events of tournaments that are told to participants.")
+NOTICES = Counter("palio_notices_total", "Letters by what became of a try, and why.", ["channel", "outcome", "reason"])
+NOTICE_CHANNEL_FAILURES = _gauge(
+    "palio_notice_channel_failures", "Times running that a channel's server did not take letters.", "channel"
+)
+NOTICE_JOBS = _gauge("palio_notice_jobs", "Events that a channel is still telling, 16 at most.", "channel")
+NOTICE_AGE = _gauge("palio_notice_age_seconds", "Age of the oldest event that a channel is still telling.", "channel")
 ACTIVE = _gauge("palio_active_tournaments", "Tournaments neither finished nor cancelled.", "owner")
 CHECKPOINT_AGE = _gauge("palio_checkpoint_age_seconds", "Time since the last whole checkpoint.", "owner")
 ERRANDS = _gauge(
@@ -142,6 +150,32 @@ class IngestMetrics:
         self._grow.to(DEAD_LETTERS, "letters", ingest.letters.total)
         self._grow.to(MOVED, "moved", ingest.moves.total)
         MOVES_WAITING.labels(self._name).set(len(ingest.moves))
+
+
+class NotifierMetrics:
+    """Tells how far notices are."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._told: Tally[tuple[str, str, str]] = Tally()
+        self._taken = 0
+        for sender in notifier.senders:  # increase() sees only what there was before
+            for outcome in ("sent", "later", "refused", "unavailable"):
+                NOTICES.labels(sender.name, outcome, "")
+
+    def update(self, now_ms: int) -> None:
+        """To be called every second or so."""
+        NOTICE_EVENTS.inc(self._notifier.taken - self._taken)
+        self._taken = self._notifier.taken
+        for sender in self._notifier.senders:
+            for (outcome, reason), total in sender.outcomes.items():
+                key = (sender.name, outcome, reason)
+                NOTICES.labels(*key).inc(total - self._told[key])
+                self._told[key] = total
+            NOTICE_CHANNEL_FAILURES.labels(sender.name).set(sender.failures)
+            NOTICE_JOBS.labels(sender.name).set(sender.open_jobs)
+            age_ms = 0 if sender.oldest_job_ms is None else max(0, now_ms - sender.oldest_job_ms)
+            NOTICE_AGE.labels(sender.name).set(age_ms / 1000)
 
 
 def owner_points(owner: Owner, now_ms: int) -> list[Point]:

@@ -24,6 +24,7 @@ from cluster.startup.data_check import check_data, check_room
 from cluster.startup.ports import (
     DIRECTOR,
     NAMESPACE,
+    NOTIFIER,
     UPDATES,
     jwt_secret,
     metrics_dir,
@@ -215,12 +216,14 @@ def _start_actors(settings: Settings) -> None:
     import ray
 
     from cluster.actors.director import DirectorActor, options
+    from cluster.actors.notifier import NotifierActor
     from cluster.actors.updates import UpdatesActor
 
     updates = ray.remote(UpdatesActor).options(**options(UPDATES)).remote()
     director = ray.remote(DirectorActor).options(**options(DIRECTOR)).remote(settings)
-    # both handles are held until both answer; detached, they then live without us
-    ray.get([director.ready.remote(), updates.ready.remote()], timeout=START_DEADLINE_S)
+    notifier = ray.remote(NotifierActor).options(**options(NOTIFIER)).remote(settings)
+    # the handles are held until all answer; detached, they then live without us
+    ray.get([director.ready.remote(), updates.ready.remote(), notifier.ready.remote()], timeout=START_DEADLINE_S)
 
 
 def _start_entrypoints(settings: Settings) -> None:
@@ -273,7 +276,7 @@ def _stop_actors(*, outlive: bool) -> None:
 
     stop_serve()
     names = [entry["name"] for entry in list_named_actors(all_namespaces=True) if entry["namespace"] == NAMESPACE]
-    for prefix in ("ingest-", "tournament-", "shard-"):
+    for prefix in ("notifier", "ingest-", "tournament-", "shard-"):
         stopping = []
         for name in names:
             if name.startswith(prefix):

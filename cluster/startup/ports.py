@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from actors.director.director import Plan
+from actors.domain.notices.events import Channel
 from actors.domain.signing import Signer
 from cluster.config.secrets import (
     JWT_SECRET,
@@ -25,7 +26,7 @@ from cluster.config.secrets import (
 )
 from cluster.config.settings import Settings
 from storage.metrics.parquet import ParquetMetrics
-from storage.ports import MetricsSeries, Notices, ReadModel, Records, ScoreLog
+from storage.ports import MetricsSeries, NoticeChannel, Notices, ReadModel, Records, ScoreLog, Updates
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.snapshots import SnapshotReadModel
 from storage.records.seal import SettingsSeal
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "palio"
 DIRECTOR: Final = "director"
 UPDATES: Final = "updates"
+NOTIFIER: Final = "notifier"
+CALLS_AT_ONCE: Final = 32  # of users' webhooks, and of push services
 SIGNING_KEY_ID: Final = "k1"
 
 
@@ -172,6 +175,43 @@ def notification_secret(settings: Settings) -> bytes:
 def webhook_secret(settings: Settings) -> bytes:
     """The secret from which users' webhook secrets follow: the configured one, else the data directory's."""
     return _secret(settings, settings.notification_webhook_secret, WEBHOOK_SECRET)
+
+
+def open_channels(settings: Settings, updates: Updates) -> dict[Channel, NoticeChannel]:
+    """The channels of notices that are configured; `updates` carry the live ones. Raises ValueError for a push key that is none."""
+    from storage.channels.email import EmailChannel, SmtpConfig
+    from storage.channels.http import Caller
+    from storage.channels.live import LiveChannel
+    from storage.channels.push import PushChannel
+    from storage.channels.webhook import WebhookChannel
+
+    def caller() -> Caller:
+        return Caller(
+            private=settings.notification_private_addresses,
+            timeout_s=settings.notification_timeout_s,
+            connections=CALLS_AT_ONCE,
+        )
+
+    channels: dict[Channel, NoticeChannel] = {"live": LiveChannel(updates)}
+    if settings.smtp_host is not None and settings.smtp_sender is not None:
+        password = settings.smtp_password
+        config = SmtpConfig(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            sender=settings.smtp_sender,
+            tls=settings.smtp_tls,
+            user=settings.smtp_user,
+            password=None if password is None else password.get_secret_value(),
+            ca_file=settings.smtp_ca_file,
+            timeout_s=settings.notification_timeout_s,
+        )
+        channels["email"] = EmailChannel(config)
+    if settings.push_private_key is not None and settings.push_contact is not None:
+        key = settings.push_private_key.get_secret_value()
+        channels["push"] = PushChannel(caller(), key, settings.push_contact, clock_ms)
+    if settings.notification_webhooks:
+        channels["webhook"] = WebhookChannel(caller(), webhook_secret(settings), clock_ms)
+    return channels
 
 
 def push_public_key(settings: Settings) -> str:

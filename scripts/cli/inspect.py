@@ -14,7 +14,7 @@ from cluster.errors import StartError
 from cluster.inspection import Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
-from cluster.startup.ports import clock_ms, opened, plan_of
+from cluster.startup.ports import clock_ms, notices_of, opened, plan_of
 from scripts.cli.tables import print_rows
 from storage.ports import StorageError
 
@@ -49,7 +49,14 @@ async def _inspect(settings: Settings, actors: RunningActors | None, options: ar
     try:
         await check_made(settings)
         async with opened(settings) as (log, records):
-            inspection = Inspection(plan=plan_of(settings), log=log, records=records, actors=actors, clock_ms=clock_ms)
+            inspection = Inspection(
+                plan=plan_of(settings),
+                log=log,
+                records=records,
+                notices=notices_of(settings, records),
+                actors=actors,
+                clock_ms=clock_ms,
+            )
             return await _asked(inspection, options)
     except StorageError as error:
         raise ValueError(str(error)) from error
@@ -65,6 +72,8 @@ async def _asked(inspection: Inspection, options: argparse.Namespace) -> Documen
             return await inspection.dead_letters(options.limit)
         case "owners":
             return await inspection.owners()
+        case "notices":
+            return await inspection.notices(options.limit)
     if options.partition is not None:
         return await inspection.records_of(options.partition, options.after, options.limit)
     if options.after is not None:

@@ -67,10 +67,26 @@ def parser() -> argparse.ArgumentParser:
     _data_option(doctor)
     doctor.set_defaults(command=_doctor)
 
+    push_key = commands.add_parser(
+        "push-key",
+        help="make a key for web push",
+        description="Print a new private key, for PALIO_PUSH_PRIVATE_KEY. Browsers that subscribed with another one subscribe anew.",
+    )
+    push_key.set_defaults(command=_push_key)
+
+    reseal = commands.add_parser(
+        "reseal",
+        help="encrypt users' notification settings with the newest secret",
+        description="Write every user's notification settings anew, encrypted with PALIO_NOTIFICATION_SECRET, so that the secrets in "
+        "PALIO_NOTIFICATION_OLD_SECRETS are not needed any more. Palio may run meanwhile; what was cut off is started again.",
+    )
+    _data_option(reseal)
+    reseal.set_defaults(command=_reseal)
+
     _add_inspect(
         commands.add_parser(
             "inspect",
-            help="look at a tournament, a scope, the log, dead letters or owners",
+            help="look at a tournament, a scope, the log, dead letters, owners or notices",
             description="For whoever debugs: what a running Palio holds (found by PALIO_RAY_ADDRESS, or else by its data directory), or what a "
             "stopped one stored. Changes nothing. The exit status is 1 when a part did not tell.",
         )
@@ -121,6 +137,8 @@ def _add_inspect(inspect: argparse.ArgumentParser) -> None:
     letters = kind("dead-letters", "what could not be applied, newest first")
     letters.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many (default: 20)")
     kind("owners", "the owners and ingest actors of a running Palio")
+    notices = kind("notices", "how far participants are told of events, what is under way first")
+    notices.add_argument("--limit", type=_limit, default=100, metavar="N", help="how many (default: 100)")
     inspect.set_defaults(command=_inspect)
 
 
@@ -222,6 +240,20 @@ def _inspect(options: argparse.Namespace) -> int:
     from scripts.cli.inspect import inspect
 
     return inspect(options)
+
+
+def _push_key(options: argparse.Namespace) -> int:
+    from storage.channels.push import new_private_key
+
+    del options
+    print(new_private_key())
+    return 0
+
+
+def _reseal(options: argparse.Namespace) -> int:
+    from scripts.cli.reseal import reseal
+
+    return reseal(options.data)
 
 
 def _shards(options: argparse.Namespace) -> int:

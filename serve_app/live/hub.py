@@ -22,12 +22,12 @@ from typing import Final
 
 import msgspec
 
-from actors.domain.publications import decode_changed, frame_position
+from actors.domain.publications import NOTICES_CHANNEL, decode_changed, decode_notices, frame_position
 from serve_app.live.backpressure import SlowSockets
 from serve_app.live.limits import HubLimits
 from serve_app.live.members import Members
 from serve_app.live.owner_calls import OwnerCalls
-from serve_app.live.protocol import CLOSE_DRAINING, come_back
+from serve_app.live.protocol import CLOSE_DRAINING, come_back, text_frame
 from serve_app.live.resync import Sync
 from serve_app.live.standings import Standings
 from serve_app.live.subscriptions import Subscriptions
@@ -62,6 +62,7 @@ class Hub:
     ) -> None:
         self.limits = limits
         self.sockets: set[Socket] = set()
+        self._by_user: dict[int, set[Socket]] = {}
         self._by_address: Counter[str] = Counter()
         self.draining = False
         self._on_status = on_status
@@ -78,6 +79,7 @@ class Hub:
     def start(self) -> None:
         """Begin to receive updates and to check positions, on the running loop."""
         self.feed.start()
+        self.feed.watch(NOTICES_CHANNEL)
         self._checks = asyncio.create_task(self._check_regularly(), name="hub-checks")
 
     async def stop(self) -> None:
@@ -114,12 +116,24 @@ class Hub:
         if socket not in self.sockets:
             return
         self.subscriptions.remove_all(socket)
+        self.sign(socket, socket.user, None)
         self.sockets.remove(socket)
         self._by_address[socket.address] -= 1
         if not self._by_address[socket.address]:
             del self._by_address[socket.address]
         self.slow.forget(socket)
         SOCKETS.set(len(self.sockets))
+
+    def sign(self, socket: Socket, before: int | None, user: int | None) -> None:
+        """A socket's user was `before`, and is another one now (None: nobody): theirs are the notices that it gets."""
+        if before == user:
+            return
+        if before is not None and (theirs := self._by_user.get(before)) is not None:
+            theirs.discard(socket)
+            if not theirs:
+                del self._by_user[before]
+        if user is not None:
+            self._by_user.setdefault(user, set()).add(socket)
 
     async def drain(self, spread_s: float) -> None:
         """Close all sockets, evenly over at most `spread_s`, telling each when to connect again, with jitter. Few take less time."""
@@ -179,6 +193,9 @@ class Hub:
         return True
 
     def _deliver(self, publication: Publication) -> None:
+        if publication.channel == NOTICES_CHANNEL:
+            self._notify(publication.payload)
+            return
         topic = self.topics.by_channel.get(publication.channel)
         if publication.lost:
             lost = list(self.topics.by_id.values()) if not publication.channel else [topic] if topic is not None else []
@@ -198,6 +215,16 @@ class Hub:
             return
         self._take(topic, epoch, seq, publication.payload)
         PUSH_SECONDS.observe(time.perf_counter() - started)
+
+    def _notify(self, payload: bytes) -> None:
+        """Notices of users, some of whom may be here."""
+        if not payload:
+            return  # some were lost: they are not sent again
+        for user, notice in decode_notices(payload):
+            frame = text_frame(notice)
+            for socket in self._by_user.get(user, ()):
+                if not socket.paused:  # one that does not keep up misses it, as one that is not there does
+                    socket.send(frame)
 
     def _changed(self, topic: Topic, users: set[int] | None) -> None:
         """These users scored, joined, left or were removed (None: anyone may have)."""

@@ -220,6 +220,7 @@ class LiveSession:
         if self.user is not None and self.user != principal.user_id:
             self._hub.subscriptions.sign_out(self, "other_user")
         self.principal = principal
+        self._hub.sign(self, self.user, principal.user_id)
         self.user = principal.user_id
         self.sees_all, saw_all = principal.privileged, self.sees_all
         if saw_all and not self.sees_all:
@@ -249,6 +250,7 @@ class LiveSession:
         if time.time() < self.principal.expires_s:
             self._arm_expiry()
             return
+        self._hub.sign(self, self.user, None)
         self._expiry = self.principal = self.user = None
         if self.sees_all:
             self.sees_all = False

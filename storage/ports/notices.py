@@ -83,9 +83,17 @@ class Notices(Protocol):
     async def noted(self, limit: int) -> list[OutboxRow]:
         """Effects of the kind `notice`, of all tournaments."""
 
-    async def begin(self, tournament_id: int, key: str, payload: bytes, now_ms: int, effect: OutboxRow | None) -> None:
-        """Make an event's jobs, one for each of `actors.domain.notices.events.CHANNELS`, if there are none with its key; and take the effect
-        that it came with out of the outbox."""
+    async def begin(
+        self,
+        tournament_id: int,
+        key: str,
+        payload: bytes,
+        channels: Sequence[Channel],
+        now_ms: int,
+        effect: OutboxRow | None = None,
+    ) -> None:
+        """Make an event's jobs, one for each of these channels, unless there are some with its key; and take the effect that it came with out
+        of the outbox. Raises RecordsUnavailableError also for a tournament that is not stored yet."""
 
     async def starting(self, after_ms: int, upto_ms: int, limit: int) -> list[TournamentRow]:
         """Tournaments that wait for a start in `(after_ms, upto_ms]`, the next one first."""

@@ -122,7 +122,7 @@ async def test_an_event_leaves_the_outbox_with_its_jobs_made(records: Records, n
     assert await notices.noted(100) == effects
     assert await notices.noted(3) == effects[:3]
     for _ in range(2):  # who is killed in between does it again
-        await notices.begin(effects[0].tournament_id, "started-3-0", b"{}", 50, effects[0])
+        await notices.begin(effects[0].tournament_id, "started-3-0", b"{}", CHANNELS, 50, effects[0])
     assert await notices.noted(100) == effects[1:]
     assert {row.kind for row in await records.outbox(100, first)} == {NOTICE_KIND, "finished"}
     for channel in CHANNELS:
@@ -133,7 +133,7 @@ async def test_an_event_leaves_the_outbox_with_its_jobs_made(records: Records, n
 async def made(records: Records, notices: Notices, number: int = 1, key: str = "k", now_ms: int = 10) -> NoticeJob:
     if await records.tournament(number) is None:
         await save(records, checkpoint(tournament(number)))
-    await notices.begin(number, key, b"payload", now_ms, None)
+    await notices.begin(number, key, b"payload", CHANNELS, now_ms)
     return next(job for job in await notices.open_jobs("email", 100) if (job.tournament_id, job.key) == (number, key))
 
 
@@ -152,7 +152,7 @@ async def test_a_cursor_moves_with_its_retries_and_only_from_what_was_read(recor
     assert not await notices.advance(done, done._replace(cursor=70), [])
     assert await notices.open_jobs("email", 10) == []
     assert len(await notices.open_jobs("push", 10)) == 1
-    await notices.begin(1, "k", b"payload", 99, None)  # known, and done
+    await notices.begin(1, "k", b"payload", CHANNELS, 99)  # known, and done
     assert await notices.open_jobs("email", 10) == []
 
 

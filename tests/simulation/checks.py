@@ -9,6 +9,7 @@ import msgspec
 from actors.domain import views
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
+from actors.domain.notices.events import NOTICE_KIND
 from actors.domain.read_model_rows import decode_participant, rows_of
 from actors.domain.tournament import Tournament
 from actors.domain.values import decimal_score
@@ -112,8 +113,11 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
     _naive(world, tournament, state, truth, when)
     _rows(world, tournament, state, when)
     effects = await world.records.outbox(10_000, tournament)
-    kept = [(row.offset, row.kind) for row in effects]
+    kept = [(row.offset, row.kind) for row in effects if row.kind != NOTICE_KIND]
     world.expect(kept == ([(state.offset, state.status)] if state.over else []), f"{when}: {tournament} has {kept}")
+    noted = [row for row in effects if row.kind == NOTICE_KIND]
+    wanted_notes = truth.effects[tournament]
+    world.expect(noted == wanted_notes, f"{when}: {tournament} tells {noted}, expected {wanted_notes}")
 
 
 def _same_read_model(world: World, tournament: int, entity: Entity, when: str) -> None:

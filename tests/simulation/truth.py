@@ -13,7 +13,8 @@ from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Misplaced, Parser
-from storage.ports import DeadLetter, LogRecord
+from actors.owner.effects import effect_of
+from storage.ports import DeadLetter, LogRecord, OutboxRow
 from tests.support.naive_tournament import NaiveTournament
 from tests.support.submissions import sent_in
 
@@ -32,6 +33,7 @@ class Truth:
     rejected: set[At] = field(default_factory=set)
     misplaced: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
+    effects: dict[int, list[OutboxRow]] = field(default_factory=dict)  # what participants are to be told
     claims: dict[tuple[int, str], list[tuple[int, str]]] = field(default_factory=dict)  # scope -> (offset, instance)
 
 
@@ -60,6 +62,10 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             truth.rejected.add(at)
             continue
         truth.states[tournament] = state
+        effects = truth.effects.setdefault(tournament, [])
+        for event in events:
+            effect = effect_of(state, event, effects)
+            effects += [] if effect is None else [effect]
         truth.outcomes.update((at, event) for event in events if isinstance(event, Outcome))
         if at in truth.outcomes and truth.outcomes[at].reason in UNFIT:
             truth.rejected.add(at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actors.domain.notices.events import CHANNELS, NOTICE_KIND, Channel
+from actors.domain.notices.events import NOTICE_KIND, Channel
 from actors.domain.notices.settings import NotificationSettings
 from storage.ports import NoticeJob, NoticeRetry, OutboxRow, ParticipantRow, StoredSettings, TournamentRow
 from tests.support.memory_records import MemoryRecords
@@ -40,8 +40,16 @@ class MemoryNotices:
     async def noted(self, limit: int) -> list[OutboxRow]:
         return [row for row in await self._records.outbox(1 << 30) if row.kind == NOTICE_KIND][:limit]
 
-    async def begin(self, tournament_id: int, key: str, payload: bytes, now_ms: int, effect: OutboxRow | None) -> None:
-        for channel in CHANNELS:
+    async def begin(
+        self,
+        tournament_id: int,
+        key: str,
+        payload: bytes,
+        channels: Sequence[Channel],
+        now_ms: int,
+        effect: OutboxRow | None = None,
+    ) -> None:
+        for channel in channels:
             job = NoticeJob(tournament_id, key, channel, payload, 0, now_ms, 0, None, 0, 0)
             self._jobs.setdefault((tournament_id, key, channel), job)
         if effect is not None:

@@ -23,7 +23,8 @@ MAX_KEY_CHARS: Final = 100
 class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something to tell about the tournament called `name`; times in ms since 1970, `at_ms` by the log's clock.
 
-    `user_id` 0: all who had joined by then. `details` are texts for templates and programs (a prize, an invitation, a reason), few and short.
+    `user_id` 0: all who had joined by then. `rank`: the user's, where the event is about it. `details` are texts for templates and programs
+    (a prize, an invitation, a reason), few and short.
     """
 
     event: EventName
@@ -33,6 +34,7 @@ class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     starts_ms: int | None = None
     ends_ms: int | None = None
     user_id: int = 0
+    rank: int | None = None
     details: dict[str, str] = {}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, Update, and_, delete, exists,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from actors.domain.notices.events import CHANNELS, NOTICE_KIND, Channel
+from actors.domain.notices.events import NOTICE_KIND, Channel
 from actors.domain.notices.settings import NotificationSettings, channel_bit, channel_bits
 from storage.ports.notices import NoticeJob, NoticeRetry, StoredSettings
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
@@ -125,14 +125,23 @@ class SqlNotices:
         ordered = statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit)
         return sorted(OutboxRow(*row) for row in await self._each(ordered, o.tournament_id))[:limit]
 
-    async def begin(self, tournament_id: int, key: str, payload: bytes, now_ms: int, effect: OutboxRow | None) -> None:
+    async def begin(
+        self,
+        tournament_id: int,
+        key: str,
+        payload: bytes,
+        channels: Sequence[Channel],
+        now_ms: int,
+        effect: OutboxRow | None = None,
+    ) -> None:
         """See `Notices.begin`."""
         job = NoticeJob(tournament_id, key, "", payload, 0, now_ms, 0, None, 0, 0)
-        rows = [_job_values(job._replace(channel=channel)) for channel in CHANNELS]
+        rows = [_job_values(job._replace(channel=channel)) for channel in channels]
         o = outbox.c
 
         async def make(connection: AsyncConnection, _partition: int) -> None:
-            await connection.execute(insert_new(connection.dialect.name, notice_jobs), rows)
+            if rows:
+                await connection.execute(insert_new(connection.dialect.name, notice_jobs), rows)
             if effect is not None:
                 same = and_(o.tournament_id == effect.tournament_id, o.log_offset == effect.offset, o.n == effect.n)
                 await connection.execute(delete(outbox).where(same))

@@ -14,7 +14,7 @@ from actors.domain.messages import Cancel, ScoreWire
 from actors.domain.values import partition_of
 from cluster.config.settings import Settings
 from cluster.inspection import Inspection, NotFoundError
-from cluster.startup.ports import clock_ms, plan_of
+from cluster.startup.ports import clock_ms, notices_of, plan_of
 from storage.ports import NewRecord, RecordsUnavailableError, TournamentRow
 from tests.support.small_palio import SALT, SmallPalio, small_palio
 
@@ -45,6 +45,7 @@ def look(palio: SmallPalio, *, running: bool = True) -> Inspection:
         plan=plan_of(palio.settings),
         log=palio.log,
         records=palio.records,
+        notices=notices_of(palio.settings, palio.records),
         actors=palio if running else None,  # type: ignore[arg-type]  # it tells what running actors tell
         clock_ms=clock_ms,
     )
@@ -76,7 +77,7 @@ async def test_a_tournament_as_its_owner_has_it(palio: SmallPalio) -> None:
     assert (holder["owner"], holder["ready"], holder["applied"]) == ("shard-0", True, last)
     [letter] = found["dead_letters"]
     assert (letter["key"], letter["value"], letter["reason"]) == ("7", "\\xff\x1b[2J", "malformed")
-    assert found["outbox"] == []
+    assert [effect["kind"] for effect in found["outbox"]] == ["notice"]  # of its start
     assert [snapshot["offset"] for snapshot in found["snapshots"]][:1] == [found["stored_offset"]]
     assert found["troubles"] == []
 
@@ -113,7 +114,7 @@ async def test_what_an_end_releases_is_of_its_tournament_alone(palio: SmallPalio
     await palio.applied()
     found = await look(palio).tournament(OTHER)
     assert (found["status"], found["status_stored"]) == ("cancelled", "cancelled")
-    [effect] = found["outbox"]
+    [effect] = [each for each in found["outbox"] if each["kind"] != "notice"]
     assert (effect["offset"], effect["kind"], effect["payload"]["participants"]) == (
         found["stored_offset"],
         "cancelled",
@@ -219,4 +220,13 @@ async def test_owners_and_ingest_also_those_that_do_not_answer(palio: SmallPalio
     assert found["troubles"] == [
         {"part": "shard-1", "trouble": "missing: there is no such actor"},
         {"part": "ingest-0", "trouble": "no answer within 2 s"},
+    ]
+
+
+async def test_how_far_participants_are_told(palio: SmallPalio) -> None:
+    notices = notices_of(palio.settings, palio.records)
+    await notices.begin(MINE, "ended-5-100", b"{}", ["live", "email"], clock_ms())
+    found = secretless(await look(palio, running=False).notices(1))
+    assert [(row["tournament"], row["event"], row["channel"], row["done"]) for row in found["notices"]] == [
+        (str(MINE), "ended-5-100", "email", False)
     ]

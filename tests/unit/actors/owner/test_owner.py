@@ -154,7 +154,35 @@ async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_
     [stored, *_] = await records.snapshots(TOURNAMENT)
     assert decode_snapshot(stored.data).status == "finished"
     assert stored.offset == 21
-    assert [(row.offset, row.kind) for row in await records.outbox(10)] == [(21, "finished")]
+    effects = [(row.offset, row.kind) for row in await records.outbox(10)]
+    assert effects == [
+        (10, "notice"),
+        (21, "finished"),
+        (21, "notice"),
+    ]  # what is told to participants: its start, its end
+
+
+async def test_what_is_told_goes_into_the_outbox_once_with_the_checkpoint_that_makes_it_true() -> None:
+    records = MemoryRecords()
+    owner = owner_of(records)
+    await owner.adopt([(PARTITION, 0, -1)])
+    await deliver(owner, 0, -1, 20, items(create(dedicated=False), step(Join(command_id="j", user_id="5")), first=10))
+    assert await records.outbox(10) == []
+    entity = owner.tournaments.active[TOURNAMENT]
+    assert len(entity.effects) == 1
+    for _ in range(2):
+        await owner.checkpointer.full_round(owner.scopes())
+    assert entity.effects == []
+    assert [row.offset for row in await records.outbox(10)] == [10]
+    await deliver(owner, 0, 20, 21, items(step(End(command_id="e")), first=21))
+    again = owner_of(records, "again")  # the same records, after a kill -9 before the checkpoint
+    let_log_reach(again, 22)
+    await again.adopt([(PARTITION, 0, -1)])
+    await deliver(again, 0, 20, 21, items(step(End(command_id="e")), first=21))
+    for each in (again, owner):
+        await each.checkpointer.full_round(each.scopes())
+    told = [(row.offset, row.kind) for row in await records.outbox(10)]
+    assert told == [(10, "notice"), (21, "finished"), (21, "notice")]
 
 
 async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from actors.domain.publications import changed_channel, update_frame, updates_channel
+from actors.domain.publications import NOTICES_CHANNEL, changed_channel, update_frame, updates_channel
 from serve_app.live.limits import HubLimits
 from serve_app.live.topic import Socket
 from serve_app.security.auth import Role
@@ -477,7 +477,7 @@ async def test_idle_topics_are_dropped_and_the_number_is_bounded() -> None:
         [subscription] = [
             s for s in gateway.palio.updates._subscriptions if not any(c.startswith("replies") for c in s.channels)
         ]
-        await eventually(lambda: subscription.channels == {updates_channel(int(second))})
+        await eventually(lambda: subscription.channels == {NOTICES_CHANNEL, updates_channel(int(second))})
 
 
 async def test_drain_tells_everyone_when_to_come_back() -> None:

@@ -1,0 +1,46 @@
+"""What of a tournament's events is told to its participants: effects that go into the outbox with the checkpoint that makes them durable."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.domain.events import Event, Outcome, StatusChanged
+from actors.domain.notices.events import NOTICE_KIND, EventName, NoticeEvent, encode_event
+from actors.domain.tournament import Tournament
+from storage.ports import OutboxRow
+
+FIRST_N: Final = 100  # of an offset's effects; lower numbers are others'
+OVER: Final = ("finished", "cancelled")
+
+
+def effect_of(state: Tournament, event: Event, earlier: list[OutboxRow]) -> OutboxRow | None:
+    """The effect of an event, if it has one; `earlier` are the tournament's effects that wait to be saved."""
+    if isinstance(event, StatusChanged):
+        told = _told(state, _name(event), event.time_ms, reason=event.reason if event.after == "cancelled" else "")
+    elif isinstance(event, Outcome) and event.kind == "invite" and event.first and event.user_id:
+        told = _told(state, "invited", state.time_ms, user_id=event.user_id)
+    else:
+        return None
+    n = FIRST_N + sum(row.offset == event.offset for row in earlier)
+    return OutboxRow(state.tournament_id, event.offset, n, NOTICE_KIND, encode_event(told))
+
+
+def _name(event: StatusChanged) -> EventName:
+    if event.before in OVER:
+        return "reopened"
+    if event.after == "running":
+        return "started"
+    return "ended" if event.after == "finished" else "cancelled"
+
+
+def _told(state: Tournament, name: EventName, at_ms: int, *, user_id: int = 0, reason: str = "") -> NoticeEvent:
+    return NoticeEvent(
+        event=name,
+        tournament_id=state.tournament_id,
+        name=state.spec.name,
+        at_ms=at_ms,
+        starts_ms=state.spec.starts_ms,
+        ends_ms=state.spec.ends_ms,
+        user_id=user_id,
+        details={"reason": reason} if reason else {},
+    )
