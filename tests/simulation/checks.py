@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from actors.domain import views
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
 from actors.domain.notices.events import NOTICE_KIND
 from actors.domain.read_model_rows import decode_participant, rows_of
+from actors.domain.series.children import board_id, occurrence_id
+from actors.domain.series.opening import due_occurrences
 from actors.domain.tournament import Tournament
 from actors.domain.values import decimal_score
 from actors.ingest.ingest import Ingest
@@ -48,12 +51,21 @@ def at_rest(world: World) -> bool:
         if scope is None or scope.watermark < ends[scope.partition]:
             return False
         entities = [entity for entity in owner.tournaments.active.values() if entity.scope is scope]
+        if any(families_busy(entity.state, world.clock_ms()) for entity in entities):
+            return False
         if any(due <= world.clock_ms() + 500 for entity in entities if (due := entity.state.due_ms) is not None):
             return False
     ingests = [slot.process.part for slot in world.slots.values() if isinstance(slot.process.part, Ingest)]
     if any(ingest.placement.unplaced for ingest in ingests):  # dedicated tournaments that have no owner yet
         return False
     return not any(owner.checkpointer.urgent for owner in owners(world))
+
+
+def families_busy(state: Tournament, now_ms: int) -> bool:
+    """Whether a parent has still to open or to write something, soon at the latest."""
+    if state.family is None or state.over:
+        return False
+    return bool(state.family.errands or due_occurrences(state, now_ms + 500)[0])
 
 
 def read_model_settled(world: World) -> bool:
@@ -86,6 +98,8 @@ async def check(world: World, workload: Workload, when: str) -> None:
     truth = truth_of(world.log.history, world.signer)
     for tournament, state in truth.states.items():
         await _tournament(world, tournament, state, truth, when)
+    for state in truth.states.values():
+        _family(world, state, truth, when)
     for partition, offset, value in workload.acknowledged:
         world.expect(world.log.history[partition][offset].value == value, f"{when}: {partition}/{offset} is lost")
     await _letters(world, truth, when)
@@ -155,6 +169,42 @@ def _naive(world: World, tournament: int, state: Tournament, truth: Truth, when:
         shown = views.participant(state, user, None) or {}
         agree &= shown["boards"] == naive.boards(user)
     world.expect(agree, f"{when}: {tournament} is {rows} {state.status}, naively {table} {naive.status}")
+
+
+def _family(world: World, parent: Tournament, truth: Truth, when: str) -> None:
+    """Each child that a parent decided is there once, as decided; a board has those who have seats there, and no more than fit."""
+    family, spec = parent.family, parent.spec
+    if family is None or parent.over:
+        return
+    name = parent.tournament_id
+    if spec.recurrence is not UNSET:
+        starts = family.occurrences
+        world.expect(starts == sorted(set(starts)), f"{when}: series {name} has {starts}")
+        coming = sum(starts_ms > parent.time_ms for starts_ms in starts)
+        world.expect(coming <= spec.recurrence.ahead, f"{when}: series {name} has {coming} open ahead")
+        for starts_ms in starts:
+            child = truth.states.get(occurrence_id(parent, starts_ms))
+            at = None if child is None else child.spec.series
+            right = at is not None and at is not UNSET and (at.of, at.at_ms) == (str(name), starts_ms)
+            world.expect(right, f"{when}: of series {name} the tournament of {starts_ms} is {at}")
+        return
+    assert spec.cohorts is not UNSET
+    members, seated = parent.members, dict[int, set[int]]()
+    for slot, seat in members.seat.items():
+        seated.setdefault(seat // spec.cohorts.size + 1, set()).add(slot)
+    world.expect(sorted(members.seat.values()) == list(range(family.seats)), f"{when}: the seats of {name}")
+    for number, slots in seated.items():
+        board = truth.states.get(board_id(parent, number))
+        world.expect(board is not None, f"{when}: {name} lacks board {number}")
+        if board is None:
+            continue
+        world.expect(len(board.members) <= spec.cohorts.size, f"{when}: board {number} of {name} is too full")
+        if not board.over and spec.join_until == "end":
+            wanted = {members.users.user_id(slot) for slot in slots if members.active[slot]}
+            found = {
+                board.members.users.user_id(slot) for slot in range(len(board.members)) if board.members.active[slot]
+            }
+            world.expect(found == wanted, f"{when}: board {number} of {name} has {found}, expected {wanted}")
 
 
 def _rows(world: World, tournament: int, state: Tournament, when: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from actors.domain.messages import RULES_VERSION, Create, Message, Spec, Tick, encode_message, encode_score
+from actors.domain.messages.spec import Cohorts, Recurrence
 from actors.domain.publications import replies_channel
 from actors.domain.values import partition_of
 from storage.ports import LogUnavailableError, NewRecord
@@ -72,6 +74,8 @@ class Workload:
         rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION])
         if rules >= 3:
             spec = with_scores(spec, self._scores)
+            if r.random() < 0.3:
+                spec = self._parent(spec)
         self._specs[tournament] = spec
         create = Create(
             command_id=f"create-{tournament}"[:64],
@@ -84,6 +88,18 @@ class Workload:
             rules_version=rules,
         )
         return self._control(tournament, create)
+
+    def _parent(self, spec: Spec) -> Spec:
+        """A tournament that opens others: a series, cohorts, or a series of cohorts."""
+        r = self._random
+        cohorts, recurrence = Cohorts(size=r.randint(1, 3)), cast("Recurrence | UnsetType", UNSET)
+        if r.random() < 0.4:
+            ahead = r.randint(1, 3) if spec.type == "scheduled" else 1
+            recurrence = Recurrence(cron="* * * * *", time_zone="UTC", duration_ms=r.choice([1, 50_000]), ahead=ahead)
+            spec = msgspec.structs.replace(spec, starts_ms=None, ends_ms=None, duration_ms=None)
+            if r.random() < 0.5:
+                return msgspec.structs.replace(spec, recurrence=recurrence)
+        return msgspec.structs.replace(spec, recurrence=recurrence, cohorts=cohorts, capacity=None, min_participants=0)
 
     def _record(self, tournament: int) -> NewRecord:
         r = self._random

@@ -109,7 +109,8 @@ class NaiveTournament:
             self._let_time_pass()
 
     def _let_time_pass(self) -> None:
-        if self.status == "scheduled" and self.spec["type"] == "scheduled" and self.spec["starts_ms"] <= self.now:
+        timed = self.spec["type"] == "scheduled" and "recurrence" not in self.spec
+        if self.status == "scheduled" and timed and self.spec["starts_ms"] <= self.now:
             enough = len(self.active()) >= self.spec["min_participants"]
             self._become("running" if enough else "cancelled", self.spec["starts_ms"])
         if self.status == "running" and self.spec["ends_ms"] <= self.now:
@@ -134,6 +135,8 @@ class NaiveTournament:
             return "not_running" if self.status == "scheduled" else "ended"
         if user not in self.active():
             return "not_joined"
+        if self.spec.keys() & {"recurrence", "cohorts"}:
+            return "not_scored"
         person = self.people[user]
         if event_id in person["events"]:
             return "duplicate"
@@ -161,6 +164,9 @@ class NaiveTournament:
         return ""
 
     def _join(self, join: Join) -> str:
+        """Leagues are not told of here: who may join them when depends on more than their own records show."""
+        if not self.over and ("recurrence" in self.spec or ("board" in self.spec and join.placed is not True)):
+            return "not_joinable"
         user = int(join.user_id)
         person = self.people.get(user)
         if person and person["active"]:
@@ -256,6 +262,8 @@ class NaiveTournament:
         return "" if self.invitations.pop(revoke.invitation, None) else "invitation_unknown"
 
     def _start(self, _: Start) -> str:
+        if "recurrence" in self.spec or ("cohorts" in self.spec and self.spec["type"] == "instant"):
+            return "refused"
         if self.status != "scheduled":
             return "not_scheduled"
         if len(self.active()) < self.spec["min_participants"]:
@@ -264,6 +272,8 @@ class NaiveTournament:
         return ""
 
     def _end(self, _: End) -> str:
+        if "recurrence" in self.spec:
+            return "refused"
         if self.status != "running":
             return "not_running"
         self._become("finished", self.now)
@@ -290,12 +300,16 @@ class NaiveTournament:
         if "capacity" in changes and changes["capacity"] < (self.spec["capacity"] or LARGEST):
             return "edit_not_allowed"  # only up; without a bound it cannot grow
         edited = {**self.spec, **changes}
+        if "recurrence" in self.spec and changes.keys() & {"starts_ms", "ends_ms", "duration_ms"}:
+            return "invalid"
+        if "cohorts" in self.spec and edited["min_participants"]:
+            return "invalid"
         if self.rules > 1:
             if None not in (edited["starts_ms"], edited["ends_ms"]) and edited["ends_ms"] <= edited["starts_ms"]:
                 return "invalid"
             if edited["min_participants"] > (edited["capacity"] or LARGEST):
                 return "invalid"
-            starts_now = self.status == "scheduled" and not instant and edited["starts_ms"] <= self.now
+            starts_now = self.status == "scheduled" and not instant and (edited["starts_ms"] or LARGEST**2) <= self.now
             if starts_now and len(self.active()) < edited["min_participants"]:
                 return "too_few_participants"
         if edited["ends_ms"] is not None and edited["ends_ms"] <= max(edited["starts_ms"] or 0, self.now):
