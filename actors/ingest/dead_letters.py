@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from actors.ingest.redacted import without_key
 from storage.ports import DeadLetter, LogError, ScoreLog
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class DeadLetters:
             "dead letter: partition %d offset %d: %s: %s",
             record.partition, record.offset, letter.reason, letter.detail,
         )  # fmt: skip
-        self._waiting.append(letter)
+        self._waiting.append(without_key(letter))
         del self._waiting[: -self._limit]
 
     async def flush(self) -> None:

@@ -26,6 +26,7 @@ from cluster.startup.ports import (
     set_up_logging,
     signer_of,
 )
+from cluster.startup.scoring_functions import register_functions
 from serve_app.metrics import PortMetrics
 from storage.ports import (
     LogTruncatedError,
@@ -52,6 +53,7 @@ class TournamentActor:
 
     def __init__(self, settings: Settings, name: str, scopes: Sequence[tuple[int, int, int]]) -> None:
         set_up_logging(settings)
+        register_functions()
         self._settings = settings
         self._name = name
         self._background = Background()

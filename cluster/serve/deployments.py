@@ -29,6 +29,7 @@ from cluster.startup.ports import (
     webhook_secret,
 )
 from cluster.startup.ray_environment import require_ray_authentication
+from cluster.startup.scoring_functions import register_functions
 from serve_app.config import FrontConfig
 from serve_app.services.container import Services, open_services
 
@@ -65,6 +66,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
 async def open_front(settings: Settings, kind: str) -> Services:
     """The services of one replica of the front."""
     set_up_logging(settings)
+    register_functions()
     require_ray_authentication()  # a replica listens on a port that would take calls from anyone who reaches it
     keep_to_this_node()
     records = await open_records(settings)

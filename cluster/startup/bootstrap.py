@@ -33,6 +33,7 @@ from cluster.startup.ports import (
     webhook_secret,
 )
 from cluster.startup.ray_environment import prepare_ray_environment
+from cluster.startup.scoring_functions import check_functions
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ def start_palio(settings: Settings, *, progress: Any = None) -> Palio:
     lock = _lock_data_dir(settings.data_dir)
     try:
         tell("checking the data directory")
+        check_functions()
         identity = check_data(settings, tell)
         settings = _whole(settings, identity)
         _prepare_environment(settings)
