@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
+from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import ControlItem
 from actors.domain.fold import apply
-from actors.domain.messages import Create, Join, Message, Open, Spec, Written, decode_value
-from actors.domain.messages.spec import Cohorts, Recurrence
+from actors.domain.messages import Cancel, Create, Join, Message, Open, Spec, Standings, Tick, Written, decode_value
+from actors.domain.messages.spec import Cohorts, League, Recurrence
 from actors.domain.series.children import board_id, occurrence_id
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
@@ -17,8 +19,9 @@ from actors.domain.values import partition_of
 from actors.owner.change import Change
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import MAX_ERRANDS, RETRY_MS, SCAN_MS, Families
-from storage.ports import LogUnavailableError, NewRecord
-from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, create_of, fold, items_of
+from actors.owner.rows import tournament_row
+from storage.ports import Checkpoint, LogUnavailableError, NewRecord, StoredSnapshot
+from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, Step, create_of, fold, items_of
 from tests.support.memory_records import MemoryRecords
 
 MINUTE = 60_000
@@ -42,6 +45,7 @@ class Bench:
         self.appended: list[NewRecord] = []
         self.own: list[tuple[int, NewRecord]] = []
         self.state = fold(items_of([Step(BEGIN_MS, create_of(spec))]))
+        self.records = MemoryRecords()
         self.signer = Signer({"k1": b"records" * 6}, "k1")
         self.restart()
 
@@ -50,7 +54,7 @@ class Bench:
         self.entity = Entity(self.state, Scope(PARTITION, 0, epoch=0, watermark=0, durable=-1))
         self.families = Families(
             self,  # type: ignore[arg-type]
-            MemoryRecords(),
+            self.records,
             self.signer,
             {TOURNAMENT: self.entity},
             lambda: self.now_ms,
@@ -86,7 +90,7 @@ class Bench:
     @staticmethod
     def decoded(record: NewRecord) -> Message:
         message = decode_value(record.value)
-        assert isinstance(message, Create | Open | Written | Join)
+        assert isinstance(message, Create | Open | Standings | Written | Join)
         return message
 
     def written_to(self, child: int) -> list[str]:
@@ -187,3 +191,65 @@ async def test_a_zone_that_is_not_known_any_more_stops_its_series_alone(caplog: 
     bench = Bench(Spec(name="x", type="scheduled", recurrence=recurrence))
     assert await bench.families.write_due() == 0
     assert "Mars/Olympus" in caplog.text
+
+
+LEAGUE = msgspec.structs.replace(SERIES, league=League(tiers=2, promote=1, demote=1))
+
+
+async def finish(bench: Bench, tournament_id: int, users: Sequence[int], status: str = "finished") -> None:
+    """A tier's tournament as its own owner left it: `users` in the order of the table."""
+    spec = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS, ends_ms=BEGIN_MS + 1000)
+    steps = [Step(BEGIN_MS, create_of(spec))]
+    steps += [Step(BEGIN_MS, Join(command_id=f"j{user}", user_id=str(user))) for user in (*users, 99)]
+    steps += [Step(BEGIN_MS + 1, Score(user, "a", -100 * place)) for place, user in enumerate(users)]
+    state = fold(items_of([*steps, Step(BEGIN_MS + 1000, Cancel(command_id="c") if status == "cancelled" else Tick())]))
+    row = tournament_row(state, 0)._replace(tournament_id=tournament_id, status=status)
+    stored = StoredSnapshot(tournament_id, PARTITION, state.offset, encode_snapshot(state))
+    await bench.records.save(Checkpoint([row], [stored], [], [], []))
+
+
+async def test_final_tables_move_a_leagues_players_once_all_are_durable() -> None:
+    bench = Bench(LEAGUE)
+    await bench.run()
+    for user in (1, 2, 3):
+        bench.give(Join(command_id=f"j{user}", user_id=str(user)))
+    await bench.run()
+    starts_ms = children_starts(bench)[0]
+    bench.now_ms = starts_ms + 5000
+    await finish(bench, occurrence_id(bench.state, starts_ms, 2), [3, 1, 2])
+    await bench.run()
+    assert bench.state.family is not None
+    assert bench.state.family.decided_ms == 0  # tier 1 is not over
+    await finish(bench, occurrence_id(bench.state, starts_ms, 1), [], "cancelled")
+    for _ in range(3):  # whoever decides, and however often it is said
+        bench.restart()
+        bench.now_ms += SCAN_MS
+        await bench.families.write_due()
+    bench.apply_own()
+    await bench.run()
+    assert bench.state.family.decided_ms == starts_ms
+    assert bench.state.members.tier == {bench.state.members.users.slot(3): 1}
+
+
+async def test_a_newest_snapshot_that_is_damaged_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(LEAGUE)
+    await bench.run()
+    starts_ms = children_starts(bench)[0]
+    bench.give(Join(command_id="j", user_id="7"))
+    bench.now_ms = starts_ms + 5000
+    for tier, users in ((1, [5]), (2, [7])):
+        tournament_id = occurrence_id(bench.state, starts_ms, tier)
+        await finish(bench, tournament_id, users)
+        good = (await bench.records.snapshots(tournament_id))[0]
+        row = await bench.records.tournament(tournament_id)
+        assert row is not None
+        damaged = good._replace(offset=good.offset + 1, data=good.data[:-1])
+        await bench.records.save(Checkpoint([row._replace(offset=good.offset + 1)], [damaged], [], [], []))
+    await bench.run()
+    assert bench.state.members.tier == {bench.state.members.users.slot(7): 1}
+    assert "passed over" in caplog.text
+
+
+def children_starts(bench: Bench) -> list[int]:
+    assert bench.state.family is not None
+    return bench.state.family.occurrences
