@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from actors.domain import views
 from actors.domain.boards import views as boards
 from actors.domain.life.invitations import admits
+from actors.domain.prizes.standings import PrizeStandings, prize_standings
 from actors.domain.series import views as family_views
 from actors.domain.series.children import commanded
 from actors.owner.board_tables import BoardTables
@@ -109,6 +110,8 @@ class OwnerReads:
                 return [] if entity is None else commanded(entity.state, query.command)
             case StandingsQuery():
                 return [] if entity is None else _standings(entity, query)
+            case PrizesQuery():
+                return PrizeStandings(found=False) if entity is None else _prizes(entity, query)
         if entity is None:
             return NOT_FOUND
         match query:
@@ -127,8 +130,6 @@ class OwnerReads:
             case SeriesQuery():
                 shown = family_views.series(entity.state, entity.status)
                 return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))
-            case PrizesQuery():
-                return _reply(entity, b'{"prizes":[]}')  # tournaments carry no prizes yet
         raise TypeError(f"expected a query, got {query!r}")
 
     async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
@@ -195,6 +196,10 @@ def _participant(entity: Entity, query: ParticipantQuery) -> Reply:
     slot = entity.state.members.slot(query.user_id)
     shown = views.participant(entity.state, query.user_id, entity.previous_ranks.get(slot))
     return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))
+
+
+def _prizes(entity: Entity, query: PrizesQuery) -> PrizeStandings:
+    return prize_standings(entity.state, entity.status, query.rules, table=query.table)
 
 
 def _standings(entity: Entity, query: StandingsQuery) -> list[Standing]:

@@ -23,6 +23,7 @@ from cluster.startup.ports import (
     open_read_model,
     open_records,
     plan_of,
+    prizes_of,
     push_public_key,
     set_up_logging,
     signer_of,
@@ -79,6 +80,7 @@ async def open_front(settings: Settings, kind: str) -> Services:
         connect_updates(settings),
         signer_of(settings),
         notices=notices_of(settings, records),
+        prizes=prizes_of(records),
     )
 
 

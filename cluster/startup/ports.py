@@ -26,12 +26,13 @@ from cluster.config.secrets import (
 )
 from cluster.config.settings import Settings
 from storage.metrics.parquet import ParquetMetrics
-from storage.ports import MetricsSeries, NoticeChannel, Notices, ReadModel, Records, ScoreLog, Updates
+from storage.ports import MetricsSeries, NoticeChannel, Notices, ReadModel, Records, ScoreLog, Updates, PrizeLedger
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.snapshots import SnapshotReadModel
 from storage.records.seal import SettingsSeal
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.notices import SqlNotices
+from storage.records.sql.prize_ledger import SqlPrizeLedger
 from storage.score_log.sqlite.log import SqliteScoreLog
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ def notices_of(settings: Settings, records: Records) -> Notices:
     secrets = [notification_secret(settings)]
     secrets += [] if old is None else [each.strip().encode() for each in old.get_secret_value().split(",")]
     return SqlNotices(records, SettingsSeal(secrets))  # type: ignore[arg-type]  # both implementations are databases, too
+
+
+def prizes_of(records: Records) -> PrizeLedger:
+    """The ledger of prizes in the durable store; belongs to the records."""
+    return SqlPrizeLedger(records)  # type: ignore[arg-type]  # both implementations are databases, too
 
 
 @contextlib.asynccontextmanager

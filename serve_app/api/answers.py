@@ -442,17 +442,78 @@ class BatchAnswer(Answer):
     example = {"accepted": 999, "rejected": [{"index": 3, "code": "tournament_unknown"}]}
 
 
+PrizeState = Literal["pending_review", "approved", "paying", "paid", "failed", "revoked"]
+
+
+class Winner(Answer):
+    """A prize of a user by one rule (its number, from 0): money, or `count` of an `item`; or the claw-back of one that was paid.
+
+    `group`: of the rule's board. `claimed_at`: of a rule with `claim`, null until the winner asked for it.
+    """
+
+    user_id: Id
+    rank: int
+    rule: int
+    amount: str | None = None
+    currency: str | None = None
+    item: str | None = None
+    count: int | None = None
+    state: PrizeState
+    kind: Literal["prize", "claw_back"]
+    group: str | None = None
+    claimed_at: Time | None = None
+    reason: str | None = None
+    example = {
+        "user_id": "42", "rank": 1, "rule": 0, "amount": "100.01", "currency": "EUR", "state": "paid", "kind": "prize",
+    }  # fmt: skip
+
+
 class PrizeTable(Answer):
-    """The prizes of a tournament: none are given out yet."""
+    """The rules and, once the tournament is finished, a page of the winners; `next_cursor` null at the end."""
 
-    prizes: list[dict[str, Any]]
-    example = {"prizes": []}
+    rules: list[PrizeRule]
+    winners: list[Winner]
+    next_cursor: str | None
+    example = {"rules": [PrizeRule.example], "winners": [Winner.example], "next_cursor": "1000"}
 
 
-class PrizePage(Page[dict[str, Any]]):
-    """A page of a user's prizes: none are given out yet."""
+class PrizePreviewed(Answer):
+    """Who would win what; `total` awards, of which the first 1,000 are shown."""
 
-    example = {"items": [], "next_cursor": "x3kd"}
+    rules: list[PrizeRule]
+    winners: list[Winner]
+    total: int
+    example = {
+        "rules": [PrizeRule.example], "winners": [Winner.example | {"state": "pending_review"}], "total": 1,
+    }  # fmt: skip
+
+
+class PrizeClaimed(Answer):
+    """The prizes of whoever claimed."""
+
+    winners: list[Winner]
+    example = {"winners": [Winner.example | {"state": "approved", "claimed_at": "2027-05-02T09:00:00.000Z"}]}
+
+
+class UserPrize(Winner):
+    """A prize with its tournament; `created_at`: since when it is known."""
+
+    tournament_id: Id
+    tournament: str
+    created_at: Time
+
+
+class PrizePage(Page[UserPrize]):
+    """A page of a user's prizes; `next_cursor` null at the end."""
+
+    example = {
+        "items": [
+            Winner.example | {
+                "tournament_id": "8127364512893471", "tournament": "Sprint", "created_at": "2027-05-01T10:00:00.000Z",
+            }
+        ],
+        "next_cursor": "x3kd",
+    }  # fmt: skip
 
 
 class PushKeysAnswer(Answer):

@@ -14,6 +14,7 @@ from serve_app.handlers.routes import ROUTES
 from serve_app.http import request_schemas as bodies
 from serve_app.http.batches import MAX_BATCH
 from serve_app.http.notification_schemas import Notifications
+from serve_app.http.prize_bodies import PrizeChoice, PrizeClaim, PrizePreview, PrizeRevocation
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
 
 Responses = dict[int | str, dict[str, Any]]
@@ -33,6 +34,10 @@ _STRUCTS: Final = (
     bodies.BatchSubmission,
     Notifications,
     bodies.BatchJoin,
+    PrizePreview,
+    PrizeChoice,
+    PrizeRevocation,
+    PrizeClaim,
     ProblemDetails,
 )
 _TITLES: Final = {

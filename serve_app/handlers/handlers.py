@@ -13,6 +13,7 @@ from serve_app.handlers.invitations import InvitationHandlers
 from serve_app.handlers.listing import ListHandlers
 from serve_app.handlers.notifications import NotificationHandlers
 from serve_app.handlers.participants import ParticipantHandlers
+from serve_app.handlers.prizes import PrizeHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
 from serve_app.handlers.series import SeriesHandlers
@@ -38,7 +39,8 @@ class Handlers:
         participants = ParticipantHandlers(callers, reads, commands, services.signer, config, services.clock_ms)
         invitations = InvitationHandlers(callers, reads, owners, commands, services.signer, config, services.clock_ms)
         series = SeriesHandlers(callers, reads, owners, services.records)
-        tables = ReadHandlers(callers, reads, owners, entrypoint)
+        tables = ReadHandlers(callers, reads, entrypoint)
+        prizes = PrizeHandlers(callers, reads, owners, commands, services.prizes, config, services.clock_ms)
         lists = ListHandlers(callers, reads, services.records)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
         notifications = NotificationHandlers(callers, services.notices, config)
@@ -67,10 +69,14 @@ class Handlers:
                 tables.rankings,
                 tables.board_groups,
                 tables.teams,
-                tables.prizes,
+                prizes.prizes,
+                prizes.preview_prizes,
+                prizes.approve_prizes,
+                prizes.revoke_prizes,
+                prizes.claim_prizes,
+                prizes.user_prizes,
                 lists.list_tournaments,
                 lists.user_tournaments,
-                lists.user_prizes,
                 notifications.notifications,
                 notifications.set_notifications,
                 discovery.root,

@@ -90,11 +90,6 @@ class ListHandlers:
         ]
         return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(PERSONAL))
 
-    async def user_prizes(self, request: Request) -> Response:
-        """`GET /v1/users/{user}/prizes`: nothing is given out yet."""
-        await self._readable_user(request)
-        return Response(200, b'{"items":[],"next_cursor":null}', dict(PERSONAL))
-
     async def _standings(self, rows: Sequence[tuple[TournamentRow, ParticipantRow]]) -> list[dict[str, object] | None]:
         """How a user takes part in each: as of now where it goes on (None: no more), as stored where it is over or its owner is silent."""
         gate = asyncio.Semaphore(ASKED_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Reading a tournament: the view, the rankings, the prizes."""
+"""Reading a tournament: the view, the rankings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.metrics import VIEW_SECONDS
 from serve_app.services.reads import Reads, unknown_tournament
-from storage.ports import GroupRankingsQuery, GroupsQuery, Owners, PrizesQuery, RankingsQuery, Reply, TeamsQuery
+from storage.ports import GroupRankingsQuery, GroupsQuery, RankingsQuery, Reply, TeamsQuery
 
 MAX_AGE_S: Final = 1
 MAX_USERS: Final = 100
@@ -29,7 +29,6 @@ class ReadHandlers:
 
     callers: Callers
     reads: Reads
-    owners: Owners
     entrypoint: str
 
     def __post_init__(self) -> None:
@@ -103,14 +102,6 @@ class ReadHandlers:
             raise Problem(404, "board_unknown", f"{missing} in this tournament")
         return reply_response(request, reply, max_age_s=MAX_AGE_S)
 
-    async def prizes(self, request: Request) -> Response:
-        """`GET /v1/tournaments/{id}/prizes`."""
-        principal = await self.callers.principal(request)
-        known = await self.reads.visible(request.path["tournament"], principal)
-        reply = await self.owners.read(known.tournament_id, PrizesQuery())
-        if not reply.found:
-            raise unknown_tournament(known.text)
-        return reply_response(request, reply._replace(etag=""))
 
 
 def _page(request: Request) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
-from storage.ports import Notices, Owners, ReadModel, Records, ScoreLog, Updates
+from storage.ports import Notices, Owners, PrizeLedger, ReadModel, Records, ScoreLog, Updates
 
 MEASURE_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 30.0
@@ -42,6 +42,7 @@ class Services:
     read_model: ReadModel
     updates: Updates
     notices: Notices
+    prizes: PrizeLedger
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
@@ -71,6 +72,7 @@ async def open_services(
     signer: Signer,
     *,
     notices: Notices,
+    prizes: PrizeLedger,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
     """Make the services of one process and begin to receive replies.
@@ -93,6 +95,7 @@ async def open_services(
         read_model=read_model,
         updates=updates,
         notices=notices,
+        prizes=prizes,
         authenticator=authenticator,
         limiter=Limiter(config),
         proxies=proxies,

@@ -16,6 +16,9 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from actors.domain.prizes.rules import PrizeRule
+from actors.domain.prizes.standings import PrizeStandings
+
 A = TypeVar("A")
 
 
@@ -148,8 +151,11 @@ class ParticipantQuery(Query[Reply], frozen=True):
     user_id: int
 
 
-class PrizesQuery(Query[Reply], frozen=True):
-    """The encoded prize table (`GET .../prizes`)."""
+class PrizesQuery(Query[PrizeStandings], frozen=True):
+    """What a tournament gives out (`GET .../prizes`), by its own rules or by these; with the `table` that decides who wins it now."""
+
+    table: bool = False
+    rules: tuple[PrizeRule, ...] | None = None
 
 
 class InvitationsQuery(Query[Reply], frozen=True):

@@ -78,6 +78,7 @@ async def open_front(**config: Any) -> AsyncIterator[Front]:
         palio.updates,
         palio.signer,
         notices=palio.notices,
+        prizes=palio.prizes,
         clock_ms=palio.clock_ms,
     )
     app = create_app(services)

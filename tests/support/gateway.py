@@ -191,6 +191,7 @@ async def opened_app(
         palio.updates,
         palio.signer,
         notices=palio.notices,
+        prizes=palio.prizes,
     )
     hub = Hub(
         palio.owners,

@@ -19,6 +19,7 @@ from actors.domain.events import Outcome
 from actors.domain.fold import apply
 from actors.domain.life.invitations import admits
 from actors.domain.messages import Tick, encode_message
+from actors.domain.prizes.standings import PrizeStandings, prize_standings
 from actors.domain.publications import (
     OutcomeReply,
     changed_channel,
@@ -66,6 +67,7 @@ from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
 from tests.support.memory_notices import MemoryNotices
 from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_prizes import MemoryPrizeLedger
 from tests.support.memory_records import MemoryRecords
 
 START_MS = 1_800_000_000_000  # 2027-01-15T08:00:00Z
@@ -96,6 +98,7 @@ class InProcessPalio:
         self.log = InProcessLog(self)
         self.owners = InProcessOwners(self)
         self.records = InProcessRecords(self)
+        self.prizes = MemoryPrizeLedger(self.records)
         self.read_model = InProcessReadModel(self)
         self.notices = MemoryNotices(MemoryRecords())
         self.applying = True
@@ -267,7 +270,9 @@ class InProcessOwners:
         shown = self._palio.read_model
         match query:
             case PrizesQuery():
-                return MISSING if state is None else shown.reply(state, b'{"prizes":[]}')
+                if state is None:
+                    return PrizeStandings(found=False)
+                return prize_standings(state, state.status, query.rules, table=query.table)
             case ChildrenQuery():
                 return [] if state is None else commanded(state, query.command)
             case BoardsQuery() | SeriesQuery():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.texts import folded
-from actors.owner.rows import tournament_row
+from actors.owner.entity import Entity, Scope
+from actors.owner.rows import outbox_rows, tournament_row
 from storage.ports import (
     UNLISTED_TYPES,
     Checkpoint,
@@ -32,6 +33,7 @@ class InProcessRecords:
     def __init__(self, palio: InProcessPalio) -> None:
         self._palio = palio
         self.down = False
+        self._released: set[tuple[int, int, int]] = set()
 
     async def save(self, checkpoint: Checkpoint) -> None:
         raise NotImplementedError("nothing is checkpointed in here")
@@ -58,7 +60,21 @@ class InProcessRecords:
         return dict.fromkeys(scopes, -1)
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
-        return []
+        return [effect for effect in self._effects() if tournament_id in (None, effect.tournament_id)][:limit]
+
+    def _effects(self) -> list[OutboxRow]:
+        return [
+            effect
+            for state in self._palio.states.values()
+            for effect in outbox_rows(Entity(state, Scope(state.partition, 0, 0, 0, 0)))
+            if effect[:3] not in self._released
+        ]
+
+    def release(self, which: Callable[[OutboxRow], bool], tournament_id: int, upto: int) -> None:
+        """Take effects of a tournament out of the outbox, up to an offset."""
+        for effect in self._effects():
+            if effect.tournament_id == tournament_id and effect.offset <= upto and which(effect):
+                self._released.add(effect[:3])
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         if self.down:

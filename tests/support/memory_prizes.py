@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from actors.domain.prizes.ledger import STATES, Entry, State
-from storage.ports import PRIZES_EFFECT, LedgerChangedError, RecordsUnavailableError, UserPrize
+from storage.ports import (
+    PRIZES_EFFECT,
+    LedgerChangedError,
+    OutboxRow,
+    RecordsUnavailableError,
+    TournamentRow,
+    UserPrize,
+)
 from storage.records.sql.queries import decode_numbers, encode_numbers
-from tests.support.memory_records import MemoryRecords
 
 Key = tuple[int, int, int, int]
+
+
+class Effects(Protocol):
+    """Records whose effects can be released."""
+
+    async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]: ...
+
+    async def tournament(self, tournament_id: int) -> TournamentRow | None: ...
+
+    def release(self, which: Callable[[OutboxRow], bool], tournament_id: int, upto: int) -> None: ...
 
 
 def key_of(entry: Entry) -> Key:
@@ -20,7 +37,7 @@ def key_of(entry: Entry) -> Key:
 class MemoryPrizeLedger:
     """See `storage.ports.prizes.PrizeLedger`."""
 
-    def __init__(self, records: MemoryRecords) -> None:
+    def __init__(self, records: Effects) -> None:
         self._records = records
         self._entries: dict[Key, Entry] = {}
 
@@ -46,7 +63,8 @@ class MemoryPrizeLedger:
             if entry.version != (1 if before is None else before.version + 1):
                 raise LedgerChangedError(f"prize {entry.key} is of another version")
         self._entries.update({key_of(entry): entry for entry in entries})
-        self._records.release(lambda effect: effect.kind == PRIZES_EFFECT, tournament_id, upto)
+        if upto >= 0:
+            self._records.release(lambda effect: effect.kind == PRIZES_EFFECT, tournament_id, upto)
 
     async def payable(self, now_ms: int, tournaments: int, each: int) -> list[Entry]:
         due: dict[int, list[Entry]] = {}

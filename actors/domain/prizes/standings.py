@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import UNSET
 
 from actors.domain.prizes.allocation import Table
 from actors.domain.prizes.rules import PrizeRule
 from actors.domain.tournament import Tournament
+
+
+class PrizeStandings(NamedTuple):
+    """A tournament's prizes as of now: its rules, or those that were asked about, and the table to give them by, where that was asked for."""
+
+    found: bool
+    public: bool = True
+    status: str = ""
+    rules: tuple[PrizeRule, ...] = ()
+    table: Table | None = None
+
+
+def prize_standings(
+    state: Tournament, status: str, rules: tuple[PrizeRule, ...] | None, *, table: bool
+) -> PrizeStandings:
+    """Of a state that is shown with a status."""
+    own = () if state.spec.prizes is UNSET else state.spec.prizes
+    asked = own if rules is None else rules
+    public = state.spec.visibility == "public"
+    return PrizeStandings(True, public, status, asked, final_table(state, asked) if table else None)
 
 
 def final_table(state: Tournament, rules: Sequence[PrizeRule]) -> Table:

@@ -6,13 +6,14 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from serve_app.api.routers import invitations, participants, process, scores, series, tournaments, users
+from serve_app.api.routers import invitations, participants, prizes, process, scores, series, tournaments, users
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tournaments.router,
     participants.router,
     invitations.router,
     series.router,
+    prizes.router,
     scores.router,
     users.router,
     process.router,

@@ -11,7 +11,6 @@ from serve_app.api.answers import (
     Accepted,
     CommandOutcome,
     Groups,
-    PrizeTable,
     Rankings,
     TeamTable,
     Tournament,
@@ -173,13 +172,3 @@ async def teams(
     """Who: all. Where the tournament has `teams`."""
     return await call.answer("teams")
 
-
-@operation(
-    router,
-    summary="The prize table",
-    responses=reads({200: PrizeTable}, 404),
-    security=TOKEN_OPTIONAL,
-)
-async def prizes(call: AnyonesCall, tournament: TournamentId) -> WebResponse:
-    """Who: all."""
-    return await call.answer("prizes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
-from serve_app.api.answers import DemoPlayer, NotificationsAnswer, PrizePage, UserTournamentPage
+from serve_app.api.answers import DemoPlayer, NotificationsAnswer, UserTournamentPage
 from serve_app.api.calls import AnyonesCall, CallersCall, Cursor, Limit, UserId
 from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
 from serve_app.http.notification_schemas import Notifications
@@ -17,12 +17,6 @@ router = APIRouter(tags=["users"])
 async def user_tournaments(call: CallersCall, user: UserId, cursor: Cursor = None, limit: Limit = None) -> WebResponse:
     """Who: that player, service, operator. Newest joined first."""
     return await call.answer("user_tournaments")
-
-
-@operation(router, summary="A user's prizes", responses=reads({200: PrizePage}, 403, 404))
-async def user_prizes(call: CallersCall, user: UserId) -> WebResponse:
-    """Who: that player, service, operator."""
-    return await call.answer("user_prizes")
 
 
 @operation(router, summary="What a user is told, and where", responses=reads({200: NotificationsAnswer}, 403, 404))

@@ -35,6 +35,10 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "view": (200, 200, 200),
     "rankings": (200, 200, 200),
     "prizes": (200, 200, 200),
+    "preview_prizes": (403, 200, 200),
+    "approve_prizes": (403, 409, 409),
+    "revoke_prizes": (403, 200, 200),
+    "claim_prizes": (409, 422, 403),
     "participant": (200, 200, 200),
     "edit_tournament": (403, 200, 200),
     "start_tournament": (403, 409, 409),
@@ -60,10 +64,13 @@ MANAGING: Final = {
     "create_invitation",
     "list_invitations",
     "revoke_invitation",
+    "preview_prizes",
+    "approve_prizes",
+    "revoke_prizes",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
-    "nobody": MANAGING | {"join", "leave", "begin", "submit_score"},
+    "nobody": MANAGING | {"join", "leave", "begin", "submit_score", "claim_prizes"},
     "wrong token": set(INSIDERS),
     "stranger": MANAGING,
     "removed": MANAGING,

@@ -237,16 +237,6 @@ async def test_standings_are_shown_as_the_table_has_them(front: Front) -> None:
     assert problem(nobody) == (401, "token_missing")
 
 
-async def test_there_are_no_prizes_yet(front: Front) -> None:
-    tournament = await front.create()
-    assert (await front.call("GET", f"/v1/tournaments/{tournament}/prizes")).json() == {"prizes": []}
-    mine = await front.call("GET", "/v1/users/me/prizes", front.token("player", 42))
-    assert mine.json() == {"items": [], "next_cursor": None}
-    assert problem(await front.call("GET", "/v1/tournaments/7/prizes")) == (404, "tournament_unknown")
-    front.palio.owners.down = True
-    assert problem(await front.call("GET", f"/v1/tournaments/{tournament}/prizes")) == (503, "unavailable")
-
-
 async def test_many_join_at_once(front: Front) -> None:
     tournament = await front.create(capacity=20)
     answers = await asyncio.gather(*(front.join(tournament, user) for user in range(1, 31)))
