@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from actors.domain.prizes.ledger import State
 from actors.ingest.feed import TURNS
 from actors.ingest.ingest import Ingest
 from actors.notifier.notifier import Notifier
 from actors.owner.owner import Owner
+from actors.prizes.payer import Payer
+from actors.prizes.settler import Settler
 from storage.ports import Point
 
 if TYPE_CHECKING:
@@ -90,6 +93,14 @@ class RedisMemory:
             REDIS_MEMORY.labels(node).set(shares.get(node, 0.0))
 
 
+PRIZES = _gauge("palio_prizes", "Entries of the ledger of prizes by their state.", "state")
+PRIZES_WAITING = _gauge("palio_prizes_waiting_tournaments", "Tournaments whose ledger does not follow their table yet.")
+PRIZES_FAILURES = Counter(
+    "palio_prizes_settle_failures_total", "Times that a tournament's prizes could not be settled."
+)
+PAYOUTS = Counter("palio_payouts_total", "Payouts sent, by what came of it.", ["outcome"])
+
+
 class _Grow:
     """Raises a counter to a total kept elsewhere."""
 
@@ -125,6 +136,24 @@ class OwnerMetrics:
         ERRANDS.labels(self._name).set(owner.families.errands)
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
         CHECKPOINT_AGE.labels(self._name).set(max(0, now_ms - owner.checkpointer.last_round_ms) / 1000)
+
+
+class PrizeMetrics:
+    """Copies the numbers of prizes into the process's metrics. All labels are there from the start: a rate has a first value then."""
+
+    def __init__(self) -> None:
+        self._grow = _Grow()
+        for outcome in ("paid", "refused", "retried", "given_up"):
+            PAYOUTS.labels(outcome)
+
+    def update(self, counts: Mapping[State, int], settler: Settler, payer: Payer | None) -> None:
+        """To be called now and then."""
+        for state, count in counts.items():
+            PRIZES.labels(state).set(count)
+        PRIZES_WAITING.set(settler.waiting)
+        self._grow.to(PRIZES_FAILURES, "settle failures", settler.failures)
+        for outcome, total in () if payer is None else payer.outcomes.items():
+            self._grow.to(PAYOUTS.labels(outcome), outcome, total)
 
 
 class IngestMetrics:

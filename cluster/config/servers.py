@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cluster.config.notices import NoticeSettings
+from cluster.config.payouts import PayoutSettings
 
 if TYPE_CHECKING:
     from storage.metrics.influx import InfluxConfig
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from storage.score_log.kafka.config import KafkaLogConfig
 
 
-class ServerSettings(NoticeSettings):
+class ServerSettings(PayoutSettings):
     """See the module. Durations end in `_s`."""
 
     kafka_bootstrap_servers: str | None = Field(

@@ -45,6 +45,7 @@ TOPICS: Final = {  # by the first setting of each; the others follow it
     "PALIO_NOTIFICATION_SECRET": "Notifications",
     "PALIO_SMTP_HOST": "Notifications: e-mail",
     "PALIO_PUSH_PRIVATE_KEY": "Notifications: web push",
+    "PALIO_PAYOUT_URL": "Prizes: who pays them out",
     "PALIO_KAFKA_BOOTSTRAP_SERVERS": "Kafka: the score log",
     "PALIO_MYSQL_SHARDS": "MySQL: snapshots and records",
     "PALIO_REDIS_URLS": "Redis: read model and live updates",

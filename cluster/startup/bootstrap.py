@@ -25,6 +25,7 @@ from cluster.startup.ports import (
     DIRECTOR,
     NAMESPACE,
     NOTIFIER,
+    PRIZES,
     UPDATES,
     jwt_secret,
     metrics_dir,
@@ -219,13 +220,15 @@ def _start_actors(settings: Settings) -> None:
 
     from cluster.actors.director import DirectorActor, options
     from cluster.actors.notifier import NotifierActor
+    from cluster.actors.prizes import PrizesActor
     from cluster.actors.updates import UpdatesActor
 
     updates = ray.remote(UpdatesActor).options(**options(UPDATES)).remote()
     director = ray.remote(DirectorActor).options(**options(DIRECTOR)).remote(settings)
     notifier = ray.remote(NotifierActor).options(**options(NOTIFIER)).remote(settings)
+    prizes = ray.remote(PrizesActor).options(**options(PRIZES)).remote(settings)
     # the handles are held until all answer; detached, they then live without us
-    ray.get([director.ready.remote(), updates.ready.remote(), notifier.ready.remote()], timeout=START_DEADLINE_S)
+    ray.get([actor.ready.remote() for actor in (director, updates, notifier, prizes)], timeout=START_DEADLINE_S)
 
 
 def _start_entrypoints(settings: Settings) -> None:
@@ -278,7 +281,7 @@ def _stop_actors(*, outlive: bool) -> None:
 
     stop_serve()
     names = [entry["name"] for entry in list_named_actors(all_namespaces=True) if entry["namespace"] == NAMESPACE]
-    for prefix in ("notifier", "ingest-", "tournament-", "shard-"):
+    for prefix in (NOTIFIER, PRIZES, "ingest-", "tournament-", "shard-"):
         stopping = []
         for name in names:
             if name.startswith(prefix):

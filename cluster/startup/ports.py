@@ -26,7 +26,18 @@ from cluster.config.secrets import (
 )
 from cluster.config.settings import Settings
 from storage.metrics.parquet import ParquetMetrics
-from storage.ports import MetricsSeries, NoticeChannel, Notices, ReadModel, Records, ScoreLog, Updates, PrizeLedger
+from storage.payouts.ledger_file import LedgerFile
+from storage.ports import (
+    MetricsSeries,
+    NoticeChannel,
+    Notices,
+    Payouts,
+    PrizeLedger,
+    ReadModel,
+    Records,
+    ScoreLog,
+    Updates,
+)
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.snapshots import SnapshotReadModel
 from storage.records.seal import SettingsSeal
@@ -43,6 +54,8 @@ DIRECTOR: Final = "director"
 UPDATES: Final = "updates"
 NOTIFIER: Final = "notifier"
 CALLS_AT_ONCE: Final = 32  # of users' webhooks, and of push services
+PRIZES: Final = "prizes"
+PAYOUTS_FILE: Final = "payouts.jsonl"
 SIGNING_KEY_ID: Final = "k1"
 
 
@@ -113,6 +126,16 @@ def notices_of(settings: Settings, records: Records) -> Notices:
 def prizes_of(records: Records) -> PrizeLedger:
     """The ledger of prizes in the durable store; belongs to the records."""
     return SqlPrizeLedger(records)  # type: ignore[arg-type]  # both implementations are databases, too
+
+
+def open_payouts(settings: Settings) -> Payouts | None:
+    """Whoever pays prizes out: the configured receiver, else a file where Palio is embedded, else nobody."""
+    webhook = settings.payout_webhook()
+    if webhook is not None:
+        from storage.payouts.webhook import WebhookPayouts
+
+        return WebhookPayouts(webhook, clock_ms)
+    return LedgerFile(settings.data_dir / PAYOUTS_FILE, clock_ms) if settings.mysql_shards is None else None
 
 
 @contextlib.asynccontextmanager

@@ -103,7 +103,6 @@ class ReadHandlers:
         return reply_response(request, reply, max_age_s=MAX_AGE_S)
 
 
-
 def _page(request: Request) -> tuple[int, int]:
     """(start, limit) of a page. Raises Problem 422."""
     limit = query_int(request.query, "limit", DEFAULT_ROWS, 1, MAX_ROWS)

@@ -74,6 +74,7 @@ JUDGED_BY = {
     ],
     "tests/integration/cluster/test_servers_cli.py": ["scripts/local_servers/fleet.py"],
     "tests/integration/test_notifications.py": ["cluster/actors/notifier.py"],
+    "tests/integration/test_prizes.py": ["cluster/actors/prizes.py"],
     "tests/integration/test_redeploy.py": ["cluster/serve/deployments.py"],
     "tests/integration/test_restart.py": ["cluster/serve/stopping.py"],
     "tests/integration/test_start_errors.py": ["cluster/startup/bootstrap.py"],

@@ -171,4 +171,3 @@ async def teams(
 ) -> WebResponse:
     """Who: all. Where the tournament has `teams`."""
     return await call.answer("teams")
-

@@ -12,7 +12,7 @@ import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from actors.domain.messages import ScoreWire
-from cluster.actors.metrics import DEAD_LETTERS, IngestMetrics, OwnerMetrics, _Grow, owner_points
+from cluster.actors.metrics import DEAD_LETTERS, IngestMetrics, OwnerMetrics, PrizeMetrics, _Grow, owner_points
 from cluster.config.settings import Settings
 from cluster.startup.ports import clock_ms
 from storage.ports import NewRecord
@@ -152,3 +152,17 @@ async def test_the_series_of_an_owner(palio: SmallPalio) -> None:
         "ignored_total": 1.0,
     }
     assert point.fields["applied_total"] == palio.owner.outcomes["applied", ""]
+
+
+def test_prizes_are_counted_by_state_and_payouts_by_outcome() -> None:
+    settler: Any = SimpleNamespace(waiting=3, failures=4)
+    payer: Any = SimpleNamespace(outcomes={"paid": 5, "retried": 6})
+    paid = value("palio_payouts_total", outcome="paid")
+    metrics = PrizeMetrics()
+    assert value("palio_payouts_total", outcome="given_up") == 0, "a rate needs a first value"
+    metrics.update({"paid": 7, "failed": 0}, settler, payer)
+    metrics.update({"paid": 7, "failed": 1}, settler, payer)
+    assert (value("palio_prizes", state="paid"), value("palio_prizes", state="failed")) == (7, 1)
+    assert value("palio_prizes_waiting_tournaments") == 3
+    assert value("palio_payouts_total", outcome="paid") == paid + 5
+    metrics.update({}, settler, None)
