@@ -51,7 +51,7 @@ def spec_problems(spec: Spec, *, started: bool = False) -> list[SpecProblem]:
     if spec.capacity is not None and spec.min_participants > spec.capacity:
         problems.append(SpecProblem("min_participants", f"expected at most the capacity of {spec.capacity}"))
     if spec.prizes is not UNSET:
-        problems += [SpecProblem(*problem) for problem in rules_problems(spec.prizes)]
+        problems += [SpecProblem(*problem) for problem in rules_problems(spec.prizes, spec.boards or ())]
     problems += [SpecProblem(field, message) for field, message in scores_problems(spec)]
     return problems + _family_problems(spec)
 

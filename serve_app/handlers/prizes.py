@@ -77,8 +77,10 @@ class PrizeHandlers:
         wanted = self._body(request, read_preview)
         known = await self.reads.visible(request.path["tournament"], principal)
         rules = None if wanted is None or wanted.prizes is None else wanted.prizes
-        if rules is not None and (problems := rules_problems(rules)):
-            raise wrong_fields([FieldError(*problem) for problem in problems])
+        if rules is not None:
+            boards = (await self._standings(known)).boards
+            if problems := rules_problems(rules, boards):
+                raise wrong_fields([FieldError(*problem) for problem in problems])
         standings = await self._standings(known, table=True, rules=rules)
         awards = await _awards(standings)
         winners = [_award(award, standings.rules) for award in awards[:MAX_WINNERS]]

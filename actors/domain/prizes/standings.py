@@ -20,6 +20,7 @@ class PrizeStandings(NamedTuple):
     status: str = ""
     rules: tuple[PrizeRule, ...] = ()
     table: Table | None = None
+    boards: tuple[str, ...] = ()
 
 
 def prize_standings(
@@ -29,19 +30,22 @@ def prize_standings(
     own = () if state.spec.prizes is UNSET else state.spec.prizes
     asked = own if rules is None else rules
     public = state.spec.visibility == "public"
-    return PrizeStandings(True, public, status, asked, final_table(state, asked) if table else None)
+    boards = () if state.spec.boards is UNSET else tuple(state.spec.boards)
+    return PrizeStandings(True, public, status, asked, final_table(state, asked) if table else None, boards)
 
 
 def final_table(state: Tournament, rules: Sequence[PrizeRule]) -> Table:
     """Those with a rank now, as listed, as far down as these rules ask."""
     ranking, members = state.ranking, state.members
     slots = ranking.slots(0, _length(state, rules))
+    boards = {rule.board for rule in rules if rule.board is not UNSET}
     return Table(
         users=members.users.user_ids(slots).tolist(),
         ranks=ranking.ranks(slots).tolist(),
         scores=ranking.scores_of(slots).tolist(),
         dense=state.spec.ties == "dense",
         descending=state.spec.order == "desc",
+        boards={board: [state.groups[board].of(slot) for slot in slots.tolist()] for board in boards},
     )
 
 

@@ -239,3 +239,22 @@ async def test_a_change_that_others_come_before_is_made_on_what_they_made(
 
 async def _refused() -> None:
     raise LedgerChangedError("always")
+
+
+async def test_places_within_the_groups_of_a_board(front: Front) -> None:
+    rules = [{"ranks": [1], "amount": "10", "currency": "EUR", "ties": "split", "board": "country"}]
+    tournament = await front.create(SCHEDULED, prizes=rules, boards=["country"])
+    for user, country in ((1, "fr"), (2, "fr"), (3, "it"), (4, None)):
+        attributes = {} if country is None else {"attributes": {"country": country}}
+        assert (await front.join(tournament, user, **attributes)).status_code == 201
+        await front.submit(tournament, user, {"event_id": "e", "score": 10 - user})
+    shown = (await post(front, tournament, "preview")).json()["winners"]
+    assert [(winner["user_id"], winner["rank"], winner["group"]) for winner in shown] == [
+        ("1", 1, "fr"),
+        ("3", 1, "it"),
+    ]
+    tried = [{"ranks": [1], "item": "mug", "board": "team"}]
+    assert wrong_paths(await post(front, tournament, "preview", prizes=tried)) == ["prizes[0].board"]
+    await front.call("POST", f"/v1/tournaments/{tournament}/end", front.token())
+    await settle(front)
+    assert await states(front, tournament) == {("1", 0): "pending_review", ("3", 0): "pending_review"}
