@@ -44,6 +44,10 @@ class Gateway:
     def token(self, user: int = 1, role: Role = "player", ttl_s: float = 3600) -> str:
         return make_token(SECRET, role=role, user_id=user, ttl_s=ttl_s)
 
+    def bearer(self, user: int = 1, role: Role = "player") -> dict[str, str]:
+        """The header of that."""
+        return {"authorization": f"Bearer {self.token(user, role)}"}
+
     async def call(
         self, name: str, method: str = "POST", body: Any = None, role: Role = "service", caller: int = 1, **path: str
     ) -> Response:

@@ -8,28 +8,15 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvloop
 from websockets.exceptions import InvalidStatus
 
 from actors.domain.values import rfc3339
 from serve_app.http.connection_bounds import KEEP_ALIVE_S
 from serve_app.live.limits import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-
-def bearer(gateway: Gateway, user: int = 1, role: Any = "player") -> dict[str, str]:
-    return {"authorization": f"Bearer {gateway.token(user, role)}"}
-
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
 
 
 async def raw(gateway: Gateway, data: bytes, *, until_closed: bool = True) -> bytes:
@@ -45,17 +32,17 @@ async def test_submissions_and_rankings() -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         tournament = await gateway.tournament(players=2)
         path = f"/v1/tournaments/{tournament}"
-        taken = await http.post(path + "/scores", json={"event_id": "a", "score": 12.5}, headers=bearer(gateway, 1))
+        taken = await http.post(path + "/scores", json={"event_id": "a", "score": 12.5}, headers=gateway.bearer(1))
         assert taken.status_code == 202
         assert taken.json().keys() == {"event_id", "partition", "offset"}
         waited = await http.post(
-            path + "/scores", json={"event_id": "b", "score": 13}, headers={**bearer(gateway, 2), "prefer": "wait=5"}
+            path + "/scores", json={"event_id": "b", "score": 13}, headers={**gateway.bearer(2), "prefer": "wait=5"}
         )
         assert (waited.status_code, waited.json()["rank"], waited.json()["outcome"]) == (200, 1, "applied")
         page = (await http.get(path + "/rankings?limit=1")).json()
         assert [row["score"] for row in page["rows"]] == [13]
         batch = [{"event_id": "c", "user_id": "1", "score": 20, "tournament_id": tournament}, {"event_id": "d"}]
-        answer = await http.post("/v1/scores", json=batch, headers=bearer(gateway, 9, "service"))
+        answer = await http.post("/v1/scores", json=batch, headers=gateway.bearer(9, "service"))
         assert (answer.status_code, answer.json()["accepted"], len(answer.json()["rejected"])) == (202, 1, 1)
         around = (await http.get(path + "/rankings?around=2")).json()
         assert [row["user_id"] for row in around["rows"]] == ["1", "2"]
@@ -104,7 +91,7 @@ async def test_a_body_of_10_mb_is_413(path: str, chunked: bool) -> None:
             for at in range(0, len(body), 100_000):
                 yield body[at : at + 100_000]
 
-        answer = await http.post(path, content=pieces() if chunked else body, headers=bearer(gateway, 1, "service"))
+        answer = await http.post(path, content=pieces() if chunked else body, headers=gateway.bearer(1, "service"))
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert (await http.get("/healthz")).status_code == 200
 
@@ -123,7 +110,7 @@ async def test_what_is_no_http_is_a_problem() -> None:
 async def test_pipelined_requests_are_answered_in_order() -> None:
     async with running_gateway() as gateway:
         tournament = await gateway.tournament(players=1)
-        token = bearer(gateway)["authorization"]
+        token = gateway.bearer()["authorization"]
 
         def submission(event: str) -> bytes:
             body = json.dumps({"event_id": event, "score": 3}).encode()
@@ -221,7 +208,7 @@ async def test_a_reset_before_the_answer_is_no_error(path: str, caplog: pytest.L
         gateway.services.reads._known.clear()
         gateway.services.reads._cache.clear()
         method, body = ("POST", b'{"event_id":"a","score":1}') if "scores" in path else ("GET", b"")
-        head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(gateway)['authorization']}\r\n"
+        head = f"{method} {path.format(tournament)} HTTP/1.1\r\nHost: x\r\nAuthorization: {gateway.bearer()['authorization']}\r\n"
         before = gateway.palio.owners.calls.get("access", 0)
         for _ in range(10):
             client = socket.create_connection(("127.0.0.1", gateway.server.port))

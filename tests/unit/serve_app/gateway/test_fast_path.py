@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import httpx2
 import pytest
-import uvloop
 
 from serve_app.security.auth import make_token
-from tests.support.gateway import SECRET, WAIT_S, Gateway, running_gateway
+from tests.support.gateway import SECRET, WAIT_S, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-
-def bearer(gateway: Gateway, user: int = 1, role: Any = "player") -> dict[str, str]:
-    return {"authorization": f"Bearer {gateway.token(user, role)}"}
-
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
 
 
 async def test_views_from_the_owner_and_from_the_cache_are_the_same_response() -> None:
@@ -58,8 +42,8 @@ async def test_views_of_private_tournaments() -> None:
         path = f"/v1/tournaments/{await gateway.tournament(players=1, visibility='private')}"
         for _ in range(2):
             assert (await http.get(path)).status_code == 404
-            assert (await http.get(path, headers=bearer(gateway, 2))).status_code == 404
-            mine = await http.get(path, headers=bearer(gateway, 1))
+            assert (await http.get(path, headers=gateway.bearer(2))).status_code == 404
+            mine = await http.get(path, headers=gateway.bearer(1))
             assert (mine.status_code, mine.headers["cache-control"]) == (200, "private, no-store")
 
 
@@ -83,7 +67,7 @@ async def test_bad_submissions_are_the_same_problem_on_both_lanes(
 ) -> None:
     async with running_gateway() as gateway, httpx2.AsyncClient(base_url=gateway.url) as http:
         path = f"/v1/tournaments/{await gateway.tournament(players=1)}/scores{lane}"
-        answer = await http.post(path, content=body, headers=bearer(gateway))
+        answer = await http.post(path, content=body, headers=gateway.bearer())
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert answer.headers["content-type"] == "application/problem+json"
         assert not gateway.palio.log.calls[-1][0].value.startswith(b'{"type":"score"')
@@ -101,9 +85,9 @@ async def test_who_may_not_submit(lane: str) -> None:
         answer = await http.post(path, json=body, headers=expired)
         assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
         assert "www-authenticate" in answer.headers
-        unknown = await http.post(f"/v1/tournaments/77/scores{lane}", json=body, headers=bearer(gateway))
+        unknown = await http.post(f"/v1/tournaments/77/scores{lane}", json=body, headers=gateway.bearer())
         assert unknown.json()["code"] == "tournament_unknown"
-        form = await http.post(path, content=b"a=1", headers={**bearer(gateway), "content-type": "text/plain"})
+        form = await http.post(path, content=b"a=1", headers={**gateway.bearer(), "content-type": "text/plain"})
         assert form.status_code == 415
 
 

@@ -16,24 +16,17 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvloop
 
 from serve_app.gateway.http_connection import GatewayConnection
 from serve_app.http.connection_bounds import LINGER_S, MAX_HEADERS, MAX_QUEUED
 from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
+
 
 Waiting = Callable[[], Awaitable[None]]
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
 
 
 def score(gateway: Gateway, tournament: str, event: str = "a", *, query: str = "", more: str = "") -> bytes:

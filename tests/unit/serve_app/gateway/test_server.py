@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvloop
 
 from cluster.config.settings import PROJECT_DIR
 from serve_app.gateway.app import GatewayApp
@@ -21,16 +20,9 @@ from serve_app.http.server import LEAVE_S
 from serve_app.live.hub import Hub
 from serve_app.live.limits import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
 
 
 async def another(gateway: Gateway) -> GatewayServer:

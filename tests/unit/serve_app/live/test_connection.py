@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvloop
 from websockets.exceptions import InvalidStatus
 
 from serve_app.gateway import server
@@ -20,19 +19,13 @@ from serve_app.live.limits import HubLimits
 from serve_app.metrics import HANDSHAKES, REJECTED
 from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, running_gateway
 from tests.support.live_wire import LiveWire, client_frame, read_frames
+from tests.support.on_uvloop import event_loop_policy, pytestmark
+
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
+
 
 PING = client_frame(9, b"")
 FRAGMENT = client_frame(0, b"", fin=False)
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
 
 
 @pytest.fixture

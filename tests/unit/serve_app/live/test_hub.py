@@ -6,7 +6,6 @@ import socket
 from typing import Any
 
 import pytest
-import uvloop
 
 from actors.domain.publications import NOTICES_CHANNEL, changed_channel, update_frame, updates_channel
 from serve_app.live.limits import HubLimits
@@ -17,16 +16,9 @@ from storage.updates.broker import Broker
 from storage.updates.embedded import BrokerUpdates
 from tests.support import inprocess
 from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, LiveClient, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
 
 
 def transport_of(session: Socket) -> asyncio.WriteTransport:

@@ -5,22 +5,14 @@ import json
 from typing import Any
 
 import pytest
-import uvloop
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serve_app.live.limits import HubLimits
 from serve_app.security.auth import make_token
 from tests.support.gateway import HANDSHAKE, SECRET, WAIT_S, LiveClient, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
 
 
 def code(answer: dict[str, Any]) -> str:

@@ -7,22 +7,14 @@ import json
 from typing import Any
 
 import pytest
-import uvloop
 
 from serve_app.live import submissions
 from serve_app.security.auth import make_token
 from storage.ports import LogOverloadedError, LogUnavailableError
 from tests.support.gateway import SECRET, WAIT_S, Gateway, LiveClient, running_gateway
+from tests.support.on_uvloop import event_loop_policy, pytestmark
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Overriding the .event_loop_policy. fixture"
-)  # the hook is for whole folders
-
-
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()  # as replicas run
-    return policy
+__all__ = ["event_loop_policy", "pytestmark"]  # they run on uvloop
 
 
 def score(tournament: str, event_id: str = "a", value: float = 5, **more: Any) -> dict[str, Any]:
