@@ -25,6 +25,7 @@ from storage.redis_client.connection import RedisConfig
 from storage.redis_client.errors import RedisAwayError
 from storage.redis_client.memory import memory_shares
 from storage.updates.redis import RedisUpdates
+from tests.support.calm_clock import calm_s
 from tests.support.certificates import Authority
 from tests.support.servers_redis import RunningRedis, free_ports
 
@@ -150,16 +151,16 @@ async def test_a_node_that_hangs_costs_one_timeout_and_is_used_again_once_it_ans
     assert await nodes.call([("k", ("ECHO", "x"))]) == [b"x"]
     with single_redis.stopped(single_redis.ports[0]):
         for within_s in (2.0, 0.4, 0.4):
-            began_s = time.monotonic()
+            began_s = calm_s()
             (answer,) = await nodes.call([("k", ("ECHO", "x"))])
             assert isinstance(answer, RedisAwayError)
             assert "no answer in time" in str(answer)
-            assert time.monotonic() - began_s < within_s
+            assert calm_s() - began_s < within_s
             await asyncio.sleep(0.4)
         assert nodes.is_away(nodes.seeds[0])
-    began_s = time.monotonic()
+    began_s = calm_s()
     while (await nodes.call([("k", ("ECHO", "x"))])) != [b"x"]:
-        assert time.monotonic() - began_s < 2
+        assert calm_s() - began_s < 2
         await asyncio.sleep(0.01)
     await nodes.close()
 
@@ -185,9 +186,9 @@ async def test_nobody_is_looked_for_when_nobody_calls(
     (answer,) = await nodes.call([("k", ("ECHO", "x"))])
     assert isinstance(answer, RedisAwayError)
     assert nodes.is_away(nodes.seeds[0])
-    await asyncio.sleep(1)
-    assert not nodes.is_away(nodes.seeds[0])  # who asks next tries it
-    assert len(asyncio.all_tasks()) == 1
+    async with asyncio.timeout(10):
+        while nodes.is_away(nodes.seeds[0]) or len(asyncio.all_tasks()) > 1:  # who asks next tries it
+            await asyncio.sleep(0.05)
     await nodes.close()
     single_redis.empty()
 
