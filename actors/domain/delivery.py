@@ -56,8 +56,8 @@ class Range(msgspec.Struct, array_like=True, frozen=True):
     """The items of one scope with `after < offset <= upto` of a partition; possibly none.
 
     The scope is a partition's shared tournaments (`tournament` 0) or one dedicated tournament. `ahead`: only the items of this tournament,
-    ahead of the others of its scope; `after` then is where the owner stands in it. `due_of`: tournaments of which the answer is to tell
-    when they are due.
+    ahead of the others of its scope; `after` then is where the owner stands in it. `without`: tournaments whose items are left out up to
+    these offsets, since the owner has them already. `due_of`: tournaments of which the answer is to tell when they are due.
     """
 
     partition: int
@@ -66,6 +66,7 @@ class Range(msgspec.Struct, array_like=True, frozen=True):
     upto: int
     items: list[Item]
     ahead: int = 0
+    without: dict[int, int] = {}
     due_of: list[int] = []
 
 
@@ -96,8 +97,8 @@ class Rejected(msgspec.Struct, array_like=True, frozen=True):
 class DeliveryAnswer(msgspec.Struct, array_like=True, frozen=True):
     """What an owner answers to a delivery: a position for each range it got, and what it rejected.
 
-    `ahead`: where it stands in each tournament that was delivered ahead of its scope. `due_ms`: when each tournament that was asked for is
-    due next, None for never.
+    `ahead`: where it stands in each tournament that was delivered ahead of its scope, or left out without reason. `due_ms`: when each
+    tournament that was asked for is due next, None for never.
     """
 
     positions: list[ScopePosition]

@@ -2,7 +2,8 @@
 
 A range for one tournament follows where the owner stands in that tournament, and leaves its scope's watermark alone. When the scope's
 own range comes to these records, the owner skips them. So the records of a tournament keep their order, each is applied once, and
-recovery and the log's commit know nothing of any of this.
+recovery and the log's commit know nothing of any of this. What the owner has told that it has is left out of that range, which the owner
+takes only if that is so.
 """
 
 from __future__ import annotations
@@ -55,6 +56,20 @@ class Ahead:
     def upto(self, tournament_id: int) -> int:
         """Where the owner stands in a tournament if that is beyond its scope's watermark."""
         return self._upto.get(tournament_id, -1)
+
+    def left_out(self, items: list[Item]) -> tuple[list[Item], dict[int, int]]:
+        """Of items of a shared scope those that the owner has not, and of which tournaments others are left out, up to where."""
+        if not self._upto:
+            return items, {}
+        kept: list[Item] = []
+        without: dict[int, int] = {}
+        for item in items:
+            at = self._upto.get(item.tournament_id, -1)
+            if item.offset > at:
+                kept.append(item)
+            else:
+                without[item.tournament_id] = at
+        return kept, without
 
     def survey(self, scopes: Iterable[tuple[int, int, list[Parsed]]], belongs: Callable[[Item, int], bool]) -> None:
         """Look through what waits, if it is time to: (partition, watermark, records beyond it) of shared scopes.

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Range, decode_answer, encode_ranges
+from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Item, Range, decode_answer, encode_ranges
 from actors.ingest.ahead import Ahead
 from actors.ingest.dead_letters import DeadLetters
 from actors.ingest.parse import Parsed
@@ -134,13 +134,11 @@ class Feed:
             at = answer.ahead.get(sent.ahead, -1) if sent.ahead else reached.get((sent.partition, sent.tournament), -1)
             if at < sent.upto:
                 continue
-            taken = [
-                i
-                for i in sent.items
-                if i.offset > max(self._ahead.upto(i.tournament_id), counted.get(i.tournament_id, -1))
-            ]
+            taken = sent.items
             if sent.ahead:
                 counted[sent.ahead] = sent.upto
+            elif counted:
+                taken = [item for item in taken if item.offset > counted.get(item.tournament_id, -1)]
             if taken:
                 self.delivered[turn] += len(taken)
                 self.oldest_ms[turn] = min(self.oldest_ms.get(turn, taken[0].time_ms), taken[0].time_ms)
@@ -193,12 +191,20 @@ class Feed:
         for key, position, after, window in found:
             if room <= 0 or self.positions.get(key) is not position:
                 continue
-            upto, records = window.slice(after, room)
-            items = [record.item for record in records if self._placement.belongs(record.item, key[1])]
-            room -= len(records)
-            if records:
+            upto = after
+            items: list[Item] = []
+            without: dict[int, int] = {}
+            while room > 0 and upto < window.upto:
+                upto, records = window.slice(upto, room)
+                more = [record.item for record in records if self._placement.belongs(record.item, key[1])]
+                if not key[1]:
+                    more, left_out = self._ahead.left_out(more)
+                    without |= left_out
+                items += more
+                room -= max(len(more), len(records) // 10)  # to look through records costs something, too
+            if items:
                 self.positions[key] = self.positions.pop(key)
-            ranges.append(Range(*key, after, upto, items))
+            ranges.append(Range(*key, after, upto, items, without=without))
         return ranges
 
     async def _window(self, key: tuple[int, int], after: int) -> Window | None:

@@ -229,25 +229,31 @@ class Owner:
         answer = DeliveryAnswer([], [], {}, {})
         async with self._delivering:
             for delivered in decode_ranges(data):
-                answer.positions.append(await self._apply_range(delivered, answer.rejected))
+                position = await self._apply_range(delivered, answer.rejected)
+                answer.positions.append(position)
+                told = [delivered.ahead] if delivered.ahead else delivered.without
+                if told and position.watermark != delivered.upto and (scope := self._scope_of(delivered)) is not None:
+                    answer.ahead.update((tournament_id, scope.stands_at(tournament_id)) for tournament_id in told)
                 if delivered.ahead:
-                    scope = self.tournaments.scopes.get((delivered.partition, 0))
-                    answer.ahead[delivered.ahead] = -1 if scope is None else scope.stands_at(delivered.ahead)
                     await asyncio.sleep(0)  # it is in a hurry: let it be published before the rest is applied
                 for tournament_id in delivered.due_of:
                     entity = self.tournaments.active.get(tournament_id)
                     answer.due_ms[tournament_id] = None if entity is None else entity.state.due_ms
         return encode_answer(answer)
 
+    def _scope_of(self, delivered: Range) -> Scope | None:
+        return self.tournaments.scopes.get((delivered.partition, delivered.tournament))
+
     async def _apply_range(self, delivered: Range, rejected: list[Rejected]) -> ScopePosition:
         key = (delivered.partition, delivered.tournament)
-        scope = self.tournaments.scopes.get(key)
+        scope = self._scope_of(delivered)
         if scope is None:
             return ScopePosition(*key, held=False)
         if delivered.after == GONE and delivered.upto == scope.watermark:
             await self.release(*key)  # who adopts it again loads what is durable, under a new epoch
             return ScopePosition(*key, held=False)
-        if delivered.after == scope.stands_at(delivered.ahead) and delivered.upto > delivered.after:
+        lacking = any(scope.stands_at(tournament_id) < at for tournament_id, at in delivered.without.items())
+        if delivered.after == scope.stands_at(delivered.ahead) and delivered.upto > delivered.after and not lacking:
             items = delivered.items
             if scope.ahead:
                 items = [item for item in items if item.offset > scope.ahead.get(item.tournament_id, -1)]

@@ -98,6 +98,16 @@ def test_each_is_sent_from_where_the_owner_says_it_stands() -> None:
     assert bench.ranges() == [], "nothing before it was looked through again"
 
 
+def test_what_the_owner_has_told_that_it_has_is_left_out_of_the_scopes_range() -> None:
+    bench = Bench()
+    items = [record.item for record in (score(0, 7), score(1, 8), score(2, 8), score(3, 8))]
+    assert bench.ahead.left_out(items) == (items, {})
+    bench.ahead.note(DeliveryAnswer([], [], {8: 2}, {}))
+    assert bench.ahead.left_out(items) == ([items[0], items[3]], {8: 2})
+    bench.ahead.forget()
+    assert bench.ahead.left_out(items) == (items, {})
+
+
 def test_what_was_looked_through_beyond_an_offset_is_not_sent_from_below_it() -> None:
     """Else the records between would be missing in it."""
     bench = Bench()
@@ -208,6 +218,8 @@ async def test_a_range_for_one_tournament_counts_only_where_the_owner_stands_in_
     again = await deliver(Range(0, 0, at, at + 2, items[:2], ahead=near))
     assert (again.ahead, backlog.attempts(near)) == ({near: at + 2}, 2)
     await deliver(Range(0, 0, at + 2, at + 3, items[2:3], ahead=near))
+    lacking = await deliver(Range(0, 0, at, at + 4, [], without={near: at + 4}))
+    assert (lacking.ahead, lacking.positions[0].watermark) == ({near: at + 3}, at), "it has less than is left out"
     whole = await deliver(Range(0, 0, at, at + 4, items), Range(0, 0, ASK, ASK, [], due_of=[near, 999]))
     assert (whole.positions[0].watermark, backlog.attempts(near)) == (at + 4, 4)
     assert whole.due_ms == {near: BEGIN_MS + 60_000, 999: None}
