@@ -37,6 +37,13 @@ from serve_app.services.container import Services, open_services
 SERVE_LOGGING: Final = {"enable_access_log": False, "log_level": "WARNING"}
 # A new replica serves before an old one leaves, one in four at a time: without it an entrypoint of one replica is shut for seconds.
 MAX_SURGE_PERCENT: Final = 25
+DEPLOYMENT: Final[dict[str, Any]] = {
+    "ray_actor_options": {"num_cpus": 0},
+    "max_surge_percent": MAX_SURGE_PERCENT,
+    "health_check_period_s": 1,
+    "graceful_shutdown_wait_loop_s": 0.1,
+    "logging_config": SERVE_LOGGING,
+}
 CLOSE_S: Final = 15.0  # beyond the draining, for a replica to end what is left and close its ports
 
 
@@ -93,14 +100,7 @@ async def close_front(services: Services) -> None:
     await services.records.close()
 
 
-@serve.deployment(
-    name="api",
-    ray_actor_options={"num_cpus": 0},
-    max_surge_percent=MAX_SURGE_PERCENT,
-    health_check_period_s=1,
-    graceful_shutdown_wait_loop_s=0.1,
-    logging_config=SERVE_LOGGING,
-)
+@serve.deployment(name="api", **DEPLOYMENT)
 class Api:
     """All of REST and the page."""
 
@@ -127,14 +127,7 @@ class Api:
             await close_front(self._services)
 
 
-@serve.deployment(
-    name="gateway",
-    ray_actor_options={"num_cpus": 0},
-    max_surge_percent=MAX_SURGE_PERCENT,
-    health_check_period_s=1,
-    graceful_shutdown_wait_loop_s=0.1,
-    logging_config=SERVE_LOGGING,
-)
+@serve.deployment(name="gateway", **DEPLOYMENT)
 class Gateway:
     """The data plane: live sockets, views, rankings, submissions, on a socket that all replicas of a node share."""
 

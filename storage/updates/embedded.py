@@ -118,25 +118,21 @@ class BrokerSubscription:
     async def add(self, channels: Sequence[str]) -> None:
         """See `Subscription.add`. Never raises: if the broker is away, the loss is announced once it is back."""
         self._channels.update(dict.fromkeys(channels))
-        subscriber = self._id
-        if not subscriber or not channels:
-            return
-        try:
-            async with asyncio.timeout(self._call_timeout_s):
-                await self._call("add", subscriber, channels)
-        except Exception as error:
-            self._disconnect(error)
+        await self._change("add", channels)
 
     async def remove(self, channels: Sequence[str]) -> None:
         """See `Subscription.remove`. What is on its way is not delivered any more."""
         known = [channel for channel in channels if channel in self._channels]
         for channel in known:
             del self._channels[channel]
-        if not self._id or not known:
+        await self._change("remove", known)
+
+    async def _change(self, method: str, channels: Sequence[str]) -> None:
+        if not self._id or not channels:
             return
         try:
             async with asyncio.timeout(self._call_timeout_s):
-                await self._call("remove", self._id, known)
+                await self._call(method, self._id, channels)
         except Exception as error:
             self._disconnect(error)
 
