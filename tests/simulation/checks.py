@@ -68,6 +68,11 @@ def families_busy(state: Tournament, now_ms: int) -> bool:
     return bool(state.family.errands or due_occurrences(state, now_ms + 500)[0])
 
 
+def saved(world: World) -> bool:
+    """Whether all that is applied is durable: a record that was late may have come behind the last save."""
+    return all(scope.durable == scope.watermark for owner in owners(world) for scope in owner.scopes())
+
+
 def read_model_settled(world: World) -> bool:
     """Whether every read model of what is held stands where its owner does."""
     if world.read_model is None:

@@ -60,7 +60,7 @@ async def _comes_to_rest(world: World) -> bool:
                 world.expect(written, f"{owner.instance} wrote no checkpoint")
                 await owner.publish_due()
             await asyncio.sleep(0.2)
-            if checks.at_rest(world) and checks.read_model_settled(world):
+            if checks.at_rest(world) and checks.saved(world) and checks.read_model_settled(world):
                 return True
     world.expect(
         False,
