@@ -182,6 +182,8 @@ class Checkpointer:
         for change, offset in taken:
             self.saved += 1
             change.entity.durable_offset = max(change.entity.durable_offset, offset)
+            if offset == change.entity.state.offset:
+                change.entity.erased = False
             change.entity.effects = [row for row in change.entity.effects if row.offset > offset]
             await self._on_saved(change.entity, offset)
         return True
@@ -217,7 +219,10 @@ class Checkpointer:
             self._take(change)
             taken.append((change, state.offset))
             rows.append(tournament_row(state, entity.scope.epoch))
-            snapshots.append(StoredSnapshot(state.tournament_id, state.partition, state.offset, encode_snapshot(state)))
+            data = encode_snapshot(state)
+            snapshots.append(
+                StoredSnapshot(state.tournament_id, state.partition, state.offset, data, alone=entity.erased)
+            )
             participants.extend(participant_rows(entity, change.slots))
             outbox.extend(outbox_rows(entity))
             if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset

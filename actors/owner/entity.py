@@ -67,12 +67,14 @@ class Entity:
     over_since_ms: int | None = None
     previous_ranks: dict[int, int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
+    erased: bool = False  # somebody was, so that earlier snapshots are to go with the next one
     effects: list[OutboxRow] = field(default_factory=list)  # that wait for the next checkpoint, too
     view_key: tuple[int, int, str] | None = None
     view_body: bytes = b""
 
     def note(self, event: Event) -> None:
-        """Something happened: what participants are to be told of it."""
+        """Something happened: what participants are to be told of it, and whether somebody was erased."""
+        self.erased |= isinstance(event, Outcome) and event.kind == "erase" and event.first
         effect = effect_of(self.state, event, self.effects)
         if effect is not None:
             self.effects.append(effect)

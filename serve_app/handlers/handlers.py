@@ -7,6 +7,7 @@ from typing import Final
 from serve_app.handlers.batches import BatchHandlers
 from serve_app.handlers.callers import Callers
 from serve_app.handlers.discovery import DiscoveryHandlers
+from serve_app.handlers.erasure import ErasureHandlers
 from serve_app.handlers.errors import Errors
 from serve_app.handlers.health import HealthHandlers
 from serve_app.handlers.invitations import InvitationHandlers
@@ -43,6 +44,7 @@ class Handlers:
         prizes = PrizeHandlers(callers, reads, owners, commands, services.prizes, config, services.clock_ms)
         lists = ListHandlers(callers, reads, services.records)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
+        erasure = ErasureHandlers(callers, commands, services.records, services.notices)
         notifications = NotificationHandlers(callers, services.notices, config)
         health = HealthHandlers(services.log, owners, waiters)
         self.table: Final[dict[str, Handler]] = {
@@ -77,6 +79,7 @@ class Handlers:
                 prizes.user_prizes,
                 lists.list_tournaments,
                 lists.user_tournaments,
+                erasure.erase_user,
                 notifications.notifications,
                 notifications.set_notifications,
                 discovery.root,

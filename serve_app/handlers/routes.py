@@ -54,6 +54,7 @@ ROUTES: Final = (
     Route("join_batch", "POST", "/v1/participants", GATEWAY),
     Route("user_tournaments", "GET", "/v1/users/{user}/tournaments"),
     Route("user_prizes", "GET", "/v1/users/{user}/prizes"),
+    Route("erase_user", "DELETE", "/v1/users/{user}"),
     Route("notifications", "GET", "/v1/users/{user}/notifications"),
     Route("set_notifications", "PUT", "/v1/users/{user}/notifications"),
     Route("demo_player", "POST", "/v1/demo/player"),

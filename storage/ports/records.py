@@ -68,12 +68,14 @@ class OutboxRow(NamedTuple):
 
 
 class StoredSnapshot(NamedTuple):
-    """A tournament's encoded snapshot (see `actors.domain.codec`) as of `offset` of its partition."""
+    """A tournament's encoded snapshot (see `actors.domain.codec`) as of `offset` of its partition. `alone`: none before it is kept, since
+    what they hold was erased."""
 
     tournament_id: int
     partition: int
     offset: int
     data: bytes
+    alone: bool = False
 
 
 class Checkpoint(NamedTuple):
@@ -153,6 +155,9 @@ class Records(Protocol):
         self, user_id: int, cursor: str | None, limit: int
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         """A user's tournaments (active participation only), newest joined first, with the next cursor."""
+
+    async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
+        """Tournaments in which a user takes part, or did before leaving, by id, beyond one."""
 
     async def close(self) -> None:
         """Release connections. A second call does nothing."""

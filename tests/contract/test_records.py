@@ -395,3 +395,23 @@ async def test_ten_thousand_participants(records: Records) -> None:
     await records.save(checkpoint(tournament(1, 11, status="finished"), participants=ranked))
     for user in (1, 5_000, 10_000):
         assert [p for _, p in (await records.user_tournaments(user, None, 10))[0]] == [ranked[user - 1]]
+
+
+async def test_where_a_user_takes_or_took_part(records: Records) -> None:
+    numbers = sorted(of_partition(0, 2) + of_partition(1, 2) + of_partition(4, 1))
+    people = [participant(number, 7, active=number != numbers[1]) for number in numbers[:4]]
+    people += [participant(number, 8) for number in numbers]
+    await save(records, checkpoint(*map(tournament, numbers), participants=people))
+    assert await records.took_part(7, 0, 10) == numbers[:4]
+    assert await records.took_part(7, numbers[0], 2) == numbers[1:3]
+    assert await records.took_part(9, 0, 10) == []
+
+
+async def test_a_snapshot_that_is_to_be_alone_takes_those_before_it_along(records: Records) -> None:
+    for offset in (10, 11):
+        await records.save(whole(1, offset))
+    alone = whole(1, 12)
+    await records.save(alone._replace(snapshots=[alone.snapshots[0]._replace(alone=True)]))
+    assert [each.offset for each in await records.snapshots(1)] == [12]
+    await records.save(whole(1, 13))
+    assert [each.offset for each in await records.snapshots(1)] == [13, 12]

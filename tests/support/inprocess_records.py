@@ -117,6 +117,12 @@ class InProcessRecords:
             rows.append((tournament_row(state, EPOCH), part))
         return _page(rows, cursor, limit)
 
+    async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
+        if self.down:
+            raise RecordsUnavailableError("the records are down")
+        states = self._palio.states.items()
+        return sorted(t for t, s in states if t > after and s.members.users.slot(user_id) >= 0)[:limit]
+
     async def close(self) -> None:
         return None
 

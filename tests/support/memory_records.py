@@ -55,7 +55,9 @@ class MemoryRecords:
             there = self._snapshots.get(snapshot.tournament_id, [])
             if not there or snapshot.offset >= there[0].offset:
                 others = [old for old in there if old.offset != snapshot.offset]
-                self._snapshots[snapshot.tournament_id] = [snapshot, *others][:2]
+                self._snapshots[snapshot.tournament_id] = [snapshot._replace(alone=False), *others][
+                    : 1 if snapshot.alone else 2
+                ]
         for scope, _, offset in checkpoint.projected:
             self._projected[scope] = max(offset, self._projected.get(scope, -1))
 
@@ -135,6 +137,10 @@ class MemoryRecords:
         own = sorted((p for p in own if beyond is None or _joined(p) < beyond), key=_joined, reverse=True)
         page = [(self._tournaments[p.tournament_id], p) for p in own[:limit]]
         return page, _cursor(_joined(page[-1][1])) if len(own) > limit else None
+
+    async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
+        self._open()
+        return sorted(number for number, user in self._participants if user == user_id and number > after)[:limit]
 
     async def close(self) -> None:
         self._closed = True

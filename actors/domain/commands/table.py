@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from actors.domain.commands.edit import edit
+from actors.domain.commands.erasure import erase
 from actors.domain.commands.family import open_next, standings, written
 from actors.domain.commands.invitations import invite, revoke_invitation
 from actors.domain.commands.prizes import approve_prizes
@@ -20,6 +21,7 @@ from actors.domain.messages import (
     Command,
     Edit,
     End,
+    Erase,
     Invite,
     Join,
     Leave,
@@ -36,6 +38,7 @@ HANDLERS: Final[dict[type[Command], Callable[[Tournament, int, Any, int], list[E
     Join: join,
     Leave: leave,
     Begin: begin,
+    Erase: erase,
     Start: change_status,
     End: change_status,
     Cancel: change_status,

@@ -79,6 +79,12 @@ class Begin(UserCommand, frozen=True, kw_only=True, tag="begin"):
     rules = 3
 
 
+class Erase(UserCommand, frozen=True, kw_only=True, tag="erase"):
+    """A user's name and groups are forgotten, in a tournament of whatever rules and status."""
+
+    after_end = True
+
+
 class Invite(Command, frozen=True, kw_only=True, tag="invite", omit_defaults=True):
     """An invitation is given by `creator`: for one user, or for whoever brings it, `uses` times in all. The same id again changes nothing."""
 

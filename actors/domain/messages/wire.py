@@ -19,6 +19,7 @@ from actors.domain.messages.control import (
     Create,
     Edit,
     End,
+    Erase,
     Invite,
     Join,
     Leave,
@@ -40,6 +41,7 @@ Control = (
     | Join
     | Leave
     | Begin
+    | Erase
     | Start
     | End
     | Cancel

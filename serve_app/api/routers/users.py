@@ -19,6 +19,14 @@ async def user_tournaments(call: CallersCall, user: UserId, cursor: Cursor = Non
     return await call.answer("user_tournaments")
 
 
+@operation(router, summary="Erase a user", status_code=204, responses=writes({204: None}, 403, 404))
+async def erase_user(call: CallersCall, user: UserId) -> WebResponse:
+    """Who: operator. Forgets the user's name, groups and notification settings in every tournament, also those that are over; scores and ranks
+    stay. Where something is away it is 503, and to repeat the call goes on.
+    """
+    return await call.answer("erase_user")
+
+
 @operation(router, summary="What a user is told, and where", responses=reads({200: NotificationsAnswer}, 403, 404))
 async def notifications(call: CallersCall, user: UserId) -> WebResponse:
     """Who: that user. `available` says what this Palio offers, and the secret with which your webhooks are signed."""

@@ -126,6 +126,13 @@ class ShardedRecords:
         pages = await self._on_each(lambda records: records.user_tournaments(user_id, cursor, limit))
         return _merged(pages, limit, records_queries.place_of_user)
 
+    async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
+        """See `Records.took_part`."""
+        found = await _all(
+            shard.primary.ask(lambda records: records.took_part(user_id, after, limit)) for shard in self.shards
+        )
+        return sorted({number for numbers in found for number in numbers})[:limit]
+
     async def read_of(self, tournament_id: int, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `ask` finds in a transaction that reads on the primary that holds a tournament."""
         return await self._of_primary(

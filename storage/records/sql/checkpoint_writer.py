@@ -139,7 +139,7 @@ class CheckpointWriter:
             there = kept.get(number, [])
             if there and snapshot.offset < there[0]:
                 continue
-            keeping = sorted({*there, snapshot.offset}, reverse=True)[:SNAPSHOTS_KEPT]
+            keeping = sorted({*there, snapshot.offset}, reverse=True)[: 1 if snapshot.alone else SNAPSHOTS_KEPT]
             # One of the same offset goes too: the new one may have fewer parts.
             gone = [offset for offset in there if offset not in keeping or offset == snapshot.offset]
             dropped += [(number, offset) for offset in gone]

@@ -191,6 +191,12 @@ class SqlRecords:
             rows = [(tournament_row(row), participant_row(row)) for row in await connection.execute(statement)]
         return records_queries.page(rows, limit, records_queries.place_of_user)
 
+    async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
+        """See `Records.took_part`."""
+        statement = records_queries.took_part(user_id, after, limit)
+        async with self._read() as connection:
+            return list(await connection.scalars(await self._of_held(connection, statement)))
+
     async def run(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `ask` finds in a transaction that reads, with the port's errors and this store's time limit."""
         async with self._read() as connection:

@@ -102,6 +102,15 @@ def list_tournaments(query: ListQuery) -> Select[Any]:
     return statement.order_by(t.created_ms.desc(), t.tournament_id.desc()).limit(query.limit + 1)
 
 
+def took_part(user_id: int, after: int, limit: int) -> Select[Any]:
+    """Ids of the tournaments that have a row of a user, beyond one."""
+    p = participants.c
+    statement = select(p.tournament_id).select_from(
+        participants.join(tournaments, p.tournament_id == tournaments.c.tournament_id)
+    )
+    return statement.where(p.user_id == user_id, p.tournament_id > after).order_by(p.tournament_id).limit(limit)
+
+
 def user_tournaments(user_id: int, cursor: str | None, limit: int) -> Select[Any]:
     """Tournament and participant columns, one row more than the page. Raises ValueError for a bad cursor."""
     p = participants.c

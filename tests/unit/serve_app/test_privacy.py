@@ -82,6 +82,7 @@ OF_NO_TOURNAMENT: Final = {
     "submit_batch",
     "join_batch",
     "demo_player",
+    "erase_user",
     "notifications",
     "set_notifications",
     "healthz",

@@ -11,7 +11,7 @@ import pytest
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import ASK, GONE, Range, ScopePosition, ScoreItem, decode_answer, encode_ranges
-from actors.domain.messages import Create, End, Join, Spec
+from actors.domain.messages import Create, End, Erase, Join, Spec
 from actors.domain.publications import OutcomeReply, decode_outcomes
 from actors.domain.signing import Signer
 from actors.owner.owner import Owner, OwnerConfig
@@ -183,6 +183,24 @@ async def test_what_is_told_goes_into_the_outbox_once_with_the_checkpoint_that_m
         await each.checkpointer.full_round(each.scopes())
     told = [(row.offset, row.kind) for row in await records.outbox(10)]
     assert told == [(10, "notice"), (21, "finished"), (21, "notice")]
+
+
+async def test_of_whom_was_erased_no_earlier_snapshot_is_kept() -> None:
+    records = MemoryRecords()
+    owner = owner_of(records)
+    await owner.adopt([(PARTITION, 0, -1)])
+    join = Join(command_id="j", user_id="5", name="Ann")
+    await deliver(owner, 0, -1, 20, items(create(dedicated=False), step(join), first=10))
+    await owner.checkpointer.full_round(owner.scopes())
+    await deliver(owner, 0, 20, 21, items(step(End(command_id="e")), first=21))
+    await owner.checkpointer.full_round(owner.scopes())
+    assert len(await records.snapshots(TOURNAMENT)) == 2
+    await deliver(owner, 0, 21, 22, items(step(Erase(command_id="x", user_id="5")), first=22))
+    await owner.checkpointer.full_round(owner.scopes())
+    [stored] = await records.snapshots(TOURNAMENT)
+    assert b"Ann" not in stored.data
+    [(row, person)], _ = await records.user_tournaments(5, None, 10)
+    assert (row.status, person.name) == ("finished", None)
 
 
 async def test_a_scope_whose_records_are_gone_is_given_up_and_loaded_anew() -> None:
