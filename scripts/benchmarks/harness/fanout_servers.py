@@ -52,7 +52,9 @@ async def _gateway(pipe: Connection, progress: Progress) -> None:
     from serve_app.live.limits import HubLimits
     from tests.support.gateway import running_gateway
 
-    async with running_gateway(HubLimits(max_sockets=10_000), socket_idle_timeout_s=PING_INTERVAL_S) as running:
+    async with running_gateway(
+        HubLimits(max_sockets=10_000, max_sockets_per_address=10_000), socket_idle_timeout_s=PING_INTERVAL_S
+    ) as running:
         palio = running.palio
         tournament = int(await running.tournament())
         # The clients subscribe to a tournament whose position is where the frames begin.
