@@ -16,7 +16,8 @@ def join(state: Tournament, offset: int, message: Join, user_id: int) -> list[Ev
     """A user takes part, or comes back; the last place of an instant tournament starts it."""
     outcome = _take_in(state, offset, message, user_id)
     if state.family is not None and outcome.outcome == APPLIED:
-        child = place(state, user_id, tell=outcome.first or message.name is not None)
+        changed = message.name is not None or message.attributes is not UNSET
+        child = place(state, user_id, tell=outcome.first or changed)
         outcome = outcome._replace(detail=str(child))
     events: list[Event] = [outcome]
     if state.spec.type == "instant" and state.members.joined == state.spec.capacity and state.status == "scheduled":

@@ -63,8 +63,14 @@ def message_of(state: Tournament, errand: Errand, number: int, dedicated_capacit
     if errand.kind == "leave":
         return Leave(command_id=command_id, user_id=str(errand.user_id))
     slot = state.members.users.slot(errand.user_id)
+    attributes = {board: group for board, groups in state.groups.items() if (group := groups.of(slot)) is not None}
     return Join(
-        command_id=command_id, user_id=str(errand.user_id), name=state.members.names[slot], invited=True, placed=True
+        command_id=command_id,
+        user_id=str(errand.user_id),
+        name=state.members.names[slot],
+        invited=True,
+        placed=True,
+        attributes=attributes or UNSET,
     )
 
 

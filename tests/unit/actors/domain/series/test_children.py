@@ -70,6 +70,19 @@ def test_a_join_carries_the_name_and_is_placed() -> None:
     assert left.command_id != message.command_id
 
 
+def test_a_join_carries_the_groups_to_the_board() -> None:
+    parent = cohorts(2, boards=["country"])
+    landed(parent, 600, 1)
+    assert parent.now.family is not None
+    errands = len(parent.now.family.errands)
+    assert parent.join(610, 1, attributes={"country": "FR"}) == ""
+    assert len(parent.now.family.errands) == errands + 1
+    message = message_of(parent.now, Errand("join", 1, 0, 1), 5, 100)
+    assert isinstance(message, Join)
+    assert message.attributes == {"country": "FR"}
+    assert create(parent, Errand("open", 1)).spec.boards == ["country"]
+
+
 def test_commands_are_for_boards_and_a_cancellation_for_what_has_not_started() -> None:
     boards = cohorts(1)
     for user in (1, 2):
