@@ -14,10 +14,10 @@ from msgspec import UNSET
 
 from actors.domain.boards.tables import group_standing
 from actors.domain.messages import Spec
-from actors.domain.messages.spec import BoardPlace, Recurrence, SeriesPlace
+from actors.domain.messages.spec import CohortPlace, Recurrence, SeriesPlace
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.scoring.rules import shown_scoring
-from actors.domain.series.children import board_of
+from actors.domain.series.children import cohort_of
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_ATTEMPTS, decimal_score, rfc3339
 
@@ -53,8 +53,8 @@ def _series_place(at: SeriesPlace) -> dict[str, Any]:
     return {"id": at.of, "at": rfc3339(at.at_ms), **tier}
 
 
-def _board_place(board: BoardPlace) -> dict[str, Any]:
-    return {"tournament_id": board.of, "number": board.number}
+def _cohort_place(cohort: CohortPlace) -> dict[str, Any]:
+    return {"tournament_id": cohort.of, "number": cohort.number}
 
 
 # Fields of the spec that came later: the contract's name of each, and how its value is shown.
@@ -66,7 +66,7 @@ LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("cohorts", "cohorts", msgspec.to_builtins),
     ("league", "league", msgspec.to_builtins),
     ("series", "series", _series_place),
-    ("board", "board", _board_place),
+    ("cohort", "cohort", _cohort_place),
     ("scoring", "scoring", shown_scoring),
     ("subscore", "subscore", msgspec.to_builtins),
     ("boards", "boards", list),
@@ -205,7 +205,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
         return None
     members, score = state.members, state.ranking.score(slot)
     began_ms = members.began_ms.get(slot)
-    board = board_of(state, slot)
+    cohort = cohort_of(state, slot)
     return {
         "user_id": str(user_id),
         "name": members.names[slot],
@@ -216,7 +216,7 @@ def participant(state: Tournament, user_id: int, previous_rank: int | None) -> d
         "attempts": members.attempts[slot],
         "scored_at": None if score is None else rfc3339(members.scored_ms[slot]),
         **({} if began_ms is None else {"began_at": rfc3339(began_ms)}),
-        **({} if board is None else {"board": board}),
+        **({} if cohort is None else {"cohort": cohort}),
         **_beside(state, slot),
     }
 

@@ -18,8 +18,8 @@ from actors.owner.publisher import Publisher
 from storage.ports import (
     Access,
     AccessQuery,
-    BoardsQuery,
     ChildrenQuery,
+    CohortsQuery,
     GroupRankingsQuery,
     GroupsQuery,
     InvitationsQuery,
@@ -125,8 +125,8 @@ class OwnerReads:
                 return _participant(entity, query)
             case InvitationsQuery():
                 return _reply(entity, views.encode(views.invitations(entity.state)))
-            case BoardsQuery():
-                return _reply(entity, views.encode(family_views.boards(entity.state, query.start, query.limit)))
+            case CohortsQuery():
+                return _reply(entity, views.encode(family_views.cohorts(entity.state, query.start, query.limit)))
             case SeriesQuery():
                 shown = family_views.series(entity.state, entity.status)
                 return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))

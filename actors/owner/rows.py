@@ -53,7 +53,7 @@ def _listed_type(spec: Spec) -> str:
     """What lists find it by: boards and series are listed by who opened them, and by their own type."""
     if spec.recurrence is not UNSET:
         return "series"
-    return spec.type if spec.board is UNSET else "board"
+    return spec.type if spec.cohort is UNSET else "cohort"
 
 
 def tournament_row(state: Tournament, epoch: int) -> TournamentRow:

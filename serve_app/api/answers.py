@@ -113,7 +113,7 @@ class SeriesPlace(Answer):
     example = {"id": "8127364512893471", "at": "2027-05-07T18:00:00.000Z"}
 
 
-class BoardPlace(Answer):
+class CohortPlace(Answer):
     """Of which tournament's cohorts it is a board, and the how manieth."""
 
     tournament_id: Id
@@ -157,7 +157,7 @@ class Series(Answer):
     }  # fmt: skip
 
 
-class Board(Answer):
+class Cohort(Answer):
     """A board of cohorts; `seats`: how many were given there."""
 
     number: int
@@ -166,10 +166,10 @@ class Board(Answer):
     example = {"number": 3, "tournament_id": "8127364512893473", "seats": 17}
 
 
-class BoardPage(Page[Board]):
+class CohortPage(Page[Cohort]):
     """A page of boards, by number; `next_cursor` null at the end."""
 
-    example = {"items": [Board.example], "next_cursor": "50"}
+    example = {"items": [Cohort.example], "next_cursor": "50"}
 
 
 class TournamentItem(Answer):
@@ -198,7 +198,7 @@ class TournamentItem(Answer):
     cohorts: Cohorts | None = None
     league: League | None = None
     series: SeriesPlace | None = None
-    board: BoardPlace | None = None
+    cohort: CohortPlace | None = None
     scoring: dict[str, Any] | None = None
     subscore: dict[str, Any] | None = None
     boards: list[str] | None = None
@@ -311,7 +311,7 @@ class Participant(Standing):
     previous_rank: int | None
     percentile: float | None
     began_at: Time | None = None
-    board: BoardPlace | None = None
+    cohort: CohortPlace | None = None
     subscore: float | None = None
     boards: dict[str, GroupStanding] | None = None
     example = Standing.example | {"previous_rank": 4, "percentile": 100}

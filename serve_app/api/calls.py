@@ -163,7 +163,8 @@ StatusQuery = Annotated[
 TypeQuery = Annotated[
     str | None,
     Query(
-        alias="type", description="Only of this type; series themselves are left out unless asked for, boards always."
+        alias="type",
+        description="Only of this type; series are left out unless asked for, boards of cohorts always.",
     ),
     WithJsonSchema({"enum": ["scheduled", "instant", "series"]}),
 ]

@@ -66,7 +66,7 @@ class Handlers:
                 invitations.list_invitations,
                 invitations.revoke_invitation,
                 series.series,
-                series.boards,
+                series.cohorts,
                 tables.view,
                 tables.rankings,
                 tables.board_groups,

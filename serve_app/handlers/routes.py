@@ -44,7 +44,7 @@ ROUTES: Final = (
     Route("leave", "DELETE", _TOURNAMENT + "/participants/{user}", GATEWAY),
     Route("participant", "GET", _TOURNAMENT + "/participants/{user}", GATEWAY),
     Route("begin", "POST", _TOURNAMENT + "/participants/{user}/begin"),
-    Route("boards", "GET", _TOURNAMENT + "/boards"),
+    Route("cohorts", "GET", _TOURNAMENT + "/cohorts"),
     Route("series", "GET", "/v1/series/{tournament}"),
     Route("create_invitation", "POST", _TOURNAMENT + "/invitations"),
     Route("list_invitations", "GET", _TOURNAMENT + "/invitations"),

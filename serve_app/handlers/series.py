@@ -17,7 +17,7 @@ from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem
 from serve_app.http.query import query_int
 from serve_app.services.reads import Reads, unknown_tournament
-from storage.ports import BoardsQuery, Owners, Records, RecordsUnavailableError, SeriesQuery
+from storage.ports import CohortsQuery, Owners, Records, RecordsUnavailableError, SeriesQuery
 
 NEXT: Final = 5  # times that are told beyond what is open
 ASKED_AT_ONCE: Final = 16
@@ -63,13 +63,13 @@ class SeriesHandlers:
             return {"status": None, "participants": None}
         return {"status": row.status, "participants": row.participants}
 
-    async def boards(self, request: Request) -> Response:
-        """`GET /v1/tournaments/{id}/boards`: of cohorts, by number."""
+    async def cohorts(self, request: Request) -> Response:
+        """`GET /v1/tournaments/{id}/cohorts`: the boards, by number."""
         principal = await self.callers.principal(request)
         start = query_int(request.query, "cursor", 0, 0, 2**31 - 1)
         limit = query_int(request.query, "limit", 50, 1, 100)
         known = await self.reads.visible(request.path["tournament"], principal)
-        reply = await self.owners.read(known.tournament_id, BoardsQuery(start, limit))
+        reply = await self.owners.read(known.tournament_id, CohortsQuery(start, limit))
         if not reply.found:
             raise unknown_tournament(known.text)
         return reply_response(request, reply._replace(etag=""))

@@ -24,8 +24,8 @@ from storage.ports.notices import NoticeJob, NoticeRetry, Notices, StoredSetting
 from storage.ports.owners import (
     Access,
     AccessQuery,
-    BoardsQuery,
     ChildrenQuery,
+    CohortsQuery,
     GroupRankingsQuery,
     GroupsQuery,
     InvitationsQuery,

@@ -166,8 +166,8 @@ class SeriesQuery(Query[Reply], frozen=True):
     """The encoded series (`GET /v1/series/{id}`) as `actors.domain.views.series` has it; not found also for what is none."""
 
 
-class BoardsQuery(Query[Reply], frozen=True):
-    """A page of the encoded boards of cohorts (`GET .../boards`) from the 0-based position `start`; of what has none, an empty one."""
+class CohortsQuery(Query[Reply], frozen=True):
+    """A page of the encoded boards of cohorts (`GET .../cohorts`) from the 0-based position `start`; of what has none, an empty one."""
 
     start: int = 0
     limit: int = 50

@@ -88,7 +88,7 @@ class Checkpoint(NamedTuple):
     projected: Sequence[tuple[str, int, int]]
 
 
-UNLISTED_TYPES: Final = ("series", "board")  # of rows that lists leave out unless they are asked for
+UNLISTED_TYPES: Final = ("series", "cohort")  # of rows that lists leave out unless they are asked for
 
 
 class ListQuery(NamedTuple):

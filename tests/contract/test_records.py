@@ -300,8 +300,8 @@ async def test_tournaments_are_listed_newest_first_across_pages(records: Records
     assert await listed(records, ListQuery(limit=limit)) == expected
 
 
-async def test_series_and_boards_are_listed_only_when_asked_for(records: Records) -> None:
-    rows = [tournament(1), tournament(2, type="series"), tournament(3, type="board"), tournament(4, type="instant")]
+async def test_series_and_cohorts_are_listed_only_when_asked_for(records: Records) -> None:
+    rows = [tournament(1), tournament(2, type="series"), tournament(3, type="cohort"), tournament(4, type="instant")]
     await save(records, checkpoint(*rows))
     assert await listed(records, ListQuery()) == [4, 1]
     assert await listed(records, ListQuery(type="series")) == [2]

@@ -91,7 +91,7 @@ def test_cohorts_place_everybody_once_while_their_owner_is_killed(stage: Running
             boards = dict(zip(range(1, 21), pool.map(joined, range(1, 21)), strict=True))
         assert sorted(Counter(boards.values()).values()) == [2, 6, 6, 6]
         assert {user: joined(user) for user in (1, 7, 20)} == {user: boards[user] for user in (1, 7, 20)}
-        listed = api.get(f"/v1/tournaments/{tournament}/boards").json()["items"]
+        listed = api.get(f"/v1/tournaments/{tournament}/cohorts").json()["items"]
         assert {item["tournament_id"]: item["seats"] for item in listed} == Counter(boards.values())
         for board, players in Counter(boards.values()).items():
             assert api.get(f"/v1/tournaments/{board}").json()["participants"] == players

@@ -42,8 +42,8 @@ from actors.owner.live import Live
 from storage.ports import (
     Access,
     AccessQuery,
-    BoardsQuery,
     ChildrenQuery,
+    CohortsQuery,
     GroupRankingsQuery,
     GroupsQuery,
     InvitationsQuery,
@@ -275,13 +275,13 @@ class InProcessOwners:
                 return prize_standings(state, state.status, query.rules, table=query.table)
             case ChildrenQuery():
                 return [] if state is None else commanded(state, query.command)
-            case BoardsQuery() | SeriesQuery():
+            case CohortsQuery() | SeriesQuery():
                 if state is None:
                     return MISSING
                 page = (
                     family_views.series(state, state.status)
                     if isinstance(query, SeriesQuery)
-                    else family_views.boards(state, query.start, query.limit)
+                    else family_views.cohorts(state, query.start, query.limit)
                 )
                 return MISSING if page is None else shown.reply(state, views.encode(page))
             case InvitationsQuery():

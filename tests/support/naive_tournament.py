@@ -165,7 +165,7 @@ class NaiveTournament:
 
     def _join(self, join: Join) -> str:
         """Leagues are not told of here: who may join them when depends on more than their own records show."""
-        if not self.over and ("recurrence" in self.spec or ("board" in self.spec and join.placed is not True)):
+        if not self.over and ("recurrence" in self.spec or ("cohort" in self.spec and join.placed is not True)):
             return "not_joinable"
         user = int(join.user_id)
         person = self.people.get(user)

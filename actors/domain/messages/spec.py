@@ -56,7 +56,7 @@ class SeriesPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tier: int | UnsetType = UNSET
 
 
-class BoardPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CohortPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of which tournament's cohorts a board is, and the how manieth."""
 
     of: str
@@ -88,7 +88,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cohorts: Cohorts | UnsetType = UNSET
     league: League | UnsetType = UNSET
     series: SeriesPlace | UnsetType = UNSET  # these two are set by who opens it, never by clients
-    board: BoardPlace | UnsetType = UNSET
+    cohort: CohortPlace | UnsetType = UNSET
     scoring: Scoring | UnsetType = UNSET
     subscore: Subscore | UnsetType = UNSET
     boards: Boards | UnsetType = UNSET
@@ -119,7 +119,7 @@ LATER_FIELDS: Final[dict[str, int]] = {
     "cohorts": 3,
     "league": 3,
     "series": 3,
-    "board": 3,
+    "cohort": 3,
     "scoring": 3,
     "subscore": 3,
     "boards": 3,

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from actors.domain.messages import Create, Join, Leave, Message, Spec
-from actors.domain.messages.spec import BoardPlace, SeriesPlace
+from actors.domain.messages.spec import CohortPlace, SeriesPlace
 from actors.domain.series.family import Errand
 from actors.domain.tournament import Tournament
 from actors.domain.values import tournament_id
@@ -30,7 +30,7 @@ def child_id(state: Tournament, place: int, tier: int) -> int:
     return board_id(state, place) if state.spec.recurrence is UNSET else occurrence_id(state, place, tier)
 
 
-def board_of(state: Tournament, slot: int) -> dict[str, Any] | None:
+def cohort_of(state: Tournament, slot: int) -> dict[str, Any] | None:
     """On which board of cohorts somebody is, as shown."""
     cohorts, seat = state.spec.cohorts, state.members.seat.get(slot)
     if cohorts is UNSET or seat is None:
@@ -95,8 +95,8 @@ def _spec(state: Tournament, errand: Errand) -> Spec:
     spec = state.spec
     if spec.recurrence is UNSET:
         assert spec.cohorts is not UNSET
-        place = BoardPlace(of=str(state.tournament_id), number=errand.place)
-        return msgspec.structs.replace(spec, cohorts=UNSET, capacity=spec.cohorts.size, board=place)
+        place = CohortPlace(of=str(state.tournament_id), number=errand.place)
+        return msgspec.structs.replace(spec, cohorts=UNSET, capacity=spec.cohorts.size, cohort=place)
     at = SeriesPlace(of=str(state.tournament_id), at_ms=errand.place, tier=errand.tier or UNSET)
     duration_ms = spec.recurrence.duration_ms
     scheduled = spec.type == "scheduled"

@@ -14,8 +14,8 @@ def closed(state: Tournament, join: Join) -> tuple[str, str]:
     """Why a join is refused before anything else is looked at: (reason, detail), or empty strings."""
     spec = state.spec
     if join.placed is UNSET:
-        if spec.board is not UNSET:
-            return "not_joinable", f"a board fills by itself: join tournament {spec.board.of}"
+        if spec.cohort is not UNSET:
+            return "not_joinable", f"a board fills by itself: join tournament {spec.cohort.of}"
         if spec.series is not UNSET and spec.series.tier is not UNSET:
             return "not_joinable", f"a tier has those who belong there: join series {spec.series.of}"
     if spec.recurrence is not UNSET:

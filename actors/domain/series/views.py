@@ -45,12 +45,12 @@ def series(state: Tournament, status: str) -> dict[str, Any] | None:
     }
 
 
-def boards(state: Tournament, start: int, limit: int) -> dict[str, Any]:
-    """A page of `GET .../boards`, by number; `seats`: how many were given there."""
-    cohorts, family = state.spec.cohorts, state.family
-    if cohorts is UNSET or family is None:
+def cohorts(state: Tournament, start: int, limit: int) -> dict[str, Any]:
+    """A page of `GET .../cohorts`, by number; `seats`: how many were given there."""
+    spec, family = state.spec.cohorts, state.family
+    if spec is UNSET or family is None:
         return {"items": [], "next_cursor": None}
-    size, count = cohorts.size, -(-family.seats // cohorts.size)
+    size, count = spec.size, -(-family.seats // spec.size)
     page = range(start + 1, min(start + limit, count) + 1)
     items = [
         {"number": n, "tournament_id": str(board_id(state, n)), "seats": min(size, family.seats - (n - 1) * size)}

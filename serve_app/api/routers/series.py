@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
-from serve_app.api.answers import BoardPage, Series
+from serve_app.api.answers import CohortPage, Series
 from serve_app.api.calls import AnyonesCall, Cursor, Limit, TournamentId
 from serve_app.api.responses import TOKEN_OPTIONAL, operation, reads
 
@@ -26,11 +26,11 @@ async def series(call: AnyonesCall, tournament: TournamentId) -> WebResponse:
 @operation(
     router,
     summary="The boards of cohorts",
-    responses=reads({200: BoardPage}, 404),
+    responses=reads({200: CohortPage}, 404),
     security=TOKEN_OPTIONAL,
 )
-async def boards(
+async def cohorts(
     call: AnyonesCall, tournament: TournamentId, cursor: Cursor = None, limit: Limit = None
 ) -> WebResponse:
     """Who: all."""
-    return await call.answer("boards")
+    return await call.answer("cohorts")

@@ -47,7 +47,7 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "join": (200, 200, 403),
     "leave": (204, 204, 403),
     "begin": (409, 409, 403),
-    "boards": (200, 200, 200),
+    "cohorts": (200, 200, 200),
     "board_groups": (404, 404, 404),  # it has no boards
     "teams": (404, 404, 404),
     "series": (404, 404, 404),

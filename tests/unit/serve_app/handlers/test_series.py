@@ -129,19 +129,19 @@ async def test_cohorts_refuse_nobody_and_overfill_no_board(front: Front, kind: s
     again = await asyncio.gather(*(front.join(number, user) for user in range(1, 21)))
     assert {answer.status_code for answer in again} == {200}
     assert [a.json()["tournament_id"] for a in again] == [a.json()["tournament_id"] for a in answers]
-    listed = (await front.call("GET", f"/v1/tournaments/{number}/boards?limit=3")).json()
-    more = (await front.call("GET", f"/v1/tournaments/{number}/boards?cursor={listed['next_cursor']}")).json()
+    listed = (await front.call("GET", f"/v1/tournaments/{number}/cohorts?limit=3")).json()
+    more = (await front.call("GET", f"/v1/tournaments/{number}/cohorts?cursor={listed['next_cursor']}")).json()
     items = listed["items"] + more["items"]
     assert [item["seats"] for item in items] == [6, 6, 6, 2]
     assert {item["tournament_id"]: item["seats"] for item in items} == boards
     for item in items:
         shown = await view(front, item["tournament_id"])
         assert shown["participants"] == item["seats"]
-        assert shown["board"] == {"tournament_id": number, "number": item["number"]}
+        assert shown["cohort"] == {"tournament_id": number, "number": item["number"]}
         started = kind == "running" or (kind == "instant" and item["seats"] == 6)
         assert shown["status"] == ("running" if started else "scheduled")
     mine = (await front.call("GET", f"/v1/tournaments/{number}/participants/1")).json()
-    assert mine["board"]["tournament_id"] == answers[0].json()["tournament_id"]
+    assert mine["cohort"]["tournament_id"] == answers[0].json()["tournament_id"]
 
 
 async def test_a_board_is_joined_through_its_cohorts_alone(front: Front) -> None:
@@ -182,7 +182,7 @@ async def test_private_cohorts_are_joined_by_an_invite_and_a_board_is_its_player
     for user, board, expected in ((1, 0, 200), (1, 1, 404), (2, 1, 200), (3, 0, 404)):
         answer = await front.call("GET", f"/v1/tournaments/{boards[board]}", front.token("player", user))
         assert answer.status_code == expected
-    assert problem(await front.call("GET", f"/v1/tournaments/{number}/boards", front.token("player", 3)))[0] == 404
+    assert problem(await front.call("GET", f"/v1/tournaments/{number}/cohorts", front.token("player", 3)))[0] == 404
 
 
 async def test_a_series_of_cohorts(front: Front) -> None:
@@ -191,7 +191,7 @@ async def test_a_series_of_cohorts(front: Front) -> None:
     boards = [(await front.join(tournament, user)).json()["tournament_id"] for user in (1, 2, 3)]
     assert (boards[0] == boards[1], boards[1] == boards[2]) == (True, False)
     shown = await view(front, boards[0])
-    assert (shown["series"]["id"], shown["board"]["tournament_id"]) == (number, tournament)
+    assert (shown["series"]["id"], shown["cohort"]["tournament_id"]) == (number, tournament)
     await front.call("POST", f"/v1/tournaments/{number}/cancel", front.token())
     assert (await view(front, boards[0]))["status"] == "cancelled"
 
@@ -242,7 +242,7 @@ async def test_a_league_moves_its_players_by_the_final_tables(front: Front) -> N
         ({"recurrence": FRIDAYS, "league": {"tiers": 2, "promote": 1, "demote": 1}, "capacity": 5}, "capacity"),
         ({"recurrence": FRIDAYS, "league": {"tiers": 2, "promote": 1, "demote": 1}, "cohorts": {"size": 5}}, "cohorts"),
         ({"series": {"of": "1", "at_ms": 1}}, "series"),
-        ({"board": {"of": "1", "number": 1}}, "board"),
+        ({"cohort": {"of": "1", "number": 1}}, "cohort"),
     ],
 )
 async def test_a_wrong_one_is_422(front: Front, more: dict[str, Any], path: str) -> None:

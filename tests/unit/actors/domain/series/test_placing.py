@@ -13,7 +13,7 @@ from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.events import Outcome
 from actors.domain.messages import Join
 from actors.domain.messages.spec import Cohorts
-from actors.domain.series.children import board_id, board_of, occurrence_id
+from actors.domain.series.children import board_id, cohort_of, occurrence_id
 from actors.domain.series.family import Errand
 from tests.unit.actors.domain.commands.test_family import LEAGUE, RECURRENCE, Parent
 from tests.unit.actors.domain.test_fold import END, START
@@ -76,7 +76,7 @@ def test_whatever_happens_no_board_overfills_and_nobody_moves(size: int, seed: i
     assert filled[:-1] == [size] * (len(filled) - 1)
     assert sum(errand.kind == "open" for errand in parent.family.errands) == len(filled)
     for user, board in boards.items():
-        at = board_of(parent.now, parent.now.members.users.slot(user))
+        at = cohort_of(parent.now, parent.now.members.users.slot(user))
         assert at is not None
         assert at["tournament_id"] == str(board)
 

@@ -38,15 +38,15 @@ def test_boards_come_in_pages() -> None:
     parent = cohorts(2)
     for user in range(1, 6):
         landed(parent, 600, user)
-    page = views.boards(parent.now, 1, 1)
+    page = views.cohorts(parent.now, 1, 1)
     assert page == {
         "items": [{"number": 2, "tournament_id": str(board_id(parent.now, 2)), "seats": 2}],
         "next_cursor": "2",
     }
-    assert views.boards(parent.now, 2, 9)["items"][0]["seats"] == 1
-    assert views.boards(parent.now, 3, 9) == {"items": [], "next_cursor": None}
+    assert views.cohorts(parent.now, 2, 9)["items"][0]["seats"] == 1
+    assert views.cohorts(parent.now, 3, 9) == {"items": [], "next_cursor": None}
 
 
 def test_others_are_no_series_and_have_no_boards() -> None:
     assert views.series(World().now, "scheduled") is None
-    assert views.boards(World().now, 0, 9) == {"items": [], "next_cursor": None}
+    assert views.cohorts(World().now, 0, 9) == {"items": [], "next_cursor": None}
