@@ -16,7 +16,7 @@ from msgspec import UNSET
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.prizes.allocation import Award, allocate
-from actors.domain.prizes.ledger import reconcile
+from actors.domain.prizes.ledger import Entry, reconcile
 from actors.domain.prizes.rules import PrizeRule
 from actors.domain.prizes.standings import final_table
 from actors.domain.tournament import Tournament
@@ -29,10 +29,15 @@ AT_ONCE: Final = 4  # so that a large one holds up few
 ENTRIES_A_WRITE: Final = 500  # one transaction: others that write wait for it about 10 ms on SQLite
 AGAIN_MS: Final = 1000  # after what kept it from going on; twice as long with each time
 AGAIN_MAX_MS: Final = 60_000
+TOLD: Final = 1000  # winners of a tournament who get a notice: each is a transaction of its own
+TELL_WITHIN_MS: Final = (
+    86_400_000  # of the entry's making: what was told is kept for days, and known by its key meanwhile
+)
 
 
 class Settler:
-    """See the module. `approve` appends the command that approves a tournament's prizes where nobody need review them; None: somebody must."""
+    """See the module. `approve` appends the command that approves a tournament's prizes where nobody need review them; None: somebody must.
+    `tell` lets the winner of an entry know of it; it may be asked more than once."""
 
     def __init__(
         self,
@@ -40,11 +45,13 @@ class Settler:
         ledger: PrizeLedger,
         clock_ms: Callable[[], int],
         approve: Callable[[Tournament], Awaitable[None]] | None = None,
+        tell: Callable[[Tournament, Entry], Awaitable[None]] | None = None,
     ) -> None:
         self._records = records
         self._ledger = ledger
         self._clock_ms = clock_ms
         self._approve = approve
+        self._tell = tell
         self._again: dict[int, tuple[int, int]] = {}  # when a tournament is looked at again, and after which pause
         self.waiting = 0
         self.settled = 0
@@ -100,8 +107,17 @@ class Settler:
             return False
         if self._approve is not None and awards and not approve:
             await self._approve(state)  # it makes the tournament wait once more
+        if self._tell is not None:
+            now = {entry.key: entry for entry in (*entries, *made.entries)}
+            fresh = [entry for entry in now.values() if self._is_news(entry)]
+            for entry in sorted(fresh, key=lambda entry: entry.rank)[:TOLD]:
+                await self._tell(state, entry)
         await self._ledger.write(tournament_id, [], upto=state.offset)
         return True
+
+    def _is_news(self, entry: Entry) -> bool:
+        won = entry.kind == "prize" and entry.n == 0 and entry.state != "revoked"
+        return won and entry.created_ms > self._clock_ms() - TELL_WITHIN_MS
 
 
 def _decide(snapshots: Sequence[StoredSnapshot], offset: int) -> tuple[Tournament, Sequence[PrizeRule], list[Award]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from actors.domain.messages import ApprovePrizes, encode_message
+from actors.domain.notices.events import Channel, NoticeEvent, encode_event
+from actors.domain.prizes.ledger import Entry, what_is_won
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.prizes.payer import Payer
@@ -16,8 +18,17 @@ from actors.prizes.settler import Settler
 from cluster.actors.metrics import PrizeMetrics
 from cluster.actors.process import Background, end_process, regularly, settle
 from cluster.config.settings import Settings
-from cluster.startup.ports import clock_ms, open_log, open_payouts, open_records, prizes_of, set_up_logging, signer_of
-from storage.ports import NewRecord, RecordsUnavailableError, ScoreLog, StorageError
+from cluster.startup.ports import (
+    clock_ms,
+    notices_of,
+    open_log,
+    open_payouts,
+    open_records,
+    prizes_of,
+    set_up_logging,
+    signer_of,
+)
+from storage.ports import NewRecord, Notices, RecordsUnavailableError, ScoreLog, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +67,13 @@ class PrizesActor:
         if settings.payout_approval == "automatic":
             self._log = open_log(settings)
             approve = _approval(self._log, signer_of(settings))
-        self._settler = Settler(self._records, ledger, clock_ms, approve)
+        self._settler = Settler(
+            self._records,
+            ledger,
+            clock_ms,
+            approve,
+            _telling(notices_of(settings, self._records), settings.notice_channels()),
+        )
         self._payouts = open_payouts(settings)
         self._payer = None
         if self._payouts is None:
@@ -97,6 +114,22 @@ def _approval(log: ScoreLog, signer: Signer) -> Callable[[Tournament], Awaitable
         await log.append([NewRecord(state.partition, key, value, signer.sign(key, value))])
 
     return approve
+
+
+def _telling(notices: Notices, channels: Sequence[Channel]) -> Callable[[Tournament, Entry], Awaitable[None]]:
+    async def tell(state: Tournament, entry: Entry) -> None:
+        event = NoticeEvent(
+            event="prize_won",
+            tournament_id=state.tournament_id,
+            name=state.spec.name,
+            at_ms=entry.created_ms,
+            user_id=entry.user_id,
+            rank=entry.rank,
+            details={"prize": what_is_won(entry)},
+        )
+        await notices.begin(state.tournament_id, f"prize_won-{entry.key}", encode_event(event), channels, clock_ms())
+
+    return tell
 
 
 def _patient(work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:

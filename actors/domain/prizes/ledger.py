@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
 from actors.domain.prizes.allocation import Award
+from actors.domain.prizes.money import amount_text
 from actors.domain.prizes.rules import PrizeRule
 
 State = Literal["pending_review", "approved", "paying", "paid", "failed", "revoked"]
@@ -79,6 +80,13 @@ class Entry(NamedTuple):
         """Whether it may be sent to whoever pays (again)."""
         waits = self.claim and self.claimed_ms is None and self.kind == "prize"
         return self.state == "paying" or (self.state == "approved" and not waits)
+
+
+def what_is_won(entry: Entry) -> str:
+    """What an entry is of, in a few characters: `100.01 EUR`, `2 x mug`."""
+    if entry.currency:
+        return f"{amount_text(entry.units, entry.currency)} {entry.currency}"
+    return entry.item if entry.units == 1 else f"{entry.units} x {entry.item}"
 
 
 def moved(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.domain.prizes.ledger import Entry, what_is_won
+from actors.domain.tournament import Tournament
 from actors.prizes import settler as settler_module
 from actors.prizes.settler import Settler
 from storage.ports import Checkpoint, RecordsUnavailableError, StoredSnapshot
@@ -86,6 +88,33 @@ async def test_what_cannot_be_read_holds_up_nobody_and_is_tried_again_later(benc
     await bench.change(5)
     bench.now_ms += 60_000
     assert await settler.round() == 1
+
+
+async def test_winners_are_told_before_the_ledger_is_done_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again after a crash: what is told is known by its key. Whoever won nothing new is not."""
+    await bench.end(5, [30, 20], FIRST, SECOND)
+    told: list[str] = []
+
+    async def tell(state: Tournament, entry: Entry) -> None:
+        assert await bench.ledger.waits(state.tournament_id)
+        told.append(f"{entry.key}: {what_is_won(entry)}")
+
+    settler = Settler(bench.records, bench.ledger, bench.clock_ms, None, tell)
+    await settler.round()
+    assert told == ["5-0-1-0: 100.01 EUR", "5-1-2-0: 50.00 EUR"]
+    await bench.hide(5, 2)
+    await settler.round()
+    assert told[2:] == ["5-0-1-0: 100.01 EUR"], "of what is told again its key is known"
+    bench.now_ms += settler_module.TELL_WITHIN_MS
+    await bench.change(5)
+    await settler.round()
+    assert len(told) == 3
+    monkeypatch.setattr(settler_module, "TOLD", 1)
+    await bench.end(6, [30, 20], SECOND, {"ranks": [1], "item": "mug", "count": 2})
+    await settler.round()
+    assert told[3:] == ["6-1-1-0: 2 x mug"]
 
 
 async def test_many_winners_come_in_transactions_of_bounded_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
