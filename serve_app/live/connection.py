@@ -37,6 +37,7 @@ FRAMES_AT_ONCE: Final = 400.0  # four times the subscriptions a socket may have:
 FLOOD_TIMES: Final = 10  # that many a second, beyond which the socket is closed
 FLOOD_AT_ONCE_TIMES: Final = 25
 SLICE_BYTES: Final = 1024  # up to 170 frames, some 2 ms of work
+NOTHING: Final = memoryview(b"")
 HANDSHAKE_TIMEOUT_S: Final = 10.0  # from the whole head to 101
 CLOSE_TIMEOUT_S: Final = 10.0  # for the client's answer to a close frame
 KERNEL_BUFFER_BYTES: Final = 64 * 1024  # Linux doubles it for its own bookkeeping
@@ -91,7 +92,7 @@ class LiveConnection(WebSocketsSansIOProtocol):
         self.session: SocketEvents | None = None
         self._allowance = Allowance(FRAMES_A_SECOND, FRAMES_AT_ONCE, now_s)
         self._flood = Allowance(FLOOD_TIMES * FRAMES_A_SECOND, FLOOD_AT_ONCE_TIMES * FRAMES_AT_ONCE, now_s)
-        self._unparsed = memoryview(b"")
+        self._unparsed = NOTHING
         self._turn: asyncio.Handle | None = None  # of the next slice
         self._message = bytearray()  # its fragments so far
         self._is_text = True
@@ -226,8 +227,9 @@ class LiveConnection(WebSocketsSansIOProtocol):
 
     def _parse(self) -> None:
         """Parse a slice."""
-        piece, self._unparsed = self._unparsed[:SLICE_BYTES], self._unparsed[SLICE_BYTES:]
-        self.conn.receive_data(bytes(piece))
+        piece, rest = bytes(self._unparsed[:SLICE_BYTES]), self._unparsed[SLICE_BYTES:]
+        self._unparsed = rest if rest else NOTHING  # else it would keep what was read for as long as the socket waits
+        self.conn.receive_data(piece)
         for frame in self.conn.events_received():
             if not self._deaf:
                 self._take(cast(Frame, frame))
@@ -295,7 +297,7 @@ class LiveConnection(WebSocketsSansIOProtocol):
         if self._turn is not None:
             self._turn.cancel()
         self._deaf = True
-        self._unparsed = memoryview(b"")
+        self._unparsed = NOTHING
         # What it leaves goes at once, not when the collector finds it: the parser and its exceptions hold what they belong to.
         self.conn.parser.close()
         for error in (self.conn.handshake_exc, self.conn.parser_exc):
@@ -365,7 +367,7 @@ class LiveConnection(WebSocketsSansIOProtocol):
         self.close_sent = True
         self._abort_within(seconds)
         if self._deaf:
-            self._unparsed = memoryview(b"")
+            self._unparsed = NOTHING
         self._go_on()
 
     def _abort_within(self, seconds: float) -> None:
