@@ -23,11 +23,20 @@ from numpy.typing import NDArray
 from actors.domain.boards.groups import Groups
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
+from actors.domain.life.freeze import FROZEN, restored
 from actors.domain.messages import RULES_VERSION, Spec
-from actors.domain.ranking.ranking import Ranking
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.series.family import Family
-from actors.domain.tournament import HistoryEntry, Invitation, Members, Settled, Tournament, multiplier_of
+from actors.domain.tournament import (
+    Frozen,
+    HistoryEntry,
+    Invitation,
+    Members,
+    Settled,
+    Tournament,
+    multiplier_of,
+    sorted_digests,
+)
 from actors.domain.transitions import Status
 
 MAGIC: Final = b"PALIOSNP"
@@ -46,10 +55,19 @@ _MEMBER_FIELDS: Final = [
 ]
 # What only some members have, by the name of its dict in Members: a column is there only if anybody has it, in this order. Since rules 3.
 SPARSE: Final[dict[str, pa.DataType]] = {
-    name: pa.int64() for name in ("began_ms", "removed_at", "seat", "tier", "placed_ms")
+    **{name: pa.int64() for name in ("began_ms", "removed_at", "seat", "tier", "placed_ms", "done_ms", "extra_ms")},
+    "disqualified": pa.utf8(),
 }
 _SUBSCORE: Final = pa.field("subscore", pa.int64())  # hundredths; there if the spec has a subscore
 _GROUP: Final = "group:"  # before a board's name: a column for each board of the spec
+# The frozen table of one that has it, since rules 3; a place is that in the order of the table.
+_FROZEN_FIELDS: Final = [
+    pa.field("frozen_score", pa.int64()),
+    pa.field("frozen_place", pa.int32()),
+    pa.field("frozen_scored_ms", pa.int64(), nullable=False),
+    pa.field("frozen_attempts", pa.int32(), nullable=False),
+]
+_FROZEN_SUBSCORE: Final = pa.field("frozen_subscore", pa.int64())
 _SEEN_SCHEMA: Final = pa.schema([pa.field("seen", pa.uint64(), nullable=False)])
 
 
@@ -76,12 +94,23 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     finished_ms: int | None
     history: list[HistoryEntry] | UnsetType = UNSET
     invitations: dict[str, Invitation] | UnsetType = UNSET
-    settled: Settled | UnsetType = UNSET
     family: Family | UnsetType = UNSET
+    late_ms: int | UnsetType = UNSET
+    revealed: bool | UnsetType = UNSET
+    settled: Settled | UnsetType = UNSET
+    cut_short: bool | UnsetType = UNSET
 
 
 # The scalars that came later, with the value that Tournament begins with: while it has that they are absent.
-LATER_SCALARS: Final[dict[str, Any]] = {"history": [], "invitations": {}, "settled": "", "family": None}
+LATER_SCALARS: Final[dict[str, Any]] = {
+    "history": [],
+    "invitations": {},
+    "family": None,
+    "late_ms": 0,
+    "revealed": False,
+    "settled": "",
+    "cut_short": False,
+}
 
 
 class _Payload(NamedTuple):
@@ -129,8 +158,11 @@ def encode_snapshot(state: Tournament) -> bytes:
     for board, groups in state.groups.items():
         member_fields.append(pa.field(_GROUP + board, pa.utf8()))
         columns.append(arrow_texts(groups.texts(order.tolist())))
-    seen = np.fromiter(state.seen, np.uint64, len(state.seen))
-    seen.sort()
+    if state.frozen is not None and state.status != "finished":  # then nobody is shown it any more
+        for frozen_field, column in _frozen_columns(state.frozen, order):
+            member_fields.append(frozen_field)
+            columns.append(column)
+    seen = np.frombuffer(state.ended or sorted_digests(state.seen), np.uint64)
     metadata = {_METADATA_KEY: msgspec.json.encode(_header(state), order="sorted")}
     sink = pa.BufferOutputStream()
     for schema, arrays in ((pa.schema(member_fields, metadata), columns), (_SEEN_SCHEMA, [arrow_numbers(seen)])):
@@ -154,13 +186,22 @@ def decode_snapshot(data: bytes) -> Tournament:
         members = Members(multiplier_of(salt))
         _fill(members, rows)
         scored = len(rows) - rows.column("score").null_count
-        ranking = _ranking(header.spec, rows, scored)
+        slots, hidden = np.arange(scored, dtype=np.int32), _hidden(members)[:scored]
+        subscores = None if header.spec.subscore is UNSET else numbers(rows.column(_SUBSCORE.name))[:scored]
+        ranking = restored(header.spec, slots, numbers(rows.column("score"))[:scored], subscores, hidden)
         groups = {board: _groups(rows.column(_GROUP + board)) for board in _boards(header.spec)}
+        frozen = _frozen_of(rows, header.spec, members)
     except (pa.ArrowException, KeyError, ValueError, StopIteration) as error:
         raise SnapshotDamagedError(f"expected the columns of a snapshot, got {error}") from error
     scalars = {name: value for name in header.__struct_fields__ if (value := getattr(header, name)) is not UNSET}
     scalars["salt"] = salt
-    return Tournament(**scalars, members=members, ranking=ranking, seen=set(seen.tolist()), groups=groups)
+    state = Tournament(**scalars, members=members, ranking=ranking, groups=groups)
+    if state.over:
+        state.ended = seen.tobytes()
+    else:
+        state.seen = set(seen.tolist())
+    state.frozen = frozen
+    return state
 
 
 def _header(state: Tournament) -> SnapshotHeader:
@@ -180,23 +221,6 @@ def _sparse_column(values: dict[int, Any], kind: pa.DataType, order: NDArray[np.
     column, valid = np.zeros(len(order), np.int64), np.zeros(len(order), np.bool_)
     column[slots], valid[slots] = list(values.values()), True
     return arrow_numbers(column[order], valid[order])
-
-
-def _ranking(spec: Spec, rows: pa.RecordBatch, scored: int) -> Ranking:
-    """The ranking of the first `scored` rows, which stand in its order."""
-    descending, slots = spec.order == "desc", np.arange(scored, dtype=np.int32)
-    scores, hidden = numbers(rows.column("score"))[:scored], ~flags(rows.column("active"))[:scored]
-    if spec.subscore is UNSET:
-        return Ranking.restore(descending=descending, ties=spec.ties, slots=slots, scores=scores, hidden=hidden)
-    return SubscoreRanking.restore_pairs(
-        descending=descending,
-        ties=spec.ties,
-        subscore_descending=spec.subscore.order == "desc",
-        slots=slots,
-        scores=scores,
-        subscores=numbers(rows.column(_SUBSCORE.name))[:scored],
-        hidden=hidden,
-    )
 
 
 def _boards(spec: Spec) -> list[str]:
@@ -219,13 +243,56 @@ def _fill(members: Members, rows: pa.RecordBatch) -> None:
     members.scored_ms = number_array(rows.column("scored_ms"), "q")
     members.joined_ms = number_array(rows.column("joined_ms"), "q")
     members.active = bytearray(flags(rows.column("active")).tobytes())
-    members.joined = sum(members.active)
+    members.joined = members.undone = sum(members.active)
     if "removed" in rows.schema.names:
         members.removed = set(np.flatnonzero(flags(rows.column("removed"))).tolist())
     for name in SPARSE:
         if name in rows.schema.names:
             values = enumerate(rows.column(name).to_pylist())
             setattr(members, name, {slot: value for slot, value in values if value is not None})
+    members.undone -= sum(members.active[slot] for slot in members.done_ms.keys() | members.disqualified.keys())
+
+
+def _hidden(members: Members) -> NDArray[np.bool_]:
+    """Who is in no table: those who left, and the disqualified."""
+    hidden = ~np.frombuffer(bytes(members.active), np.bool_)
+    hidden[list(members.disqualified)] = True
+    return hidden
+
+
+def _frozen_columns(frozen: Frozen, order: NDArray[np.int32]) -> list[tuple[pa.Field, pa.Array]]:
+    ranking = frozen.ranking
+    listed = ranking.ordered()
+    valid = np.zeros(len(order), np.bool_)
+    valid[listed] = True
+
+    def by_slot(values: NDArray[np.generic], kind: type[np.generic]) -> pa.Array:
+        column = np.zeros(len(order), kind)
+        column[listed] = values
+        return arrow_numbers(column[order], valid[order])
+
+    columns = [
+        by_slot(ranking.scores_of(listed), np.int64),
+        by_slot(np.arange(len(listed)), np.int32),
+        arrow_numbers(np.frombuffer(frozen.scored_ms, np.int64)[order]),
+        arrow_numbers(np.frombuffer(frozen.attempts, np.int32)[order]),
+    ]
+    named = list(zip(_FROZEN_FIELDS, columns, strict=True))
+    if isinstance(ranking, SubscoreRanking):
+        named.append((_FROZEN_SUBSCORE, by_slot(ranking.subscores_of(listed), np.int64)))
+    return named
+
+
+def _frozen_of(rows: pa.RecordBatch, spec: Spec, members: Members) -> Frozen | None:
+    if "frozen_score" not in rows.schema.names:
+        return None
+    scores = rows.column("frozen_score")
+    slots = np.flatnonzero(flags(scores.is_valid())).astype(np.int32)
+    slots = slots[numbers(rows.column("frozen_place"))[slots].argsort()]
+    subscores = None if spec.subscore is UNSET else numbers(rows.column(_FROZEN_SUBSCORE.name))[slots]
+    ranking = restored(spec, slots, numbers(scores)[slots], subscores, _hidden(members)[slots], FROZEN)
+    scored_ms = number_array(rows.column("frozen_scored_ms"), "q")
+    return Frozen(ranking, scored_ms, number_array(rows.column("frozen_attempts"), "i"))
 
 
 def _checksum(payload: memoryview | pa.Buffer) -> bytes:

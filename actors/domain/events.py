@@ -39,7 +39,14 @@ class StatusChanged(NamedTuple):
     reason: str
 
 
-Event = Outcome | StatusChanged
+class TableFrozen(NamedTuple):
+    """From `time_ms` on (the log's time) the public table stands still, with the record at `offset`."""
+
+    offset: int
+    time_ms: int
+
+
+Event = Outcome | StatusChanged | TableFrozen
 
 
 def score_outcome(item: ScoreItem, reason: str, detail: str = "") -> Outcome:

@@ -11,6 +11,8 @@ spec or cancel the tournament.
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import UNSET
 
 from actors.domain.commands.checks import check_rules, read_user
@@ -20,10 +22,12 @@ from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, IGNORED, Event, Outcome, score_outcome
 from actors.domain.life.history import facts, remember
-from actors.domain.life.status import advance
+from actors.domain.life.status import advance, settle
 from actors.domain.messages import Claim, Command, Create, Edit, needed_rules
 from actors.domain.scoring.scores import Scored, take_score
-from actors.domain.tournament import Tournament
+from actors.domain.tournament import Tournament, has_digest, with_digest
+
+_NOTHING: Final[list[Event]] = []
 
 
 def apply(state: Tournament | None, tournament_id: int, partition: int, item: Item) -> tuple[Tournament, list[Event]]:
@@ -32,7 +36,6 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
     A record at or below the state's offset was applied before and changes nothing. Raises InvalidRecordError (`unknown_tournament`,
     `malformed`) for what cannot be applied: a dead letter.
     """
-    events: list[Event]
     if isinstance(item, ScoreItem):
         if state is None:
             raise InvalidRecordError(
@@ -41,9 +44,8 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         applied = apply_score(state, item, state.members.slot(item.user_id))
         if applied is None:
             return state, []
-        scored, events = applied
-        events.append(score_outcome(item, scored.reason, scored.detail))
-        return state, events
+        scored, before, after = applied
+        return state, [*before, score_outcome(item, scored.reason, scored.detail), *after]
     if state is not None and item.offset <= state.offset:
         return state, []
     message = item.message
@@ -63,16 +65,17 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
 
 def apply_score(
     state: Tournament, item: ScoreItem, slot: int, known_rank: int | None = None
-) -> tuple[Scored, list[Event]] | None:
-    """Apply one score: what became of it, and how the status moved before it; None when the record was applied before.
+) -> tuple[Scored, list[Event], list[Event]] | None:
+    """Apply one score: what became of it, and what happened before and after it; None when the record was applied before.
 
     `slot` is that of its user among those who take part (`Members.slot`), -1 for none. `known_rank`: the user's rank (0 for none) where
     the caller has looked up many together; else it is looked up if the score changes.
     """
     if item.offset <= state.offset:
         return None
-    events = advance(state, item)
-    return take_score(state, item, slot, known_rank), events
+    before = advance(state, item)
+    scored = take_score(state, item, slot, known_rank)
+    return scored, before, settle(state) if state.spec.ends_when is not UNSET and not scored.reason else _NOTHING
 
 
 def _checked(state: Tournament, command: Command) -> int:
@@ -86,18 +89,24 @@ def _checked(state: Tournament, command: Command) -> int:
 def _command(state: Tournament, item: ControlItem, command: Command, user_id: int) -> list[Event]:
     """A command id takes effect once: only an applied command consumes it."""
     digest = state.digest(b"c", 0, command.command_id)
-    if digest in state.seen:
+    if digest in state.seen or (state.ended and has_digest(state.ended, digest)):
         return [Outcome(item.offset, command.kind, IGNORED, "duplicate", event_id=command.command_id)]
     by = command.by if state.rules_version >= 3 else UNSET
-    before = {} if by is UNSET else facts(state)
-    was_over = state.over
+    before = {} if by is UNSET else facts(state, user_id)
+    was_over, time_ms = state.over, state.time_ms
+    if was_over:
+        state.time_ms = max(time_ms, item.time_ms)
     events = HANDLERS[type(command)](state, item.offset, command, user_id)
-    first = any(isinstance(event, Outcome) and event.first for event in events)
-    if first and was_over:
-        state.offset, state.time_ms = item.offset, max(state.time_ms, item.time_ms)
+    outcome = next(event for event in events if isinstance(event, Outcome))
+    if outcome.first and by is not UNSET:
+        remember(state, command, by, before, user_id)
+    if was_over and outcome.first:
+        state.offset = item.offset
         state.revision += 1
-    if first and by is not UNSET:
-        remember(state, command, by, before)
-    if not state.over and any(isinstance(event, Outcome) and event.outcome == APPLIED for event in events):
+    elif was_over:
+        state.time_ms = time_ms  # untouched
+    if outcome.outcome == APPLIED and not state.over:
         state.seen.add(digest)
-    return events
+    elif outcome.outcome == APPLIED and state.rules_version >= 3 and (outcome.first or not was_over):
+        state.ended = with_digest(state.ended, digest)
+    return events + settle(state)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from actors.domain.messages import Spec
 from actors.domain.prizes.rules import rules_problems
@@ -53,7 +53,7 @@ def spec_problems(spec: Spec, *, started: bool = False) -> list[SpecProblem]:
     if spec.prizes is not UNSET:
         problems += [SpecProblem(*problem) for problem in rules_problems(spec.prizes, spec.boards or ())]
     problems += [SpecProblem(field, message) for field, message in scores_problems(spec)]
-    return problems + _family_problems(spec)
+    return problems + _end_problems(spec) + _family_problems(spec)
 
 
 def _family_problems(spec: Spec) -> list[SpecProblem]:
@@ -78,3 +78,14 @@ def _family_problems(spec: Spec) -> list[SpecProblem]:
             if given:
                 problems.append(SpecProblem(name, "not a field of a league, whose tiers take everybody"))
     return problems
+
+
+def _end_problems(spec: Spec) -> list[SpecProblem]:
+    wanted = spec.ends_when
+    if isinstance(wanted, UnsetType):
+        return []
+    if wanted.all_done == (wanted.target_score is not None):
+        return [SpecProblem("ends_when", "expected either all_done or target_score")]
+    if wanted.all_done and wanted.count != 1:
+        return [SpecProblem("ends_when.count", "expected with target_score alone")]
+    return []

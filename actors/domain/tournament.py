@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from array import array
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import UNSET
 
 from actors.domain.boards.groups import Groups
@@ -19,7 +20,7 @@ from actors.domain.series.family import Family
 from actors.domain.transitions import SCHEDULED, Status
 from actors.domain.values import MAX_ID
 
-Settled = Literal["", "approved"]
+Settled = Literal["", "approved", "paid"]
 
 
 class Members:
@@ -32,6 +33,9 @@ class Members:
         "active",
         "attempts",
         "began_ms",
+        "disqualified",
+        "done_ms",
+        "extra_ms",
         "joined",
         "joined_ms",
         "names",
@@ -41,6 +45,7 @@ class Members:
         "scored_ms",
         "seat",
         "tier",
+        "undone",
         "users",
     )
 
@@ -58,6 +63,10 @@ class Members:
         self.tier: dict[int, int] = {}  # of a league: of those who have moved; all others are in the lowest
         self.placed_ms: dict[int, int] = {}  # of a league: the start of the occurrence that each is in
         self.began_ms: dict[int, int] = {}  # when their own windows began
+        self.done_ms: dict[int, int] = {}  # when they said that they are done, or had used their attempts
+        self.extra_ms: dict[int, int] = {}  # how much more time they have
+        self.disqualified: dict[int, str] = {}  # why
+        self.undone = 0  # how many of the active are neither done nor disqualified
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,7 +85,38 @@ class Members:
         self.joined_ms.append(time_ms)
         self.active.append(1)
         self.joined += 1
+        self.undone += 1
         return slot
+
+    def set_active(self, slot: int, *, active: bool) -> None:
+        """A member comes back or leaves; to be called where that is a change."""
+        self.active[slot] = active
+        step = 1 if active else -1
+        self.joined += step
+        self.undone += step if self.counts(slot) else 0
+
+    def set_done(self, slot: int, time_ms: int) -> None:
+        """A member will send no more scores. A second call does nothing."""
+        before = self.counts(slot)
+        self.done_ms.setdefault(slot, time_ms)
+        self._counted(slot, before)
+
+    def set_disqualified(self, slot: int, reason: str | None) -> None:
+        """A member no longer counts, or (None) does again."""
+        before = self.counts(slot)
+        if reason is None:
+            self.disqualified.pop(slot, None)
+        else:
+            self.disqualified[slot] = reason
+        self._counted(slot, before)
+
+    def counts(self, slot: int) -> bool:
+        """Whether a member, if active, is waited for: neither done nor disqualified."""
+        return slot not in self.done_ms and slot not in self.disqualified
+
+    def _counted(self, slot: int, before: bool) -> None:
+        if self.active[slot]:
+            self.undone += self.counts(slot) - before
 
 
 class HistoryEntry(msgspec.Struct, array_like=True, frozen=True):
@@ -101,6 +141,14 @@ class Invitation(msgspec.Struct, array_like=True, frozen=True):
     expires_ms: int | None
 
 
+class Frozen(NamedTuple):
+    """The table as it stood when it was frozen: all that is public of scores, by slot."""
+
+    ranking: Ranking
+    scored_ms: array[int]
+    attempts: array[int]
+
+
 @dataclass(slots=True)
 class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
@@ -108,6 +156,11 @@ class Tournament:
     `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over.
     `settled`: how far its prizes are, which may forbid to change it.
     A field that came later has a default, with which it is absent in snapshots (`actors.domain.codec.SnapshotHeader`).
+
+    `ended` holds the digests of `seen` (sorted, 8 bytes each) of one that is over, for the case that it is reopened. `late_ms`: when the last
+    participant with extra time beyond the end is through, 0 without one. `frozen`: the table that is shown while the real one is hidden;
+    `revealed`: it is not frozen again. `cut_short`: it was cancelled after its start.
+    `settled`: how far its prizes are, which may forbid to change it.
     """
 
     tournament_id: int
@@ -130,8 +183,13 @@ class Tournament:
     seen: set[int] = field(default_factory=set)
     history: list[HistoryEntry] = field(default_factory=list)
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by id
-    settled: Settled = ""
     family: Family | None = None  # of a tournament that opens others
+    ended: bytes = b""
+    late_ms: int = 0
+    frozen: Frozen | None = None
+    revealed: bool = False
+    settled: Settled = ""
+    cut_short: bool = False
     groups: dict[str, Groups] = field(default_factory=dict)  # of each of the spec's boards
     plain: bool = field(init=False)  # neither scoring nor subscore: the score is what was sent
 
@@ -146,18 +204,50 @@ class Tournament:
         return self.status in ("finished", "cancelled")
 
     @property
+    def in_extra_time(self) -> bool:
+        """Whether the end has passed for all but those with extra time."""
+        return self.late_ms > 0 and self.spec.ends_ms is not None and self.time_ms >= self.spec.ends_ms
+
+    @property
+    def freezes(self) -> bool:
+        """Whether the table is still to be frozen."""
+        return self.spec.freeze_ms is not UNSET and self.frozen is None and not self.revealed
+
+    @property
     def due_ms(self) -> int | None:
-        """When time alone changes the status next."""
+        """When time alone next changes something."""
         if self.status == "scheduled" and self.spec.type == "scheduled":
             return self.spec.starts_ms
         if self.status == "running":
-            return self.spec.ends_ms
+            ends_ms, freeze_ms = self.spec.ends_ms, self.spec.freeze_ms
+            if freeze_ms is not UNSET and ends_ms is not None and self.freezes:
+                return max(ends_ms - freeze_ms, 0)
+            return max(ends_ms, self.late_ms) if self.late_ms and ends_ms is not None else ends_ms
         return None
 
     def digest(self, kind: bytes, user_id: int, token: str) -> int:
         """The 64-bit keyed digest of an event id (kind `e`) or command id (kind `c`)."""
         data = kind + user_id.to_bytes(8, "big") + token.encode()
         return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=self.salt).digest(), "big")
+
+
+def sorted_digests(seen: set[int]) -> bytes:
+    """Digests as a column of uint64 in ascending order."""
+    column = np.fromiter(seen, np.uint64, len(seen))
+    column.sort()
+    return column.tobytes()
+
+
+def has_digest(digests: bytes, digest: int) -> bool:
+    """Whether a column of `sorted_digests` has a digest."""
+    column = np.frombuffer(digests, np.uint64)
+    at = int(column.searchsorted(np.uint64(digest)))
+    return at < len(column) and int(column[at]) == digest
+
+
+def with_digest(digests: bytes, digest: int) -> bytes:
+    """A column of `sorted_digests` with one more."""
+    return sorted_digests({*np.frombuffer(digests, np.uint64).tolist(), digest})
 
 
 def multiplier_of(salt: bytes) -> int:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from actors.domain.errors import IllegalTransitionError
 
 Status = Literal["scheduled", "running", "finished", "cancelled"]
-Command = Literal["start", "end", "cancel", "abandon"]
+Command = Literal["start", "end", "cancel", "abandon", "reopen", "restore"]
 
 SCHEDULED: Final = "scheduled"
 RUNNING: Final = "running"
@@ -18,6 +18,9 @@ TRANSITIONS: Final[dict[tuple[Status, Command], Status]] = {
     ("scheduled", "cancel"): "cancelled",
     ("running", "end"): "finished",
     ("running", "cancel"): "cancelled",
+    ("finished", "reopen"): "running",
+    ("cancelled", "reopen"): "running",
+    ("cancelled", "restore"): "scheduled",  # cancelled before its start
 }
 
 REFUSAL: Final[dict[Command, str]] = {
@@ -25,6 +28,8 @@ REFUSAL: Final[dict[Command, str]] = {
     "end": "not_running",
     "cancel": "already_over",
     "abandon": "not_scheduled",
+    "reopen": "not_over",
+    "restore": "not_over",
 }
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from msgspec import UNSET
 
 from actors.domain.boards.tables import group_standing
-from actors.domain.messages import Spec
+from actors.domain.life.freeze import is_frozen
+from actors.domain.life.windows import closes_at
+from actors.domain.messages import EndsWhen, Spec
 from actors.domain.messages.spec import CohortPlace, Recurrence, SeriesPlace
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.scoring.rules import shown_scoring
@@ -57,9 +59,17 @@ def _cohort_place(cohort: CohortPlace) -> dict[str, Any]:
     return {"tournament_id": cohort.of, "number": cohort.number}
 
 
+def _shown_end(wanted: EndsWhen) -> dict[str, Any]:
+    if wanted.target_score is None:
+        return {"all_done": True}
+    return {"target_score": decimal_score(wanted.target_score), "count": wanted.count}
+
+
 # Fields of the spec that came later: the contract's name of each, and how its value is shown.
 LATER_FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("window_ms", "window_s", decimal_ms),
+    ("freeze_ms", "freeze_s", decimal_ms),
+    ("ends_when", "ends_when", _shown_end),
     ("display", "display", msgspec.to_builtins),
     ("prizes", "prizes", msgspec.to_builtins),
     ("recurrence", "recurrence", _recurrence),
@@ -127,6 +137,7 @@ def view(state: Tournament, epoch: int, seq: int, status: str) -> dict[str, Any]
         "participants": state.members.joined,
         "top": rows(state, 0, TOP_ROWS),
         "position": position_of(state, epoch, seq),
+        **({"frozen": True} if is_frozen(state, status) else {}),
     }
 
 
@@ -198,26 +209,68 @@ def rankings(
     }
 
 
-def participant(state: Tournament, user_id: int, previous_rank: int | None) -> dict[str, Any] | None:
-    """`GET .../participants/{user}`, or None for one who does not take part."""
+def participant(
+    state: Tournament, user_id: int, previous_rank: int | None, *, ranked: bool = True, own: bool = False
+) -> dict[str, Any] | None:
+    """`GET .../participants/{user}`, or None for one who does not take part.
+
+    `ranked` False: one's own score while the table stands still, without its rank. `own`: also what is
+    nobody else's business, such as extra time or why one is disqualified.
+    """
     slot = state.members.slot(user_id)
     if slot < 0:
         return None
     members, score = state.members, state.ranking.score(slot)
-    began_ms = members.began_ms.get(slot)
     cohort = cohort_of(state, slot)
     return {
         "user_id": str(user_id),
         "name": members.names[slot],
         "score": None if score is None else decimal_score(score),
-        "rank": state.ranking.rank(slot),
-        "previous_rank": previous_rank,
-        "percentile": state.ranking.percentile(slot),
+        "rank": state.ranking.rank(slot) if ranked else None,
+        "previous_rank": previous_rank if ranked else None,
+        "percentile": state.ranking.percentile(slot) if ranked else None,
         "attempts": members.attempts[slot],
         "scored_at": None if score is None else rfc3339(members.scored_ms[slot]),
-        **({} if began_ms is None else {"began_at": rfc3339(began_ms)}),
+        **(_own_time(state, slot) if own else {}),
+        **_disqualified(members.disqualified.get(slot), own=own),
         **({} if cohort is None else {"cohort": cohort}),
-        **_beside(state, slot),
+        **_beside(state, slot, ranked=ranked),
+    }
+
+
+def _own_time(state: Tournament, slot: int) -> dict[str, Any]:
+    """What a participant's own time is about, where it is used."""
+    members, told = state.members, dict[str, Any]()
+    if slot in members.began_ms:
+        told["began_at"] = rfc3339(members.began_ms[slot])
+    if slot in members.done_ms:
+        told["done_at"] = rfc3339(members.done_ms[slot])
+    if slot in members.extra_ms:
+        told["extra_s"] = decimal_ms(members.extra_ms[slot])
+    if state.spec.window_ms is not UNSET or slot in members.extra_ms:
+        told["closes_at"] = _time(closes_at(state, slot))
+    return told
+
+
+def _disqualified(reason: str | None, *, own: bool) -> dict[str, Any]:
+    if reason is None:
+        return {}
+    return {"disqualified": True, **({"reason": reason} if own else {})}
+
+
+def history(state: Tournament) -> dict[str, Any]:
+    """`GET .../history`, newest first."""
+    return {
+        "items": [
+            {
+                "at": rfc3339(entry.at_ms),
+                "by": entry.by,
+                "action": entry.action,
+                "from": entry.before,
+                "to": entry.after,
+            }
+            for entry in reversed(state.history)
+        ]
     }
 
 
@@ -239,14 +292,14 @@ def invitations(state: Tournament) -> dict[str, Any]:
     }
 
 
-def _beside(state: Tournament, slot: int) -> dict[str, Any]:
+def _beside(state: Tournament, slot: int, *, ranked: bool) -> dict[str, Any]:
     """What a participant of a tournament with a subscore or with boards has beside the rest."""
     ranking = state.ranking
     fields: dict[str, Any] = {}
     if isinstance(ranking, SubscoreRanking):
         subscore = ranking.subscore(slot)
         fields["subscore"] = None if subscore is None else decimal_score(subscore)
-    if state.groups:
+    if state.groups and ranked:
         standings = {board: group_standing(ranking, groups, slot) for board, groups in state.groups.items()}
         fields["boards"] = {board: standing._asdict() for board, standing in standings.items() if standing is not None}
     return fields

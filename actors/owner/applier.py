@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import numpy as np
+
 from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem, is_claim
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, IGNORED, Event, Outcome, StatusChanged, score_outcome
 from actors.domain.fold import apply, apply_score
-from actors.domain.messages import Claim, Create
+from actors.domain.messages import Claim, Command, Create
 from actors.domain.publications import OutcomeReply
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.scoring.scores import UNFIT
@@ -23,6 +25,7 @@ from storage.ports import OwnerMovedError
 
 logger = logging.getLogger(__name__)
 
+HELD: Final = ("create", "reopen")  # answered once they are durable, as is everything after the end
 RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their ranks are looked up together
 
 
@@ -74,7 +77,8 @@ class Applier:
             with contextlib.suppress(OwnerMovedError):
                 message = item.message if isinstance(item, ControlItem) else None
                 created = isinstance(message, Create) and not message.dedicated
-                entity = await self._tournaments.find(tournament_id, scope, created=created)
+                late = any(_is_late(each) for each in items if each.tournament_id == tournament_id)
+                entity = await self._tournaments.find(tournament_id, scope, created=created, late=late)
                 if entity is not None:
                     present[tournament_id] = entity
         return present
@@ -131,8 +135,10 @@ class Applier:
         applied = apply_score(state, item, slot, known_rank)
         if applied is None:
             return
-        (reason, changed, rank_before, detail), events = applied
+        (reason, changed, rank_before, detail), before_it, after_it = applied
         urgent = False
+        if after_it and state.over:  # before anybody is answered: that waits until the end is durable
+            entity.over_offset = state.offset
         if item.reply_to:
             before = rank_before if changed or slot < 0 else state.ranking.rank(slot)
             urgent = self._answer(entity, score_outcome(item, reason, detail), item.reply_to, before)
@@ -153,13 +159,16 @@ class Applier:
             change.urgent = True
         if not reason:
             change.slots[slot] = item.user_id
-        for event in events:
-            self._status_changed(event, change)
+        for event in (*before_it, *after_it):
+            self._moved(event, change)
 
     def _apply_control(
         self, item: Item, entity: Entity | None, scope: Scope, changes: dict[int, Change], rejected: list[Rejected]
     ) -> None:
         """Any record but a score that finds its tournament."""
+        if entity is not None and entity.state.over and scope.tournament and _is_late(item):
+            return  # it may be closed already: the owner of the partition's shared scope is given it from then on
+        was_over = entity is not None and entity.state.over
         try:
             state, events = apply(None if entity is None else entity.state, item.tournament_id, scope.partition, item)
         except InvalidRecordError as error:
@@ -171,14 +180,14 @@ class Applier:
             self._tournaments.place(entity)
         own = Change(entity)
         for event in events:
-            if isinstance(event, StatusChanged):
-                self._status_changed(event, own)
+            if not isinstance(event, Outcome):
+                self._moved(event, own)
                 continue
             self.outcomes[event.outcome, event.reason] += 1
             entity.note(event)
             if event.outcome == APPLIED:
                 own.top = True
-                own.urgent |= event.kind == "create" and event.first
+                own.urgent |= event.first and (event.kind in HELD or was_over)
                 if event.user_id and (slot := state.members.users.slot(event.user_id)) >= 0:
                     own.slots[slot] = event.user_id
             if item.reply_to:
@@ -188,18 +197,26 @@ class Applier:
             if change is not own:
                 change.add(own)
 
-    def _status_changed(self, event: Event, change: Change) -> None:
-        assert isinstance(event, StatusChanged), "time moves nothing but the status"
-        state = change.entity.state
+    def _moved(self, event: Event, change: Change) -> None:
+        """The status changed, or the table was frozen."""
+        change.top = True
+        if not isinstance(event, StatusChanged):
+            return
+        state, entity = change.entity.state, change.entity
         logger.info("tournament %d: %s -> %s (%s)", state.tournament_id, event.before, event.after, event.reason)
-        change.entity.note(event)
-        change.urgent = change.top = True
+        entity.note(event)
+        change.urgent = True
         if state.over:
-            self._tournaments.place(change.entity)
+            entity.over_offset = state.offset
+        if event.before == "finished":  # the ranks that were stored with its end are gone
+            slots = range(len(state.members))
+            change.slots.update(zip(slots, state.members.users.user_ids(np.arange(len(slots))).tolist(), strict=True))
+        if state.over or event.before in ("finished", "cancelled"):
+            self._tournaments.place(entity)
 
     def _answer(self, entity: Entity, event: Outcome, reply_to: str, before: int | None) -> bool:
-        """Reply now, or, for a create and what ended the tournament, once that is durable: then it is urgent (True)."""
-        if (event.kind == "create" or entity.state.over) and entity.durable_offset < entity.state.offset:
+        """Reply now, or, for a create and what ended or reopened the tournament, once that is durable: then it is urgent (True)."""
+        if (event.kind in HELD or entity.state.over) and entity.durable_offset < entity.state.offset:
             entity.held.append(Held(reply_to, event))
             return True
         self._reply(reply_to, outcome_reply(entity, event, before))
@@ -213,10 +230,17 @@ def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> 
         score, rank = state.ranking.score(slot), state.ranking.rank(slot)
         if isinstance(state.ranking, SubscoreRanking):
             subscore = state.ranking.subscore(slot)
+        if entity.frozen:  # whoever asks: a reply passes through the broker, and its reader is not known here
+            rank = before = None
     return OutcomeReply(
         state.partition, event.offset, event.kind, event.outcome, event.reason, event.detail, event.first,
         score, rank, before, entity.status, state.version, subscore,
     )  # fmt: skip
+
+
+def _is_late(item: Item) -> bool:
+    """Whether a record may change a tournament that is over."""
+    return isinstance(item, ControlItem) and isinstance(item.message, Command) and item.message.after_end
 
 
 def _ranks_before(items: Sequence[Item], present: dict[int, Entity]) -> dict[int, dict[int, tuple[int, int]]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from actors.domain import views
 from actors.domain.events import Event, Outcome
+from actors.domain.life.freeze import is_frozen, shown
 from actors.domain.tournament import Tournament
 from actors.owner.effects import effect_of
 from actors.owner.live import Live
@@ -55,7 +56,8 @@ class Held:
 @dataclass(slots=True)
 class Entity:
     """See the module. `live` is the publisher's, and counts updates within the epoch, that of the scope or `least_epoch` (see `loaded`);
-    `held` waits for the next checkpoint.
+    `held` waits for the next checkpoint. `over_offset`: that of the record that ended it, the latest it can
+    be where it was loaded. `settled`: it was over when it was stored so, and may have been changed since.
     """
 
     state: Tournament
@@ -64,6 +66,8 @@ class Entity:
     live: Live = field(default_factory=Live)
     durable_offset: int = -1
     rewound: bool = False
+    settled: bool = False
+    over_offset: int = -1
     over_since_ms: int | None = None
     previous_ranks: dict[int, int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
@@ -71,6 +75,10 @@ class Entity:
     effects: list[OutboxRow] = field(default_factory=list)  # that wait for the next checkpoint, too
     view_key: tuple[int, int, str] | None = None
     view_body: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.state.over:
+            self.over_offset = self.state.offset
 
     def note(self, event: Event) -> None:
         """Something happened: what participants are to be told of it, and whether somebody was erased."""
@@ -100,9 +108,24 @@ class Entity:
     def status(self) -> str:
         """The status as shown: rule 8, finished only once that is durable."""
         state = self.state
-        if state.status == "finished" and self.durable_offset < state.offset:
+        if state.status == "finished" and self.durable_offset < self.over_offset:
             return "running"
         return state.status
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the public is shown a table that stands still."""
+        return self.state.frozen is not None and is_frozen(self.state, self.status)
+
+    @property
+    def shown(self) -> Tournament:
+        """The tournament as the public is shown it."""
+        return self.state if self.state.frozen is None else shown(self.state, self.status)
+
+    @property
+    def shown_previous_ranks(self) -> dict[int, int]:
+        """The ranks before, as the public is shown them: none while the table stands still."""
+        return {} if self.frozen else self.previous_ranks
 
     def position(self) -> tuple[int, int]:
         """(epoch, seq) of the newest published update."""
@@ -121,6 +144,6 @@ class Entity:
         """The encoded view, kept until something changes."""
         key = (self.state.offset, self.shown_seq, self.status)
         if key != self.view_key:
-            self.view_body = views.encode(views.view(self.state, self.epoch, self.shown_seq, self.status))
+            self.view_body = views.encode(views.view(self.shown, self.epoch, self.shown_seq, self.status))
             self.view_key = key
         return self.view_body

@@ -75,7 +75,7 @@ class Publisher:
             live.let_go()
             live.stale = True
             return
-        if not live.stale and (change.top or live.may_show(state, change.slots)):
+        if not live.stale and (change.top or live.may_show(entity.shown, change.slots)):
             live.stale = True
         waiting = self._dirty.get(state.tournament_id)
         if waiting is None or waiting.entity is not entity:
@@ -194,7 +194,7 @@ class Publisher:
         entity, live = waiting.entity, waiting.entity.live
         if live.stale:
             live.stale = False
-            before, live.data = live.data, live.data_now(entity.state, entity.status)
+            before, live.data = live.data, live.data_now(entity.shown, entity.status)
             operations = views.whole_patch(live.data) if before is None else views.patch(before, live.data)
             if operations:
                 self._publish(entity, operations, now)

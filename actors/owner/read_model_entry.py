@@ -32,12 +32,12 @@ class ReadModelEntry:
 
 def delta_of(entity: Entity, slots: Sequence[int] | None, after: int | None) -> ReadModelDelta:
     """A tournament's delta as of now: the rows of `slots`, or (None) of all who take part."""
-    state = entity.state
+    state = entity.shown
     if slots is None and len(state.members) > CAPTURE_ROWS:
-        rows: Sequence[ReadModelRow] = CapturedRows(state, entity.previous_ranks)
+        rows: Sequence[ReadModelRow] = CapturedRows(state, entity.shown_previous_ranks)
     else:
         every = (slot for slot, active in enumerate(state.members.active) if active)
-        rows = rows_of(state, list(every) if slots is None else slots, entity.previous_ranks)
+        rows = rows_of(state, list(every) if slots is None else slots, entity.shown_previous_ranks)
     return ReadModelDelta(
         tournament_id=state.tournament_id,
         epoch=entity.epoch,

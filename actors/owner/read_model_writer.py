@@ -165,7 +165,7 @@ class ReadModelWriter:
             if entry is None:  # forgotten meanwhile
                 taken += 1
                 continue
-            whole = entry.sent is None or entry.renumbered != entry.entity.state.ranking.renumbered
+            whole = entry.sent is None or entry.renumbered != entry.entity.shown.ranking.renumbered
             size = len(entry.entity.state.members) if whole else len(entry.changed)
             if rows and rows + size > self._config.batch_rows:
                 break
@@ -201,7 +201,7 @@ class ReadModelWriter:
             self._next_large_ms = now + min(pause_ms, MAX_LARGE_PAUSE_MS)
 
     def _sending(self, entry: ReadModelEntry, *, whole: bool) -> _Sending:
-        before, changed, state = entry.sent, entry.changed, entry.entity.state
+        before, changed, state = entry.sent, entry.changed, entry.entity.shown
         after = None if whole or before is None else before[0]
         entry.changed = set()
         entry.sent = (state.offset, entry.entity.shown_seq, entry.entity.status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
-from actors.domain import views
+from actors.domain import shown, views
 from actors.domain.boards import views as boards
 from actors.domain.life.invitations import admits
 from actors.domain.prizes.standings import PrizeStandings, prize_standings
@@ -22,6 +22,7 @@ from storage.ports import (
     CohortsQuery,
     GroupRankingsQuery,
     GroupsQuery,
+    HistoryQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -116,7 +117,7 @@ class OwnerReads:
             return NOT_FOUND
         match query:
             case ViewQuery():
-                return _reply(entity, entity.view())
+                return _view(entity, query)
             case RankingsQuery():
                 return _rankings(entity, query)
             case GroupRankingsQuery() | GroupsQuery() | TeamsQuery():
@@ -128,8 +129,10 @@ class OwnerReads:
             case CohortsQuery():
                 return _reply(entity, views.encode(family_views.cohorts(entity.state, query.start, query.limit)))
             case SeriesQuery():
-                shown = family_views.series(entity.state, entity.status)
-                return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))
+                told = family_views.series(entity.state, entity.status)
+                return NOT_FOUND if told is None else _reply(entity, views.encode(told))
+            case HistoryQuery():
+                return _reply(entity, views.encode(views.history(entity.state)))
         raise TypeError(f"expected a query, got {query!r}")
 
     async def positions(self, wanted: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
@@ -143,7 +146,7 @@ class OwnerReads:
         return found
 
     def _board(self, entity: Entity, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
-        state, page = entity.state, None
+        state, page, frozen = entity.shown, None, entity.frozen
         at = entity.epoch, entity.shown_seq, entity.status
         match query:
             case GroupRankingsQuery():
@@ -151,11 +154,13 @@ class OwnerReads:
                     state, query.board, query.group, query.start, query.limit, query.around, *at
                 )
             case GroupsQuery():
-                groups = self._tables.get(entity, f"groups {query.board}", lambda: boards.groups_of(state, query.board))
+                groups = self._tables.get(
+                    entity, f"groups {query.board} {frozen}", lambda: boards.groups_of(state, query.board)
+                )
                 if groups is not None:
                     page = boards.groups_page(state, groups, query.start, query.limit, *at)
             case TeamsQuery():
-                teams = self._tables.get(entity, "teams", lambda: boards.teams_of(state))
+                teams = self._tables.get(entity, f"teams {frozen}", lambda: boards.teams_of(state))
                 if teams is not None:
                     page = boards.teams_page(state, teams, query.start, query.limit, *at)
         return NOT_FOUND if page is None else _reply(entity, views.encode(page))
@@ -186,16 +191,36 @@ def _access(entity: Entity | None, query: AccessQuery) -> Access:
     return Access(True, entity.state.spec.visibility == "public", member, invited)
 
 
+def _view(entity: Entity, query: ViewQuery) -> Reply:
+    if not (query.full and entity.frozen):
+        return _reply(entity, entity.view())
+    view = shown.view(entity.state, entity.epoch, entity.shown_seq, entity.status, full=True)
+    return _full(_reply(entity, views.encode(view)))
+
+
 def _rankings(entity: Entity, query: RankingsQuery) -> Reply:
     at = entity.epoch, entity.shown_seq, entity.status
-    page = views.rankings(entity.state, query.start, query.limit, query.around, query.users, *at)
-    return NOT_FOUND if page is None else _reply(entity, views.encode(page))
+    page = shown.rankings(entity.state, query.start, query.limit, query.around, query.users, *at, full=query.full)
+    if page is None:
+        return NOT_FOUND._replace(frozen=entity.frozen and not query.full)
+    reply = _reply(entity, views.encode(page))
+    return _full(reply) if query.full and entity.frozen else reply
+
+
+def _full(reply: Reply) -> Reply:
+    """A reply that is not for everybody: nobody keeps it."""
+    return reply._replace(public=False, etag="", frozen=False)
 
 
 def _participant(entity: Entity, query: ParticipantQuery) -> Reply:
     slot = entity.state.members.slot(query.user_id)
-    shown = views.participant(entity.state, query.user_id, entity.previous_ranks.get(slot))
-    return NOT_FOUND if shown is None else _reply(entity, views.encode(shown))
+    previous = entity.previous_ranks.get(slot)
+    told = shown.participant(entity.state, query.user_id, previous, entity.status, own=query.own, full=query.full)
+    if told is None:
+        return NOT_FOUND
+    reply = _reply(entity, views.encode(told))
+    personal = (query.own or query.full) and shown.is_personal(entity.state, query.user_id, entity.status)
+    return _full(reply) if personal else reply
 
 
 def _prizes(entity: Entity, query: PrizesQuery) -> PrizeStandings:
@@ -205,6 +230,8 @@ def _prizes(entity: Entity, query: PrizesQuery) -> PrizeStandings:
 def _standings(entity: Entity, query: StandingsQuery) -> list[Standing]:
     ranking, slot_of = entity.state.ranking, entity.state.members.slot
     slots = [(user, slot) for user in query.users if (slot := slot_of(user)) >= 0]
+    if entity.frozen:
+        return [Standing(u, None, ranking.score(s), None) for u, s in slots]
     return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
 
 
@@ -218,4 +245,5 @@ def _reply(entity: Entity, body: bytes) -> Reply:
         epoch=entity.epoch,
         seq=entity.shown_seq,
         offset=entity.state.offset,
+        frozen=entity.frozen,
     )

@@ -43,16 +43,21 @@ class TournamentCache:
             self._over[tournament_id] = entity  # most recently used last
         return entity
 
-    async def find(self, tournament_id: int, scope: Scope, *, created: bool = False) -> Entity | None:
+    async def find(
+        self, tournament_id: int, scope: Scope, *, created: bool = False, late: bool = False
+    ) -> Entity | None:
         """The entity at hand, or one that is over loaded from the store; None when there is no such tournament.
 
-        `created`: it is wanted for a record that makes it, a shared one, if nothing did before. Raises RecordsUnavailableError, and
+        `created`: it is wanted for a record that makes it, a shared one, if nothing did before. `late`: for one that may change it after its
+        end, so that it must be the newest. Raises RecordsUnavailableError, and
         OwnerMovedError for an active tournament that another owner holds (a dedicated one).
         """
         entity = self.at_hand(tournament_id)
-        if entity is None and (entity := await self._load_settled(tournament_id, scope, created)) is not None:
+        if entity is not None and late and entity.settled:
+            entity = None
+        if entity is None and (entity := await self._load_settled(tournament_id, scope, created, late)) is not None:
             present = self.at_hand(tournament_id)  # another task may have loaded it meanwhile
-            if present is not None:
+            if present is not None and not (late and present.settled):
                 return present
             if not entity.state.over:
                 raise OwnerMovedError(f"tournament {tournament_id} is held by another owner")
@@ -63,21 +68,24 @@ class TournamentCache:
         """Take about as long as `find` does to see that there is no such tournament. Raises RecordsUnavailableError."""
         await self._records.tournament(tournament_id)
 
-    async def _load_settled(self, tournament_id: int, scope: Scope, created: bool) -> Entity | None:
-        """As `load`, also while the shard of a tournament that is not at hand is away (`Records.settled_snapshots`).
+    async def _load_settled(self, tournament_id: int, scope: Scope, created: bool, late: bool) -> Entity | None:
+        """As `load`, but for `late` also while the shard of a tournament that is not at hand is away (`Records.settled_snapshots`).
 
-        Then one that is over is what it will always be, and one that a create is about to make is not there yet. What a dedicated one was is
-        known to its own owner, so anything else waits for the shard.
+        Then one that is over is shown as it was at its end at least, and one that a create is about to make is not there yet. What a
+        dedicated one was is known to its own owner, so anything else waits for the shard.
         """
         try:
             return await self.load(tournament_id, scope)
         except RecordsUnavailableError:
+            if late:
+                raise
             stored = await self._records.settled_snapshots(tournament_id)
             entity = self._decoded(tournament_id, scope, stored)
             if entity is None and not stored and created:
                 return None
             if entity is None or entity.rewound or not entity.state.over:
                 raise
+            entity.settled = True
             return entity
 
     async def load(self, tournament_id: int, scope: Scope) -> Entity | None:
@@ -118,6 +126,8 @@ class TournamentCache:
         """Hold an entity, among the active or among those that are over."""
         state = entity.state
         if not state.over:
+            self._over.pop(state.tournament_id, None)  # it was reopened
+            entity.over_since_ms = None
             self.active[state.tournament_id] = entity
             return
         self.active.pop(state.tournament_id, None)

@@ -172,6 +172,15 @@ class CohortPage(Page[Cohort]):
     example = {"items": [Cohort.example], "next_cursor": "50"}
 
 
+class EndsWhen(Answer):
+    """When it ends before its time: everyone is done, or so many have reached a score."""
+
+    all_done: bool | None = None
+    target_score: float | None = None
+    count: int | None = None
+    example = {"target_score": 500, "count": 3}
+
+
 class TournamentItem(Answer):
     """A tournament in a list."""
 
@@ -192,6 +201,8 @@ class TournamentItem(Answer):
     placement: Literal["shared", "dedicated"]
     metadata: dict[str, Any]
     window_s: float | None = None
+    freeze_s: float | None = None
+    ends_when: EndsWhen | None = None
     display: Display | None = None
     prizes: list[PrizeRule] | None = None
     recurrence: Recurrence | None = None
@@ -221,10 +232,11 @@ class TournamentItem(Answer):
 
 
 class Tournament(TournamentItem):
-    """A tournament's view: the first 20 rows as `top`."""
+    """A tournament's view: the first 20 rows as `top`; `frozen` is there while the public table stands still."""
 
     top: list[Row]
     position: Position
+    frozen: bool | None = None
     example = {**TournamentItem.example, "top": [Row.example], "position": Position.example}
 
 
@@ -306,11 +318,20 @@ class GroupStanding(Answer):
 
 
 class Participant(Standing):
-    """A participant's standing; `rank` null without a score."""
+    """A participant's standing; `rank` null without a score, and of oneself while the table stands still.
+
+    To that player, services and operators alone, where they are used: when their own window began, when they said that they are done, their
+    extra time, until when their scores count, and the `reason` why they are `disqualified`.
+    """
 
     previous_rank: int | None
     percentile: float | None
     began_at: Time | None = None
+    done_at: Time | None = None
+    extra_s: float | None = None
+    closes_at: Time | None = None
+    disqualified: bool | None = None
+    reason: str | None = None
     cohort: CohortPlace | None = None
     subscore: float | None = None
     boards: dict[str, GroupStanding] | None = None
@@ -421,6 +442,27 @@ class CommandOutcome(Answer):
     status: Status
     version: int
     example = {"id": "8127364512893471", "status": "running", "version": 2}
+
+
+class HistoryItem(Answer):
+    """What somebody ordered: `by` is a user id; `from` and `to` hold what changed, by the view's names. Of long values the size is told."""
+
+    at: Time
+    by: Id
+    action: str
+    from_: Annotated[dict[str, Any], Field(alias="from")]
+    to: dict[str, Any]
+    example = {
+        "at": "2027-05-01T09:40:00.000Z", "by": "1", "action": "edit",
+        "from": {"ends_at": "2027-05-01T10:00:00.000Z"}, "to": {"ends_at": "2027-05-01T10:30:00.000Z"},
+    }  # fmt: skip
+
+
+class History(Answer):
+    """Who ordered what, newest first, the newest 200."""
+
+    items: list[HistoryItem]
+    example = {"items": [HistoryItem.example]}
 
 
 class RejectedItem(Answer):

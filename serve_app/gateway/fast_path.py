@@ -84,7 +84,7 @@ class GatewayHttp(GatewayConnection):
         if authorization is not None:
             principal = services.authenticator.peek(authorization)
         known = authorization is None or principal is not None
-        entry = services.reads.cached_view(tournament, time.monotonic()) if known else None
+        entry = services.reads.cached_view(tournament, principal, time.monotonic()) if known else None
         if entry is None:
             request = Request("GET", _wanted(exchange), {}, {"tournament": tournament}, b"", client)
             self._run(exchange, self.gateway.handlers.table["view"](request))

@@ -14,7 +14,7 @@ from actors.domain.values import decimal_score, rfc3339
 from actors.domain.views import spec_fields
 from serve_app.handlers.callers import Callers, path_user
 from serve_app.http.caching import PERSONAL
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.services.reads import Reads
@@ -82,7 +82,7 @@ class ListHandlers:
             rows, cursor = await self.records.user_tournaments(user_id, request.query.get("cursor"), limit)
         except ValueError as error:
             raise invalid("cursor", "expected a cursor that an earlier page gave") from error
-        parts = await self._standings(rows)
+        parts = await self._standings(rows, request.principal)
         items = [
             {**tournament_item(row), "participation": part}
             for (row, _), part in zip(rows, parts, strict=True)
@@ -90,7 +90,9 @@ class ListHandlers:
         ]
         return Response(200, _encode({"items": items, "next_cursor": cursor}), dict(PERSONAL))
 
-    async def _standings(self, rows: Sequence[tuple[TournamentRow, ParticipantRow]]) -> list[dict[str, object] | None]:
+    async def _standings(
+        self, rows: Sequence[tuple[TournamentRow, ParticipantRow]], principal: Principal | None
+    ) -> list[dict[str, object] | None]:
         """How a user takes part in each: as of now where it goes on (None: no more), as stored where it is over or its owner is silent."""
         gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
@@ -101,7 +103,7 @@ class ListHandlers:
             known = self.reads.fresh(row.tournament_id, public=row.visibility == "public")
             try:
                 async with gate:
-                    reply = await self.reads.participant(known, part.user_id)
+                    reply = await self.reads.participant(known, part.user_id, principal)
             except Problem:  # 503
                 return stored
             if not reply.found:

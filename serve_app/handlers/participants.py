@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from actors.domain.messages import Begin, Join, Leave
+from actors.domain.messages import Begin, Control, Disqualify, Done, ExtraTime, Join, Leave, Reinstate
 from actors.domain.signing import Signer
 from actors.domain.texts import normal_name
 from actors.domain.values import parse_id
@@ -24,7 +25,14 @@ from serve_app.http.caching import NO_STORE, reply_response
 from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem
-from serve_app.http.request_schemas import JoinRequest, normal_attributes, read_join
+from serve_app.http.request_schemas import (
+    JoinRequest,
+    duration_ms,
+    normal_attributes,
+    read_disqualification,
+    read_join,
+    read_participant_edit,
+)
 from serve_app.security.invites import read_invite
 from serve_app.services.commands import Commands, new_command_id
 from serve_app.services.known import Known
@@ -100,7 +108,7 @@ class ParticipantHandlers:
         until_s = loop.time() + preferred_wait_s(request.headers, self.config.command_wait_s, self.config.max_wait_s)
         while True:
             with contextlib.suppress(Problem):  # its owner is away, or has no such tournament yet
-                if (await self.reads.participant(child, user_id)).found:
+                if (await self.reads.participant(child, user_id, request.principal)).found:
                     self.reads.invalidate(child.text)
                     return True
             if loop.time() >= until_s:
@@ -119,21 +127,64 @@ class ParticipantHandlers:
 
     async def begin(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/participants/{user}/begin`: answers the participant."""
+        return await self._own_command(request, Begin)
+
+    async def done(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/participants/{user}/done`: answers the participant."""
+        return await self._own_command(request, Done)
+
+    async def disqualify(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/participants/{user}/disqualify`: answers the participant, or 204 for one who has left."""
+        await self.callers.privileged(request)
+        wanted = read_disqualification(require_json(request, self.config.max_body_bytes))
+        return await self._managed(request, functools.partial(Disqualify, reason=normal_name(wanted.reason)))
+
+    async def reinstate(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/participants/{user}/reinstate`: as `disqualify`."""
+        return await self._managed(request, Reinstate)
+
+    async def edit_participant(self, request: Request) -> Response:
+        """`PATCH /v1/tournaments/{id}/participants/{user}`: extra time; answers the participant."""
+        await self.callers.privileged(request)
+        wanted = read_participant_edit(require_json(request, self.config.max_body_bytes))
+        return await self._managed(request, functools.partial(ExtraTime, extra_ms=duration_ms(wanted.extra_s)))
+
+    async def _own_command(self, request: Request, make: Callable[..., Control]) -> Response:
         principal = await self.callers.caller(request)
         user_id = self._own(request, principal)
         known = await self.reads.visible(request.path["tournament"], principal)
-        message = Begin(command_id=new_command_id(), user_id=str(user_id))
+        message = make(command_id=new_command_id(), user_id=str(user_id))
+        try:
+            issued = await self.commands.issue(known, message, request.headers)
+        except Problem as problem:
+            if known.public or principal.privileged or problem.code != "participant_unknown":
+                raise
+            raise unknown_tournament(known.text) from None  # no member any more
+        if issued.outcome is None:
+            return undecided(issued)
+        return await self._participant(request, known, user_id, principal)
+
+    async def _managed(self, request: Request, make: Callable[..., Control]) -> Response:
+        principal = await self.callers.privileged(request)
+        user_id = path_user(request, principal)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        message = make(command_id=new_command_id(), by=str(principal.user_id), user_id=str(user_id))
         issued = await self.commands.issue(known, message, request.headers)
         if issued.outcome is None:
             return undecided(issued)
-        return reply_response(request, (await self.reads.participant(known, user_id))._replace(etag=""))
+        reply = await self.reads.participant(known, user_id, principal)
+        request.personal = True
+        return reply_response(request, reply) if reply.found else Response(204, headers=dict(NO_STORE))
 
     async def participant(self, request: Request) -> Response:
         """`GET` the same."""
         principal = await self.callers.principal(request)
         user_id = path_user(request, principal)
         known = await self.reads.visible(request.path["tournament"], principal)
-        reply = await self.reads.participant(known, user_id)
+        return await self._participant(request, known, user_id, principal)
+
+    async def _participant(self, request: Request, known: Known, user_id: int, principal: Principal | None) -> Response:
+        reply = await self.reads.participant(known, user_id, principal)
         if not reply.found:
             raise Problem(404, "participant_unknown", f"user {user_id} does not take part in tournament {known.text}")
         return reply_response(request, reply._replace(etag=""))

@@ -39,12 +39,12 @@ class ReadHandlers:
         started_s = time.perf_counter()
         principal = await self.callers.principal(request)
         tournament = request.path["tournament"]
-        entry = self.reads.cached_view(tournament, time.monotonic())
+        entry = self.reads.cached_view(tournament, principal, time.monotonic())
         if entry is not None:
             response = reply_response(request, entry.reply, max_age_s=MAX_AGE_S)
         else:
             known = await self.reads.visible(tournament, principal)
-            reply = await self.reads.view(known)
+            reply = await self.reads.view(known, full=_full(principal))
             if not reply.found:
                 raise unknown_tournament(tournament)
             response = reply_response(request, reply, max_age_s=MAX_AGE_S)
@@ -58,7 +58,7 @@ class ReadHandlers:
             return await self._group_rankings(request, principal)
         query = _rankings_query(request, principal)
         known = await self.reads.visible(request.path["tournament"], principal)
-        reply = await self.reads.rankings(known, query)
+        reply = await self.reads.rankings(known, query, full=_full(principal))
         if not reply.found:
             if query.around is None:
                 raise unknown_tournament(known.text)
@@ -107,6 +107,11 @@ def _page(request: Request) -> tuple[int, int]:
     """(start, limit) of a page. Raises Problem 422."""
     limit = query_int(request.query, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
     return query_int(request.query, "cursor", 0, 0, 2**31 - 1), limit
+
+
+def _full(principal: Principal | None) -> bool:
+    """Whether the caller is shown the real table, also while the public one stands still."""
+    return principal is not None and principal.privileged
 
 
 def _rankings_query(request: Request, principal: Principal | None) -> RankingsQuery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import uuid
@@ -10,19 +11,20 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
-from actors.domain.messages import Cancel, Control, Create, Edit, End, Start
-from actors.domain.values import tournament_id
+from actors.domain.messages import Cancel, Control, Create, Edit, End, Reopen, Reveal, Start
+from actors.domain.values import parse_time, tournament_id
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers
 from serve_app.http.bodies import require_json
-from serve_app.http.caching import NO_STORE
+from serve_app.http.caching import NO_STORE, reply_response
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, invalid
-from serve_app.http.request_schemas import changes_of, read_edit, read_new_tournament
+from serve_app.http.request_schemas import Reopening, changes_of, read_edit, read_new_tournament, read_reopening
 from serve_app.services.commands import Commands, Issued, new_command_id
 from serve_app.services.log_clock import LogClock
-from serve_app.services.reads import Reads
+from serve_app.services.reads import Reads, unknown_tournament
 from storage.ports import ChildrenQuery, OwnerMovedError, Owners, OwnerUnavailableError
 
 MAX_KEY_CHARS: Final = 255
@@ -91,7 +93,7 @@ class TournamentHandlers:
         )
         if issued.outcome is None:
             return undecided(issued)
-        return Response(200, (await self.reads.view(known)).body, dict(NO_STORE))
+        return Response(200, (await self.reads.view(known, full=True)).body, dict(NO_STORE))
 
     async def start_tournament(self, request: Request) -> Response:
         """`POST /v1/tournaments/{id}/start`."""
@@ -105,18 +107,41 @@ class TournamentHandlers:
         """`POST /v1/tournaments/{id}/cancel`."""
         return await self._command(request, Cancel)
 
-    async def _command(self, request: Request, make: type[Start | End | Cancel]) -> Response:
+    async def reopen_tournament(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/reopen`: a mistaken end or cancel is undone."""
+        await self.callers.privileged(request)
+        body = require_json(request, self.config.max_body_bytes)
+        wanted = read_reopening(body) if body.strip() else Reopening()
+        ends_ms = UNSET if wanted.ends_at is UNSET else parse_time(wanted.ends_at)
+        return await self._command(request, functools.partial(Reopen, ends_ms=ends_ms))
+
+    async def reveal_table(self, request: Request) -> Response:
+        """`POST /v1/tournaments/{id}/reveal`."""
+        return await self._command(request, Reveal)
+
+    async def history(self, request: Request) -> Response:
+        """`GET /v1/tournaments/{id}/history`: who ordered what, for services and operators."""
+        principal = await self.callers.privileged(request)
+        known = await self.reads.visible(request.path["tournament"], principal)
+        reply = await self.reads.history(known)
+        if not reply.found:
+            raise unknown_tournament(known.text)
+        request.personal = True
+        return reply_response(request, reply)
+
+    async def _command(self, request: Request, make: Callable[..., Start | End | Cancel | Reopen | Reveal]) -> Response:
         principal = await self.callers.privileged(request)
         known = await self.reads.visible(request.path["tournament"], principal)
         by = str(principal.user_id)
 
-        def order() -> Control:
+        def order() -> Start | End | Cancel | Reopen | Reveal:
             return make(command_id=new_command_id(), by=by)
 
         # children first: so a call that ends half way can be repeated; and again, for those that were opened meanwhile
-        told = await self._pass_on(known.tournament_id, str(make.__struct_config__.tag), order)
-        issued = await self.commands.issue(known, order(), request.headers)
-        await self._pass_on(known.tournament_id, str(make.__struct_config__.tag), order, told)
+        message = order()
+        told = await self._pass_on(known.tournament_id, message.kind, order)
+        issued = await self.commands.issue(known, message, request.headers)
+        await self._pass_on(known.tournament_id, message.kind, order, told)
         if issued.outcome is None:
             return undecided(issued)
         body = {"id": known.text, "status": issued.outcome.status, "version": issued.outcome.version}

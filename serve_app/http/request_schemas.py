@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from actors.domain.messages import MAX_USES, Changes, Custom, Display, Penalty, Scoring, Spec, Subscore, Teams
+from actors.domain.messages import MAX_USES, Changes, Custom, Display, EndsWhen, Penalty, Scoring, Spec, Subscore, Teams
 from actors.domain.messages.scoring import BOARD_PATTERN, MAX_BOARDS, Boards
 from actors.domain.messages.spec import Cohorts, League, Recurrence
 from actors.domain.prizes.rules import PrizeRules
@@ -35,6 +35,7 @@ MAX_METADATA_DEPTH: Final = 32  # objects and lists within each other, the metad
 MAX_METADATA_KEYS: Final = 1000  # of all its objects together
 MAX_TOURNAMENT_NAME: Final = 200
 MAX_PLAYER_NAME: Final = 64
+MAX_REASON: Final = 200
 MAX_CAPACITY: Final = 100_000_000
 MAX_DURATION_S: Final = 366 * 24 * 3600
 ID_PATTERN: Final = "^[1-9][0-9]{0,18}$"
@@ -49,6 +50,14 @@ EventId = Annotated[str, Meta(min_length=1, max_length=64)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Id = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
 Score = Annotated[float, Meta(extra_json_schema={"minimum": -99_999_999.99, "maximum": 99_999_999.99})]
+
+
+class EarlyEnd(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """`ends_when`: `{"all_done": true}`, or `{"target_score": 500, "count": 3}`."""
+
+    all_done: Literal[True] | UnsetType = UNSET
+    target_score: Score | UnsetType = UNSET
+    count: Annotated[int, Meta(ge=1, le=MAX_CAPACITY)] | UnsetType = UNSET
 
 
 class NewRecurrence(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -95,6 +104,8 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     subscore: Subscore | UnsetType = UNSET
     boards: Boards | UnsetType = UNSET
     teams: Teams | UnsetType = UNSET
+    freeze_s: Duration | UnsetType = UNSET
+    ends_when: EarlyEnd | UnsetType = UNSET
 
 
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -110,6 +121,8 @@ class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, f
     window_s: Duration | UnsetType | None = UNSET
     display: Display | UnsetType | None = UNSET
     prizes: PrizeRules | UnsetType | None = UNSET
+    freeze_s: Duration | UnsetType | None = UNSET
+    ends_when: EarlyEnd | UnsetType | None = UNSET
 
 
 class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -118,6 +131,24 @@ class JoinRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, froz
     name: PlayerName | None = None
     invite: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
     attributes: GroupsByBoard | UnsetType = UNSET
+
+
+class Disqualification(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """`POST /v1/tournaments/{id}/participants/{user}/disqualify`: the reason is told to that player, to services and operators."""
+
+    reason: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_REASON})]
+
+
+class ParticipantEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """`PATCH /v1/tournaments/{id}/participants/{user}`: `extra_s` is how much longer this participant's scores count, in all."""
+
+    extra_s: Annotated[float, Meta(ge=0, le=MAX_DURATION_S)]
+
+
+class Reopening(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """`POST /v1/tournaments/{id}/reopen`. `ends_at` may be left out of one that was cancelled before its start."""
+
+    ends_at: Time | UnsetType = UNSET
 
 
 class PlainSubmission(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -179,7 +210,8 @@ class BatchJoin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen
     attributes: GroupsByBoard | UnsetType = UNSET
 
 
-def _duration_ms(seconds: float) -> int:
+def duration_ms(seconds: float) -> int:
+    """Seconds as milliseconds. Raises ValueError for more than 3 decimals."""
     milliseconds = round(seconds * 1000)
     if abs(milliseconds - seconds * 1000) > 1e-6 * max(1.0, seconds):
         raise ValueError(f"expected seconds with at most 3 decimals, got {seconds!r}")
@@ -230,19 +262,38 @@ def _score(score: float) -> int:
     return hundredths(score) if math.isfinite(score) else hundredths(math.nan)
 
 
+def _ends_when(given: EarlyEnd) -> EndsWhen:
+    if given.all_done is UNSET and given.target_score is UNSET:
+        raise ValueError("expected all_done or target_score")
+    if given.all_done is not UNSET and (given.target_score is not UNSET or given.count is not UNSET):
+        raise ValueError("expected either all_done or target_score, and count with target_score alone")
+    return EndsWhen(
+        all_done=given.all_done is True,
+        target_score=None if given.target_score is UNSET else _score(given.target_score),
+        count=1 if given.count is UNSET else given.count,
+    )
+
+
 _CHECKS: Final[dict[str, Check]] = {
     "name": functools.partial(check_name, max_chars=MAX_TOURNAMENT_NAME),
     "starts_at": parse_time,
     "ends_at": parse_time,
-    "duration_s": _duration_ms,
-    "window_s": _duration_ms,
+    "duration_s": duration_ms,
+    "window_s": duration_ms,
+    "freeze_s": duration_ms,
+    "ends_when": _ends_when,
     "metadata": _metadata,
 }
 _invitation: Final = BodyReader(InvitationRequest, {"user_id": parse_id, "expires_at": parse_time})
 _new_tournament: Final = BodyReader(
-    NewTournament, {**_CHECKS, "recurrence": lambda given: _duration_ms(given.duration_s)}
+    NewTournament, {**_CHECKS, "recurrence": lambda given: duration_ms(given.duration_s)}
 )
 read_edit: Final = BodyReader(TournamentEdit, _CHECKS).read
+read_disqualification: Final = BodyReader(
+    Disqualification, {"reason": functools.partial(check_name, max_chars=MAX_REASON)}
+).read
+read_participant_edit: Final = BodyReader(ParticipantEdit, {"extra_s": duration_ms}).read
+read_reopening: Final = BodyReader(Reopening, {"ends_at": parse_time}).read
 read_join: Final = BodyReader(
     JoinRequest,
     {"name": functools.partial(check_name, max_chars=MAX_PLAYER_NAME), "attributes": check_attributes},
@@ -315,7 +366,7 @@ def _spec_of(new: NewTournament) -> Spec:
         visibility=new.visibility,
         starts_ms=None if new.starts_at is None else parse_time(new.starts_at),
         ends_ms=None if new.ends_at is None else parse_time(new.ends_at),
-        duration_ms=None if new.duration_s is None else _duration_ms(new.duration_s),
+        duration_ms=None if new.duration_s is None else duration_ms(new.duration_s),
         capacity=new.capacity,
         min_participants=new.min_participants,
         join_until=new.join_until,
@@ -325,7 +376,9 @@ def _spec_of(new: NewTournament) -> Spec:
         max_attempts=MAX_ATTEMPTS if new.max_attempts is None else new.max_attempts,
         placement=new.placement,
         metadata=new.metadata,
-        window_ms=_later(new.window_s, _duration_ms),
+        window_ms=_later(new.window_s, duration_ms),
+        freeze_ms=_later(new.freeze_s, duration_ms),
+        ends_when=_later(new.ends_when, _ends_when),
         display=new.display,
         prizes=new.prizes or UNSET,
         scoring=new.scoring,
@@ -342,7 +395,7 @@ def _recurrence(given: NewRecurrence) -> Recurrence:
     return Recurrence(
         cron=given.cron,
         time_zone=given.time_zone,
-        duration_ms=_duration_ms(given.duration_s),
+        duration_ms=duration_ms(given.duration_s),
         ahead=given.ahead,
     )
 
@@ -416,11 +469,13 @@ def changes_of(edit: TournamentEdit, now_ms: int) -> Changes:
         name=normal_name(given["name"]) if "name" in given else None,
         starts_ms=parse_time(given["starts_at"]) if "starts_at" in given else None,
         ends_ms=ends_ms,
-        duration_ms=_duration_ms(given["duration_s"]) if "duration_s" in given else None,
+        duration_ms=duration_ms(given["duration_s"]) if "duration_s" in given else None,
         capacity=given.get("capacity"),
         min_participants=given.get("min_participants"),
         metadata=given.get("metadata"),
-        window_ms=_changed(edit.window_s, _duration_ms),
+        window_ms=_changed(edit.window_s, duration_ms),
+        freeze_ms=_changed(edit.freeze_s, duration_ms),
+        ends_when=_changed(edit.ends_when, _ends_when),
         display=edit.display,
         prizes=None if edit.prizes == () else edit.prizes,
     )

@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+import msgspec
+
 from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
 from serve_app.http.messages import Principal
@@ -23,6 +25,7 @@ from storage.ports import (
     AccessQuery,
     GroupRankingsQuery,
     GroupsQuery,
+    HistoryQuery,
     OwnerMovedError,
     Owners,
     OwnerUnavailableError,
@@ -191,9 +194,12 @@ class Reads:
 
     # -- public bytes ---------------------------------------------------------------------------------------------
 
-    def cached_view(self, tournament: str, now_s: float) -> CachedReply | None:
+    def cached_view(self, tournament: str, principal: Principal | None, now_s: float) -> CachedReply | None:
         """The view of a public tournament if it is fresh at `now_s` (`time.monotonic()`), else None: then ask `view`."""
-        return self._fresh(tournament, now_s)
+        entry = self._fresh(tournament, now_s)
+        if entry is not None and entry.reply.frozen and principal is not None and principal.privileged:
+            return None
+        return entry
 
     def invalidate(self, tournament: str) -> None:
         """Forget what is kept of a tournament, and what is being fetched: the next reader of the view or of a page asks the owner."""
@@ -205,26 +211,38 @@ class Reads:
         """The same by its number."""
         self.invalidate(str(tournament_id))
 
-    async def view(self, known: Known) -> Reply:
-        """The view, of a private tournament as of now. Raises Problem 503."""
-        if known.public:
-            return await self._public(known.text, known, ViewQuery())
-        return await self._ask(known.tournament_id, ViewQuery())
+    async def view(self, known: Known, *, full: bool = False) -> Reply:
+        """The view, of a private tournament as of now; in `full` of the real table. Raises Problem 503."""
+        if not known.public:
+            return await self._ask(known.tournament_id, ViewQuery(full=full))
+        reply = await self._public(known.text, known, ViewQuery())
+        return await self._ask(known.tournament_id, ViewQuery(full=True)) if full and reply.frozen else reply
 
-    async def rankings(self, known: Known, query: RankingsQuery) -> Reply:
-        """The rankings, the first page of a public tournament from the cache. Raises Problem 503."""
+    async def rankings(self, known: Known, query: RankingsQuery, *, full: bool = False) -> Reply:
+        """The rankings, the first page of a public tournament from the cache; in `full` the real ones. Raises Problem 503."""
         if known.public and query.start == 0 and query.around is None and not query.users:
             self._limits.add(query.limit)
-            return await self._public(f"{known.text}?{query.limit}", known, query)
-        return await self._ask(known.tournament_id, query)
+            reply = await self._public(f"{known.text}?{query.limit}", known, query)
+            if not (full and reply.frozen):
+                return reply
+        return await self._ask(known.tournament_id, msgspec.structs.replace(query, full=full))
 
     async def board(self, known: Known, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
         """What is read of boards, as of now. Raises Problem 503."""
         return await self._ask(known.tournament_id, query)
 
-    async def participant(self, known: Known, user_id: int) -> Reply:
-        """A participant, as of now. Raises Problem 503."""
-        return await self._ask(known.tournament_id, ParticipantQuery(user_id))
+    async def participant(self, known: Known, user_id: int, principal: Principal | None) -> Reply:
+        """A participant as shown to this caller, as of now. Raises Problem 503."""
+        full = principal is not None and principal.privileged
+        own = principal is not None and principal.user_id == user_id
+        return await self._ask(known.tournament_id, ParticipantQuery(user_id, own=own, full=full))
+
+    async def history(self, known: Known) -> Reply:
+        """Who ordered what. Raises Problem 503: only the owner knows."""
+        try:
+            return await self._owners.read(known.tournament_id, HistoryQuery())
+        except (OwnerUnavailableError, OwnerMovedError):
+            raise owner_away() from None
 
     async def _ask(self, tournament_id: int, query: Query[A]) -> A:
         """The owner's answer, else the read model's. Raises Problem 503 when neither answers."""

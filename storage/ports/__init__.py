@@ -28,6 +28,7 @@ from storage.ports.owners import (
     CohortsQuery,
     GroupRankingsQuery,
     GroupsQuery,
+    HistoryQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,

@@ -38,7 +38,8 @@ class Reply(NamedTuple):
     """An encoded answer. `found` False: no such thing. `public` tells whether anyone may see and cache it; `etag` names this very content.
 
     `offset` is the newest record's in it. `seq` is the published update that shows the same, so that the updates after it apply to it; -1 where
-    there is none. `age_s`: how long ago it was asked for, where it was kept since.
+    there is none. `age_s`: how long ago it was asked for, where it was kept since. `frozen`: of a table that stands still;
+    whoever may see the real one asks with `full`.
     """
 
     found: bool
@@ -50,6 +51,7 @@ class Reply(NamedTuple):
     seq: int = 0
     offset: int = -1
     age_s: float = 0.0
+    frozen: bool = False
 
 
 class Access(NamedTuple):
@@ -82,7 +84,7 @@ class LiveSnapshot(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A participant's place now. `score` in hundredths; rank and percentile None without a score."""
+    """A participant's place now. `score` in hundredths; rank and percentile None without a score, and while the table stands still."""
 
     user_id: int
     rank: int | None
@@ -102,19 +104,22 @@ class AccessQuery(Query[Access], frozen=True):
 
 
 class ViewQuery(Query[Reply], frozen=True):
-    """The encoded tournament view (`GET /v1/tournaments/{id}`)."""
+    """The encoded tournament view (`GET /v1/tournaments/{id}`). `full`: of the real table, also while the public one stands still."""
+
+    full: bool = False
 
 
 class RankingsQuery(Query[Reply], frozen=True):
     """Encoded rankings (`GET .../rankings`): a page from position `start` (0-based) of `limit` rows, or `around` a user, or the rows of `users`.
 
-    `next_cursor` in it is the next `start` in decimal. Not found also where `around` has no rank.
+    `next_cursor` in it is the next `start` in decimal. Not found also where `around` has no rank. `full` as in ViewQuery.
     """
 
     start: int = 0
     limit: int = 100
     around: int | None = None
     users: tuple[int, ...] = ()
+    full: bool = False
 
 
 class GroupRankingsQuery(Query[Reply], frozen=True):
@@ -146,9 +151,18 @@ class TeamsQuery(Query[Reply], frozen=True):
 
 
 class ParticipantQuery(Query[Reply], frozen=True):
-    """One encoded participant (`GET .../participants/{user}`); not found also for one who does not take part."""
+    """One encoded participant (`GET .../participants/{user}`); not found also for one who does not take part.
+
+    `own`: they ask themselves, and are shown their score, without its rank, while the table stands still. `full` as in ViewQuery.
+    """
 
     user_id: int
+    own: bool = False
+    full: bool = False
+
+
+class HistoryQuery(Query[Reply], frozen=True):
+    """Who ordered what (`GET .../history`), encoded."""
 
 
 class PrizesQuery(Query[PrizeStandings], frozen=True):

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from actors.domain import views
+from actors.domain import shown, views
 from actors.domain.boards import views as boards
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
+from actors.domain.life.freeze import is_frozen
+from actors.domain.life.freeze import shown as public_state
 from actors.domain.tournament import Tournament
 from storage.ports import (
     Access,
@@ -27,6 +29,7 @@ from storage.ports import (
     Query,
     RankingsQuery,
     Records,
+    RecordsUnavailableError,
     Reply,
     TeamsQuery,
     ViewQuery,
@@ -77,9 +80,14 @@ class SnapshotReadModel:
                 if loaded is not None:
                     self._loaded.move_to_end(tournament_id)
                     age_ms = self._clock_ms() - loaded.loaded_ms
-                    if loaded.state.over or 0 <= age_ms < self._refresh_ms:
+                    if 0 <= age_ms < self._refresh_ms:
                         return loaded
-                return await self._fetch(tournament_id, loaded)
+                try:
+                    return await self._fetch(tournament_id, loaded)
+                except RecordsUnavailableError:
+                    if loaded is None or not loaded.state.over:
+                        raise
+                    return loaded  # as it was at its end at least
         finally:
             if not lock.locked():
                 self._loading.pop(tournament_id, None)
@@ -109,41 +117,48 @@ class SnapshotReadModel:
 def _answer(loaded: _Loaded, query: Query[Any]) -> Any:
     state = loaded.state
     at = loaded.epoch, views.UNPUBLISHED, state.status
+    frozen, public = is_frozen(state, state.status), public_state(state, state.status)
     match query:
         case AccessQuery():
             member = query.user_id is not None and state.members.slot(query.user_id) >= 0
             return Access(True, state.spec.visibility == "public", member)
         case ViewQuery():
-            return _reply(loaded, views.view(state, *at))
+            return _reply(loaded, shown.view(state, *at, full=query.full), full=query.full and frozen)
         case RankingsQuery():
-            return _reply(loaded, views.rankings(state, query.start, query.limit, query.around, query.users, *at))
+            asked = query.start, query.limit, query.around, query.users
+            return _reply(loaded, shown.rankings(state, *asked, *at, full=query.full), full=query.full and frozen)
         case GroupRankingsQuery():
             page = query.board, query.group, query.start, query.limit, query.around
-            return _reply(loaded, boards.group_rankings(state, *page, *at))
+            return _reply(loaded, boards.group_rankings(public, *page, *at), full=False)
         case GroupsQuery():
-            groups = boards.groups_of(state, query.board)
-            shown = None if groups is None else boards.groups_page(state, groups, query.start, query.limit, *at)
-            return _reply(loaded, shown)
+            groups = boards.groups_of(public, query.board)
+            told = None if groups is None else boards.groups_page(public, groups, query.start, query.limit, *at)
+            return _reply(loaded, told, full=False)
         case TeamsQuery():
-            teams = boards.teams_of(state)
-            shown = None if teams is None else boards.teams_page(state, teams, query.start, query.limit, *at)
-            return _reply(loaded, shown)
+            teams = boards.teams_of(public)
+            told = None if teams is None else boards.teams_page(public, teams, query.start, query.limit, *at)
+            return _reply(loaded, told, full=False)
         case ParticipantQuery():
-            return _reply(loaded, views.participant(state, query.user_id, None))
+            who = {"own": query.own, "full": query.full}
+            personal = any(who.values()) and shown.is_personal(state, query.user_id, state.status)
+            return _reply(loaded, shown.participant(state, query.user_id, None, state.status, **who), full=personal)
     raise TypeError(f"expected what a read model holds, got {query!r}")
 
 
-def _reply(loaded: _Loaded, shown: dict[str, Any] | None) -> Reply:
-    if shown is None:
-        return NOT_FOUND
+def _reply(loaded: _Loaded, told: dict[str, Any] | None, *, full: bool) -> Reply:
+    """`full`: it is not for everybody."""
     state = loaded.state
+    frozen = is_frozen(state, state.status) and not full
+    if told is None:
+        return NOT_FOUND._replace(frozen=frozen)
     return Reply(
         found=True,
-        public=state.spec.visibility == "public",
-        body=views.encode(shown),
+        public=state.spec.visibility == "public" and not full,
+        body=views.encode(told),
         etag=f'"{loaded.epoch:x}-{state.offset:x}-s"',
         status=state.status,
         epoch=loaded.epoch,
         seq=views.UNPUBLISHED,
         offset=state.offset,
+        frozen=frozen,
     )

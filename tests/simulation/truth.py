@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from actors.domain.delivery import ControlItem, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.events import Outcome
+from actors.domain.events import Outcome, StatusChanged
 from actors.domain.fold import apply
 from actors.domain.messages import Claim, Create
 from actors.domain.scoring.scores import UNFIT
@@ -28,6 +28,7 @@ class Truth:
 
     states: dict[int, Tournament] = field(default_factory=dict)
     naive: dict[int, NaiveTournament] = field(default_factory=dict)
+    ends: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # (offset, status) of a tournament's ends
     outcomes: dict[At, Outcome] = field(default_factory=dict)
     unreadable: set[At] = field(default_factory=set)
     rejected: set[At] = field(default_factory=set)
@@ -66,6 +67,11 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
         for event in events:
             effect = effect_of(state, event, effects)
             effects += [] if effect is None else [effect]
+        truth.ends.setdefault(tournament, []).extend(
+            (event.offset, event.after)
+            for event in events
+            if isinstance(event, StatusChanged) and event.after in ("finished", "cancelled")
+        )
         truth.outcomes.update((at, event) for event in events if isinstance(event, Outcome))
         if at in truth.outcomes and truth.outcomes[at].reason in UNFIT:
             truth.rejected.add(at)

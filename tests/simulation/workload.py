@@ -9,13 +9,23 @@ from typing import Any, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from actors.domain.messages import RULES_VERSION, Create, Message, Spec, Tick, encode_message, encode_score
+from actors.domain.messages import (
+    RULES_VERSION,
+    Command,
+    Create,
+    Message,
+    Reopen,
+    Spec,
+    Tick,
+    encode_message,
+    encode_score,
+)
 from actors.domain.messages.spec import Cohorts, Recurrence
 from actors.domain.publications import replies_channel
 from actors.domain.values import partition_of
 from storage.ports import LogUnavailableError, NewRecord
 from tests.simulation.world import World
-from tests.support.histories import KINDS, SALT, Score, fitted, random_record, random_spec, with_scores
+from tests.support.histories import KINDS, LATER_KINDS, SALT, Score, fitted, random_record, random_spec, with_scores
 from tests.support.submissions import Sent
 
 Acknowledged = tuple[int, int, bytes]  # partition, offset, value
@@ -30,6 +40,7 @@ class Workload:
         self._scores = Random(f"scores {world.random.getstate()[1][0]}")  # drawn apart, as the histories do
         self._specs: dict[int, Spec] = {}
         self.tournaments: list[int] = []
+        self._late: set[int] = set()  # those that may be changed after their end
         self.acknowledged: list[Acknowledged] = []
 
     async def run(self) -> None:
@@ -66,7 +77,8 @@ class Workload:
         r, now = self._random, self._world.clock_ms()
         tournament = r.getrandbits(62) + 1
         self.tournaments.append(tournament)
-        spec = random_spec(r)
+        rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION, RULES_VERSION])
+        spec = random_spec(r, rules)
         if spec.type == "scheduled":
             starts = now + r.randint(-100, 500)
             ends = max(starts, now) + r.choice([1, 100, 500, 1000, 3000])
@@ -82,11 +94,13 @@ class Workload:
             creator="99",
             created_ms=now,
             spec=spec,
-            dedicated=r.random() < 0.35,
+            dedicated=(dedicated := r.random() < 0.35),
             salt=SALT,
             request_digest="digest",
             rules_version=rules,
         )
+        if not dedicated:
+            self._late.add(tournament)
         return self._control(tournament, create)
 
     def _parent(self, spec: Spec) -> Spec:
@@ -103,7 +117,11 @@ class Workload:
 
     def _record(self, tournament: int) -> NewRecord:
         r = self._random
-        what = random_record(r, "join" if r.random() < 0.2 else r.choice(KINDS), range(1, 5))
+        what = random_record(r, "join" if r.random() < 0.2 else r.choice(KINDS + LATER_KINDS), range(1, 5))
+        if isinstance(what, Reopen) and what.ends_ms is not UNSET:
+            what = msgspec.structs.replace(what, ends_ms=self._world.clock_ms() + r.randint(-100, 2000))
+        if isinstance(what, Command) and what.after_end and tournament not in self._late:
+            what = Tick()  # of a dedicated one, a command that comes as it ends may have to be repeated
         sent = fitted(what, self._specs[tournament], self._scores)
         if isinstance(sent, Sent):
             return self._new(tournament, sent.value())

@@ -11,20 +11,28 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from actors.domain.delivery import ControlItem, Item, ScoreItem
-from actors.domain.events import Event, Outcome
+from actors.domain.events import Event, Outcome, TableFrozen
 from actors.domain.fold import apply
 from actors.domain.messages import (
     RULES_VERSION,
+    Begin,
     Cancel,
     Changes,
     Command,
     Create,
+    Disqualify,
+    Done,
     Edit,
     End,
+    EndsWhen,
+    ExtraTime,
     Invite,
     Join,
     Leave,
     Message,
+    Reinstate,
+    Reopen,
+    Reveal,
     RevokeInvitation,
     Spec,
     Start,
@@ -95,12 +103,17 @@ def fold(items: Iterable[Item], state: Tournament | None = None) -> Tournament:
 
 def plain(events: Sequence[Event]) -> list[tuple[object, ...]]:
     """Events as the naive model tells them."""
-    return [
-        (event.kind, event.outcome, event.reason)
-        if isinstance(event, Outcome)
-        else ("status", event.before, event.after, event.time_ms)
-        for event in events
-    ]
+    return [_plain(event) for event in events]
+
+
+def _plain(event: Event) -> tuple[object, ...]:
+    match event:
+        case Outcome():
+            return event.kind, event.outcome, event.reason
+        case TableFrozen():
+            return "table", "frozen", "", event.time_ms
+        case _:
+            return "status", event.before, event.after, event.time_ms
 
 
 USERS = range(1, 7)
@@ -115,10 +128,27 @@ KINDS = (
     + ["revoke"]
     + ["start", "end", "cancel", "tick"]
 )
+LATER_KINDS = ["begin"] * 8 + ["done"] * 4 + ["extra_time", "disqualify", "reinstate"] * 3 + ["reopen"] * 5 + ["reveal"]
 PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
 
 
-def random_spec(r: Random) -> Spec:
+def random_spec(r: Random, rules: int = 2) -> Spec:
+    spec = _plain_spec(r)
+    return spec if rules < 3 else msgspec.structs.replace(spec, **_later_fields(r, 0.3))
+
+
+def _later_fields(r: Random, share: float) -> dict[str, Any]:
+    """Fields of rules 3, each with this probability."""
+    choices: list[dict[str, Any]] = [
+        {"all_done": True},
+        {"target_score": r.randint(-1, 3) * 50, "count": r.randint(1, 3)},
+    ]
+    ends = r.choice(choices)
+    values = {"window_ms": r.choice([10, 50, 200]), "freeze_ms": r.choice([5, 50, 900]), "ends_when": EndsWhen(**ends)}
+    return {name: value for name, value in values.items() if r.random() < share}
+
+
+def _plain_spec(r: Random) -> Spec:
     fields: dict[str, Any] = {
         "order": r.choice(["desc", "asc"]),
         "score_policy": r.choice(["best", "last", "sum", "first"]),
@@ -165,6 +195,24 @@ def random_record(r: Random, kind: str, users: Sequence[int] = USERS) -> Message
         case "leave":
             removed = True if r.random() < 0.4 else UNSET
             return Leave(command_id=command, user_id=str(user), removed=removed)
+        case "begin":
+            return Begin(command_id=command, user_id=str(user))
+        case "done":
+            return Done(command_id=command, user_id=str(user))
+        case "extra_time":
+            return ExtraTime(command_id=command, user_id=str(user), extra_ms=r.choice([0, 10, 50, 200]))
+        case "disqualify":
+            return Disqualify(command_id=command, user_id=str(user), reason=r.choice(["a", "b"]))
+        case "reinstate":
+            return Reinstate(command_id=command, user_id=str(user))
+        case "reopen":
+            ends = UNSET if r.random() < 0.2 else BEGIN_MS + r.randint(-50, 1500)
+            return Reopen(command_id=command, ends_ms=ends)
+        case "reveal":
+            return Reveal(command_id=command)
+        case "edit_later":
+            later = {name: r.choice([value, value, None]) for name, value in _later_fields(r, 0.4).items()}
+            return Edit(command_id=command, changes=Changes(**later), if_version=None)
         case "edit":
             return Edit(command_id=command, changes=_random_changes(r), if_version=r.choice([None, None, 1, 2]))
         case "start":
@@ -218,8 +266,9 @@ def random_history(seed: int, length: int) -> list[Step]:
     """
     r = Random(seed)
     now = BEGIN_MS
-    spec = random_spec(r)
-    rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION])
+    rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION, RULES_VERSION])
+    spec = random_spec(r, rules)
+    kinds = KINDS if rules < 3 else KINDS + LATER_KINDS + ["edit_later"] * 2
     scores = Random(f"scores {seed}")
     if rules >= 3:
         spec = with_scores(spec, scores)
@@ -228,7 +277,7 @@ def random_history(seed: int, length: int) -> list[Step]:
     again_at = r.randint(1, 200)  # the same create again, or another under the same id
     for n in range(length):
         now += r.choice(PAUSES_MS)
-        what = fitted(random_record(r, "join" if n < joins else r.choice(KINDS)), spec, scores)
+        what = fitted(random_record(r, "join" if n < joins else r.choice(kinds)), spec, scores)
         if isinstance(what, Command) and what.needed_rules > rules:
             what = Tick()  # under these rules it would be malformed
         steps.append(Step(now, create_of(spec, r.choice(["digest", "other"]), "again") if n == again_at else what))

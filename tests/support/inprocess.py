@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actors.domain import views
+from actors.domain import shown, views
 from actors.domain.boards import views as boards
 from actors.domain.delivery import ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Outcome
 from actors.domain.fold import apply
+from actors.domain.life.freeze import is_frozen
+from actors.domain.life.freeze import shown as shown_to_public
 from actors.domain.life.invitations import admits
 from actors.domain.messages import Tick, encode_message
 from actors.domain.prizes.standings import PrizeStandings, prize_standings
@@ -46,6 +48,7 @@ from storage.ports import (
     CohortsQuery,
     GroupRankingsQuery,
     GroupsQuery,
+    HistoryQuery,
     InvitationsQuery,
     LiveQuery,
     LiveSnapshot,
@@ -180,7 +183,7 @@ class InProcessPalio:
 
     async def _publish(self, tournament_id: int, users: set[int]) -> None:
         state = self.states[tournament_id]
-        data = Live().data_now(state, state.status)
+        data = Live().data_now(shown_to_public(state, state.status), state.status)
         before = self.published.get(tournament_id)
         self.published[tournament_id] = data
         messages = []
@@ -200,6 +203,7 @@ class InProcessPalio:
 
     def _outcome(self, state: Tournament, event: Outcome, before: int | None) -> OutcomeReply:
         slot = state.members.slot(event.user_id) if event.user_id else -1
+        ranked = slot >= 0 and not is_frozen(state, state.status)
         return OutcomeReply(
             partition=state.partition,
             offset=event.offset,
@@ -209,8 +213,8 @@ class InProcessPalio:
             detail=event.detail,
             first=event.first,
             score=state.ranking.score(slot) if slot >= 0 else None,
-            rank=state.ranking.rank(slot) if slot >= 0 else None,
-            previous_rank=before,
+            rank=state.ranking.rank(slot) if ranked else None,
+            previous_rank=before if ranked else None,
             status=state.status,
             version=state.version,
             subscore=state.ranking.subscore(slot) if slot >= 0 and isinstance(state.ranking, SubscoreRanking) else None,
@@ -267,8 +271,10 @@ class InProcessOwners:
     async def read(self, tournament_id: int, query: Query[Any]) -> Any:
         name = type(query).__name__.removesuffix("Query").lower()
         state = await self._state(name, tournament_id)
-        shown = self._palio.read_model
+        kept = self._palio.read_model
         match query:
+            case HistoryQuery():
+                return MISSING if state is None else kept.reply(state, views.encode(views.history(state)))
             case PrizesQuery():
                 if state is None:
                     return PrizeStandings(found=False)
@@ -278,14 +284,14 @@ class InProcessOwners:
             case CohortsQuery() | SeriesQuery():
                 if state is None:
                     return MISSING
-                page = (
+                family = (
                     family_views.series(state, state.status)
                     if isinstance(query, SeriesQuery)
                     else family_views.cohorts(state, query.start, query.limit)
                 )
-                return MISSING if page is None else shown.reply(state, views.encode(page))
+                return MISSING if family is None else kept.reply(state, views.encode(family))
             case InvitationsQuery():
-                return MISSING if state is None else shown.reply(state, views.encode(views.invitations(state)))
+                return MISSING if state is None else kept.reply(state, views.encode(views.invitations(state)))
             case LiveQuery():
                 if state is None:
                     return LiveSnapshot(found=False)
@@ -298,10 +304,12 @@ class InProcessOwners:
                     return []
                 slots = [(user, slot) for user in query.users if (slot := state.members.slot(user)) >= 0]
                 ranking = state.ranking
+                if is_frozen(state, state.status):
+                    return [Standing(u, None, ranking.score(s), None) for u, s in slots]
                 return [Standing(u, ranking.rank(s), ranking.score(s), ranking.percentile(s)) for u, s in slots]
             case AccessQuery():
-                return Access(found=False) if state is None else shown.shown(state, query)
-        return MISSING if state is None else shown.shown(state, query)
+                return Access(found=False) if state is None else kept.shown(state, query)
+        return MISSING if state is None else kept.shown(state, query)
 
     async def positions(self, tournament_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         if self.down:
@@ -334,6 +342,7 @@ class InProcessReadModel:
 
     def shown(self, state: Tournament, query: Query[Any]) -> Any:
         at = *self._palio.position(state.tournament_id), state.status
+        public = shown_to_public(state, state.status)
         page: dict[str, Any] | None
         match query:
             case AccessQuery():
@@ -346,24 +355,36 @@ class InProcessReadModel:
                 )
                 return Access(True, state.spec.visibility == "public", member, invited)
             case ViewQuery():
-                page = views.view(state, *at)
+                page, full = shown.view(state, *at, full=query.full), query.full
             case RankingsQuery():
-                page = views.rankings(state, query.start, query.limit, query.around, query.users, *at)
+                asked = query.start, query.limit, query.around, query.users
+                page, full = shown.rankings(state, *asked, *at, full=query.full), query.full
             case GroupRankingsQuery():
-                page = boards.group_rankings(
-                    state, query.board, query.group, query.start, query.limit, query.around, *at
-                )
+                asked_group = query.board, query.group, query.start, query.limit, query.around
+                page, full = boards.group_rankings(public, *asked_group, *at), False
             case GroupsQuery():
-                groups = boards.groups_of(state, query.board)
-                page = None if groups is None else boards.groups_page(state, groups, query.start, query.limit, *at)
+                groups = boards.groups_of(public, query.board)
+                page = None if groups is None else boards.groups_page(public, groups, query.start, query.limit, *at)
+                full = False
             case TeamsQuery():
-                teams = boards.teams_of(state)
-                page = None if teams is None else boards.teams_page(state, teams, query.start, query.limit, *at)
+                teams = boards.teams_of(public)
+                page = None if teams is None else boards.teams_page(public, teams, query.start, query.limit, *at)
+                full = False
             case ParticipantQuery():
-                page = views.participant(state, query.user_id, None)
+                who = {"own": query.own, "full": query.full}
+                page = shown.participant(state, query.user_id, None, state.status, **who)
+                full = any(who.values()) and shown.is_personal(state, query.user_id, state.status)
             case _:
                 raise TypeError(query)
-        return MISSING if page is None else self.reply(state, views.encode(page))
+        frozen = is_frozen(state, state.status)
+        if page is None:
+            return MISSING._replace(frozen=frozen and not full)
+        reply = self.reply(state, views.encode(page))
+        return (
+            reply._replace(public=False, etag="", frozen=False)
+            if full and (frozen or isinstance(query, ParticipantQuery))
+            else reply
+        )
 
     def reply(self, state: Tournament, body: bytes) -> Reply:
         epoch, seq = self._palio.position(state.tournament_id)
@@ -376,4 +397,5 @@ class InProcessReadModel:
             epoch=epoch,
             seq=seq,
             offset=state.offset,
+            frozen=is_frozen(state, state.status),
         )

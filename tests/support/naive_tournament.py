@@ -10,10 +10,31 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.messages import Cancel, Create, Edit, End, Invite, Join, Leave, Message, RevokeInvitation, Start
+from actors.domain.messages import (
+    Begin,
+    Cancel,
+    Command,
+    Create,
+    Disqualify,
+    Done,
+    Edit,
+    End,
+    ExtraTime,
+    Invite,
+    Join,
+    Leave,
+    Message,
+    Reinstate,
+    Reopen,
+    Reveal,
+    RevokeInvitation,
+    Start,
+)
 from tests.support.naive_scoring import score_of
 from tests.support.submissions import Sent
 
+HANDLERS = {"begin": "_begin_own"}  # the name is taken
+LATER = ("window_ms", "freeze_ms", "ends_when")
 LARGEST = 9_999_999_999  # 99,999,999.99
 
 Happened = tuple[Any, ...]
@@ -28,6 +49,11 @@ class NaiveTournament:
         self.now = time_ms
         self.version = 1
         self.finished_ms: int | None = None
+        self.revision = 0
+        self.started = False
+        self.frozen: list[tuple[int, int]] | None = None  # the table as it was frozen
+        self.revealed = False
+        self.late_ms = 0  # until when somebody with extra time is waited for, beyond the end
         self.people: dict[int, dict[str, Any]] = {}  # by user id, all who ever joined
         self.commands: set[str] = set()  # ids of the commands that were applied
         self.invitations: dict[str, dict[str, Any]] = {}  # by id
@@ -43,8 +69,18 @@ class NaiveTournament:
 
     def table(self) -> list[int]:
         """User ids in listing order: by score and subscore, equals in the order in which they were reached."""
-        ranked = [user for user in self.active() if self.people[user]["score"] is not None]
+        return [user for user in self._everyone() if self.people[user]["active"] and not self.people[user]["out"]]
+
+    def _everyone(self) -> list[int]:
+        """The same with those who are in no table now."""
+        ranked = [user for user, person in self.people.items() if person["score"] is not None]
         return sorted(ranked, key=lambda user: (self.worth(user), -self.people[user]["reached"]), reverse=True)
+
+    def shown_table(self) -> list[tuple[int, int]]:
+        """(user, score) as the public sees it."""
+        if self.frozen is None or self.status == "finished":
+            return [(user, self.people[user]["score"]) for user in self.table()]
+        return [(user, score) for user, score in self.frozen if user in self.active() and not self.people[user]["out"]]
 
     def rank(self, user: int, table: list[int] | None = None) -> int:
         """Among all, or among those of a `table`."""
@@ -79,22 +115,39 @@ class NaiveTournament:
         if isinstance(message, Create):
             same = message.request_digest == self.request
             self.happened.append(("create", "applied" if same else "refused", "" if same else "idempotency_conflict"))
-        elif isinstance(message, Join | Leave | Start | End | Cancel | Edit | Invite | RevokeInvitation):
+        elif isinstance(message, Command):
             kind = message.kind
             if message.command_id in self.commands:
                 self.happened.append((kind, "ignored", "duplicate"))
             else:
-                place = len(self.happened)
-                reason = getattr(self, f"_{kind}")(message)
-                self.happened.insert(place, (kind, "refused" if reason else "applied", reason))
-                if not reason and not self.over:
-                    self.commands.add(message.command_id)
+                self._order(time_ms, kind, message)
         return self.happened
+
+    def _order(self, time_ms: int, kind: str, message: Command) -> None:
+        place, was_over, now, before = len(self.happened), self.over, self.now, self._facts()
+        if was_over:
+            self.now = max(now, time_ms)
+        reason = getattr(self, HANDLERS.get(kind, f"_{kind}"))(message)
+        self.happened.insert(place, (kind, "refused" if reason else "applied", reason))
+        changed = self._facts() != before
+        if was_over and not changed:
+            self.now = now
+        elif was_over:
+            self.revision += 1
+        if not reason and (not self.over if self.rules < 3 else changed or not was_over):
+            self.commands.add(message.command_id)
+        self._settle()
+
+    def _facts(self) -> Any:
+        """What may change after the end."""
+        return self.status, self.frozen, [person["out"] for person in self.people.values()]
 
     def score(self, time_ms: int, sent: Sent) -> list[Happened]:
         self._begin(time_ms)
         reason = self._score(sent)
         self.happened.append(("score", "ignored" if reason else "applied", reason))
+        if not reason:
+            self._settle()
         return self.happened
 
     @property
@@ -113,20 +166,61 @@ class NaiveTournament:
         if self.status == "scheduled" and timed and self.spec["starts_ms"] <= self.now:
             enough = len(self.active()) >= self.spec["min_participants"]
             self._become("running" if enough else "cancelled", self.spec["starts_ms"])
-        if self.status == "running" and self.spec["ends_ms"] <= self.now:
-            self._become("finished", self.spec["ends_ms"])
+        if self.status == "running":
+            freeze_ms, ends_ms = self.spec.get("freeze_ms"), self.spec["ends_ms"]
+            if freeze_ms and not self.revealed and self.frozen is None and max(ends_ms - freeze_ms, 0) <= self.now:
+                self.frozen = [(user, self.people[user]["score"]) for user in self._everyone()]
+                self.happened.append(("table", "frozen", "", max(ends_ms - freeze_ms, 0)))
+            if max(ends_ms, self.late_ms) <= self.now:
+                self._become("finished", max(ends_ms, self.late_ms))
+
+    def _closes(self, person: dict[str, Any]) -> int | None:
+        ends: int = self.spec["ends_ms"]
+        if "window_ms" in self.spec:
+            if person["began"] is None:
+                return None
+            ends = min(ends, person["began"] + self.spec["window_ms"])
+        return ends + int(person["extra"])
+
+    def _latest(self) -> int:
+        waited = [p for p in self.people.values() if p["extra"] and p["active"] and not p["done"] and not p["out"]]
+        latest = max([self._closes(person) or 0 for person in waited], default=0)
+        return latest if latest > self.spec["ends_ms"] else 0
+
+    def _settle(self) -> None:
+        """The end before time; and after it, once nobody is left who has more time."""
+        if self.status != "running":
+            return
+        was_late, self.late_ms = self.late_ms, self._latest()
+        if (was_late and max(self.spec["ends_ms"], self.late_ms) <= self.now) or self._goal():
+            self._become("finished", self.now)
+
+    def _goal(self) -> bool:
+        wanted = self.spec.get("ends_when")
+        if not wanted:
+            return False
+        if wanted.get("all_done"):
+            people = [self.people[user] for user in self.active()]
+            return bool(people) and all(person["done"] or person["out"] for person in people)
+        aim = self.worth_of(wanted["target_score"], None)[0]
+        at_it = [user for user in self.table() if self.worth(user)[0] >= aim]
+        return len(at_it) >= int(wanted.get("count", 1))
 
     def _become(self, status: str, time_ms: int) -> None:
         self.happened.append(("status", self.status, status, time_ms))
         if status == "running":
             self.spec["starts_ms"] = time_ms
+            self.started = True
             if self.spec["type"] == "instant":
                 self.spec["ends_ms"] = time_ms + self.spec["duration_ms"]
+            self.late_ms = self._latest()
         else:
             self.finished_ms = time_ms
-            self.commands.clear()  # every command is now refused, or changes nothing
+            self.late_ms = 0
+            if self.rules < 3:
+                self.commands.clear()  # every command is now refused, or changes nothing
             if status == "finished":
-                self.spec["ends_ms"] = time_ms
+                self.spec["ends_ms"] = min(self.spec["ends_ms"], time_ms)
         self.status = status
 
     def _score(self, sent: Sent) -> str:
@@ -138,10 +232,19 @@ class NaiveTournament:
         if self.spec.keys() & {"recurrence", "cohorts"}:
             return "not_scored"
         person = self.people[user]
+        if person["out"]:
+            return "disqualified"
+        closes = self._closes(person)
+        if "window_ms" in self.spec and person["began"] is None:
+            return "not_begun"
+        if closes is not None and closes <= self.now:
+            return "window_over" if "window_ms" in self.spec else "ended"
         if event_id in person["events"]:
             return "duplicate"
         if person["attempts"] >= self.spec["max_attempts"]:
             return "attempts_used"
+        if person["done"]:
+            return "done"
         came_to = score_of(self.spec, sent)
         if came_to is None:
             return "result_invalid"
@@ -158,6 +261,8 @@ class NaiveTournament:
             return "out_of_range"
         person["events"].add(event_id)
         person["attempts"] += 1
+        if "ends_when" in self.spec and person["attempts"] >= self.spec["max_attempts"]:
+            person["done"] = True
         if new != old:
             self.reached += 1
             person |= {"score": new[0], "subscore": new[1], "reached": self.reached, "scored_ms": self.now}
@@ -178,7 +283,7 @@ class NaiveTournament:
                 person["name"] = join.name
             person["groups"] |= self._groups(join)
             return ""
-        if self.over or (self.status == "running" and self.spec["join_until"] == "start"):
+        if self.over or self._is_extra() or (self.status == "running" and self.spec["join_until"] == "start"):
             return "registration_closed"
         returns = self.rules == 1 and person is not None  # rules 1 let back whoever had been in
         removed = bool(person and person["removed"])
@@ -206,7 +311,8 @@ class NaiveTournament:
                 "attempts": 0,
                 "removed": 0,
             }
-            person = self.people[user] = {**nothing, "events": set(), "groups": {}, "joined_ms": self.now}
+            later = {"began": None, "done": False, "extra": 0, "out": ""}
+            person = self.people[user] = {**nothing, **later, "events": set(), "groups": {}, "joined_ms": self.now}
         person["groups"] |= self._groups(join)
         person |= {"active": True, "removed": 0}
         if join.name is not None:
@@ -286,7 +392,9 @@ class NaiveTournament:
         return ""
 
     def _edit(self, edit: Edit) -> str:
-        changes = {k: v for k in edit.changes.__struct_fields__ if (v := getattr(edit.changes, k)) is not None}
+        given = msgspec.to_builtins(edit.changes)
+        gone = {key for key, value in given.items() if value is None and key in LATER}
+        changes = {key: value for key, value in given.items() if value is not None}
         instant = self.spec["type"] == "instant"
         if edit.if_version not in (None, self.version):
             return "version_mismatch"
@@ -294,12 +402,16 @@ class NaiveTournament:
             return "already_over"
         if self.status == "running" and changes.keys() & {"starts_ms", "duration_ms", "min_participants"}:
             return "not_scheduled"
+        if self.status == "running" and (changes.keys() | gone) & {"window_ms", "ends_when"}:
+            return "not_scheduled"
+        if "freeze_ms" in changes.keys() | gone and (self.revealed or self.frozen is not None):
+            return "edit_not_allowed"
         timed = {"starts_ms", "ends_ms"} if self.status == "scheduled" else {"starts_ms"}
         if changes.keys() & (timed if instant else {"duration_ms"}):
             return "edit_not_allowed"
         if "capacity" in changes and changes["capacity"] < (self.spec["capacity"] or LARGEST):
             return "edit_not_allowed"  # only up; without a bound it cannot grow
-        edited = {**self.spec, **changes}
+        edited = {key: value for key, value in {**self.spec, **changes}.items() if key not in gone}
         if "recurrence" in self.spec and changes.keys() & {"starts_ms", "ends_ms", "duration_ms"}:
             return "invalid"
         if "cohorts" in self.spec and edited["min_participants"]:
@@ -317,4 +429,84 @@ class NaiveTournament:
         self.spec = edited
         self.version += 1
         self._let_time_pass()
+        return ""
+
+    def _is_extra(self) -> bool:
+        return self.status == "running" and self.late_ms > 0 and bool(self.spec["ends_ms"] <= self.now)
+
+    def _begin_own(self, begin: Begin) -> str:
+        if "window_ms" not in self.spec:
+            return "no_window"
+        user = int(begin.user_id)
+        if user not in self.active():
+            return "participant_unknown"
+        if self.status != "running":
+            return "not_running"
+        person = self.people[user]
+        if person["began"] is None:
+            if self._is_extra():
+                return "not_running"
+            person["began"] = self.now
+        return ""
+
+    def _done(self, done: Done) -> str:
+        if int(done.user_id) not in self.active():
+            return "participant_unknown"
+        if self.status != "running":
+            return "not_running"
+        self.people[int(done.user_id)]["done"] = True
+        return ""
+
+    def _extra_time(self, extra: ExtraTime) -> str:
+        if self.over:
+            return "already_over"
+        if int(extra.user_id) not in self.active():
+            return "participant_unknown"
+        self.people[int(extra.user_id)]["extra"] = extra.extra_ms
+        return ""
+
+    def _disqualify(self, message: Disqualify) -> str:
+        return self._judge(int(message.user_id), message.reason)
+
+    def _reinstate(self, message: Reinstate) -> str:
+        return self._judge(int(message.user_id), "")
+
+    def _judge(self, user: int, reason: str) -> str:
+        if user not in self.people:
+            return "participant_unknown"
+        if self.status == "cancelled":
+            return "already_over"
+        self.people[user]["out"] = reason
+        return ""
+
+    def _reopen(self, reopen: Reopen) -> str:
+        spec, ends = self.spec, None if reopen.ends_ms is msgspec.UNSET else reopen.ends_ms
+        if not self.over:
+            return "not_over"
+        if ends is None if self.started else (ends is not None and spec["type"] == "instant"):
+            return "invalid"
+        if ends is not None and ends <= max(self.now, spec["starts_ms"] or 0):
+            return "invalid"
+        if not self.started:
+            if spec["type"] == "scheduled" and ends is None and spec["ends_ms"] <= self.now:
+                return "invalid"
+            starts_now = spec["type"] == "scheduled" and spec["starts_ms"] <= self.now
+            if starts_now and len(self.active()) < spec["min_participants"]:
+                return "too_few_participants"
+        elif self._goal():
+            return "goal_reached"
+        if self.status == "finished":
+            self.frozen, self.revealed = None, False
+        before, self.status = self.status, "running" if self.started else "scheduled"
+        if ends is not None:
+            spec["ends_ms"] = ends
+        self.finished_ms = None
+        self.happened.append(("status", before, self.status, self.now))
+        self._let_time_pass()
+        return ""
+
+    def _reveal(self, _: Reveal) -> str:
+        if self.frozen is None or self.status == "finished":
+            return "not_frozen"
+        self.frozen, self.revealed = None, True
         return ""

@@ -14,7 +14,7 @@ from actors.domain.messages.spec import LATER_FIELDS
 from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Tournament
 
-SCHEDULED_ONLY: Final = ("window_ms", "prizes")  # of the LATER_FIELDS
+SCHEDULED_ONLY: Final = ("window_ms", "ends_when", "prizes")  # of the LATER_FIELDS
 
 
 def edit(state: Tournament, offset: int, message: Edit, _user_id: int) -> list[Event]:
@@ -53,6 +53,8 @@ def _edit_problem(state: Tournament, edit: Edit) -> tuple[str, str]:
         for name in SCHEDULED_ONLY:
             if getattr(changes, name) is not UNSET:
                 return "not_scheduled", f"cannot edit {name.removesuffix('_ms')} of a tournament that is running"
+    if changes.freeze_ms is not UNSET and (state.frozen is not None or state.revealed):
+        return "edit_not_allowed", "the table was frozen already"
     if spec.type == "instant" and changes.starts_ms is not None:
         return "edit_not_allowed", "an instant tournament starts when it is full"
     if spec.type == "instant" and changes.ends_ms is not None and state.status == "scheduled":

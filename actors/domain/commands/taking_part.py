@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from actors.domain.events import APPLIED, Event, Outcome, outcome_of
+from actors.domain.life.freeze import add_to_frozen, set_shown
 from actors.domain.life.invitations import admits, use
 from actors.domain.life.status import move
 from actors.domain.messages import Join, Leave
@@ -44,7 +45,7 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
             members.names[slot] = message.name
         _put_into_groups(state, message, slot)
         return outcome()
-    if state.over or (state.status == "running" and state.spec.join_until == "start"):
+    if state.over or state.in_extra_time or (state.status == "running" and state.spec.join_until == "start"):
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
     needs_invitation = not message.invited and (
         slot in members.removed or (state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2))
@@ -61,14 +62,14 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
         use(state, message.invitation)
     if slot < 0:
         slot = members.add(user_id, message.name, state.time_ms)
+        add_to_frozen(state)
     else:
-        members.active[slot] = 1
-        members.joined += 1
+        members.set_active(slot, active=True)
         members.removed.discard(slot)
         members.removed_at.pop(slot, None)
         if message.name is not None:
             members.names[slot] = message.name
-        state.ranking.show(slot)
+        set_shown(state, slot)
     _put_into_groups(state, message, slot)
     return outcome(first=True)
 
@@ -108,9 +109,8 @@ def leave(state: Tournament, offset: int, message: Leave, user_id: int) -> list[
         if state.invitations:
             members.removed_at[known] = offset
     if slot >= 0:
-        members.active[slot] = 0
-        members.joined -= 1
-        state.ranking.hide(slot)
+        members.set_active(slot, active=False)
+        set_shown(state, slot)
         if state.family is not None:
             take_away(state, slot, user_id)
     return [outcome_of(offset, message, user_id=user_id, first=slot >= 0)]

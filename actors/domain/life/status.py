@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from actors.domain.delivery import Item
-from actors.domain.events import Event, StatusChanged
-from actors.domain.tournament import Tournament
+from actors.domain.events import Event, StatusChanged, TableFrozen
+from actors.domain.life.ends import end_reason
+from actors.domain.life.freeze import freeze
+from actors.domain.life.windows import latest_close
+from actors.domain.tournament import Tournament, sorted_digests
 from actors.domain.transitions import Command, next_status
 
 
@@ -33,8 +36,25 @@ def pass_time(state: Tournament, offset: int, time_ms: int) -> list[Event]:
             events.append(move(state, "start", due, "starts_at"))
     due = state.due_ms
     if state.status == "running" and due is not None and due <= state.time_ms:
-        events.append(move(state, "end", due, "ends_at"))
+        if state.freezes:
+            freeze(state)
+            events.append(TableFrozen(offset, due))
+            due = state.due_ms
+        if due is not None and due <= state.time_ms:
+            events.append(move(state, "end", due, "ends_at"))
     return events
+
+
+def settle(state: Tournament) -> list[Event]:
+    """What follows from a record besides time: the end, where it has come before its time, or where nobody with extra time is left."""
+    if state.status != "running":
+        return []
+    if state.late_ms or state.members.extra_ms:
+        was_late, state.late_ms = state.late_ms > 0, latest_close(state)
+        if was_late and max(state.spec.ends_ms or 0, state.late_ms) <= state.time_ms:
+            return [move(state, "end", state.time_ms, "ends_at")]
+    reason = end_reason(state)
+    return [move(state, "end", state.time_ms, reason)] if reason else []
 
 
 def move(state: Tournament, command: Command, time_ms: int, reason: str) -> StatusChanged:
@@ -45,9 +65,15 @@ def move(state: Tournament, command: Command, time_ms: int, reason: str) -> Stat
     if state.status == "running":
         ends_ms = spec.ends_ms if spec.duration_ms is None else time_ms + spec.duration_ms
         state.spec = msgspec.structs.replace(spec, starts_ms=time_ms, ends_ms=ends_ms)
+        state.late_ms = latest_close(state)
     elif state.over:
         state.finished_ms = time_ms
+        if state.rules_version >= 3:
+            state.ended = sorted_digests(state.seen)  # once reopened, what counted before does not count again
         state.seen.clear()  # nothing can count any more, so nothing can count twice
+        state.late_ms = 0
+        state.cut_short = state.rules_version >= 3 and before == "running" and command == "cancel"
         if before == "running" and command == "end":
-            state.spec = msgspec.structs.replace(spec, ends_ms=time_ms)
+            ends_ms = time_ms if spec.ends_ms is None else min(spec.ends_ms, time_ms)  # later it is for extra time
+            state.spec = msgspec.structs.replace(spec, ends_ms=ends_ms)
     return StatusChanged(state.offset, before, state.status, time_ms, reason)

@@ -1,16 +1,48 @@
-"""The windows of those who take part: what of their scores is in time."""
+"""Who is in time: the windows of those who take part, and the extra time that some have.
+
+Without a window a participant's time is `[start, end + extra)`, with one `[begin, min(begin + window, end) + extra)`.
+"""
 
 from __future__ import annotations
+
+from msgspec import UNSET
 
 from actors.domain.tournament import Tournament
 
 
-def window_reason(state: Tournament, slot: int, window_ms: int) -> str:
-    """Why a score at the state's time lies outside the window of `slot`; empty if it does not.
+def late_reason(state: Tournament, slot: int) -> str:
+    """Why a score at the state's time, in a running tournament, is out of its participant's time; empty if it is not.
 
-    A window is `[begin, begin + window_ms)`; that the tournament itself has not ended is judged before.
+    To be asked where the tournament has windows, or somebody extra time beyond the end.
     """
-    began_ms = state.members.began_ms.get(slot)
-    if began_ms is None:
+    spec, members = state.spec, state.members
+    if spec.window_ms is not UNSET and slot not in members.began_ms:
         return "not_begun"
-    return "window_over" if state.time_ms >= began_ms + window_ms else ""
+    closes_ms = closes_at(state, slot)
+    if closes_ms is None or state.time_ms < closes_ms:
+        return ""
+    return "window_over" if spec.window_ms is not UNSET else "ended"
+
+
+def closes_at(state: Tournament, slot: int) -> int | None:
+    """Until when a participant's scores count; None where they have not begun, or nobody knows the end yet."""
+    spec, members = state.spec, state.members
+    ends_ms = spec.ends_ms
+    if ends_ms is None:
+        return None
+    if spec.window_ms is not UNSET:
+        began_ms = members.began_ms.get(slot)
+        if began_ms is None:
+            return None
+        ends_ms = min(began_ms + spec.window_ms, ends_ms)
+    return ends_ms + members.extra_ms.get(slot, 0)
+
+
+def latest_close(state: Tournament) -> int:
+    """When the last participant with extra time beyond the end is through, of those who are waited for; 0 without one."""
+    members, ends_ms = state.members, state.spec.ends_ms
+    if ends_ms is None or not members.extra_ms:
+        return 0
+    waited = (slot for slot in members.extra_ms if members.active[slot] and members.counts(slot))
+    latest = max((closes_at(state, slot) or 0 for slot in waited), default=0)
+    return latest if latest > ends_ms else 0

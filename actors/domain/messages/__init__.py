@@ -4,7 +4,6 @@ Nothing below this package imports a module of the domain beyond `values`, `erro
 """
 
 from actors.domain.messages.control import (
-    Begin,
     Cancel,
     Claim,
     Create,
@@ -23,6 +22,7 @@ from actors.domain.messages.control import (
     Written,
 )
 from actors.domain.messages.fields import LONGEST_MS, MAX_USES, RULES_VERSION, Command, Record, UserCommand
+from actors.domain.messages.life import Begin, Disqualify, Done, ExtraTime, Reinstate, Reopen, Reveal
 from actors.domain.messages.prizes import ApprovePrizes
 from actors.domain.messages.scoring import (
     Attributes,
@@ -35,7 +35,7 @@ from actors.domain.messages.scoring import (
     Teams,
     Weighted,
 )
-from actors.domain.messages.spec import Changes, Display, Spec, needed_rules
+from actors.domain.messages.spec import Changes, Display, EndsWhen, Spec, needed_rules
 from actors.domain.messages.wire import (
     MAX_VALUE_BYTES,
     Control,
@@ -65,9 +65,13 @@ __all__ = [
     "Create",
     "Custom",
     "Display",
+    "Disqualify",
+    "Done",
     "Edit",
     "End",
+    "EndsWhen",
     "Erase",
+    "ExtraTime",
     "Invite",
     "Join",
     "Keyed",
@@ -76,6 +80,9 @@ __all__ = [
     "Open",
     "Penalty",
     "Record",
+    "Reinstate",
+    "Reopen",
+    "Reveal",
     "RevokeInvitation",
     "ScoreWire",
     "Scoring",

@@ -73,12 +73,6 @@ class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
     """An operator cancels it."""
 
 
-class Begin(UserCommand, frozen=True, kw_only=True, tag="begin"):
-    """A user's own window begins."""
-
-    rules = 3
-
-
 class Erase(UserCommand, frozen=True, kw_only=True, tag="erase"):
     """A user's name and groups are forgotten, in a tournament of whatever rules and status."""
 

@@ -27,10 +27,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Command(Record, frozen=True, kw_only=True):
     """Base of what a caller orders. `by`: the caller's user id, where the tournament's history is to tell it.
 
-    `rules`: those that brought it; under older ones it is malformed.
+    `rules`: those that brought it; under older ones it is malformed. `after_end`: it may change a tournament that is over.
     """
 
     rules: ClassVar[int] = 1
+    after_end: ClassVar[bool] = False
 
     command_id: Token
     by: str | msgspec.UnsetType = msgspec.UNSET

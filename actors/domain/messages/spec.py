@@ -15,7 +15,15 @@ from actors.domain.messages.fields import Duration, Millis
 from actors.domain.messages.scoring import Boards, Scoring, Subscore, Teams
 from actors.domain.prizes.rules import PrizeRules
 from actors.domain.series.family import MAX_OPEN
-from actors.domain.values import MAX_ATTEMPTS
+from actors.domain.values import MAX_ATTEMPTS, MAX_HUNDREDTHS
+
+
+class EndsWhen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When a tournament ends before its time: everyone is done, or (`target_score` in hundredths) `count` have reached a score."""
+
+    all_done: bool = False
+    target_score: Annotated[int, msgspec.Meta(ge=-MAX_HUNDREDTHS, le=MAX_HUNDREDTHS)] | None = None
+    count: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class Display(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +101,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     subscore: Subscore | UnsetType = UNSET
     boards: Boards | UnsetType = UNSET
     teams: Teams | UnsetType = UNSET
+    freeze_ms: Duration | UnsetType = UNSET
+    ends_when: EndsWhen | UnsetType = UNSET
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -108,11 +118,15 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     window_ms: Duration | UnsetType | None = UNSET
     display: Display | UnsetType | None = UNSET
     prizes: PrizeRules | UnsetType | None = UNSET
+    freeze_ms: Duration | UnsetType | None = UNSET
+    ends_when: EndsWhen | UnsetType | None = UNSET
 
 
 # The rules that brought a field of the spec.
 LATER_FIELDS: Final[dict[str, int]] = {
     "window_ms": 3,
+    "freeze_ms": 3,
+    "ends_when": 3,
     "display": 3,
     "prizes": 3,
     "recurrence": 3,

@@ -13,7 +13,6 @@ from msgspec import UNSET
 
 from actors.domain.errors import InvalidRecordError, ScoreValueError
 from actors.domain.messages.control import (
-    Begin,
     Cancel,
     Claim,
     Create,
@@ -31,16 +30,18 @@ from actors.domain.messages.control import (
     Tick,
     Written,
 )
+from actors.domain.messages.life import Begin, Disqualify, Done, ExtraTime, Reinstate, Reopen, Reveal
 from actors.domain.messages.prizes import ApprovePrizes
 from actors.domain.values import decimal_score, hundredths, parse_id
 
 MAX_VALUE_BYTES: Final = 64 * 1024  # a create with 16 KiB of metadata fits four times over
 
+_OfLife = Begin | Done | ExtraTime | Disqualify | Reinstate | Reopen | Reveal
 Control = (
     Create
     | Join
     | Leave
-    | Begin
+    | _OfLife
     | Erase
     | Start
     | End

@@ -106,6 +106,11 @@ class Ranking:
         """How often all members were given new keys."""
         return self._renumbered
 
+    @renumbered.setter
+    def renumbered(self, times: int) -> None:
+        """Count on from there: of a ranking whose keys are not those of another one."""
+        self._renumbered = times
+
     def position(self, slot: int) -> int | None:
         """The 0-based place in listing order; None when hidden or without a score."""
         key = self._visible_key(slot)

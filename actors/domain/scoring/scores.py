@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from actors.domain.delivery import ScoreItem
 from actors.domain.errors import InvalidRecordError, ResultError
-from actors.domain.life.windows import window_reason
+from actors.domain.life.windows import late_reason
 from actors.domain.messages import Spec
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.scoring.compute import Computed
@@ -45,7 +45,9 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
     if state.family is not None:
         return Scored("not_scored")  # its boards are
     spec, members, ranking = state.spec, state.members, state.ranking
-    if spec.window_ms is not UNSET and (reason := window_reason(state, slot, spec.window_ms)):
+    if members.disqualified and slot in members.disqualified:
+        return Scored("disqualified")
+    if (spec.window_ms is not UNSET or state.late_ms) and (reason := late_reason(state, slot)):
         return Scored(reason)
     if not state.plain or type(item) is not ScoreItem:
         return _take_submission(state, item, slot, known_rank)
@@ -56,10 +58,14 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
         return Scored("duplicate")
     if members.attempts[slot] >= spec.max_attempts:
         return Scored("attempts_used")
+    if members.done_ms and slot in members.done_ms:
+        return Scored("done")
     if not -MAX_HUNDREDTHS <= new <= MAX_HUNDREDTHS:
         return Scored("out_of_range")
     state.seen.add(digest)
     members.attempts[slot] += 1
+    if spec.ends_when is not UNSET and members.attempts[slot] >= spec.max_attempts:
+        members.set_done(slot, state.time_ms)
     if new == old:
         return Scored("")
     rank = ranking.rank(slot) if known_rank is None else (known_rank or None)
@@ -76,6 +82,8 @@ def _take_submission(state: Tournament, item: ScoreItem, slot: int, known_rank: 
         return Scored("duplicate")
     if members.attempts[slot] >= state.spec.max_attempts:
         return Scored("attempts_used")
+    if members.done_ms and slot in members.done_ms:
+        return Scored("done")
     try:
         sent = submission_score(state.spec, item)
     except ResultError as error:
@@ -90,6 +98,8 @@ def _take_submission(state: Tournament, item: ScoreItem, slot: int, known_rank: 
         return Scored("out_of_range")
     state.seen.add(digest)
     members.attempts[slot] += 1
+    if state.spec.ends_when is not UNSET and members.attempts[slot] >= state.spec.max_attempts:
+        members.set_done(slot, state.time_ms)
     if new == old:
         return Scored("")
     rank = ranking.rank(slot) if known_rank is None else (known_rank or None)

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import Accepted, BatchAnswer, JoinOutcome, Participant
-from serve_app.api.calls import AnyonesCall, CallersCall, Prefer, TournamentId, UserId
+from serve_app.api.calls import AnyonesCall, CallersCall, ManagersCall, Prefer, TournamentId, UserId
 from serve_app.api.responses import TOKEN_OPTIONAL, batch_body, json_body, operation, reads, writes
-from serve_app.http.request_schemas import BatchJoin, JoinRequest
+from serve_app.http.request_schemas import BatchJoin, Disqualification, JoinRequest, ParticipantEdit
 
 router = APIRouter(tags=["participants"])
 _ITEM: Final = {"tournament_id": "8127364512893471", "user_id": "42", "name": "Ann"}
@@ -65,3 +65,43 @@ async def join_batch(call: CallersCall) -> WebResponse:
 async def begin(call: CallersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
     """Who: that player, service. Where the tournament has `window_s`; again changes nothing."""
     return await call.answer("begin")
+
+
+@operation(router, summary="Say that one is done", responses=writes({200: Participant, 202: Accepted}, 403, 404, 409))
+async def done(call: CallersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
+    """Who: that player, service. Later scores are ignored, `done`; where `ends_when` says `all_done`, the last one ends it."""
+    return await call.answer("done")
+
+
+@operation(
+    router,
+    summary="Give a participant extra time",
+    responses=writes({200: Participant, 202: Accepted}, 403, 404, 409, 415),
+    openapi_extra=json_body(ParticipantEdit, {"extra_s": 900}),
+)
+async def edit_participant(
+    call: ManagersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None
+) -> WebResponse:
+    """Who: service, operator. So much longer their scores count, beyond the end as well; the tournament is finished after the last."""
+    return await call.answer("edit_participant")
+
+
+@operation(
+    router,
+    summary="Disqualify a participant",
+    responses=writes({200: Participant, 202: Accepted, 204: None}, 403, 404, 409, 415),
+    openapi_extra=json_body(Disqualification, {"reason": "Two accounts"}),
+)
+async def disqualify(call: ManagersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator. Also after the end: the table closes up, and `revision` rises. 204 for one who has left."""
+    return await call.answer("disqualify")
+
+
+@operation(
+    router,
+    summary="Reinstate a participant",
+    responses=writes({200: Participant, 202: Accepted, 204: None}, 403, 404, 409),
+)
+async def reinstate(call: ManagersCall, tournament: TournamentId, user: UserId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator. Their score counts again, until the prizes are paid; 204 for one who has left."""
+    return await call.answer("reinstate")

@@ -11,6 +11,7 @@ from serve_app.api.answers import (
     Accepted,
     CommandOutcome,
     Groups,
+    History,
     Rankings,
     TeamTable,
     Tournament,
@@ -37,7 +38,7 @@ from serve_app.api.calls import (
     Users,
 )
 from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
-from serve_app.http.request_schemas import NewTournament, TournamentEdit
+from serve_app.http.request_schemas import NewTournament, Reopening, TournamentEdit
 
 router = APIRouter(tags=["tournaments"])
 _NEW: Final = {"name": "Sprint", "type": "instant", "capacity": 2, "duration_s": 3600, "metadata": {"room": 7}}
@@ -115,6 +116,33 @@ async def end_tournament(call: ManagersCall, tournament: TournamentId, prefer: P
 async def cancel_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
     """Who: service, operator."""
     return await call.answer("cancel_tournament")
+
+
+@operation(
+    router,
+    summary="Undo a mistaken end or cancel",
+    responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409, 415),
+    openapi_extra=json_body(Reopening, {"ends_at": "2027-05-01T11:00:00.000Z"}, required=False),
+)
+async def reopen_tournament(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator. Until the prizes are approved; `revision` rises. What counted before counts on."""
+    return await call.answer("reopen_tournament")
+
+
+@operation(
+    router,
+    summary="Show the table that stands still",
+    responses=writes({200: CommandOutcome, 202: Accepted}, 403, 404, 409),
+)
+async def reveal_table(call: ManagersCall, tournament: TournamentId, prefer: Prefer = None) -> WebResponse:
+    """Who: service, operator. Before the end that shows it anyway; it is not frozen again."""
+    return await call.answer("reveal_table")
+
+
+@operation(router, summary="Who ordered what", responses=reads({200: History}, 403, 404))
+async def history(call: ManagersCall, tournament: TournamentId) -> WebResponse:
+    """Who: service, operator. Newest first, the newest 200."""
+    return await call.answer("history")
 
 
 @operation(

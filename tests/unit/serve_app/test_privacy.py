@@ -25,6 +25,9 @@ USERS: Final = {"member": MEMBER, "removed": REMOVED, "stranger": STRANGER, "ser
 OUTSIDERS: Final = ("nobody", "wrong token", "stranger", "removed")
 BODIES: Final[dict[str, tuple[Any, ...]]] = {
     "edit_tournament": ({"name": "New"},),
+    "edit_participant": ({"extra_s": 5},),
+    "disqualify": ({"reason": "Two accounts"},),
+    "reopen_tournament": ({"ends_at": "2027-05-01T11:00:00.000Z"},),
     "join": ({}, {"name": "Ann"}, {"invite": "anything"}),
     "create_invitation": ({}, {"uses": 2}),
     "submit_score": ({"event_id": "a", "score": 1}, {"event_id": "a", "score": 1, "user_id": str(MEMBER)}),
@@ -54,6 +57,13 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "create_invitation": (403, 201, 201),
     "list_invitations": (403, 200, 200),
     "revoke_invitation": (403, 404, 404),
+    "done": (200, 200, 403),
+    "edit_participant": (403, 200, 200),
+    "disqualify": (403, 200, 200),
+    "reinstate": (403, 200, 200),
+    "reopen_tournament": (403, 409, 409),
+    "reveal_table": (403, 409, 409),
+    "history": (403, 200, 200),
     "submit_score": (202, 202, 403),
 }
 MANAGING: Final = {
@@ -67,10 +77,16 @@ MANAGING: Final = {
     "preview_prizes",
     "approve_prizes",
     "revoke_prizes",
+    "reopen_tournament",
+    "reveal_table",
+    "history",
+    "edit_participant",
+    "disqualify",
+    "reinstate",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
-    "nobody": MANAGING | {"join", "leave", "begin", "submit_score", "claim_prizes"},
+    "nobody": MANAGING | {"join", "leave", "begin", "done", "submit_score", "claim_prizes"},
     "wrong token": set(INSIDERS),
     "stranger": MANAGING,
     "removed": MANAGING,

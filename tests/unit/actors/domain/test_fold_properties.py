@@ -8,6 +8,7 @@ from actors.domain import views
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import Item
 from actors.domain.fold import apply
+from actors.domain.life.freeze import is_frozen, shown
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
 from actors.domain.transitions import TRANSITIONS
@@ -28,11 +29,19 @@ def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
     rows = views.rows(state, 0, 100)
     assert [int(row["user_id"]) for row in rows] == table
     assert [row["rank"] for row in rows] == [naive.rank(user) for user in table]
+    assert (state.revision, state.revealed, state.late_ms) == (naive.revision, naive.revealed, naive.late_ms)
+    public = views.rows(shown(state, state.status), 0, 100)
+    assert [(int(row["user_id"]), round(row["score"] * 100)) for row in public] == naive.shown_table()
+    assert is_frozen(state, state.status) == (naive.frozen is not None and naive.status != "finished")
     assert len(state.members) == len(naive.people)
     for user, person in naive.people.items():
         slot = state.members.users.slot(user)
         assert bool(state.members.active[slot]) == person["active"]
         assert (slot in state.members.removed) == bool(person["removed"])
+        assert state.members.began_ms.get(slot) == person["began"]
+        assert (slot in state.members.done_ms) == person["done"]
+        assert state.members.extra_ms.get(slot, 0) == person["extra"]
+        assert state.members.disqualified.get(slot, "") == person["out"]
         assert state.members.names[slot] == person["name"]
         assert state.members.attempts[slot] == person["attempts"]
         assert state.members.joined_ms[slot] == person["joined_ms"]
@@ -43,9 +52,9 @@ def assert_agree(state: Tournament, naive: NaiveTournament) -> None:
             "groups"
         ]
         if person["active"] and state.groups:
-            shown = views.participant(state, user, None)
-            assert shown is not None
-            assert shown["boards"] == naive.boards(user)
+            told = views.participant(state, user, None)
+            assert told is not None
+            assert told["boards"] == naive.boards(user)
         assert state.members.scored_ms[slot] == person["scored_ms"]
 
 
@@ -107,8 +116,12 @@ def test_the_histories_reach_every_outcome() -> None:
             "invitation_unknown",
         "invite_invalid", "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "removed",
         "too_few_participants", "tournament_full", "version_mismatch",
+        "disqualified", "done", "goal_reached", "no_window", "not_begun", "not_frozen", "not_over", "participant_unknown",
+        "window_over",
     }  # fmt: skip
-    for kind in ("create", "join", "leave", "start", "end", "cancel", "edit", "score"):
+    later = ("begin", "done", "extra_time", "disqualify", "reinstate", "reopen", "reveal")
+    for kind in ("create", "join", "leave", "start", "end", "cancel", "edit", "score", *later):
         assert (kind, "applied", "") in seen
+    assert ("table", "frozen", "") in seen
     for change in TRANSITIONS:
         assert ("status", change[0], TRANSITIONS[change]) in seen

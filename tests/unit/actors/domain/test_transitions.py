@@ -10,12 +10,12 @@ from actors.domain.errors import IllegalTransitionError
 from actors.domain.transitions import REFUSAL, TRANSITIONS, next_status
 
 STATUSES = ("scheduled", "running", "finished", "cancelled")
-COMMANDS = ("start", "end", "cancel", "abandon")
+COMMANDS = ("start", "end", "cancel", "abandon", "reopen", "restore")
 LEGAL = {
     "scheduled": {"start": "running", "cancel": "cancelled", "abandon": "cancelled"},
     "running": {"end": "finished", "cancel": "cancelled"},
-    "finished": {},
-    "cancelled": {},
+    "finished": {"reopen": "running"},
+    "cancelled": {"reopen": "running", "restore": "scheduled"},
 }
 
 
@@ -30,8 +30,10 @@ def test_every_pair(status: str, command: str) -> None:
 
 
 def test_nothing_leads_out_of_the_end_and_everything_is_reached() -> None:
-    assert {status for status, _ in TRANSITIONS} == {"scheduled", "running"}
-    assert set(TRANSITIONS.values()) == {"running", "finished", "cancelled"}
+    undo = {"reopen", "restore"}
+    assert {status for status, command in TRANSITIONS if command not in undo} == {"scheduled", "running"}
+    assert {status for status, command in TRANSITIONS if command in undo} == {"finished", "cancelled"}
+    assert set(TRANSITIONS.values()) == {"scheduled", "running", "finished", "cancelled"}
 
 
 def test_every_command_has_its_refusal() -> None:

@@ -102,7 +102,7 @@ def test_the_view_is_encoded_once_until_something_changes() -> None:
     held.state.offset += 1
     held.state.members.add(1, "Ann", 0)
     assert json.loads(held.view())["participants"] == 1
-    held.state.status, held.durable_offset = "finished", 0
+    held.state.status, held.durable_offset, held.over_offset = "finished", 0, held.state.offset
     before = held.view()
     assert json.loads(before)["status"] == "running"
     held.durable_offset = held.state.offset

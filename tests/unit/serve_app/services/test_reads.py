@@ -53,11 +53,11 @@ async def test_a_view_is_asked_for_once_while_it_is_fresh(front: Front, reads: R
     for _ in range(5):
         assert (await reads.view(known)).found
     assert front.palio.owners.calls == {"access": 1, "view": 1}
-    entry = reads.cached_view(tournament, clock())
+    entry = reads.cached_view(tournament, None, clock())
     assert entry is not None
     assert entry.reply.body == (await reads.view(known)).body
     clock.now += 1
-    assert reads.cached_view(tournament, clock()) is None
+    assert reads.cached_view(tournament, None, clock()) is None
     await reads.view(known)
     assert front.palio.owners.calls == {"access": 1, "view": 2}
 
@@ -196,7 +196,7 @@ async def test_private_tournaments_are_never_cached(front: Front, reads: Reads, 
         assert (await reads.view(known)).found
         assert (await reads.rankings(known, RankingsQuery())).found
     assert front.palio.owners.calls == {"view": 3, "rankings": 3}
-    assert reads.cached_view(tournament, clock()) is None
+    assert reads.cached_view(tournament, None, clock()) is None
     assert not reads._cache
 
 
@@ -242,7 +242,7 @@ async def test_what_was_asked_for_before_a_command_is_not_kept_after_it(
     await asyncio.sleep(0.005)
     reads.invalidate(tournament)
     assert (await before).found
-    assert reads.cached_view(tournament, clock()) is None
+    assert reads.cached_view(tournament, None, clock()) is None
 
 
 async def test_the_cache_is_bounded_by_entries_and_by_bytes(front: Front, clock: Clock) -> None:
@@ -250,7 +250,7 @@ async def test_the_cache_is_bounded_by_entries_and_by_bytes(front: Front, clock:
     few = make(front, clock, view_cache_entries=3)
     for tournament in (*tournaments[:3], tournaments[0], *tournaments[3:4]):
         await few.view(await few.find(tournament))
-        few.cached_view(tournament, clock())
+        few.cached_view(tournament, None, clock())
     assert list(few._cache) == [tournaments[2], tournaments[0], tournaments[3]]
     small = make(front, clock, view_cache_bytes=3000)
     for tournament in tournaments * 2:
@@ -277,7 +277,7 @@ async def test_an_entrypoints_encoded_response_lives_as_long_as_the_bytes(
     await reads.view(known)
 
     def cached() -> CachedReply:
-        entry = reads.cached_view(tournament, clock())
+        entry = reads.cached_view(tournament, None, clock())
         assert entry is not None
         return entry
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.domain.codec import encode_snapshot
-from actors.domain.messages import End, Join
+from actors.domain.messages import End, Join, Reopen
 from actors.domain.tournament import Tournament
 from actors.owner.rows import tournament_row
 from storage.ports import (
@@ -113,12 +113,22 @@ async def test_what_has_not_changed_is_not_loaded_again(model: SnapshotReadModel
     assert (records.rows_asked, records.snapshots_asked) == (3, 1)
 
 
-async def test_what_is_over_is_not_asked_for_again(model: SnapshotReadModel, records: Store, clock: Clock) -> None:
-    await save(records, state_of(1, ended=True))
+async def test_what_is_over_may_change_and_is_shown_while_nobody_can_tell(
+    model: SnapshotReadModel, records: Store, clock: Clock
+) -> None:
+    over = state_of(2, ended=True)
+    await save(records, over)
     for _ in range(3):
-        assert await participants(model) == 1
+        assert await participants(model) == 2
         clock.now_ms += 10**6
-    assert records.rows_asked == 1
+    assert records.snapshots_asked == 1
+    records.away = True
+    assert await participants(model) == 2
+    records.away = False
+    await save(records, fold(items_of([Step(BEGIN_MS, Reopen(command_id="r", ends_ms=BEGIN_MS + 10**6))], 100), over))
+    view = await model.read(TOURNAMENT, ViewQuery())
+    assert view is not None
+    assert view.status == "running"
 
 
 async def test_it_is_loaded_once_for_all_who_wait(model: SnapshotReadModel, records: Store) -> None:
