@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.events import Outcome
-from actors.domain.messages import Join
+from actors.domain.messages import Cancel, Join
 from actors.domain.messages.spec import Cohorts
 from actors.domain.series.children import board_id, cohort_of, occurrence_id
 from actors.domain.series.family import Errand
@@ -79,6 +79,16 @@ def test_whatever_happens_no_board_overfills_and_nobody_moves(size: int, seed: i
         at = cohort_of(parent.now, parent.now.members.users.slot(user))
         assert at is not None
         assert at["tournament_id"] == str(board)
+
+
+def test_a_join_again_leaves_a_parent_that_is_over_as_it_is() -> None:
+    for parent in (cohorts(1), Parent(league=LEAGUE)):
+        parent.open(600, 0, 1000)
+        parent.join(610, 1, name="Ann")
+        parent.record(620, Cancel(command_id="x"))
+        before = encode_snapshot(parent.now)
+        assert parent.join(630, 1, name="Ann") == ""
+        assert encode_snapshot(parent.now) == before
 
 
 def test_a_league_takes_people_into_the_first_table_that_is_not_decided() -> None:
