@@ -18,7 +18,7 @@ def join(state: Tournament, offset: int, message: Join, user_id: int) -> list[Ev
     outcome = _take_in(state, offset, message, user_id)
     if state.family is not None and outcome.outcome == APPLIED and not state.over:
         changed = message.name is not None or message.attributes is not UNSET
-        child = place(state, user_id, tell=outcome.first or changed)
+        child = place(state, user_id, tell=(outcome.first or changed) and not state.over)
         outcome = outcome._replace(detail=str(child))
     events: list[Event] = [outcome]
     if state.spec.type == "instant" and state.members.joined == state.spec.capacity and state.status == "scheduled":

@@ -27,7 +27,8 @@ def closed(state: Tournament, join: Join) -> tuple[str, str]:
 
 
 def place(state: Tournament, user_id: int, *, tell: bool) -> int:
-    """The child of a user who takes part in a parent; `tell`: the child is to hear of the user, or of another name."""
+    """The child of a user who takes part in a parent; `tell`: the child is to hear of the user, or of another name. Of one
+    that is over nothing changes."""
     members, family, spec = state.members, state.family, state.spec
     assert family is not None
     slot = members.users.slot(user_id)
@@ -42,7 +43,7 @@ def place(state: Tournament, user_id: int, *, tell: bool) -> int:
                 family.errands.append(Errand("open", seat // spec.cohorts.size + 1))
         at = seat // spec.cohorts.size + 1
     else:
-        occurrence = _next_occurrence(state)
+        occurrence = members.placed_ms.get(slot) if state.over else _next_occurrence(state)
         assert occurrence is not None  # else the join was refused
         assert spec.league is not UNSET
         at, tier = occurrence, members.tier.get(slot, spec.league.tiers)

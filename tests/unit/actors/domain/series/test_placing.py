@@ -50,6 +50,21 @@ def test_again_is_the_same_board_and_no_errand_but_for_another_name() -> None:
     assert parent.family.errands == [*before, Errand("join", 1, 0, 1)]
 
 
+def test_when_it_is_over_to_join_again_is_the_same_board_and_changes_nothing() -> None:
+    league = Parent(league=LEAGUE)
+    league.open(600, 0, 1000)
+    for parent in (cohorts(2), league):
+        board = landed(parent, 600, 1)
+        parent.join(610, 1, name="Ann")
+        parent.record(620, Cancel(command_id=parent.command_id()))
+        assert parent.now.over
+        before = encode_snapshot(parent.now)
+        (event,) = parent.record(630, Join(command_id=parent.command_id(), user_id="1", name="Ann"))
+        assert isinstance(event, Outcome)
+        assert (event.outcome, event.detail) == ("applied", str(board))
+        assert encode_snapshot(parent.now) == before
+
+
 def test_whoever_leaves_keeps_the_seat() -> None:
     parent = cohorts(1)
     board = landed(parent, 600, 1)
