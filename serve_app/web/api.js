@@ -135,6 +135,10 @@ export const getTournament = (id, signal) => hot(tournament(id), { signal });
 /** @param {string} id @param {{limit?: number, cursor?: string, around?: string}} page @param {AbortSignal} signal */
 export const getRankings = (id, { limit, cursor, around }, signal) =>
   hot(`${tournament(id)}/rankings${query({ limit, cursor, around })}`, { signal });
+/** The rows of some players, at most 100. */
+export const getRowsOf = (id, users, signal) => hot(`${tournament(id)}/rankings${query({ users: users.join(",") })}`, { signal });
+export const getPrizes = (id, limit, signal) => api(`${tournament(id)}/prizes${query({ limit })}`, { signal });
+export const claimPrizes = (id) => api(`${tournament(id)}/prizes/claim`, { method: "POST", body: {} });
 export const getMe = (id, signal) => api(`${tournament(id)}/participants/me`, { signal });
 export const join = (id, name) => api(`${tournament(id)}/participants/me`, { method: "PUT", body: name ? { name } : {} });
 export const leave = (id) => api(`${tournament(id)}/participants/me`, { method: "DELETE" });

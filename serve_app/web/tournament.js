@@ -14,6 +14,7 @@ import { errorPanel } from "./notice.js";
 import { keepDoing } from "./pages.js";
 import { PlayPanel } from "./play_panel.js";
 import { onPlayerChange } from "./player.js";
+import { prizePanel } from "./prizes.js";
 
 const POLL_MS = 3000; // while the socket is down, and for the spec's edits when it is up
 const STATUS_WORDS = { running: "The tournament has started.", finished: "The tournament is over.", cancelled: "The tournament was cancelled." };
@@ -31,6 +32,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   const head = header(id);
   const board = new Board(id, signal);
   const around = aroundMe(id, signal);
+  const prizes = prizePanel(id, signal);
   const jump = el("button", { type: "button", class: "button jump", text: "Take part", on: { click: () => play.focus() } });
   const play = new PlayPanel(id, signal, (me) => {
     around.show(Boolean(me?.rank), view?.top?.[0]?.score, view?.display);
@@ -43,7 +45,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   function layOut() {
     if (laidOut) return;
     laidOut = true;
-    body.replaceChildren(head.element, jump, el("div", { class: "columns" }, board.element, el("aside", { class: "side", "aria-label": "Your part" }, play.element, around.element)));
+    body.replaceChildren(head.element, jump, el("div", { class: "columns" }, el("div", { class: "t-column" }, board.element, prizes.element), el("aside", { class: "side", "aria-label": "Your part" }, play.element, around.element)));
   }
 
   function show(next, { fromLive = false } = {}) {
@@ -55,6 +57,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     setTitle(isolated(view.name));
     board.show(view);
     play.show(view);
+    prizes.show(view);
     jump.hidden = view.status === "finished" || view.status === "cancelled";
     if (revised && view.status === "finished") board.revise();
     if (before && before !== view.status) {
