@@ -16,7 +16,7 @@ from actors.domain.tournament import Tournament
 def join(state: Tournament, offset: int, message: Join, user_id: int) -> list[Event]:
     """A user takes part, or comes back; the last place of an instant tournament starts it."""
     outcome = _take_in(state, offset, message, user_id)
-    if state.family is not None and outcome.outcome == APPLIED and not state.over:
+    if state.family is not None and outcome.outcome == APPLIED:
         changed = message.name is not None or message.attributes is not UNSET
         child = place(state, user_id, tell=(outcome.first or changed) and not state.over)
         outcome = outcome._replace(detail=str(child))
