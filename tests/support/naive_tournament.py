@@ -489,9 +489,10 @@ class NaiveTournament:
         if ends is not None and ends <= max(self.now, spec["starts_ms"] or 0):
             return "invalid"
         if not self.started:
-            if spec["type"] == "scheduled" and ends is None and spec["ends_ms"] <= self.now:
+            timed = spec["type"] == "scheduled" and "recurrence" not in spec
+            if timed and ends is None and spec["ends_ms"] <= self.now:
                 return "invalid"
-            starts_now = spec["type"] == "scheduled" and spec["starts_ms"] <= self.now
+            starts_now = timed and spec["starts_ms"] <= self.now
             if starts_now and len(self.active()) < spec["min_participants"]:
                 return "too_few_participants"
         elif self._goal():
