@@ -484,7 +484,7 @@ class NaiveTournament:
         spec, ends = self.spec, None if reopen.ends_ms is msgspec.UNSET else reopen.ends_ms
         if not self.over:
             return "not_over"
-        if ends is None if self.started else (ends is not None and spec["type"] == "instant"):
+        if ends is None if self.started else (ends is not None and spec["starts_ms"] is None):
             return "invalid"
         if ends is not None and ends <= max(self.now, spec["starts_ms"] or 0):
             return "invalid"

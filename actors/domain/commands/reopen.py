@@ -49,8 +49,8 @@ def _problem(state: Tournament, message: Reopen, *, started: bool) -> tuple[str,
         return "prizes_approved", "the prizes are approved: the result stands"
     if started and ends_ms is UNSET:
         return "invalid", "ends_at: expected the new end"
-    if not started and spec.type == "instant" and ends_ms is not UNSET:
-        return "invalid", "ends_at: not a field of an instant tournament that has not started"
+    if not started and spec.starts_ms is None and ends_ms is not UNSET:  # instant, or a series
+        return "invalid", "ends_at: not a field of a tournament without times of its own"
     if ends_ms is not UNSET and ends_ms <= max(state.time_ms, spec.starts_ms or 0):
         return "invalid", "ends_at: expected an end after the start and in the future"
     if not started and spec.ends_ms is not None and ends_ms is UNSET and spec.ends_ms <= state.time_ms:
