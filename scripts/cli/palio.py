@@ -217,9 +217,13 @@ def _demo(options: argparse.Namespace) -> int:
     settings = load_settings(data_dir=options.data)
     url = options.url or f"http://127.0.0.1:{settings.port}"
     bearer = options.token or token(settings, role="service")
-    return run_demo(
-        url, bearer, speed=options.speed, data_dir=settings.data_dir if options.token is None else options.data
-    )
+    if options.token is not None:
+        return run_demo(url, bearer, speed=options.speed, data_dir=options.data)
+
+    def token_of(user_id: int) -> str:
+        return token(settings, role="player", sub=user_id)
+
+    return run_demo(url, bearer, token_of=token_of, speed=options.speed, data_dir=settings.data_dir)
 
 
 def _redeploy(options: argparse.Namespace) -> int:

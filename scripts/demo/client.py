@@ -35,23 +35,27 @@ class DemoClient:
     ) -> None:
         self._url = url.rstrip("/")
         self.gateway = self._url  # until `find_gateway`
+        self.live = ""
         self._http = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=100),  # one a tournament, and the joins
             timeout=15.0,
             transport=transport,
         )
+        self._public = httpx2.AsyncClient(timeout=15.0, transport=transport)  # somebody without a token
         self._joins = asyncio.Semaphore(joins)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._public.aclose()
 
     async def find_gateway(self) -> str:
-        """Ask the api where the gateway is, and send scores there from now on."""
+        """Ask the api where the gateway and its live sockets are, and send scores there from now on."""
         response = await self._call("GET", f"{self._url}/v1")
         try:
-            self.gateway = str(response.json()["gateway"]).rstrip("/")
+            told = response.json()
+            self.gateway, self.live = str(told["gateway"]).rstrip("/"), str(told["live"])
         except (ValueError, KeyError, TypeError) as error:
             raise DemoError(f"GET {self._url}/v1: expected Palio's answer, got {response.text[:200]!r}") from error
         return self.gateway
@@ -105,6 +109,43 @@ class DemoClient:
             if rest:
                 await asyncio.sleep(LONGEST_PAUSE_S)
 
+    async def place(self, parent_id: str, user_id: int, name: str) -> str:
+        """Let a user take part in a tournament of boards; the id of the board where they are."""
+        url = f"{self.gateway}/v1/tournaments/{parent_id}/participants/{user_id}"
+        while True:
+            response = await self._call("PUT", url, json={"name": name})
+            if response.status_code != 202:  # which is undecided: repeating does no harm
+                return str(response.json()["tournament_id"])
+
+    async def results(self, submissions: Sequence[Mapping[str, Any]]) -> None:
+        """Append submissions of one batch. Raises DemoError when one is refused."""
+        answer = (await self._call("POST", f"{self.gateway}/v1/scores", json=list(submissions))).json()
+        if answer["rejected"]:
+            raise DemoError(f"POST /v1/scores: expected every result to be accepted, got {answer['rejected'][0]}")
+
+    async def next_of(self, series_id: str) -> str | None:
+        """The tournament of a series that has not started yet, if there is one."""
+        listed = (await self._call("GET", f"{self._url}/v1/series/{series_id}")).json()["items"]
+        return next((str(item["id"]) for item in listed if item["status"] == "scheduled"), None)
+
+    async def cancel(self, tournament_id: str) -> None:
+        """Cancel a tournament, or stop a series."""
+        await self._call("POST", f"{self._url}/v1/tournaments/{tournament_id}/cancel", allowed={409})
+
+    async def reveal(self, tournament_id: str) -> None:
+        """Show a frozen table."""
+        await self._call("POST", f"{self._url}/v1/tournaments/{tournament_id}/reveal", allowed={409})
+
+    async def winners(self, tournament_id: str) -> list[dict[str, Any]]:
+        """The ledger of a tournament's prizes; empty until it is made."""
+        prizes = (await self._call("GET", f"{self._url}/v1/tournaments/{tournament_id}/prizes")).json()
+        winners: list[dict[str, Any]] = prizes["winners"]
+        return winners
+
+    async def approve(self, tournament_id: str) -> None:
+        """Approve all prizes of a tournament."""
+        await self._call("POST", f"{self._url}/v1/tournaments/{tournament_id}/prizes/approve", json={})
+
     async def postpone(self, tournament_id: str, ends_at: str) -> bool:
         """Move a tournament's end; False when it is over already."""
         response = await self._call(
@@ -116,27 +157,33 @@ class DemoClient:
         """End a tournament now; one that is over stays as it is."""
         await self._call("POST", f"{self._url}/v1/tournaments/{tournament_id}/end", allowed={409})
 
-    async def rows(self, tournament_id: str) -> list[Row]:
-        """The whole table, page by page."""
+    async def rows(self, tournament_id: str, *, public: bool = False) -> list[Row]:
+        """The whole table, page by page; `public`: as somebody without a token sees it."""
         rows: list[Row] = []
         cursor: str | None = None
         while True:
             query = {"limit": str(PAGE_ROWS)} | ({"cursor": cursor} if cursor else {})
             url = f"{self._url}/v1/tournaments/{tournament_id}/rankings"
-            page = (await self._call("GET", url, params=query)).json()
+            page = (await self._call("GET", url, public=public, params=query)).json()
             rows += [Row(row["rank"], int(row["user_id"]), hundredths(row["score"])) for row in page["rows"]]
             cursor = page["next_cursor"]
             if cursor is None:
                 return rows
 
     async def _call(
-        self, method: str, url: str, *, allowed: frozenset[int] | set[int] = frozenset(), **options: Any
+        self,
+        method: str,
+        url: str,
+        *,
+        allowed: frozenset[int] | set[int] = frozenset(),
+        public: bool = False,
+        **options: Any,
     ) -> httpx2.Response:
         """One call, repeated while it is worth it. Raises DemoError for a refusal whose status is not in `allowed`."""
         deadline, trouble = time.monotonic() + PATIENCE_S, ""
         for pause_s in _pauses():
             try:
-                response = await self._http.request(method, url, **options)
+                response = await (self._public if public else self._http).request(method, url, **options)
             except httpx2.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}"
             else:

@@ -138,6 +138,14 @@ def race() -> Contest:
     )
 
 
+def first_runners(count: int) -> list[tuple[int, str, int]]:
+    """(user id, name, net seconds in hundredths) of the first runners of the data."""
+    return [
+        (result.user_id, entry.name, result.score)
+        for entry, result in sorted(zip(race().entries, race().results, strict=True), key=lambda pair: pair[1].user_id)
+    ][:count]
+
+
 def table(results: Iterable[Result], order: str, ties: str) -> list[Row]:
     """The final table of `results` sent in this order under the policy `best`.
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 
 from scripts.demo.client import DemoClient, DemoError
 from scripts.demo.contest import Clock, Play, Stage, Timing, Verdict
-from scripts.demo.data import RACE, Contest, race, schools
+from scripts.demo.data import RACE, Contest, first_runners, race, schools
+from scripts.demo.evening import ON_BOARDS, Check, Evening, Runner
 from scripts.demo.show import Counts, Show
 from scripts.demo.state import DemoRun, open_run
 
+T = TypeVar("T")
+TokenOf = Callable[[int], str]
 # Demo time. A dozen schools at a time; the first ends after half a minute, the last a little after the race.
 SCHOOL_GAP_S: Final = 2.9
 SCHOOL_ENTRIES_S: Final = 3.0
@@ -38,18 +42,22 @@ def plan() -> list[tuple[Contest, Timing]]:
     ]
 
 
-def run_demo(url: str, token: str, *, speed: float = 1.0, data_dir: Path | None = None) -> int:
-    """Play the demo against the api at `url` with a service's token; the exit status.
+def run_demo(
+    url: str, token: str, *, token_of: TokenOf | None = None, speed: float = 1.0, data_dir: Path | None = None
+) -> int:
+    """Play the demo against the api at `url` with a service's token; the exit status. `token_of` makes the tokens of players, of whom one
+    hears a notice; without it nobody does.
 
-    0: every final table equals the data (or was interrupted by a signal, and goes on with the next start); 1: one differs, or
-    Palio refused or stayed away. A run that this `data_dir` holds unfinished is gone on with; each other run has new tournaments.
+    0: every final table, prize and notice equals the data (or was interrupted by a signal, and goes on with the next start);
+    1: something differs, or Palio refused or stayed away. A run that this `data_dir` holds unfinished is gone on with; each other run has
+    new tournaments.
     """
     console = Console(highlight=False)
     try:
         contests = plan()
         run = open_run(data_dir, len(contests))
         client = DemoClient(url, token)
-        verdicts = asyncio.run(_until_signal(_play(contests, run, client, speed, data_dir, console)))
+        verdicts = asyncio.run(_until_signal(_play(contests, run, client, token_of, speed, data_dir, console)))
     except (ExceptionGroup, DemoError, ValueError, OSError) as error:
         console.print(f"demo: {_first(error)}", markup=False, soft_wrap=True)
         return 1
@@ -57,10 +65,10 @@ def run_demo(url: str, token: str, *, speed: float = 1.0, data_dir: Path | None 
         kept = "; it goes on with the next start" if data_dir is not None else ""
         console.print(f"demo: interrupted{kept}", markup=False)
         return 0
-    return _report(verdicts, resumed=run.resumed, console=console)
+    return _report(*verdicts, resumed=run.resumed, console=console)
 
 
-async def _until_signal(playing: Coroutine[None, None, list[Verdict]]) -> list[Verdict] | None:
+async def _until_signal(playing: Coroutine[None, None, T]) -> T | None:
     """What it comes to; None after SIGINT or SIGTERM."""
     task = asyncio.ensure_future(playing)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -75,10 +83,11 @@ async def _play(
     contests: Sequence[tuple[Contest, Timing]],
     run: DemoRun,
     client: DemoClient,
+    token_of: TokenOf | None,
     speed: float,
     data_dir: Path | None,
     console: Console,
-) -> list[Verdict]:
+) -> tuple[list[Verdict], list[Check]]:
     counts = Counts(
         all_tournaments=len(contests),
         all_entries=sum(len(contest.entries) for contest, _ in contests),
@@ -94,22 +103,37 @@ async def _play(
             )
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(Play(contest, timing, stage).play()) for contest, timing in contests]
-        return [task.result() for task in tasks]
+                evening = group.create_task(_evening(stage, token_of))
+        return [task.result() for task in tasks], evening.result()
     finally:
         await client.close()
+
+
+async def _evening(stage: Stage, token_of: TokenOf | None) -> list[Check]:
+    """The club evening, once in a run."""
+    if stage.run.evening:
+        return []
+    runners = [Runner(*runner) for runner in first_runners(ON_BOARDS)]
+    key = f"demo-{stage.run.run}-evening-{int(time.time() * 1000)}"
+    checks = await Evening(stage.client, stage.client.live, runners, token_of, key).play()
+    stage.run.evening = True
+    stage.save()
+    for check in checks:
+        stage.show.line(f"demo: {check}")
+    return checks
 
 
 def _opening(run: DemoRun, counts: Counts) -> str:
     if run.resumed:
         return f"going on with the unfinished run {run.run} of this data directory, {len(run.tournaments)} tournaments begun"
     return (
-        f"run {run.run}: {counts.all_tournaments - 1} school exams and a race of {counts.all_runners} runners, "
+        f"run {run.run}: {counts.all_tournaments - 1} school exams, a race of {counts.all_runners} runners and a club evening, "
         "almost four minutes"
     )
 
 
-def _report(verdicts: Sequence[Verdict], *, resumed: bool, console: Console) -> int:
-    """Print the total; 0 unless a table differs, or was cut though nothing had interrupted the run."""
+def _report(verdicts: Sequence[Verdict], checks: Sequence[Check], *, resumed: bool, console: Console) -> int:
+    """Print the total; 0 unless something differs, or a table was cut though nothing had interrupted the run."""
     exact = [verdict for verdict in verdicts if verdict.outcome == "exact"]
     cut = sum(verdict.outcome == "cut" for verdict in verdicts)
     for verdict in verdicts:
@@ -120,8 +144,12 @@ def _report(verdicts: Sequence[Verdict], *, resumed: bool, console: Console) -> 
     if cut:
         total += f"; {cut} ended before all was sent, and equal what was in"
     console.print(f"demo: {total}", markup=False, soft_wrap=True)
+    if checks:
+        well = sum(check.well for check in checks)
+        told = f"{well} of {len(checks)} parts of the club evening came out as computed: {', '.join(c.name for c in checks)}"
+        console.print(f"demo: {told}", markup=False, soft_wrap=True)
     failed = any(verdict.outcome == "differs" or (verdict.outcome == "cut" and not resumed) for verdict in verdicts)
-    return 1 if failed else 0
+    return 1 if failed or not all(check.well for check in checks) else 0
 
 
 def _first(group: BaseException) -> BaseException:

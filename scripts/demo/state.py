@@ -32,6 +32,8 @@ class DemoRun:
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     clock_s: float = 0.0
     tournaments: dict[str, Held] = field(default_factory=dict)
+    evening: bool = False
+    """Whether the club evening was played to its end; one that was cut off is played anew."""
     resumed: bool = False
 
     def unfinished(self, contests: int) -> bool:
