@@ -125,7 +125,7 @@ class DemoClient:
 
     async def next_of(self, series_id: str) -> str | None:
         """The tournament of a series that has not started yet, if there is one."""
-        listed = (await self._call("GET", f"{self._url}/v1/series/{series_id}")).json()["items"]
+        listed = (await self._call("GET", f"{self._url}/v1/series/{series_id}")).json()["tournaments"]
         return next((str(item["id"]) for item in listed if item["status"] == "scheduled"), None)
 
     async def cancel(self, tournament_id: str) -> None:

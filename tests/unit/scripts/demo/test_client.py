@@ -44,9 +44,10 @@ def client(answers: Callable[[httpx2.Request], httpx2.Response]) -> DemoClient:
 
 
 async def test_scores_go_to_the_gateway_that_the_api_names() -> None:
-    answers = Answers((200, {"gateway": "http://gate:8001/"}), (202, {}))
+    answers = Answers((200, {"gateway": "http://gate:8001/", "live": "ws://gate:8001/v1/live"}), (202, {}))
     demo = client(answers)
     assert await demo.find_gateway() == "http://gate:8001"
+    assert demo.live == "ws://gate:8001/v1/live"
     await demo.score("7", RESULTS[:1])
     assert [str(request.url) for request in answers.requests] == [
         "http://api/v1",

@@ -15,6 +15,7 @@ from scripts.demo.client import DemoError
 from scripts.demo.contest import Verdict
 from scripts.demo.data import RACE, Contest
 from scripts.demo.demo import _first, _opening, _report, _until_signal, plan, run_demo
+from scripts.demo.evening import Check
 from scripts.demo.show import Counts
 from scripts.demo.state import FILE, DemoRun, Held
 
@@ -35,13 +36,21 @@ EXACT, CUT, DIFFERS = (Verdict(CONTEST, outcome, 3, "") for outcome in ("exact",
 )
 def test_a_run_is_well_when_every_table_is(verdicts: list[Verdict], resumed: bool, status: int) -> None:
     written = io.StringIO()
-    assert _report(verdicts, resumed=resumed, console=Console(file=written, width=20)) == status
+    assert _report(verdicts, [], resumed=resumed, console=Console(file=written, width=20)) == status
     lines = written.getvalue().splitlines()
     exact = verdicts.count(EXACT)
     assert f"{exact} of {len(verdicts)} final tables equal those computed directly" in lines[-1]
     assert f"({3 * exact} rows)" in lines[-1]
     assert ("ended before all was sent" in lines[-1]) is (CUT in verdicts)
     assert len(lines) == 1 + len(verdicts) - exact
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_run_is_well_when_the_evening_is(well: bool) -> None:
+    written = io.StringIO()
+    checks = [Check("Prizes", True, "paid"), Check("Notice", well, "heard")]
+    assert _report([EXACT], checks, resumed=False, console=Console(file=written, width=20)) == (0 if well else 1)
+    assert f"{1 + well} of 2 parts of the club evening came out as computed: Prizes, Notice" in written.getvalue()
 
 
 def test_the_first_error_of_groups_of_groups_is_told() -> None:
@@ -76,7 +85,7 @@ def test_the_race_lasts_while_schools_come_and_go() -> None:
 
 def test_it_says_whether_it_goes_on() -> None:
     counts = Counts(all_tournaments=3, all_entries=1, all_results=1, all_runners=7)
-    assert _opening(DemoRun(run="abc"), counts).startswith("run abc: 2 school exams and a race of 7 runners")
+    assert _opening(DemoRun(run="abc"), counts).startswith("run abc: 2 school exams, a race of 7 runners and a club evening")
     resumed = DemoRun(run="abc", tournaments={"a": Held("1", 0, 0)}, resumed=True)
     assert "unfinished run abc of this data directory, 1 tournaments begun" in _opening(resumed, counts)
 
