@@ -147,7 +147,7 @@ class Evening:
             runner._replace(net=runner.net // 6000 * 6000) for runner in self._runners[:AT_THE_FINISH]
         ]  # whole minutes tie
         rules = [
-            {"ranks": [1, 2, 3], "amount": f"{PLACE_CENTS / 100:.2f}", "currency": "EUR", "ties": "split"},
+            {"ranks": [1, 3], "amount": f"{PLACE_CENTS / 100:.2f}", "currency": "EUR", "ties": "split"},
             {"top_percent": 25, "item": "medal", "count": 1, "ties": "each"},
         ]
         finish = await self._create(
