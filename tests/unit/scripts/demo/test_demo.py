@@ -85,7 +85,9 @@ def test_the_race_lasts_while_schools_come_and_go() -> None:
 
 def test_it_says_whether_it_goes_on() -> None:
     counts = Counts(all_tournaments=3, all_entries=1, all_results=1, all_runners=7)
-    assert _opening(DemoRun(run="abc"), counts).startswith("run abc: 2 school exams, a race of 7 runners and a club evening")
+    assert _opening(DemoRun(run="abc"), counts).startswith(
+        "run abc: 2 school exams, a race of 7 runners and a club evening"
+    )
     resumed = DemoRun(run="abc", tournaments={"a": Held("1", 0, 0)}, resumed=True)
     assert "unfinished run abc of this data directory, 1 tournaments begun" in _opening(resumed, counts)
 
