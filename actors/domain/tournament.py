@@ -20,7 +20,7 @@ from actors.domain.series.family import Family
 from actors.domain.transitions import SCHEDULED, Status
 from actors.domain.values import MAX_ID
 
-Settled = Literal["", "approved", "paid"]
+Settled = Literal["", "approved"]
 
 
 class Members:
@@ -154,13 +154,12 @@ class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
 
     `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over.
-    `settled`: how far its prizes are, which may forbid to change it.
     A field that came later has a default, with which it is absent in snapshots (`actors.domain.codec.SnapshotHeader`).
 
     `ended` holds the digests of `seen` (sorted, 8 bytes each) of one that is over, for the case that it is reopened. `late_ms`: when the last
     participant with extra time beyond the end is through, 0 without one. `frozen`: the table that is shown while the real one is hidden;
     `revealed`: it is not frozen again. `cut_short`: it was cancelled after its start.
-    `settled`: how far its prizes are, which may forbid to change it.
+    `settled`: whether its prizes are approved, after which it is not reopened.
     """
 
     tournament_id: int

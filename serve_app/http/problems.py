@@ -45,7 +45,6 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "not_frozen": (409, "The table does not stand still"),
     "goal_reached": (409, "What ends the tournament has come"),
     "prizes_approved": (409, "The prizes are approved"),
-    "prizes_paid": (409, "The prizes are paid"),
     "not_finished": (409, "The tournament is not finished"),
     "nothing_to_claim": (409, "There is no prize to be claimed"),
     "prize_paid": (409, "The prize is paid"),

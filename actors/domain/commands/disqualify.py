@@ -21,13 +21,11 @@ def disqualify(state: Tournament, offset: int, message: Disqualify, user_id: int
 
 
 def reinstate(state: Tournament, offset: int, message: Reinstate, user_id: int) -> list[Event]:
-    """A member's score counts again; what was ignored meanwhile stays so."""
+    """A member's score counts again; what was ignored meanwhile stays so. Prizes that were paid or taken back are the ledger's to follow."""
     members = state.members
     slot = members.users.slot(user_id)
     reason, detail = _problem(state, slot, user_id)
     first = not reason and slot in members.disqualified
-    if first and state.settled == "paid":
-        reason, detail, first = "prizes_paid", "the prizes are paid: nobody is reinstated any more", False
     if first:
         members.set_disqualified(slot, None)
         set_shown(state, slot)

@@ -74,13 +74,13 @@ def test_a_command_that_comes_twice_takes_effect_once() -> None:
     assert world.table()[0] == (1, 3, 3)
 
 
-def test_paid_is_paid() -> None:
+def test_approved_prizes_keep_nobody_in_or_out() -> None:
+    """What was paid meanwhile is taken back, or given again, by the ledger."""
     world = race()
     world.record(END, Tick())
-    world.now.settled = "paid"
-    assert disqualify(world, END + 1, 3) == ""
-    assert reinstate(world, END + 2, 3) == "prizes_paid"
-    assert decode_snapshot(encode_snapshot(world.now)).settled == "paid"
+    world.now.settled = "approved"
+    assert disqualify(world, END + 1, 3) == reinstate(world, END + 2, 3) == ""
+    assert decode_snapshot(encode_snapshot(world.now)).settled == "approved"
 
 
 def test_what_was_cancelled_has_no_table() -> None:
