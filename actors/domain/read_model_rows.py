@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from actors.domain.ranking.keys import NO_KEY, TIE_BITS
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
+from actors.domain.series.children import cohort_of
 from actors.domain.tournament import Tournament
 from actors.domain.values import MAX_HUNDREDTHS, decimal_score, rfc3339
 
@@ -22,7 +23,10 @@ _TIE_MASK: Final = (1 << TIE_BITS) - 1
 
 
 class ReadModelParticipant(msgspec.Struct, gc=False):
-    """A participant as kept there; `place` comes first, so that it is found there without decoding. Ids and times as in the contract."""
+    """A participant as kept there; `place` comes first, so that it is found there without decoding. Ids and times as in the contract.
+
+    `more`: what few have, as it is shown.
+    """
 
     place: str | None
     user_id: str
@@ -33,6 +37,7 @@ class ReadModelParticipant(msgspec.Struct, gc=False):
     scored_at: str | None
     subscore: int | float | UnsetType | None = UNSET
     boards: dict[str, str] | UnsetType = UNSET  # the group in each; ranks within groups are not counted here
+    more: dict[str, Any] | UnsetType = UNSET
 
 
 class ReadModelRow(NamedTuple):
@@ -91,6 +96,8 @@ class _Columns:
         self._names, self._attempts, self._scored_ms = names, attempts, scored_ms
         self._subscores = _Subscores(ranking, slots) if isinstance(ranking, SubscoreRanking) else None
         self._groups = {board: groups.texts(slots.tolist()) for board, groups in state.groups.items()}
+        self._disqualified = frozenset(state.members.disqualified)
+        self._state = state
 
     def rows(self, which: slice, previous: Mapping[int, int]) -> list[ReadModelRow]:
         """The rows of some of them."""
@@ -110,6 +117,12 @@ class _Columns:
             return UNSET
         return {board: group for board, group in zip(self._groups, inside, strict=True) if group is not None}
 
+    def _more(self, slot: int) -> dict[str, Any] | UnsetType:
+        more: dict[str, Any] = {"disqualified": True} if slot in self._disqualified else {}
+        if (cohort := cohort_of(self._state, slot)) is not None:  # which it stays for ever
+            more["cohort"] = cohort
+        return more or UNSET
+
     def _row(
         self,
         slot: int,
@@ -120,16 +133,18 @@ class _Columns:
         subscore: int | None,
         boards: dict[str, str] | UnsetType,
     ) -> ReadModelRow:
-        name, attempts = self._names[slot], self._attempts[slot]
+        name, attempts, more = self._names[slot], self._attempts[slot], self._more(slot)
         if key == NO_KEY:
             nothing = UNSET if submark is None else None
-            participant = ReadModelParticipant(None, str(user), name, None, previous, attempts, None, nothing, boards)
+            participant = ReadModelParticipant(
+                None, str(user), name, None, previous, attempts, None, nothing, boards, more
+            )
             return ReadModelRow(user, None, None, _encode(participant))
         score, place = self._sign * (key >> TIE_BITS), place_of(key, submark)
         second = UNSET if subscore is None else decimal_score(subscore)
         scored_at = rfc3339(self._scored_ms[slot])
         participant = ReadModelParticipant(
-            place, str(user), name, decimal_score(score), previous, attempts, scored_at, second, boards
+            place, str(user), name, decimal_score(score), previous, attempts, scored_at, second, boards, more
         )
         return ReadModelRow(user, score, place, _encode(participant))
 

@@ -39,7 +39,7 @@ class Reply(NamedTuple):
 
     `offset` is the newest record's in it. `seq` is the published update that shows the same, so that the updates after it apply to it; -1 where
     there is none. `age_s`: how long ago it was asked for, where it was kept since. `frozen`: of a table that stands still;
-    whoever may see the real one asks with `full`.
+    whoever may see the real one asks with `full`. Redis holds the public table alone, and does not tell.
     """
 
     found: bool

@@ -39,6 +39,8 @@ def participant_reply(answer: Sequence[Any]) -> Reply | None:
         "attempts": kept.attempts,
         "scored_at": kept.scored_at,
     }
+    if kept.more is not UNSET:
+        shown |= kept.more
     if kept.subscore is not UNSET:
         shown["subscore"] = kept.subscore
     return reply(head, views.encode(shown))

@@ -13,7 +13,8 @@ from actors.domain.tournament import Tournament
 from actors.owner.entity import Entity, Scope
 from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.reads import OwnerReads
-from storage.ports import AccessQuery, ParticipantQuery, Query, RankingsQuery, ReadModel, ViewQuery
+from storage.ports import AccessQuery, ParticipantQuery, Query, RankingsQuery, ReadModel, Reply, ViewQuery
+from storage.read_model.redis import RedisReadModel
 from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, fold, items_of
 from tests.support.memory_ports import MemoryRecords, MemoryScoreLog
 
@@ -81,6 +82,8 @@ class Held:
             found = await read_model.read(tournament_id, query)
             if found is None and isinstance(query, ParticipantQuery) and self.entity.state.groups:
                 continue  # ranks within groups are counted by a whole table: the next read model's to say
+            if isinstance(read_model, RedisReadModel) and isinstance(expected, Reply):
+                expected = expected._replace(frozen=False)  # it holds the public table alone
             _same(found, expected, query)
 
 
