@@ -97,7 +97,7 @@ export class PlayPanel {
     if (!this.#view) return;
     const { status } = this.#view;
     const over = status === "finished" || status === "cancelled";
-    const face = !player() ? (over ? "watch" : "nobody") : !this.#asked ? "asking" : this.#me ? (over ? "done" : status === "running" ? "member" : "waiting") : over ? "watch" : "stranger";
+    const face = !player() ? (over ? "watch" : "nobody") : !this.#asked ? "asking" : this.#me?.cohort ? "elsewhere" : this.#me ? (over ? "done" : status === "running" ? "member" : "waiting") : over ? "watch" : "stranger";
     this.element.hidden = face === "watch";
     if (this.#me) this.place.show(this.#me, this.#view.display);
     if (face === this.#drawn) return;
@@ -115,6 +115,10 @@ export class PlayPanel {
         return [el("p", { text: "Play along in this window. Another window is another player." }), this.#demoButton(), tokenForm((found) => this.#become(found))];
       case "stranger":
         return [joinForm(player().name, (name, button) => this.#join(name, button))];
+      case "elsewhere": {
+        const { tournament_id: board, number } = this.#me.cohort;
+        return [el("p", { text: `You are on board ${count(number)}: your scores count there.` }), el("a", { class: "button primary wide", href: `#/t/${encodeURIComponent(board)}`, text: "Go to your board" })];
+      }
       case "member":
         return [this.place.element, this.form.element, leaving()];
       case "waiting":
@@ -158,6 +162,7 @@ export class PlayPanel {
       if (name) signIn({ ...player(), name });
       await this.#ask();
       setText(this.said, "You have joined.");
+      if (this.#me?.cohort) location.hash = `#/t/${encodeURIComponent(this.#me.cohort.tournament_id)}`;
     });
   }
 

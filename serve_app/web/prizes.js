@@ -23,8 +23,7 @@ const STATES = {
 export function prize({ amount, currency, item, count: pieces }) {
   if (item) return pieces > 1 ? `${count(pieces)} × ${item}` : item;
   const decimals = amount.split(".")[1]?.length ?? 0;
-  const style = { style: "currency", currency, minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return new Intl.NumberFormat("en", style).format(amount);
+  return new Intl.NumberFormat("en", { style: "currency", currency, minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(amount);
 }
 
 /** Who wins by a rule, in words. */
@@ -57,7 +56,7 @@ export function prizePanel(id, signal) {
   element.hidden = true;
   let view = null;
   let shownRules = "";
-  let known = new Map(); // names by user id
+  const known = new Map(); // names by user id
   let settled = false;
 
   async function refresh() {
