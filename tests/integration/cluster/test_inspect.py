@@ -29,7 +29,7 @@ def test_a_dedicated_tournament_and_what_its_end_released(cluster: RunningPalio,
     said = palio_command("inspect", "tournament", tournament, "--json", "--data", str(tmp_path / "none"), env=stores)
     stopped = json.loads(said)
     assert (stopped["running"], stopped["as_of"], stopped["status"]) == (False, "the records", "finished")
-    assert [(effect["kind"], effect["offset"]) for effect in stopped["outbox"]] == [
-        ("finished", stopped["stored_offset"])
+    assert [effect["offset"] for effect in stopped["outbox"] if effect["kind"] == "finished"] == [
+        stopped["stored_offset"]
     ]
     assert not (tmp_path / "none").exists()

@@ -78,8 +78,9 @@ def test_outcomes_of_an_earlier_version_are_read() -> None:
     assert decode_outcomes(msgspec.msgpack.encode([[3, 10, "score", "applied"]])) == [
         OutcomeReply(3, 10, "score", "applied")
     ]
-    later = [3, 10, "score", "applied", "", "", False, None, None, None, "", 0, "of a later version"]
-    assert decode_outcomes(msgspec.msgpack.encode([later])) == [OutcomeReply(3, 10, "score", "applied")]
+    reply = OutcomeReply(3, 10, "score", "applied")
+    later = [*msgspec.structs.astuple(reply), "of a later version"]
+    assert decode_outcomes(msgspec.msgpack.encode([later])) == [reply]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x91", msgspec.msgpack.encode([[1, 2, 3, 4]]), b"{}"])

@@ -15,6 +15,7 @@ from actors.domain.messages import ScoreWire
 from actors.domain.values import partition_of
 from cluster.config.secrets import RECORD_SECRET
 from cluster.config.settings import Settings
+from scripts.cli.inspect import _print
 from scripts.cli.palio import main
 from storage.ports import NewRecord
 from tests.support.small_palio import SALT, small_palio
@@ -88,14 +89,19 @@ def test_a_tournament_as_facts_and_tables(capsys: pytest.CaptureFixture[str], st
     assert letters[0].split("  ") == ["partition", "offset", "time", "key", "signed", "value", "reason", "detail"]
     assert "\\x1b[2Jxxxx" in letters[1]
     assert len(letters[1]) < 500
-    assert "outbox" not in lines, "a table without rows is left out"
+    assert lines[lines.index("outbox") + 2].split("  ")[2] == "notice"
+
+
+def test_a_table_without_rows_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    _print({"fact_one": 1, "nothing": [], "something": [{"a": 1}]})
+    assert capsys.readouterr().out.split() == ["fact", "value", "fact_one", "1", "something", "a", "1"]
 
 
 def test_the_same_as_json_whole(capsys: pytest.CaptureFixture[str], stored: Path) -> None:
     found = document(capsys, stored, "tournament", str(MINE))
     assert (found["tournament"], found["name"], found["as_of"]) == (str(MINE), NAME, "the records")
     assert found["dead_letters"][0]["value"] == "\x1b[2J" + "x" * 500
-    assert found["outbox"] == []
+    assert [(effect["kind"], effect["payload"]["event"]) for effect in found["outbox"]] == [("notice", "started")]
 
 
 def test_scope_log_and_dead_letters(capsys: pytest.CaptureFixture[str], stored: Path) -> None:

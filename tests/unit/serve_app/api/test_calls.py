@@ -35,7 +35,12 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
         "wrong": {"authorization": "x"},
     }
     for call in ROUTES:
-        path = call.path.replace("{tournament}", "77").replace("{user}", "42").replace("{invitation}", "i")
+        path = (
+            call.path.replace("{tournament}", "77")
+            .replace("{user}", "42")
+            .replace("{invitation}", "i")
+            .replace("{board}", "b")
+        )
         who = DOCUMENT["paths"][call.path][call.method.lower()]["description"].partition(".")[0].removeprefix("Who: ")
         for caller, headers in callers.items():
             reached.clear()
@@ -55,7 +60,10 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
             for request in reached:
                 assert request.counted == (call.path not in ("/healthz", "/readyz"))
                 assert (request.principal is None) == (caller == "nobody" or not request.counted)
-                assert dict(request.path).items() <= {"tournament": "77", "user": "42", "invitation": "i"}.items()
+                assert (
+                    dict(request.path).items()
+                    <= {"tournament": "77", "user": "42", "invitation": "i", "board": "b"}.items()
+                )
 
 
 async def test_a_body_that_does_not_arrive_is_408(front: Front) -> None:

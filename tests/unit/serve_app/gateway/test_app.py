@@ -78,7 +78,7 @@ async def test_participants_join_and_leave_here_too() -> None:
         assert (await http.get(path, headers=headers)).json()["name"] == "Five"
         assert (await http.delete(path, headers=headers)).status_code == 204
         assert (await http.get(path, headers=headers)).status_code == 404
-        assert (await http.post(path, headers=headers)).headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PUT"
+        assert (await http.post(path, headers=headers)).headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
 
 
 @pytest.mark.parametrize("path", ["/v1/tournaments/1/scores", "/v1/tournaments/1/scores?lane=asgi", "/v1/scores"])
