@@ -115,6 +115,11 @@ async def open_records(settings: Settings, tell: Callable[[str], None] | None = 
     return await SqlRecords.open(settings.data_dir / "records.db")
 
 
+def notices_progress_of(records: Records) -> Notices:
+    """As `notices_of`, for whoever looks at the progress alone: no settings of users are opened, so no secret is needed, or made."""
+    return SqlNotices(records, SettingsSeal([b"nothing is sealed with this"]))  # type: ignore[arg-type]  # as below
+
+
 def notices_of(settings: Settings, records: Records) -> Notices:
     """What the durable store keeps for notices; belongs to the records, which `open_records` opened."""
     old = settings.notification_old_secrets

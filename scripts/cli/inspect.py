@@ -14,7 +14,7 @@ from cluster.errors import StartError
 from cluster.inspection import Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
-from cluster.startup.ports import clock_ms, notices_of, opened, plan_of
+from cluster.startup.ports import clock_ms, notices_progress_of, opened, plan_of
 from scripts.cli.tables import print_rows
 from storage.ports import StorageError
 
@@ -53,7 +53,7 @@ async def _inspect(settings: Settings, actors: RunningActors | None, options: ar
                 plan=plan_of(settings),
                 log=log,
                 records=records,
-                notices=notices_of(settings, records),
+                notices=notices_progress_of(records),
                 actors=actors,
                 clock_ms=clock_ms,
             )
