@@ -92,7 +92,7 @@ class Publisher:
         live.watched_ms = now
         if live.data is not None:
             return
-        live.data = live.data_now(entity.state, entity.status)
+        live.data = live.data_now(entity.shown, entity.status)
         if live.stale:
             live.stale = False
             self._publish(entity, views.whole_patch(live.data), now)

@@ -52,7 +52,9 @@ class Gateway:
             return
         entity = process.part.tournaments.at_hand(tournament)
         shown = None if entity is None or entity.live.seq != seq else copy.deepcopy(entity.live.data)
-        if epoch > last_epoch:
+        # One that was loaded when it was over begins beyond all positions that it had before: a gap, so subscribe again.
+        again = entity is not None and entity.least_epoch >= 0 and seq > last_seq + 1
+        if epoch > last_epoch or again:
             data = shown
         else:
             self._world.expect(seq == last_seq + 1, f"{tournament}: update {epoch}/{seq} after {last_epoch}/{last_seq}")

@@ -48,10 +48,12 @@ class Heard:
 class Stage:
     """One running tournament, its publisher, and a clock that stands still."""
 
-    def __init__(self, policy: Any = "last", members: int = 30) -> None:
+    def __init__(self, policy: Any = "last", members: int = 30, **spec_fields: Any) -> None:
         self.now_ms = NOW_MS
         self.offset = 0
-        spec = Spec(name="x", type="scheduled", starts_ms=NOW_MS - 1, ends_ms=NOW_MS + 10**9, score_policy=policy)
+        spec = Spec(
+            name="x", type="scheduled", starts_ms=NOW_MS - 1, ends_ms=NOW_MS + 10**9, score_policy=policy, **spec_fields
+        )
         create = Create(
             command_id="c", creator="1", created_ms=NOW_MS, spec=spec, dedicated=False, salt="ab", request_digest="d"
         )
@@ -121,6 +123,21 @@ async def test_one_nobody_watches_is_not_published_until_somebody_does() -> None
         "top": [{"user_id": "9"}],
     }
     assert patched(before, update["patch"]) == stage.entity.live.data == Live().data_now(stage.state, "running")
+
+
+async def test_whoever_begins_to_watch_a_frozen_table_hears_the_frozen_one() -> None:
+    stage = Stage(members=2, freeze_ms=1000)
+    stage.score(1, 100)
+    stage.now_ms = NOW_MS + 10**9 - 500  # it stands still
+    stage.score(2, 900)
+    stage.publisher.watch(stage.entity)
+    _, frames = await stage.published()
+    told = {operation["path"]: operation["value"] for operation in msgspec.json.decode(frames[0])["patch"]}
+    assert [row["user_id"] for row in told["/top"]] == ["1"]
+    stage.publisher.watch(stage.entity)
+    stage.score(2, 950)
+    stage.now_ms += INTERVAL_MS
+    assert all(b'"2"' not in frame for frame in (await stage.published())[1])
 
 
 async def test_watching_what_did_not_change_publishes_nothing() -> None:
