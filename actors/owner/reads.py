@@ -146,8 +146,9 @@ class OwnerReads:
         return found
 
     def _board(self, entity: Entity, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
-        state, page, frozen = entity.shown, None, entity.frozen
-        at = entity.epoch, entity.shown_seq, entity.status
+        real = query.full and entity.frozen
+        state, seq = (entity.state, views.UNPUBLISHED) if real else (entity.shown, entity.shown_seq)
+        page, at = None, (entity.epoch, seq, entity.status)
         match query:
             case GroupRankingsQuery():
                 page = boards.group_rankings(
@@ -155,15 +156,18 @@ class OwnerReads:
                 )
             case GroupsQuery():
                 groups = self._tables.get(
-                    entity, f"groups {query.board} {frozen}", lambda: boards.groups_of(state, query.board)
+                    entity, f"groups {query.board} {entity.frozen} {real}", lambda: boards.groups_of(state, query.board)
                 )
                 if groups is not None:
                     page = boards.groups_page(state, groups, query.start, query.limit, *at)
             case TeamsQuery():
-                teams = self._tables.get(entity, f"teams {frozen}", lambda: boards.teams_of(state))
+                teams = self._tables.get(entity, f"teams {entity.frozen} {real}", lambda: boards.teams_of(state))
                 if teams is not None:
                     page = boards.teams_page(state, teams, query.start, query.limit, *at)
-        return NOT_FOUND if page is None else _reply(entity, views.encode(page))
+        if page is None:
+            return NOT_FOUND
+        reply = _reply(entity, views.encode(page))
+        return _full(reply) if real else reply
 
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""

@@ -75,7 +75,7 @@ class ReadHandlers:
         plain = _rankings_query(request, principal)
         board, group = request.query["board"], normal_name(request.query["group"])
         known = await self.reads.visible(request.path["tournament"], principal)
-        query = GroupRankingsQuery(board, group, plain.start, plain.limit, plain.around)
+        query = GroupRankingsQuery(board, group, plain.start, plain.limit, plain.around, _full(principal))
         reply = await self.reads.board(known, query)
         if not reply.found and plain.around is not None:
             raise Problem(404, "not_ranked", f"user {plain.around} has no rank in {board[:40]} {group[:64]}")
@@ -87,7 +87,7 @@ class ReadHandlers:
         start, limit = _page(request)
         known = await self.reads.visible(request.path["tournament"], principal)
         board = request.path["board"]
-        reply = await self.reads.board(known, GroupsQuery(board, start, limit))
+        reply = await self.reads.board(known, GroupsQuery(board, start, limit, _full(principal)))
         return self._board_response(request, reply, f"no board {board[:40]!r}")
 
     async def teams(self, request: Request) -> Response:
@@ -95,7 +95,8 @@ class ReadHandlers:
         principal = await self.callers.principal(request)
         start, limit = _page(request)
         known = await self.reads.visible(request.path["tournament"], principal)
-        return self._board_response(request, await self.reads.board(known, TeamsQuery(start, limit)), "no teams")
+        reply = await self.reads.board(known, TeamsQuery(start, limit, _full(principal)))
+        return self._board_response(request, reply, "no teams")
 
     def _board_response(self, request: Request, reply: Reply, missing: str) -> Response:
         if not reply.found:

@@ -125,7 +125,7 @@ class RankingsQuery(Query[Reply], frozen=True):
 class GroupRankingsQuery(Query[Reply], frozen=True):
     """Encoded rankings within one group of a board (`GET .../rankings?board=&group=`), paged as RankingsQuery.
 
-    Not found: an unknown board or group, or `around` one without a rank there.
+    Not found: an unknown board or group, or `around` one without a rank there. `full` as in ViewQuery.
     """
 
     board: str
@@ -133,21 +133,24 @@ class GroupRankingsQuery(Query[Reply], frozen=True):
     start: int = 0
     limit: int = 100
     around: int | None = None
+    full: bool = False
 
 
 class GroupsQuery(Query[Reply], frozen=True):
-    """The encoded groups of a board (`GET .../boards/{board}`); not found for an unknown board."""
+    """The encoded groups of a board (`GET .../boards/{board}`); not found for an unknown board. `full` as in ViewQuery."""
 
     board: str
     start: int = 0
     limit: int = 100
+    full: bool = False
 
 
 class TeamsQuery(Query[Reply], frozen=True):
-    """The encoded table of the teams (`GET .../teams`); not found where a tournament has none."""
+    """The encoded table of the teams (`GET .../teams`); not found where a tournament has none. `full` as in ViewQuery."""
 
     start: int = 0
     limit: int = 100
+    full: bool = False
 
 
 class ParticipantQuery(Query[Reply], frozen=True):

@@ -117,7 +117,9 @@ class SnapshotReadModel:
 def _answer(loaded: _Loaded, query: Query[Any]) -> Any:
     state = loaded.state
     at = loaded.epoch, views.UNPUBLISHED, state.status
-    frozen, public = is_frozen(state, state.status), public_state(state, state.status)
+    frozen = is_frozen(state, state.status)
+    real = frozen and isinstance(query, GroupRankingsQuery | GroupsQuery | TeamsQuery) and query.full
+    table = state if real else public_state(state, state.status)
     match query:
         case AccessQuery():
             member = query.user_id is not None and state.members.slot(query.user_id) >= 0
@@ -129,15 +131,15 @@ def _answer(loaded: _Loaded, query: Query[Any]) -> Any:
             return _reply(loaded, shown.rankings(state, *asked, *at, full=query.full), full=query.full and frozen)
         case GroupRankingsQuery():
             page = query.board, query.group, query.start, query.limit, query.around
-            return _reply(loaded, boards.group_rankings(public, *page, *at), full=False)
+            return _reply(loaded, boards.group_rankings(table, *page, *at), full=real)
         case GroupsQuery():
-            groups = boards.groups_of(public, query.board)
-            told = None if groups is None else boards.groups_page(public, groups, query.start, query.limit, *at)
-            return _reply(loaded, told, full=False)
+            groups = boards.groups_of(table, query.board)
+            told = None if groups is None else boards.groups_page(table, groups, query.start, query.limit, *at)
+            return _reply(loaded, told, full=real)
         case TeamsQuery():
-            teams = boards.teams_of(public)
-            told = None if teams is None else boards.teams_page(public, teams, query.start, query.limit, *at)
-            return _reply(loaded, told, full=False)
+            teams = boards.teams_of(table)
+            told = None if teams is None else boards.teams_page(table, teams, query.start, query.limit, *at)
+            return _reply(loaded, told, full=real)
         case ParticipantQuery():
             who = {"own": query.own, "full": query.full}
             personal = any(who.values()) and shown.is_personal(state, query.user_id, state.status)

@@ -342,7 +342,7 @@ class InProcessReadModel:
 
     def shown(self, state: Tournament, query: Query[Any]) -> Any:
         at = *self._palio.position(state.tournament_id), state.status
-        public = shown_to_public(state, state.status)
+        table = state if getattr(query, "full", False) else shown_to_public(state, state.status)
         page: dict[str, Any] | None
         match query:
             case AccessQuery():
@@ -361,15 +361,15 @@ class InProcessReadModel:
                 page, full = shown.rankings(state, *asked, *at, full=query.full), query.full
             case GroupRankingsQuery():
                 asked_group = query.board, query.group, query.start, query.limit, query.around
-                page, full = boards.group_rankings(public, *asked_group, *at), False
+                page, full = boards.group_rankings(table, *asked_group, *at), query.full
             case GroupsQuery():
-                groups = boards.groups_of(public, query.board)
-                page = None if groups is None else boards.groups_page(public, groups, query.start, query.limit, *at)
-                full = False
+                groups = boards.groups_of(table, query.board)
+                page = None if groups is None else boards.groups_page(table, groups, query.start, query.limit, *at)
+                full = query.full
             case TeamsQuery():
-                teams = boards.teams_of(public)
-                page = None if teams is None else boards.teams_page(public, teams, query.start, query.limit, *at)
-                full = False
+                teams = boards.teams_of(table)
+                page = None if teams is None else boards.teams_page(table, teams, query.start, query.limit, *at)
+                full = query.full
             case ParticipantQuery():
                 who = {"own": query.own, "full": query.full}
                 page = shown.participant(state, query.user_id, None, state.status, **who)

@@ -198,3 +198,30 @@ async def test_then_it_is_shown_to_all(both: Entrypoints, how: str) -> None:
         assert table(view["top"])[0] == (str(RIVAL), float(RIVALS))
         assert "frozen" not in view
     assert set(READS) <= set(INSIDERS)
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_groups_and_teams_stand_still_for_all_but_services_and_operators(
+    both: Entrypoints, visibility: str
+) -> None:
+    gateway, ends_ms = both.gateway, both.palio.now_ms + 3_600_000
+    tournament = await gateway.tournament(
+        visibility=visibility, ends_at=rfc3339(ends_ms), freeze_s=1, boards=["team"], teams={"score": "sum"}
+    )
+    for user, team, score in ((MEMBER, "red", 50), (RIVAL, "blue", 40)):
+        body = {"name": f"n{user}", "attributes": {"team": team}}
+        await gateway.call("join", "PUT", body, tournament=tournament, user=str(user))
+        await gateway.score(tournament, user, score)
+    await gateway.call("edit_tournament", "PATCH", {"freeze_s": 3601}, tournament=tournament)
+    await gateway.scores(tournament, {RIVAL: float(RIVALS)})
+    path, api = f"/v1/tournaments/{tournament}", both.clients["api"]
+    for role, real in (("member", False), ("service", True), ("operator", True), ("member", False)):
+        teams = await api.get(f"{path}/teams", headers=headers(both, role))
+        assert [row["team"] for row in teams.json()["rows"]] == (["blue", "red"] if real else ["red", "blue"]), role
+        groups = await api.get(f"{path}/boards/team", headers=headers(both, role))
+        page = await api.get(f"{path}/rankings?board=team&group=blue", headers=headers(both, role))
+        assert page.json()["rows"][0]["score"] == (float(RIVALS) if real else 40), role
+        for answer in (teams, groups, page):
+            assert answer.status_code == 200
+            assert (RIVALS in answer.text) <= real, role
+            assert ("no-store" in answer.headers["cache-control"]) == (real or visibility == "private"), role

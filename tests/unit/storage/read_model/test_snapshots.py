@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from typing import Any
 
 import pytest
 
 from actors.domain.codec import encode_snapshot
-from actors.domain.messages import End, Join, Reopen
+from actors.domain.messages import End, Join, Reopen, Spec
+from actors.domain.messages.scoring import Teams
 from actors.domain.tournament import Tournament
 from actors.owner.rows import tournament_row
 from storage.ports import (
     Access,
     AccessQuery,
     Checkpoint,
+    GroupRankingsQuery,
+    GroupsQuery,
     LiveQuery,
     ParticipantQuery,
     RecordsUnavailableError,
     StoredSnapshot,
+    TeamsQuery,
     TournamentRow,
     ViewQuery,
 )
 from storage.read_model.snapshots import NOT_FOUND, SnapshotReadModel
-from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Step, create_of, fold, items_of
+from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, Step, create_of, fold, items_of
 from tests.support.memory_records import MemoryRecords
+from tests.support.read_model_owner import Held
 from tests.unit.actors.owner.test_owner import SPEC
 
 EPOCH = 5
@@ -188,3 +194,35 @@ async def test_replies_tell_of_the_stored_moment(model: SnapshotReadModel, recor
         assert await model.read(TOURNAMENT, AccessQuery(user)) == Access(True, True, member)
     with pytest.raises(TypeError, match="expected what a read model holds"):
         await model.read(TOURNAMENT, LiveQuery())
+
+
+async def test_groups_and_teams_of_a_frozen_table_as_the_owner_tells_them(
+    model: SnapshotReadModel, records: Store
+) -> None:
+    spec = Spec(
+        name="x",
+        type="scheduled",
+        starts_ms=BEGIN_MS,
+        ends_ms=BEGIN_MS + 1000,
+        freeze_ms=500,
+        boards=["team"],
+        teams=Teams(score="sum"),
+    )
+    teams = {1: "red", 2: "blue"}
+    joins = [
+        Step(BEGIN_MS, Join(command_id=f"j{user}", user_id=str(user), attributes={"team": team}))
+        for user, team in teams.items()
+    ]
+    scores = [Step(BEGIN_MS + 1, Score(1, "a", 50_00)), Step(BEGIN_MS + 600, Score(2, "a", 90_00))]
+    held = Held.of([Step(BEGIN_MS, create_of(spec)), *joins, *scores])
+    await save(records, held.entity.state)
+    for full, leader in ((False, "red"), (True, "blue")):
+        for reads in (model.read, functools.partial(held.reads.read, PARTITION)):
+            teams_reply = await reads(TOURNAMENT, TeamsQuery(full=full))
+            groups_reply = await reads(TOURNAMENT, GroupsQuery("team", full=full))
+            page = await reads(TOURNAMENT, GroupRankingsQuery("team", "blue", full=full))
+            assert json.loads(teams_reply.body)["rows"][0]["team"] == leader
+            assert len(json.loads(page.body)["rows"]) == full  # blue has no score that the public may see
+            assert (b"90" in groups_reply.body) <= full
+            for reply in (teams_reply, groups_reply, page):
+                assert (reply.public, reply.frozen) == (not full, not full)
