@@ -44,6 +44,9 @@ DEPLOYMENT: Final[dict[str, Any]] = {
     "graceful_shutdown_wait_loop_s": 0.1,
     "logging_config": SERVE_LOGGING,
 }
+# On several nodes the api is on the head, whose address clients know: a replica on a node that is cut off would go on listening. Ray gives
+# the head this resource.
+ON_THE_HEAD: Final = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}}
 CLOSE_S: Final = 15.0  # beyond the draining, for a replica to end what is left and close its ports
 
 
@@ -201,7 +204,11 @@ def targets(settings: Settings) -> list[serve.RunTarget]:
         gateway = gateway.options(autoscaling_config=gateway_autoscaling(settings))
     leaves_within_s = settings.drain_timeout_s + CLOSE_S
     gateway = gateway.options(graceful_shutdown_timeout_s=leaves_within_s)
-    api = api.options(num_replicas=settings.api_replicas, graceful_shutdown_timeout_s=leaves_within_s)
+    api = api.options(
+        num_replicas=settings.api_replicas,
+        graceful_shutdown_timeout_s=leaves_within_s,
+        ray_actor_options=ON_THE_HEAD,
+    )
     return [
         serve.RunTarget(api.bind(settings), name="api", route_prefix=None),
         serve.RunTarget(gateway.bind(settings), name="gateway", route_prefix=None),
