@@ -15,7 +15,6 @@ from actors.domain.events import Event, Outcome, TableFrozen
 from actors.domain.fold import apply
 from actors.domain.messages import (
     RULES_VERSION,
-    ApprovePrizes,
     Begin,
     Cancel,
     Changes,
@@ -26,7 +25,6 @@ from actors.domain.messages import (
     Edit,
     End,
     EndsWhen,
-    Erase,
     ExtraTime,
     Invite,
     Join,
@@ -130,13 +128,7 @@ KINDS = (
     + ["revoke"]
     + ["start", "end", "cancel", "tick"]
 )
-LATER_KINDS = (
-    ["begin"] * 8
-    + ["done"] * 4
-    + ["extra_time", "disqualify", "reinstate"] * 3
-    + ["reopen"] * 5
-    + ["reveal", "erase", "approve_prizes"]
-)
+LATER_KINDS = ["begin"] * 8 + ["done"] * 4 + ["extra_time", "disqualify", "reinstate"] * 3 + ["reopen"] * 5 + ["reveal"]
 PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
 
 
@@ -218,10 +210,6 @@ def random_record(r: Random, kind: str, users: Sequence[int] = USERS) -> Message
             return Reopen(command_id=command, ends_ms=ends)
         case "reveal":
             return Reveal(command_id=command)
-        case "erase":
-            return Erase(command_id=command, user_id=str(user))
-        case "approve_prizes":
-            return ApprovePrizes(command_id=command)
         case "edit_later":
             later = {name: r.choice([value, value, None]) for name, value in _later_fields(r, 0.4).items()}
             return Edit(command_id=command, changes=Changes(**later), if_version=None)
@@ -252,9 +240,8 @@ def _random_changes(r: Random) -> Changes:
 
 
 def with_scores(spec: Spec, r: Random) -> Spec:
-    """The same with scoring, a subscore, boards and teams, mostly, and prizes. Drawn apart, so that the rest is as it would be without."""
-    prizes = {"prizes": [{"ranks": [1, 2], "amount": "10.01", "currency": "EUR"}]} if r.random() < 0.5 else {}
-    return msgspec.convert({**msgspec.to_builtins(spec), **random_scores(r), **prizes}, Spec)
+    """The same with scoring, a subscore, boards and teams, mostly. Drawn apart, so that the rest is as it would be without."""
+    return msgspec.convert({**msgspec.to_builtins(spec), **random_scores(r)}, Spec)
 
 
 def fitted(what: Message | Score, spec: Spec, r: Random) -> Message | Score | Sent:

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from actors.domain.messages import (
-    ApprovePrizes,
     Begin,
     Cancel,
     Command,
@@ -20,7 +19,6 @@ from actors.domain.messages import (
     Done,
     Edit,
     End,
-    Erase,
     ExtraTime,
     Invite,
     Join,
@@ -56,7 +54,6 @@ class NaiveTournament:
         self.started = False
         self.frozen: list[tuple[int, int]] | None = None  # the table as it was frozen
         self.revealed = False
-        self.settled = False  # its prizes are approved
         self.late_ms = 0  # until when somebody with extra time is waited for, beyond the end
         self.people: dict[int, dict[str, Any]] = {}  # by user id, all who ever joined
         self.commands: set[str] = set()  # ids of the commands that were applied
@@ -144,8 +141,7 @@ class NaiveTournament:
 
     def _facts(self) -> Any:
         """What may change after the end."""
-        people = [(person["out"], person["name"], dict(person["groups"])) for person in self.people.values()]
-        return self.status, self.frozen, self.settled, people
+        return self.status, self.frozen, [person["out"] for person in self.people.values()]
 
     def score(self, time_ms: int, sent: Sent) -> list[Happened]:
         self._begin(time_ms)
@@ -484,26 +480,10 @@ class NaiveTournament:
         self.people[user]["out"] = reason
         return ""
 
-    def _erase(self, erase: Erase) -> str:
-        person = self.people.get(int(erase.user_id))
-        if person is not None:
-            person["name"], person["groups"] = None, {}
-        return ""
-
-    def _approve_prizes(self, _: ApprovePrizes) -> str:
-        if self.status != "finished":
-            return "not_finished"
-        if "prizes" not in self.spec:
-            return "no_prizes"
-        self.settled = True
-        return ""
-
     def _reopen(self, reopen: Reopen) -> str:
         spec, ends = self.spec, None if reopen.ends_ms is msgspec.UNSET else reopen.ends_ms
         if not self.over:
             return "not_over"
-        if self.settled:
-            return "prizes_approved"
         if ends is None if self.started else (ends is not None and spec["starts_ms"] is None):
             return "invalid"
         if ends is not None and ends <= max(self.now, spec["starts_ms"] or 0):
