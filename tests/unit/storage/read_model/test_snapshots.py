@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,7 +22,9 @@ from storage.ports import (
     GroupsQuery,
     LiveQuery,
     ParticipantQuery,
+    Query,
     RecordsUnavailableError,
+    Reply,
     StoredSnapshot,
     TeamsQuery,
     TournamentRow,
@@ -216,13 +218,17 @@ async def test_groups_and_teams_of_a_frozen_table_as_the_owner_tells_them(
     scores = [Step(BEGIN_MS + 1, Score(1, "a", 50_00)), Step(BEGIN_MS + 600, Score(2, "a", 90_00))]
     held = Held.of([Step(BEGIN_MS, create_of(spec)), *joins, *scores])
     await save(records, held.entity.state)
+
+    async def told(reads: Any, query: Query[Reply]) -> Reply:
+        reply = await reads(TOURNAMENT, query)
+        assert (reply.public, reply.frozen) == (not full, not full)
+        return cast("Reply", reply)
+
     for full, leader in ((False, "red"), (True, "blue")):
         for reads in (model.read, functools.partial(held.reads.read, PARTITION)):
-            teams_reply = await reads(TOURNAMENT, TeamsQuery(full=full))
-            groups_reply = await reads(TOURNAMENT, GroupsQuery("team", full=full))
-            page = await reads(TOURNAMENT, GroupRankingsQuery("team", "blue", full=full))
+            teams_reply = await told(reads, TeamsQuery(full=full))
+            groups_reply = await told(reads, GroupsQuery("team", full=full))
+            page = await told(reads, GroupRankingsQuery("team", "blue", full=full))
             assert json.loads(teams_reply.body)["rows"][0]["team"] == leader
             assert len(json.loads(page.body)["rows"]) == full  # blue has no score that the public may see
             assert (b"90" in groups_reply.body) <= full
-            for reply in (teams_reply, groups_reply, page):
-                assert (reply.public, reply.frozen) == (not full, not full)
