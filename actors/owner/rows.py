@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import UNSET
 
 from actors.domain.messages import Spec
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
 from actors.owner.entity import Entity
 from storage.ports import PRIZES_EFFECT, PRIZES_EFFECT_NUMBER, OutboxRow, ParticipantRow, TournamentRow
@@ -18,6 +19,7 @@ def participant_rows(entity: Entity, changed: Iterable[int]) -> list[Participant
     """The rows of changed slots; all of them, with ranks, once the tournament has finished: then the table is complete and exact."""
     state = entity.state
     members, ranking = state.members, state.ranking
+    subscored = ranking if isinstance(ranking, SubscoreRanking) else None
     finished = state.status == "finished"
     slots = range(len(members)) if finished else sorted(changed)
     ranks = ranking.ranks(np.arange(len(members), dtype=np.int32)).tolist() if finished else []
@@ -32,6 +34,7 @@ def participant_rows(entity: Entity, changed: Iterable[int]) -> list[Participant
             scored_ms=None if score is None else members.scored_ms[slot],
             joined_ms=members.joined_ms[slot],
             rank=(ranks[slot] or None) if finished else None,
+            subscore=None if subscored is None or score is None else subscored.subscore(slot),
         )
         for slot in slots
     ]

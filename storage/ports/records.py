@@ -44,7 +44,7 @@ class TournamentRow(NamedTuple):
 
 
 class ParticipantRow(NamedTuple):
-    """A participant as queried by user; `score` in hundredths, `rank` only once the tournament has finished."""
+    """A participant as queried by user; scores in hundredths, `rank` only once the tournament has finished, `subscore` where it has them."""
 
     tournament_id: int
     user_id: int
@@ -55,6 +55,7 @@ class ParticipantRow(NamedTuple):
     scored_ms: int | None
     joined_ms: int
     rank: int | None
+    subscore: int | None = None
 
 
 class OutboxRow(NamedTuple):

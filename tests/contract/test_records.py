@@ -121,6 +121,7 @@ async def test_rows_come_back_as_they_were_saved(records: Records) -> None:
     scores = [None, 0, -1, 1, 9_999_999_999, -9_999_999_999, 91_250, 1_999, 2_049, 115]
     people = [participant(BIG, BIG - i, score=score, name=None) for i, score in enumerate(scores)]
     people.append(participant(2, 5, rank=1, scored_ms=None, attempts=10_000, name="ß" * 64))
+    people += [participant(3, 50 + i, subscore=score) for i, score in enumerate(scores)]
     await save(records, checkpoint(*rows, participants=people))
     for row in rows:
         assert await records.tournament(row.tournament_id) == row

@@ -14,15 +14,24 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, LargeBinary, Text, create_engine, insert, inspect, text, update
+from sqlalchemy import URL, Connection, Engine, LargeBinary, Text, create_engine, insert, inspect, select, text, update
 
-from storage.ports import RecordsUnavailableError, StorageError, StorageVersionError
+from storage.ports import ParticipantRow, RecordsUnavailableError, StorageError, StorageVersionError
 from storage.records.mysql.engine import MysqlOptions, MysqlServer, check_schema, prepare
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.migrate import ALEMBIC_TABLE, REVISIONS, check_same_version, migrate
-from storage.records.sql.schema import SCHEMA_VERSION, metadata, schema_version, tournament_values, tournaments
-from tests.contract.test_records import everything, tournament, whole
+from storage.records.sql.schema import (
+    PARTICIPANT_COLUMNS,
+    SCHEMA_VERSION,
+    metadata,
+    participant_row,
+    participants,
+    schema_version,
+    tournament_values,
+    tournaments,
+)
+from tests.contract.test_records import everything, participant, tournament, whole
 from tests.support.servers_mysql import RunningMysql
 
 EARLIER = range(1, SCHEMA_VERSION)
@@ -94,11 +103,18 @@ def test_from_every_earlier_version(database: Engine, version: int) -> None:
     with database.begin() as connection:
         make(connection, version)
         connection.execute(insert(tournaments), [tournament_values(tournament(7))])
+        columns = [
+            name for name in ParticipantRow._fields if name != "subscore"
+        ]  # these have been there since the first version
+        person = {name: value for name, value in participant(7, 42)._asdict().items() if name in columns}
+        connection.execute(insert(participants), [person])
     with database.begin() as connection:
         migrate(connection, "here")
         assert version_of(connection) == [SCHEMA_VERSION]
         assert differences(connection) == []
         assert list(connection.execute(text("SELECT tournament_id, name FROM tournaments"))) == [(7, "Tournament 7")]
+        rows = connection.execute(select(*PARTICIPANT_COLUMNS))
+        assert [participant_row(row) for row in rows] == [participant(7, 42)]
 
 
 def test_who_only_looks_migrates_nothing(database: Engine) -> None:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from actors.domain.texts import folded
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
 
-SCHEMA_VERSION = 5  # the newest revision below storage/records/migrations/versions
+SCHEMA_VERSION = 6  # the newest revision below storage/records/migrations/versions
 # A snapshot's rows: MySQL's default packet takes 16 MiB, and a row should stay well below it.
 SNAPSHOT_PART_BYTES = 4 << 20
 SNAPSHOTS_KEPT = 2
@@ -138,6 +138,7 @@ participants = Table(
     Column("scored_ms", MILLISECONDS),
     Column("joined_ms", MILLISECONDS, nullable=False),
     Column("rank", Integer),
+    Column("subscore", Hundredths),
     Index("idx_tournament_participants_user", "user_id"),
     sqlite_with_rowid=False,
     mysql_partition_by="HASH(tournament_id)",

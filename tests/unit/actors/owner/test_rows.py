@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.domain.messages import Spec
+from actors.domain.messages import Spec, Subscore
 from actors.domain.prizes.rules import PrizeRule
+from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.owner.entity import Entity
 from actors.owner.rows import outbox_rows, participant_rows, tournament_row
 from tests.support.histories import PARTITION, TOURNAMENT
@@ -46,6 +47,21 @@ def test_while_it_runs_changed_members_are_rows_without_a_rank() -> None:
 def test_once_finished_all_are_rows_with_their_rank() -> None:
     rows = participant_rows(played("finished"), ())
     assert [(row.user_id, row.rank) for row in rows] == [(1, 2), (2, 1), (3, None), (4, None)]
+
+
+@pytest.mark.parametrize("status", ["running", "finished"])
+def test_a_subscore_is_told_where_there_is_one(status: str) -> None:
+    state = tournament(subscore=Subscore(order="asc"))
+    state.status = status  # type: ignore[assignment]
+    assert isinstance(state.ranking, SubscoreRanking)
+    for user, subscore in ((1, 250), (2, -100), (3, None)):
+        slot = state.members.add(user, None, 100)
+        if subscore is not None:
+            state.ranking.place(slot, 9, subscore)
+    rows = participant_rows(Entity(state, scope()), {0, 1, 2})
+    assert [(row.score, row.subscore) for row in rows] == [(9, 250), (9, -100), (None, None)]
+    assert [row.rank for row in rows] == ([2, 1, None] if status == "finished" else [None] * 3)
+    assert [row.subscore for row in participant_rows(played(), {0, 1})] == [None, None]
 
 
 def test_a_cancelled_one_has_no_table() -> None:
