@@ -13,14 +13,14 @@ from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.read_model_writer import ReadModelWriter
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
-from cluster.actors.process import Background, end_process, regularly, settle
+from cluster.actors.process import Background, regularly, settle
 from cluster.actors.reports import OwnerReport, owner_report, starting_report
 from cluster.actors.updates import connect_updates
+from cluster.actors.worker import records_once_there, start_or_end
 from cluster.config.settings import Settings
 from cluster.startup.ports import (
     clock_ms,
     open_log,
-    open_records,
     open_redis_read_model,
     open_series,
     set_up_logging,
@@ -32,7 +32,6 @@ from storage.ports import (
     LogTruncatedError,
     LogUnavailableError,
     Query,
-    Records,
     RecordsUnavailableError,
 )
 
@@ -57,19 +56,12 @@ class TournamentActor:
         self._settings = settings
         self._name = name
         self._background = Background()
-        self._started = asyncio.get_running_loop().create_task(self._start_or_end(list(scopes)))
-
-    async def _start_or_end(self, scopes: list[tuple[int, int, int]]) -> None:
-        """A start that fails for good ends the process, so that Ray tries it anew: else it would live on and refuse every call."""
-        try:
-            await self._start(scopes)
-        except Exception:
-            end_process(f"{self._name} did not start")
+        self._started = start_or_end(name, self._start(list(scopes)))
 
     async def _start(self, scopes: list[tuple[int, int, int]]) -> None:
         settings = self._settings
         self._log = open_log(settings)
-        self._records = await self._open_records()
+        self._records = await records_once_there(self._name, settings)
         self._updates = updates = connect_updates(settings)
         self._read_model = read_model = open_redis_read_model(settings)
         self._owner = Owner(
@@ -113,15 +105,6 @@ class TournamentActor:
         self._background.start("families", regularly(LOOK_S, self._owner.families_due))
         self._background.start("metrics", regularly(1, self._update_metrics))
         self._background.start("series", regularly(settings.metrics_interval_s, self._write_series))
-
-    async def _open_records(self) -> Records:
-        """The durable store, as soon as it answers: without it nothing can be taken over."""
-        while True:
-            try:
-                return await open_records(self._settings)
-            except RecordsUnavailableError as error:
-                logger.warning("%s waits for the records: %s", self._name, error)
-                await asyncio.sleep(1)
 
     async def ready(self) -> bool:
         """True once the scopes are adopted."""
