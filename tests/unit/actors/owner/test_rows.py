@@ -53,11 +53,11 @@ def test_once_finished_all_are_rows_with_their_rank() -> None:
 def test_a_subscore_is_told_where_there_is_one(status: str) -> None:
     state = tournament(subscore=Subscore(order="asc"))
     state.status = status  # type: ignore[assignment]
-    assert isinstance(state.ranking, SubscoreRanking)
+    state.ranking = ranking = SubscoreRanking(descending=True, ties="first")
     for user, subscore in ((1, 250), (2, -100), (3, None)):
         slot = state.members.add(user, None, 100)
         if subscore is not None:
-            state.ranking.place(slot, 9, subscore)
+            ranking.place(slot, 9, subscore)
     rows = participant_rows(Entity(state, scope()), {0, 1, 2})
     assert [(row.score, row.subscore) for row in rows] == [(9, 250), (9, -100), (None, None)]
     assert [row.rank for row in rows] == ([2, 1, None] if status == "finished" else [None] * 3)

@@ -11,6 +11,7 @@ import pytest
 from cluster.actors import process, worker
 from cluster.actors.worker import Worker
 from cluster.config.settings import Settings
+from cluster.startup.ports import open_records
 from storage.ports import LogUnavailableError, Records, RecordsUnavailableError
 
 
@@ -93,14 +94,14 @@ async def test_any_other_error_ends_the_process_and_names_the_loop(tmp_path: Pat
 async def test_it_begins_once_the_records_answer(
     tmp_path: Path, ends: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, tries = worker.open_records, 0
+    tries = 0
 
     async def open_late(settings: Settings) -> Records:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise RecordsUnavailableError("away")
-        return await opened(settings)
+        return await open_records(settings)
 
     monkeypatch.setattr(worker, "open_records", open_late)
     working = Counting(settings(tmp_path))
