@@ -28,6 +28,9 @@ LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 ACCEPTED: Final = Counter("palio_accepted_total", "Records taken into the score log.", ["entrypoint", "kind"])
 REJECTED: Final = Counter("palio_rejected_total", "Requests answered with an error.", ["entrypoint", "code"])
+STATEMENTS_IGNORED: Final = Counter(
+    "palio_statements_ignored_total", "xAPI statements that were taken and are no score, by why.", ["reason"]
+)
 LOG_LINES_DROPPED: Final = Counter("palio_log_lines_dropped_total", "Log lines about clients' connections left out.")
 UNREAD_BODY_BYTES: Final = Gauge(
     "palio_unread_body_bytes",

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_core import PydanticCustomError
 
 from cluster.config.payouts import PayoutSettings
+from cluster.config.standards import StandardsSettings
 
 if TYPE_CHECKING:
     from storage.metrics.influx import InfluxConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from storage.score_log.kafka.config import KafkaLogConfig
 
 
-class ServerSettings(PayoutSettings):
+class ServerSettings(PayoutSettings, StandardsSettings):
     """See the module. Durations end in `_s`."""
 
     kafka_bootstrap_servers: str | None = Field(

@@ -57,6 +57,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
         "jwt_secret",
         "notification_webhook_secret",
         "demo",
+        "lti_url",
     }
     return FrontConfig(
         version=project_version(),
@@ -69,6 +70,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
         listen_host=settings.host,
         listen_ports=(settings.port, settings.gateway_port),
         gateway_url=gateway,
+        lti_url=settings.lti_url or f"http://{settings.host}:{settings.port}",
         live_url=f"ws{gateway.removeprefix('http')}/v1/live",
         **{name: getattr(settings, name) for name in names},
     )

@@ -412,6 +412,49 @@ class Accepted(Answer):
     example = {"event_id": "exam-42-1", "partition": 17, "offset": 4711}
 
 
+class RejectedEvent(Answer):
+    """An event of a batch that was not taken, by its index from 0."""
+
+    index: int
+    code: str
+    detail: str
+    example = {"index": 1, "code": "invalid", "detail": "source: expected this field"}
+
+
+class EventsAnswer(Answer):
+    """Of one event as of a score: in the log. Of a batch how many were `accepted`, and what was not."""
+
+    event_id: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    accepted: int | None = None
+    rejected: list[RejectedEvent] | None = None
+    example = {"event_id": "ce-5b1f9c1e1a6cf0b4b6a9f0b0b4c9d2aa", "partition": 17, "offset": 4711}
+
+
+class About(Answer):
+    """`version`: of xAPI, newest first. `extensions`: what becomes of statements."""
+
+    version: list[str]
+    extensions: dict[str, Any]
+    example = {"version": ["2.0.0", "1.0.3"], "extensions": {}}
+
+
+class ToolToken(Answer):
+    """For a tool of LTI (RFC 6749); `scope` names what was granted."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+    example = {
+        "access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "scope": "https://purl.imsglobal.org/spec/lti-ags/scope/score",
+    }
+
+
 class ScoreOutcome(Answer):
     """What became of a score; `reason` when it was ignored."""
 

@@ -16,6 +16,8 @@ from serve_app.http.batches import MAX_BATCH
 from serve_app.http.notification_schemas import Notifications
 from serve_app.http.prize_bodies import PrizeChoice, PrizeClaim, PrizePreview, PrizeRevocation
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
+from serve_app.standards.ags import LineItem, ScoreTaken, ToolResult, ToolScore
+from serve_app.standards.xapi import Statement
 
 Responses = dict[int | str, dict[str, Any]]
 Operation = TypeVar("Operation", bound=Callable[..., Awaitable[WebResponse]])
@@ -41,6 +43,11 @@ _STRUCTS: Final = (
     PrizeChoice,
     PrizeRevocation,
     PrizeClaim,
+    Statement,
+    ToolScore,
+    ScoreTaken,
+    LineItem,
+    ToolResult,
     ProblemDetails,
 )
 _TITLES: Final = {
@@ -85,6 +92,11 @@ def writes(models: Mapping[int, type[Answer] | None], *statuses: int) -> Respons
 def health() -> Responses:
     """What a health check may answer: it is for everybody and without a limit."""
     return _answers({200: Health}) | _problems(400, 422, 503)
+
+
+def typed(status: int, media_type: str, schema: Any, example: Any) -> Responses:
+    """An answer of a standard, in its own media type."""
+    return {status: {"description": _TITLES[status], "content": {media_type: {"schema": schema, "example": example}}}}
 
 
 def _answers(models: Mapping[int, type[Answer] | None]) -> Responses:

@@ -22,6 +22,12 @@ from serve_app.handlers.tournaments import TournamentHandlers
 from serve_app.http.messages import Handler
 from serve_app.services.commands import Commands
 from serve_app.services.container import Services
+from serve_app.standards.cloud_event_handlers import CloudEventHandlers
+from serve_app.standards.foreign_ids import ForeignIdsFile
+from serve_app.standards.lti_handlers import LtiHandlers
+from serve_app.standards.lti_tokens import open_tokens
+from serve_app.standards.submissions import Submissions
+from serve_app.standards.xapi_handlers import XapiHandlers
 
 
 class Handlers:
@@ -34,6 +40,12 @@ class Handlers:
         commands = Commands(services.appends, waiters, services.signer, reads, config, entrypoint)
         self.scores: Final = ScoreHandlers(callers, reads, services.appends, waiters, config, entrypoint)
         batches = BatchHandlers(callers, reads, owners, services.appends, services.signer, config, entrypoint)
+        submissions = Submissions(callers, reads, services.appends, self.scores, config, entrypoint)
+        foreign_ids = ForeignIdsFile(config.foreign_ids)
+        events = CloudEventHandlers(submissions)
+        xapi = XapiHandlers(submissions, foreign_ids)
+        tokens = open_tokens(config, services.signer, services.clock_ms)
+        lti = LtiHandlers(submissions, services.records, tokens, foreign_ids, config.lti_url)
         tournaments = TournamentHandlers(
             callers, reads, owners, commands, services.log_clock, config, services.clock_ms
         )
@@ -53,6 +65,15 @@ class Handlers:
                 self.scores.submit_score,
                 batches.submit_batch,
                 batches.join_batch,
+                events.submit_events,
+                xapi.submit_statements,
+                xapi.put_statement,
+                xapi.xapi_about,
+                lti.lti_token,
+                lti.line_items,
+                lti.line_item,
+                lti.submit_lti_score,
+                lti.line_item_results,
                 tournaments.create_tournament,
                 tournaments.edit_tournament,
                 tournaments.start_tournament,

@@ -23,6 +23,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "token_expired": (401, "The token has expired"),
     "not_yours": (403, "This is not yours"),
     "role_forbidden": (403, "Your role may not do this"),
+    "scope_missing": (403, "The access token lacks a scope"),
     "invite_invalid": (403, "An invitation is needed"),
     "removed": (403, "You were removed from this tournament"),
     "not_found": (404, "There is no such page"),
@@ -53,6 +54,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "already_over": (409, "The tournament is over"),
     "too_few_participants": (409, "Too few have joined"),
     "edit_not_allowed": (409, "The tournament's state forbids this edit"),
+    "id_conflict": (409, "This id was used for something else"),
+    "score_outdated": (409, "A later score was taken before"),
     "idempotency_conflict": (409, "This Idempotency-Key was used for something else"),
     "too_many_invitations": (409, "The tournament has all the invitations it may have"),
     "refused": (409, "The tournament's state forbids this"),
@@ -100,10 +103,11 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.errors = errors
         self.headers = headers or {}
         self.reference = ""  # of the log's lines about it
+        self.oauth_error = ""  # what RFC 6749 calls it, where a token was asked for
 
 
 class ProblemDetails(msgspec.Struct, omit_defaults=True):
-    """An error (RFC 9457)."""
+    """An error (RFC 9457); `error` is OAuth's name for it where a token was asked for (RFC 6749)."""
 
     type: str
     title: str
@@ -112,6 +116,7 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     code: str
     errors: list[FieldError] = []
     reference: str = ""
+    error: str = ""
 
 
 def invalid(path: str, message: str) -> Problem:
@@ -134,6 +139,7 @@ def problem_response(problem: Problem) -> Response:
         code=problem.code,
         errors=list(problem.errors),
         reference=problem.reference,
+        error=problem.oauth_error,
     )
     headers = {**PERSONAL, **problem.headers}
     return Response(problem.status, msgspec.json.encode(body), headers, PROBLEM_JSON)

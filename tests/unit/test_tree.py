@@ -86,6 +86,10 @@ JUDGED_BY = {
         "actors/domain/life/status.py",
     ],
     "tests/unit/serve_app/handlers/test_notifications.py": ["serve_app/http/notification_schemas.py"],
+    "tests/unit/serve_app/standards/test_cloud_events.py": [
+        "serve_app/standards/cloud_event_handlers.py",
+        "serve_app/standards/submissions.py",
+    ],
     "tests/unit/serve_app/api/test_app.py": ["serve_app/api/"],  # a folder: its calls and pages, as clients see them
 }
 

@@ -3,6 +3,7 @@
 Nothing below this package imports a module of the domain beyond `values`, `errors` and the rules of `prizes`, since all of them import this.
 """
 
+from actors.domain.messages.cloud_events import ScoreEvent, event_wire
 from actors.domain.messages.control import (
     Cancel,
     Claim,
@@ -84,6 +85,7 @@ __all__ = [
     "Reopen",
     "Reveal",
     "RevokeInvitation",
+    "ScoreEvent",
     "ScoreWire",
     "Scoring",
     "Spec",
@@ -101,6 +103,7 @@ __all__ = [
     "encode_message",
     "encode_score",
     "encode_submission",
+    "event_wire",
     "needed_rules",
     "score_values",
     "submission_values",

@@ -6,7 +6,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from serve_app.api.routers import invitations, participants, prizes, process, scores, series, tournaments, users
+from serve_app.api.routers import (
+    invitations,
+    participants,
+    prizes,
+    process,
+    scores,
+    series,
+    standards,
+    tournaments,
+    users,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tournaments.router,
@@ -15,6 +25,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     series.router,
     prizes.router,
     scores.router,
+    standards.router,
     users.router,
     process.router,
 )

@@ -31,6 +31,16 @@ BODIES: Final[dict[str, tuple[Any, ...]]] = {
     "join": ({}, {"name": "Ann"}, {"invite": "anything"}),
     "create_invitation": ({}, {"uses": 2}),
     "submit_score": ({"event_id": "a", "score": 1}, {"event_id": "a", "score": 1, "user_id": str(MEMBER)}),
+    "submit_lti_score": (
+        {
+            "userId": str(MEMBER),
+            "scoreGiven": 1,
+            "scoreMaximum": 2,
+            "activityProgress": "Completed",
+            "gradingProgress": "FullyGraded",
+            "timestamp": "2027-05-01T09:00:00.000Z",
+        },
+    ),
 }
 QUERIES: Final = {"rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"), "view": ("", "?more=1")}
 # What those who may see it are answered: member, service, operator.
@@ -65,6 +75,9 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "reveal_table": (403, 409, 409),
     "history": (403, 200, 200),
     "submit_score": (202, 202, 403),
+    "line_item": (403, 200, 200),
+    "line_item_results": (403, 200, 200),
+    "submit_lti_score": (403, 200, 403),
 }
 MANAGING: Final = {
     "edit_tournament",
@@ -83,6 +96,9 @@ MANAGING: Final = {
     "edit_participant",
     "disqualify",
     "reinstate",
+    "line_item",
+    "line_item_results",
+    "submit_lti_score",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
@@ -97,6 +113,12 @@ OF_NO_TOURNAMENT: Final = {
     "create_tournament",
     "submit_batch",
     "join_batch",
+    "submit_events",  # in test_events_and_statements_of_a_hidden_one
+    "submit_statements",
+    "put_statement",
+    "xapi_about",
+    "lti_token",
+    "line_items",
     "demo_player",
     "erase_user",
     "notifications",
@@ -295,6 +317,54 @@ async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) ->
                 assert answer.status_code == (401 if role in ("nobody", "wrong token") else 403), (name, role)
             answer = await client.post(path, headers=headers_of(both, "service"), json=items)
             assert answer.json() == {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_unknown"}]}, name
+
+
+async def test_events_and_statements_of_a_hidden_one(both: Entrypoints) -> None:
+    """They name the tournament in what they say."""
+    tournament = await private(both)
+    appended = len(both.palio.log.calls)
+    for name, client in both.clients.items():
+        for role in OUTSIDERS:
+            headers = {**headers_of(both, role), "x-experience-api-version": "1.0.3"}
+            for kind in ("event", "batch", "statement", "statements", "put"):
+                answers = []
+                for target in (tournament, UNKNOWN):
+                    answer = await say(client, kind, target, USERS.get(role, STRANGER), headers)
+                    answers.append(seen(answer, target))
+                assert answers[0] == answers[1], (name, role, kind)
+                status = 401 if role in ("nobody", "wrong token") else 202 if kind == "batch" else 404
+                assert answers[0][0] == status, (name, role, kind, answers)
+    assert len(both.palio.log.calls) == appended
+
+
+async def say(
+    client: httpx2.AsyncClient, kind: str, tournament: str, user: int, headers: dict[str, str]
+) -> httpx2.Response:
+    """A score of a user in one of the field's own formats."""
+    event = {
+        "specversion": "1.0", "type": "palio.score.submitted", "source": "/a", "id": "1", "subject": tournament,
+        "data": {"user_id": str(user), "score": 1},
+    }  # fmt: skip
+    statement_id = "fd41c918-b88b-4b20-a0a5-a4c32391aaa0"
+    statement = {
+        "id": statement_id,
+        "actor": {"account": {"homePage": "https://a.example", "name": str(user)}},
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/scored"},
+        "object": {"id": f"https://a.example/{tournament}"},
+        "result": {"score": {"raw": 1}},
+    }
+    if kind == "event":
+        return await client.post(
+            "/v1/events", headers={**headers, "content-type": "application/cloudevents+json"}, json=event
+        )
+    if kind == "batch":
+        typed = {**headers, "content-type": "application/cloudevents-batch+json"}
+        return await client.post("/v1/events", headers=typed, json=[event])
+    if kind == "put":
+        return await client.put(f"/xapi/statements?statementId={statement_id}", headers=headers, json=statement)
+    return await client.post(
+        "/xapi/statements", headers=headers, json=statement if kind == "statement" else [statement]
+    )
 
 
 async def test_whoever_is_removed_is_out_of_lists_before_the_records_know(
