@@ -24,6 +24,7 @@ from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
 CONFIG_FILE: Final = f"{PREFIX}CONFIG"
+OF_CLIENTS: Final = ("PALIO_URL", "PALIO_TOKEN")  # where `scripts/palio` asks, and as whom: no settings of a Palio
 _TYPE_NAMES: Final[list[tuple[object, str]]] = [
     (SecretStr, "secret"),
     (Path, "path"),
@@ -290,7 +291,7 @@ def load_settings(**overrides: Any) -> Settings:
     """
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for variable in sorted(os.environ):
-        if variable.upper().startswith(PREFIX) and variable.upper() not in (*known, CONFIG_FILE):
+        if variable.upper().startswith(PREFIX) and variable.upper() not in (*known, CONFIG_FILE, *OF_CLIENTS):
             raise _unknown(variable, variable.upper(), known)
     given = {name: value for name, value in overrides.items() if value is not None}
     if file := os.environ.get(CONFIG_FILE):

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("actors", "storage", "serve_app", "cluster", "scripts/cli", "scripts/demo", "scripts/local_servers")
+FOLDERS = (
+    "actors",
+    "storage",
+    "serve_app",
+    "cluster",
+    "scripts/cli",
+    "scripts/client",
+    "scripts/demo",
+    "scripts/local_servers",
+)
 FEWEST_STATEMENTS = 10  # within functions; with less a module declares
 
 JUDGED_BY = {
