@@ -53,6 +53,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "attributes_fixed": (409, "This was given before"),
     "already_over": (409, "The tournament is over"),
     "too_few_participants": (409, "Too few have joined"),
+    "older_rules": (409, "The tournament is older than this"),
     "edit_not_allowed": (409, "The tournament's state forbids this edit"),
     "id_conflict": (409, "This id was used for something else"),
     "score_outdated": (409, "A later score was taken before"),

@@ -18,7 +18,6 @@ from actors.domain.messages import (
     Begin,
     Cancel,
     Changes,
-    Command,
     Create,
     Disqualify,
     Done,
@@ -129,6 +128,15 @@ KINDS = (
     + ["start", "end", "cancel", "tick"]
 )
 LATER_KINDS = ["begin"] * 8 + ["done"] * 4 + ["extra_time", "disqualify", "reinstate"] * 3 + ["reopen"] * 5 + ["reveal"]
+OF_LATER_RULES = [
+    "begin",
+    "done",
+    "extra_time",
+    "disqualify",
+    "reopen",
+    "reveal",
+    "edit_later",
+]  # than 1 and 2: refused
 PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
 
 
@@ -268,7 +276,7 @@ def random_history(seed: int, length: int) -> list[Step]:
     now = BEGIN_MS
     rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION, RULES_VERSION])
     spec = random_spec(r, rules)
-    kinds = KINDS if rules < 3 else KINDS + LATER_KINDS + ["edit_later"] * 2
+    kinds = KINDS * 2 + OF_LATER_RULES if rules < 3 else KINDS + LATER_KINDS + ["edit_later"] * 2
     scores = Random(f"scores {seed}")
     if rules >= 3:
         spec = with_scores(spec, scores)
@@ -278,8 +286,6 @@ def random_history(seed: int, length: int) -> list[Step]:
     for n in range(length):
         now += r.choice(PAUSES_MS)
         what = fitted(random_record(r, "join" if n < joins else r.choice(kinds)), spec, scores)
-        if isinstance(what, Command) and what.needed_rules > rules:
-            what = Tick()  # under these rules it would be malformed
         steps.append(Step(now, create_of(spec, r.choice(["digest", "other"]), "again") if n == again_at else what))
     return steps
 

@@ -36,6 +36,17 @@ from tests.support.submissions import Sent
 HANDLERS = {"begin": "_begin_own"}  # the name is taken
 TOLD_BY_OWNERS = ("open", "written", "standings")  # of what a parent opens, which its children show
 LATER = ("window_ms", "freeze_ms", "ends_when")
+OF_RULES_3 = (
+    "begin",
+    "done",
+    "extra_time",
+    "disqualify",
+    "reinstate",
+    "reopen",
+    "reveal",
+    "invite",
+    "revoke_invitation",
+)
 LARGEST = 9_999_999_999  # 99,999,999.99
 
 Happened = tuple[Any, ...]
@@ -112,6 +123,8 @@ class NaiveTournament:
 
     def apply(self, time_ms: int, message: Message) -> list[Happened]:
         """A control record or a tick."""
+        if self.rules < 3 and _is_of_rules_3(message):
+            return [(message.kind, "refused", "older_rules")]
         self._begin(time_ms)
         if isinstance(message, Create):
             same = message.request_digest == self.request
@@ -512,3 +525,10 @@ class NaiveTournament:
             return "not_frozen"
         self.frozen, self.revealed = None, True
         return ""
+
+
+def _is_of_rules_3(message: Message) -> bool:
+    said = msgspec.to_builtins(message)
+    newer_join = message.__class__ is Join and said.keys() & {"invitation", "attributes", "placed"}
+    newer_edit = message.__class__ is Edit and said["changes"].keys() & set(LATER)
+    return bool(said["type"] in OF_RULES_3 or newer_join or newer_edit)
