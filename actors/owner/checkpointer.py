@@ -218,7 +218,7 @@ class Checkpointer:
             entity, state = change.entity, change.entity.state
             self._take(change)
             taken.append((change, state.offset))
-            rows.append(tournament_row(state, entity.scope.epoch))
+            rows.append(tournament_row(state, entity.scope.epoch, alone=entity.scope.tournament != 0))
             data = encode_snapshot(state)
             snapshots.append(
                 StoredSnapshot(state.tournament_id, state.partition, state.offset, data, alone=entity.erased)

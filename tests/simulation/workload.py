@@ -11,7 +11,6 @@ from msgspec import UNSET, UnsetType
 
 from actors.domain.messages import (
     RULES_VERSION,
-    Command,
     Create,
     Message,
     Reopen,
@@ -40,7 +39,6 @@ class Workload:
         self._scores = Random(f"scores {world.random.getstate()[1][0]}")  # drawn apart, as the histories do
         self._specs: dict[int, Spec] = {}
         self.tournaments: list[int] = []
-        self._late: set[int] = set()  # those that may be changed after their end
         self.acknowledged: list[Acknowledged] = []
 
     async def run(self) -> None:
@@ -94,13 +92,11 @@ class Workload:
             creator="99",
             created_ms=now,
             spec=spec,
-            dedicated=(dedicated := r.random() < 0.35),
+            dedicated=r.random() < 0.35,
             salt=SALT,
             request_digest="digest",
             rules_version=rules,
         )
-        if not dedicated:
-            self._late.add(tournament)
         return self._control(tournament, create)
 
     def _parent(self, spec: Spec) -> Spec:
@@ -120,8 +116,6 @@ class Workload:
         what = random_record(r, "join" if r.random() < 0.2 else r.choice(KINDS + LATER_KINDS), range(1, 5))
         if isinstance(what, Reopen) and what.ends_ms is not UNSET:
             what = msgspec.structs.replace(what, ends_ms=self._world.clock_ms() + r.randint(-100, 2000))
-        if isinstance(what, Command) and what.after_end and tournament not in self._late:
-            what = Tick()  # of a dedicated one, a command that comes as it ends may have to be repeated
         sent = fitted(what, self._specs[tournament], self._scores)
         if isinstance(sent, Sent):
             return self._new(tournament, sent.value())
