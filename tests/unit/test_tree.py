@@ -88,6 +88,7 @@ JUDGED_BY = {
     "tests/integration/test_restart.py": ["cluster/serve/stopping.py"],
     "tests/integration/test_start_errors.py": ["cluster/startup/bootstrap.py"],
     "tests/unit/actors/domain/life/test_freeze.py": ["actors/domain/shown.py"],
+    "tests/unit/actors/prizes/test_settler.py": ["actors/domain/prizes/erasure.py"],
     "tests/unit/actors/domain/test_fold.py": [
         "actors/domain/commands/create.py",
         "actors/domain/commands/edit.py",
