@@ -141,6 +141,20 @@ async def test_services_and_operators_see_the_real_table(both: Entrypoints, role
         assert (one.json()["score"], one.json()["rank"]) == (float(RIVALS), 1)
 
 
+@pytest.mark.parametrize("name", ["api", "gateway"])
+async def test_a_service_that_waits_is_told_the_real_rank(both: Entrypoints, name: str) -> None:
+    path, wait = f"/v1/tournaments/{await frozen(both, 'public')}", {"prefer": "wait=5"}
+
+    async def told(headers: dict[str, str], score: float, **more: str) -> tuple[str, int | None, int | None]:
+        body = {"event_id": f"e{score}", "score": score, **more}
+        answer = (await both.clients[name].post(f"{path}/scores", headers=headers | wait, json=body)).json()
+        return answer["outcome"], answer["rank"], answer["previous_rank"]
+
+    for user, score, rank in ((BYSTANDER, 1, 3), (BYSTANDER, 800, 2), (MEMBER, 999, 1)):
+        assert await told(headers(both, "service"), score, user_id=str(user)) == ("applied", rank, None)
+    assert await told(both.bearer(MEMBER), 998) == ("applied", None, None)
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_nor_while_the_owner_is_away(both: Entrypoints, role: str) -> None:
     tournament = await frozen(both, "public")
