@@ -10,8 +10,8 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, REFUSED, Event, Outcome
 from actors.domain.life.status import pass_time
 from actors.domain.messages import Create, needed_rules
+from actors.domain.messages.spec_rules import spec_problems
 from actors.domain.series.family import Family
-from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Members, Tournament, multiplier_of, ranking_of
 
 

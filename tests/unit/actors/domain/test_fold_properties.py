@@ -9,9 +9,9 @@ from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import Item
 from actors.domain.fold import apply
 from actors.domain.life.freeze import is_frozen, shown
+from actors.domain.life.transitions import TRANSITIONS
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
-from actors.domain.transitions import TRANSITIONS
 from tests.support.histories import PARTITION, TOURNAMENT, Score, Step, fold, histories, items_of, plain, random_history
 from tests.support.naive_tournament import NaiveTournament
 from tests.support.submissions import Sent

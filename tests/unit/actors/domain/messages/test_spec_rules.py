@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.domain.messages import Spec
-from actors.domain.spec_rules import spec_problems
+from actors.domain.messages.spec_rules import spec_problems
 
 SCHEDULED: dict[str, Any] = {"type": "scheduled", "starts_ms": 1000, "ends_ms": 2000}
 INSTANT: dict[str, Any] = {"type": "instant", "duration_ms": 1000, "capacity": 2}

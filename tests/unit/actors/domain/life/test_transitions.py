@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from actors.domain.errors import IllegalTransitionError
-from actors.domain.transitions import REFUSAL, TRANSITIONS, next_status
+from actors.domain.life.transitions import REFUSAL, TRANSITIONS, next_status
 
 STATUSES = ("scheduled", "running", "finished", "cancelled")
 COMMANDS = ("start", "end", "cancel", "abandon", "reopen", "restore")
