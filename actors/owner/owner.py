@@ -31,7 +31,7 @@ from actors.owner.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import Families
 from actors.owner.publisher import Publisher
-from actors.owner.read_model_writer import ReadModelWriter
+from actors.owner.read_model.writer import ReadModelWriter
 from actors.owner.ticker import Ticker
 from actors.owner.tournament_cache import TournamentCache
 from storage.ports import (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_model_writer import ReadModelWriter
+from actors.owner.read_model.writer import ReadModelWriter
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
 from cluster.actors.process import Background, regularly, settle

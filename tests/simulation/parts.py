@@ -9,7 +9,7 @@ from actors.director.director import Director
 from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
+from actors.owner.read_model.writer import ReadModelWriter, ReadModelWriterConfig
 from actors.owner.reads import OwnerReads
 from storage.ports import LogUnavailableError, RecordsUnavailableError
 from tests.simulation.ports import ProcessLog, ProcessReadModel, ProcessRecords, ProcessUpdates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from actors.owner.read_model_checks import RETRY_MS, ReadModelChecks
+from actors.owner.read_model.checks import RETRY_MS, ReadModelChecks
 from storage.ports import ReadModelPosition, ReadModelUnavailableError
 
 BATCH = 4

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from actors.owner.read_model_entry import ReadModelEntry
+from actors.owner.read_model.entry import ReadModelEntry
 from storage.ports import KeptReadModel, ReadModelPosition, ReadModelUnavailableError
 
 logger = logging.getLogger(__name__)

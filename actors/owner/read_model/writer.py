@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from actors.owner.change import Change
-from actors.owner.read_model_checks import ReadModelChecks
-from actors.owner.read_model_entry import ReadModelEntry, delta_of
+from actors.owner.read_model.checks import ReadModelChecks
+from actors.owner.read_model.entry import ReadModelEntry, delta_of
 from storage.ports import (
     KeptReadModel,
     ReadModelDelta,

@@ -6,9 +6,9 @@ import pytest
 
 from actors.domain.read_model_rows import CapturedRows, rows_of
 from actors.domain.views import UNPUBLISHED
-from actors.owner import read_model_entry as module
 from actors.owner.entity import Entity
-from actors.owner.read_model_entry import delta_of
+from actors.owner.read_model import entry as module
+from actors.owner.read_model.entry import delta_of
 from tests.support.histories import TOURNAMENT
 from tests.unit.actors.domain.test_read_model_rows import played
 from tests.unit.actors.owner.test_entity import EPOCH, scope

@@ -7,7 +7,7 @@ import asyncio
 from actors.domain.messages import End, Join
 from actors.owner.change import Change
 from actors.owner.entity import Entity
-from actors.owner.read_model_writer import FAILED_PAUSE_MS, ReadModelWriter, ReadModelWriterConfig
+from actors.owner.read_model.writer import FAILED_PAUSE_MS, ReadModelWriter, ReadModelWriterConfig
 from storage.ports import (
     ReadModelPosition,
 )
