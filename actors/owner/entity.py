@@ -8,7 +8,7 @@ from actors.domain import views
 from actors.domain.events import Event, Outcome
 from actors.domain.life.freeze import is_frozen, shown
 from actors.domain.tournament import Tournament
-from actors.owner.effects import effect_of
+from actors.owner.checkpoint.effects import effect_of
 from actors.owner.live import Live
 from storage.ports import OutboxRow
 

@@ -27,7 +27,7 @@ from actors.domain.signing import Signer
 from actors.owner.applier import Applier, outcome_reply
 from actors.owner.audience import Audience
 from actors.owner.change import Change
-from actors.owner.checkpointer import Checkpointer
+from actors.owner.checkpoint.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import Families
 from actors.owner.publisher import Publisher
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class OwnerConfig:
     """`publish_interval_ms` between updates of a tournament (50: 20 a second); `look_interval_ms` between two looks at who listens; checkpoints
-    as in `actors.owner.checkpointer`."""
+    as in `actors.owner.checkpoint.checkpointer`."""
 
     publish_interval_ms: int = 50
     look_interval_ms: int = 5000

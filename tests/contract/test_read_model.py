@@ -13,8 +13,8 @@ import pytest
 from actors.domain.codec import encode_snapshot
 from actors.domain.messages import Join, Leave, Spec
 from actors.domain.views import UNPUBLISHED
+from actors.owner.checkpoint.rows import tournament_row
 from actors.owner.read_model.entry import delta_of
-from actors.owner.rows import tournament_row
 from storage.ports import (
     Access,
     AccessQuery,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.texts import folded
+from actors.owner.checkpoint.rows import outbox_rows, tournament_row
 from actors.owner.entity import Entity, Scope
-from actors.owner.rows import outbox_rows, tournament_row
 from storage.ports import (
     UNLISTED_TYPES,
     Checkpoint,

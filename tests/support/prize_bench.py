@@ -15,8 +15,8 @@ from actors.domain.messages import ApprovePrizes, End, Erase, Join, Spec
 from actors.domain.prizes.ledger import Entry, State, moved
 from actors.domain.prizes.rules import PrizeRule
 from actors.domain.tournament import Tournament
+from actors.owner.checkpoint.rows import outbox_rows, tournament_row
 from actors.owner.entity import Entity, Scope
-from actors.owner.rows import outbox_rows, tournament_row
 from actors.prizes.payer import Payer, PayerConfig
 from actors.prizes.settler import Settler
 from storage.ports import Checkpoint, Payout, PayoutUnavailableError, PrizeLedger, Records, StoredSnapshot, UserPrize

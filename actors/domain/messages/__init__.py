@@ -1,6 +1,7 @@
 """What records say: the JSON of the log's values. Each field and limit is declared here, what it means beside what it is about.
 
-Nothing below this package imports a module of the domain beyond `values`, `errors` and the rules of `prizes`, since all of them import this.
+Nothing below this package imports a module of the domain beyond `values`, `errors` and the rules of `prizes`, since all of them import this;
+but for `spec_rules`, which nothing here imports.
 """
 
 from actors.domain.messages.cloud_events import ScoreEvent, event_wire

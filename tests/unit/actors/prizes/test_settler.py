@@ -118,7 +118,7 @@ async def test_what_cannot_be_read_holds_up_nobody_and_is_tried_again_later(benc
         await bench.end(number, [30], FIRST)
     state = bench.states[5]
     damaged = StoredSnapshot(5, state.partition, state.offset, b"PALIOSNP damaged")
-    from actors.owner.rows import tournament_row
+    from actors.owner.checkpoint.rows import tournament_row
 
     await bench.records.save(Checkpoint([tournament_row(state, 0)], [damaged], [], [], []))
     settler = settler_of(bench)

@@ -8,9 +8,9 @@ from actors.domain.codec import decode_snapshot
 from actors.domain.delivery import ControlItem
 from actors.domain.fold import apply
 from actors.domain.messages import Create, Join, Spec
-from actors.owner import checkpointer
 from actors.owner.change import Change
-from actors.owner.checkpointer import RETRY_MS, Checkpointer
+from actors.owner.checkpoint import checkpointer
+from actors.owner.checkpoint.checkpointer import RETRY_MS, Checkpointer
 from actors.owner.entity import Entity, Scope
 from storage.ports import Checkpoint, RecordsUnavailableError
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint

@@ -17,8 +17,8 @@ from typing import Final
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
 from actors.owner.change import Change
+from actors.owner.checkpoint.rows import outbox_rows, participant_rows, tournament_row
 from actors.owner.entity import Entity, Scope
-from actors.owner.rows import outbox_rows, participant_rows, tournament_row
 from storage.ports import (
     Checkpoint,
     OutboxRow,

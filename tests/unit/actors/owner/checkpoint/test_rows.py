@@ -9,8 +9,8 @@ import pytest
 from actors.domain.messages import Spec, Subscore
 from actors.domain.prizes.rules import PrizeRule
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
+from actors.owner.checkpoint.rows import outbox_rows, participant_rows, tournament_row
 from actors.owner.entity import Entity
-from actors.owner.rows import outbox_rows, participant_rows, tournament_row
 from tests.support.histories import PARTITION, TOURNAMENT
 from tests.unit.actors.domain.test_tournament import tournament
 from tests.unit.actors.owner.test_entity import scope

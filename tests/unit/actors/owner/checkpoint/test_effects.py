@@ -6,8 +6,8 @@ import pytest
 
 from actors.domain.events import Event, Outcome, StatusChanged
 from actors.domain.notices.events import NOTICE_KIND, decode_event
-from actors.owner.effects import FIRST_N, effect_of
-from tests.unit.actors.owner.test_rows import played
+from actors.owner.checkpoint.effects import FIRST_N, effect_of
+from tests.unit.actors.owner.checkpoint.test_rows import played
 
 STATE = played(ends_ms=20_000).state
 
