@@ -6,19 +6,19 @@ from typing import Final
 
 from serve_app.handlers.batches import BatchHandlers
 from serve_app.handlers.callers import Callers
-from serve_app.handlers.discovery import DiscoveryHandlers
-from serve_app.handlers.erasure import ErasureHandlers
 from serve_app.handlers.errors import Errors
-from serve_app.handlers.health import HealthHandlers
 from serve_app.handlers.invitations import InvitationHandlers
 from serve_app.handlers.listing import ListHandlers
-from serve_app.handlers.notifications import NotificationHandlers
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.prizes import PrizeHandlers
 from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
 from serve_app.handlers.series import SeriesHandlers
+from serve_app.handlers.system.discovery import DiscoveryHandlers
+from serve_app.handlers.system.health import HealthHandlers
 from serve_app.handlers.tournaments import TournamentHandlers
+from serve_app.handlers.users.erasure import ErasureHandlers
+from serve_app.handlers.users.notifications import NotificationHandlers
 from serve_app.http.messages import Handler
 from serve_app.services.commands import Commands
 from serve_app.services.container import Services

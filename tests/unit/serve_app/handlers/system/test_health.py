@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from serve_app.handlers.health import HealthHandlers
+from serve_app.handlers.system.health import HealthHandlers
 from serve_app.http.messages import Request
 from serve_app.http.problems import Problem
 from serve_app.services.outcome_waiters import Waiters
@@ -93,7 +93,7 @@ async def test_the_ports_are_asked_at_most_once_a_second(
     health: HealthHandlers, palio: InProcessPalio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 0.0
-    monkeypatch.setattr("serve_app.handlers.health.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("serve_app.handlers.system.health.time.monotonic", lambda: now_s)
     assert (await health.readyz(ASK)).status == 200
     palio.owners.down = True
     now_s = 0.9
