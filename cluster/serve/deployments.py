@@ -140,7 +140,7 @@ class Gateway:
         from serve_app.gateway.app import GatewayApp
         from serve_app.gateway.server import start
         from serve_app.live.hub import Hub
-        from serve_app.live.limits import HubLimits
+        from serve_app.live.limits.bounds import HubLimits
 
         services = self._services = await open_front(settings, "gateway")
         self._drain_s = settings.drain_timeout_s

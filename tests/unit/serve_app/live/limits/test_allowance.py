@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve_app.live.allowance import Allowance
+from serve_app.live.limits.allowance import Allowance
 
 
 def test_it_is_full_at_first_and_fills_by_time() -> None:

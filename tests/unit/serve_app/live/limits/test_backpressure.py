@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from serve_app.live.backpressure import SlowSockets
+from serve_app.live.limits.backpressure import SlowSockets
 from serve_app.live.protocol import CLOSE_TOO_SLOW
 from serve_app.live.topic import Subscription
 from serve_app.metrics import CONFLATED

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from serve_app.config import FrontConfig
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 
 
 def test_settings_become_limits() -> None:
