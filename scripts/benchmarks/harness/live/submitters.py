@@ -11,7 +11,7 @@ from typing import Final
 
 from scripts.benchmarks.harness.contest import Contest
 from scripts.benchmarks.harness.http_load import HOST, Load
-from scripts.benchmarks.harness.live_socket import TEXT, LiveSocket, client_frame
+from scripts.benchmarks.harness.live.socket import TEXT, LiveSocket, client_frame
 
 AUTH: Final = b'"auth"'
 

@@ -9,7 +9,7 @@ import time
 from typing import Final, NamedTuple
 
 from scripts.benchmarks.harness.http_load import HOST, Pool, request
-from scripts.benchmarks.harness.live_socket import CLOSE, Subscriber
+from scripts.benchmarks.harness.live.socket import CLOSE, Subscriber
 
 HANDSHAKES_AT_ONCE: Final = 50
 VISIT_S: Final = 60.0  # for each step of a visit; beyond it has failed

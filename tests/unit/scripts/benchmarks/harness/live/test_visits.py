@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from scripts.benchmarks.harness import live_visits
-from scripts.benchmarks.harness.live_visits import Place, visit
+from scripts.benchmarks.harness.live import visits as live_visits
+from scripts.benchmarks.harness.live.visits import Place, visit
 from serve_app.metrics import DELIVERED
 from tests.support.gateway import WAIT_S, running_gateway
 

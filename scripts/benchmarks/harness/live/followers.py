@@ -15,7 +15,7 @@ from typing import Final
 
 from scripts.benchmarks.harness.client_process import heard, tell
 from scripts.benchmarks.harness.http_load import HOST
-from scripts.benchmarks.harness.live_socket import CLOSE, PING, PONG, TEXT, LiveSocket, subscription
+from scripts.benchmarks.harness.live.socket import CLOSE, PING, PONG, TEXT, LiveSocket, subscription
 
 TRY_AGAIN_S: Final = 0.1
 CONNECT_S: Final = 10.0
