@@ -123,7 +123,7 @@ class NaiveTournament:
 
     def apply(self, time_ms: int, message: Message) -> list[Happened]:
         """A control record or a tick."""
-        if self.rules < 3 and _is_of_rules_3(message):
+        if isinstance(message, Command) and self.rules < 3 and _is_of_rules_3(message):
             return [(message.kind, "refused", "older_rules")]
         self._begin(time_ms)
         if isinstance(message, Create):
@@ -527,7 +527,7 @@ class NaiveTournament:
         return ""
 
 
-def _is_of_rules_3(message: Message) -> bool:
+def _is_of_rules_3(message: Command) -> bool:
     said = msgspec.to_builtins(message)
     newer_join = message.__class__ is Join and said.keys() & {"invitation", "attributes", "placed"}
     newer_edit = message.__class__ is Edit and said["changes"].keys() & set(LATER)

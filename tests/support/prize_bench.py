@@ -146,12 +146,12 @@ class Bench:
             ends_ms=BEGIN_MS * 9,
             ties="shared",
             prizes=prizes or UNSET,
-            boards=("country",) if countries else UNSET,
+            boards=["country"] if countries else UNSET,
         )
         users = range(1, len(scores) + 1)
-        attributes = [{"country": country} for country in countries] or [UNSET] * len(scores)
+        attributes: list[Any] = [{"country": country} for country in countries] or [UNSET] * len(scores)
         joins = [
-            Join(command_id=f"j{user}", user_id=str(user), attributes=theirs)  # type: ignore[arg-type]
+            Join(command_id=f"j{user}", user_id=str(user), attributes=theirs)
             for user, theirs in zip(users, attributes, strict=True)
         ]
         played = [Score(user, "e", score) for user, score in zip(users, scores, strict=True)]

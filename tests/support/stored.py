@@ -48,7 +48,7 @@ def everything_in_mysql(servers: RealServers) -> Iterator[tuple[str, Any]]:
                         yield from ((table, value) for value in row)
 
 
-def everything_in_redis(client: redis.RedisCluster) -> Iterator[tuple[str, bytes]]:
+def everything_in_redis(client: redis.RedisCluster) -> Iterator[tuple[str, Any]]:
     """(key, value) of each value, field or member of each key."""
     for key in client.scan_iter(count=1000):
         name = key.decode()

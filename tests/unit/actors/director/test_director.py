@@ -109,10 +109,10 @@ async def test_an_ingest_that_begins_is_told_what_ended_since_and_their_actors_e
     await director.start()
     assert launched.of("stop") == []
     told = await director.placements(3, 5)
-    assert told == {running: f"tournament-{running}", lives: "shard-1", since: "shard-1"}
+    assert told == {running: "shard-1", lives: "shard-1", since: "shard-1"}
     assert launched.of("stop") == [("stop", f"tournament-{lives}")]
-    assert {call[3] for call in launched.of("adopt") if call[1] == "shard-1"} == {lives, since}
-    assert await director.placements(3, 10) == {running: f"tournament-{running}"}
+    assert {call[3] for call in launched.of("adopt")} == {running, lives, since}
+    assert await director.placements(3, 10) == {running: "shard-1"}
 
 
 async def test_beyond_the_maximum_a_shard_hosts() -> None:

@@ -416,7 +416,7 @@ def test_under_rules_1_an_edit_was_not_judged_by_the_whole_spec() -> None:
     assert world.now.status == "cancelled"
 
 
-def every_later_command(rules: int) -> list[Command]:
+def every_later_command(rules: int) -> list[Any]:
     """One of each kind that came with rules 3, each under an id of its own."""
     user: dict[str, Any] = {"user_id": "1"}
     given: dict[type[Command], dict[str, Any]] = {
@@ -435,7 +435,7 @@ def every_later_command(rules: int) -> list[Command]:
         ApprovePrizes: {},
     }
     assert set(given) == {kind for kind in HANDLERS if kind.rules > rules}
-    made = [kind(command_id=kind.__name__, **fields) for kind, fields in given.items()]
+    made: list[Any] = [kind(command_id=kind.__name__, **fields) for kind, fields in given.items()]
     made += [Join(command_id=name, user_id="2", **{name: value}) for name, value in LATER_OF_JOIN.items()]
     return made + [Edit(command_id=name, changes=Changes(**{name: None})) for name in LATER_OF_CHANGES]
 

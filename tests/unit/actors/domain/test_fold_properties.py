@@ -117,7 +117,7 @@ def test_the_histories_reach_every_outcome() -> None:
         "invite_invalid", "not_joined", "not_running", "not_scheduled", "out_of_range", "registration_closed", "removed",
         "too_few_participants", "tournament_full", "version_mismatch",
         "disqualified", "done", "goal_reached", "no_window", "not_begun", "not_frozen", "not_over", "participant_unknown",
-        "window_over",
+        "window_over", "older_rules",
     }  # fmt: skip
     later = ("begin", "done", "extra_time", "disqualify", "reinstate", "reopen", "reveal")
     for kind in ("create", "join", "leave", "start", "end", "cancel", "edit", "score", *later):
