@@ -13,10 +13,10 @@ from actors.ingest.parse import Parser
 from cluster.actors.handles import Handles
 from cluster.actors.metrics import IngestMetrics
 from cluster.actors.process import Background, settle
-from cluster.actors.reports import IngestReport, ingest_report
+from cluster.actors.reports import ingest_report
 from cluster.config.settings import Settings
 from cluster.startup.ports import DIRECTOR, clock_ms, open_log, set_up_logging, signer_of
-from storage.ports import LogError
+from storage.ports import IngestReport, LogError
 
 logger = logging.getLogger(__name__)
 

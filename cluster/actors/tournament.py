@@ -14,7 +14,7 @@ from actors.owner.read_model.writer import ReadModelWriter
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
 from cluster.actors.process import Background, regularly, settle
-from cluster.actors.reports import OwnerReport, owner_report, starting_report
+from cluster.actors.reports import owner_report, starting_report
 from cluster.actors.updates import connect_updates
 from cluster.actors.worker import records_once_there, start_or_end
 from cluster.config.settings import Settings
@@ -31,6 +31,7 @@ from serve_app.metrics import PortMetrics
 from storage.ports import (
     LogTruncatedError,
     LogUnavailableError,
+    OwnerReport,
     Query,
     RecordsUnavailableError,
 )

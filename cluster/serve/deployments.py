@@ -15,6 +15,7 @@ from cluster.actors.process import settle
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings, project_version
 from cluster.serve.gateway_scaling import GatewayScaling
+from cluster.serve.operations import RayOperations
 from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
     jwt_secret,
@@ -93,6 +94,7 @@ async def open_front(settings: Settings, kind: str) -> Services:
         signer_of(settings),
         notices=notices_of(settings, records),
         prizes=prizes_of(records),
+        operations=RayOperations(settings),
     )
 
 

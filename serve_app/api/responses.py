@@ -14,6 +14,7 @@ from serve_app.handlers.routes import ROUTES
 from serve_app.http import request_schemas as bodies
 from serve_app.http.batches import MAX_BATCH
 from serve_app.http.notification_schemas import Notifications
+from serve_app.http.operator_bodies import LetterPlace, Replay
 from serve_app.http.prize_bodies import PrizeChoice, PrizeClaim, PrizePreview, PrizeRevocation
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
 from serve_app.standards.ags import LineItem, ScoreTaken, ToolResult, ToolScore
@@ -39,6 +40,8 @@ _STRUCTS: Final = (
     bodies.BatchSubmission,
     Notifications,
     bodies.BatchJoin,
+    LetterPlace,
+    Replay,
     PrizePreview,
     PrizeChoice,
     PrizeRevocation,

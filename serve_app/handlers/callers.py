@@ -62,6 +62,13 @@ class Callers:
             raise Problem(403, "role_forbidden", "expected the role service or operator")
         return principal
 
+    async def operator(self, request: Request) -> Principal:
+        """The caller, who must be an operator."""
+        principal = await self.caller(request)
+        if principal.role != "operator":
+            raise Problem(403, "role_forbidden", "expected the role operator")
+        return principal
+
 
 def me(request: Request, principal: Principal | None) -> int:
     """The caller's user id, where `me` stood for it: from here on the answer is theirs alone. Raises Problem 401."""

@@ -9,6 +9,8 @@ from serve_app.handlers.callers import Callers
 from serve_app.handlers.errors import Errors
 from serve_app.handlers.invitations import InvitationHandlers
 from serve_app.handlers.listing import ListHandlers
+from serve_app.handlers.operators.dead_letters import DeadLetterHandlers
+from serve_app.handlers.operators.overview import OverviewHandlers
 from serve_app.handlers.participants import ParticipantHandlers
 from serve_app.handlers.prizes import PrizeHandlers
 from serve_app.handlers.reads import ReadHandlers
@@ -58,6 +60,16 @@ class Handlers:
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
         erasure = ErasureHandlers(callers, commands, services.records, services.notices)
         notifications = NotificationHandlers(callers, services.notices, config)
+        letters = DeadLetterHandlers(callers, reads, services.log, services.appends, waiters, config, entrypoint)
+        overview = OverviewHandlers(
+            callers,
+            reads,
+            services.records,
+            services.notices,
+            services.log,
+            services.operations,
+            services.clock_ms,
+        )
         health = HealthHandlers(services.log, owners, waiters)
         self.table: Final[dict[str, Handler]] = {
             handler.__name__: self.errors.answered(handler)
@@ -110,6 +122,14 @@ class Handlers:
                 erasure.erase_user,
                 notifications.notifications,
                 notifications.set_notifications,
+                letters.dead_letters,
+                letters.replay_dead_letters,
+                overview.placed_tournaments,
+                overview.placed_tournament,
+                overview.running_actors,
+                overview.server_health,
+                overview.all_history,
+                overview.all_notices,
                 discovery.root,
                 discovery.demo_player,
                 health.healthz,

@@ -18,7 +18,7 @@ from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.services.reads import Reads
-from storage.ports import ListQuery, ParticipantRow, Records, TournamentRow
+from storage.ports import ListQuery, Page, ParticipantRow, Records, TournamentRow
 
 MAX_QUERY_CHARS: Final = 200
 STATUSES: Final = ("scheduled", "running", "finished", "cancelled")
@@ -39,19 +39,8 @@ class ListHandlers:
     async def list_tournaments(self, request: Request) -> Response:
         """`GET /v1/tournaments`: newest first; private ones only to members, services and operators."""
         principal = await self.callers.principal(request)
-        query = ListQuery(
-            status=_choice(request, "status", STATUSES),
-            type=_choice(request, "type", TYPES),
-            q=_search(request),
-            cursor=request.query.get("cursor"),
-            limit=query_int(request.query, "limit", 50, 1, 100),
-            viewer=principal and principal.user_id,
-            see_all=principal is not None and principal.privileged,
-        )
-        try:
-            page = await self.records.list_tournaments(query)
-        except ValueError as error:
-            raise invalid("cursor", "expected a cursor that an earlier page gave") from error
+        query = list_query(request, principal)
+        page = await list_page(self.records, query)
         hidden = await self._hidden(page.rows, query)
         items = [tournament_item(row) for row in page.rows if row.tournament_id not in hidden]
         return Response(200, _encode({"items": items, "next_cursor": page.next_cursor}), dict(PERSONAL))
@@ -119,6 +108,28 @@ class ListHandlers:
         if not principal.privileged and user_id != principal.user_id:
             raise Problem(403, "not_yours", "expected your own user id")
         return user_id
+
+
+def list_query(request: Request, principal: Principal | None, limit: int | None = None) -> ListQuery:
+    """What a request asks of the list of tournaments, and what the caller may see of it; `limit` in place of the request's own. Raises
+    Problem 422."""
+    return ListQuery(
+        status=_choice(request, "status", STATUSES),
+        type=_choice(request, "type", TYPES),
+        q=_search(request),
+        cursor=request.query.get("cursor"),
+        limit=query_int(request.query, "limit", 50, 1, 100) if limit is None else limit,
+        viewer=principal and principal.user_id,
+        see_all=principal is not None and principal.privileged,
+    )
+
+
+async def list_page(records: Records, query: ListQuery) -> Page:
+    """A page of the list. Raises Problem 422 for a cursor that is none."""
+    try:
+        return await records.list_tournaments(query)
+    except ValueError as error:
+        raise invalid("cursor", "expected a cursor that an earlier page gave") from error
 
 
 def tournament_item(row: TournamentRow) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
-from storage.ports import Notices, Owners, PrizeLedger, ReadModel, Records, ScoreLog, Updates
+from storage.ports import Notices, Operations, Owners, PrizeLedger, ReadModel, Records, ScoreLog, Updates
 
 MEASURE_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 30.0
@@ -43,6 +43,7 @@ class Services:
     updates: Updates
     notices: Notices
     prizes: PrizeLedger
+    operations: Operations
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
@@ -73,6 +74,7 @@ async def open_services(
     *,
     notices: Notices,
     prizes: PrizeLedger,
+    operations: Operations,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
     """Make the services of one process and begin to receive replies.
@@ -96,6 +98,7 @@ async def open_services(
         updates=updates,
         notices=notices,
         prizes=prizes,
+        operations=operations,
         authenticator=authenticator,
         limiter=Limiter(config),
         proxies=proxies,

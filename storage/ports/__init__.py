@@ -21,6 +21,18 @@ from storage.ports.errors import (
 from storage.ports.metrics import MetricsSeries, Point
 from storage.ports.notice_channels import SENT, Delivery, Letter, NoticeChannel
 from storage.ports.notices import NoticeJob, NoticeRetry, Notices, StoredSettings
+from storage.ports.operations import (
+    RUNNING,
+    Finding,
+    IngestReport,
+    Operations,
+    OwnerReport,
+    PartitionReport,
+    ScopeReport,
+    ShardPlace,
+    Shards,
+    ShardServer,
+)
 from storage.ports.owners import (
     Access,
     AccessQuery,

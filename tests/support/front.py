@@ -79,6 +79,7 @@ async def open_front(**config: Any) -> AsyncIterator[Front]:
         palio.signer,
         notices=palio.notices,
         prizes=palio.prizes,
+        operations=palio.operations,
         clock_ms=palio.clock_ms,
     )
     app = create_app(services)

@@ -196,6 +196,7 @@ async def opened_app(
         palio.signer,
         notices=palio.notices,
         prizes=palio.prizes,
+        operations=palio.operations,
     )
     hub = Hub(
         palio.owners,

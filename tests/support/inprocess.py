@@ -66,6 +66,7 @@ from storage.ports import (
     TeamsQuery,
     ViewQuery,
 )
+from tests.support.inprocess_operations import InProcessOperations
 from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
 from tests.support.memory_notices import MemoryNotices
@@ -104,6 +105,7 @@ class InProcessPalio:
         self.prizes = MemoryPrizeLedger(self.records)
         self.read_model = InProcessReadModel(self)
         self.notices = MemoryNotices(MemoryRecords())
+        self.operations = InProcessOperations(self)
         self.applying = True
         self.writing = False
         self.replies_held = False

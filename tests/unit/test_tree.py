@@ -96,6 +96,7 @@ JUDGED_BY = {
         "actors/domain/life/status.py",
     ],
     "tests/unit/serve_app/handlers/users/test_notifications.py": ["serve_app/http/notification_schemas.py"],
+    "tests/unit/scripts/cli/test_doctor.py": ["cluster/checkup.py"],
     "tests/unit/serve_app/standards/test_cloud_events.py": [
         "serve_app/standards/cloud_event_handlers.py",
         "serve_app/standards/submissions.py",

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from serve_app.api.routers import (
     invitations,
+    operations,
     participants,
     prizes,
     process,
@@ -27,5 +28,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     scores.router,
     standards.router,
     users.router,
+    operations.router,
     process.router,
 )

@@ -9,7 +9,6 @@ from actors.domain.messages import Erase
 from serve_app.handlers.callers import Callers, path_user
 from serve_app.http.caching import NO_STORE
 from serve_app.http.messages import Request, Response
-from serve_app.http.problems import Problem
 from serve_app.services.commands import Commands, new_command_id
 from storage.ports import Notices, Records
 
@@ -30,9 +29,7 @@ class ErasureHandlers:
 
         What was done before a failure stays done; to repeat it does no harm.
         """
-        principal = await self.callers.caller(request)
-        if principal.role != "operator":
-            raise Problem(403, "role_forbidden", "expected the role operator")
+        principal = await self.callers.operator(request)
         user_id = path_user(request, principal)
         await self.notices.forget_user(user_id)
         after = 0

@@ -74,6 +74,7 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "reopen_tournament": (403, 409, 409),
     "reveal_table": (403, 409, 409),
     "history": (403, 200, 200),
+    "placed_tournament": (403, 403, 200),
     "submit_score": (202, 202, 403),
     "line_item": (403, 200, 200),
     "line_item_results": (403, 200, 200),
@@ -99,6 +100,7 @@ MANAGING: Final = {
     "line_item",
     "line_item_results",
     "submit_lti_score",
+    "placed_tournament",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
@@ -106,6 +108,15 @@ REFUSED_BEFORE: Final = {
     "wrong token": set(INSIDERS),
     "stranger": MANAGING,
     "removed": MANAGING,
+}
+OPERATORS: Final = {
+    "placed_tournaments",
+    "running_actors",
+    "server_health",
+    "all_history",
+    "all_notices",
+    "dead_letters",
+    "replay_dead_letters",
 }
 LISTS: Final = {"list_tournaments", "user_tournaments", "user_prizes"}
 OF_NO_TOURNAMENT: Final = {
@@ -163,7 +174,7 @@ def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str],
 
 
 def test_the_table_knows_every_route() -> None:
-    assert {route.name for route in ROUTES} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
+    assert {route.name for route in ROUTES} == set(INSIDERS) | LISTS | OPERATORS | OF_NO_TOURNAMENT
     assert {route.name for route in ROUTES if "{tournament}" in route.path} == set(INSIDERS)
 
 
@@ -302,6 +313,24 @@ async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) ->
                 assert (answer.status_code, answer.json()["code"]) == (403, "not_yours"), (role, user)
     wrong = await client.get("/v1/tournaments", headers=headers_of(both, "wrong token"))
     assert wrong.status_code == 401
+
+
+async def test_what_is_for_operators_is_for_nobody_else(both: Entrypoints) -> None:
+    tournament = await private(both)
+    client = both.clients["api"]
+    for route in offered("api", OPERATORS):
+        body = {"letters": [{"partition": 0, "offset": 0}]} if route.method == "POST" else None
+        for role in (*OUTSIDERS, "member", "service"):
+            answer = await client.request(route.method, route.path, headers=headers_of(both, role), json=body)
+            expected = (401 if role in ("nobody", "wrong token") else 403, answer.json()["code"])
+            assert expected[1] in ("token_missing", "token_invalid", "role_forbidden"), (route.name, role)
+            assert answer.status_code == expected[0], (route.name, role)
+            assert tournament not in answer.text
+        answer = await client.request(route.method, route.path, headers=headers_of(both, "operator"), json=body)
+        assert answer.status_code == 200, (route.name, answer.text)
+        assert "public" not in answer.headers["cache-control"], route.name
+    listed = await client.get("/v1/operations/tournaments", headers=headers_of(both, "operator"))
+    assert tournament in {item["id"] for item in listed.json()["items"]}
 
 
 async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) -> None:

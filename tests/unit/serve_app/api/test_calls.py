@@ -52,7 +52,7 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
                 expected = (401, "token_invalid")
             elif caller == "nobody" and who != "all":
                 expected = (401, "token_missing")
-            elif caller == "player" and who == "service, operator":
+            elif caller == "player" and who in ("service, operator", "operator"):
                 expected = (403, "role_forbidden")
             else:
                 expected = (200, None)

@@ -17,7 +17,14 @@ SECRET = b"a secret of thirty-two bytes, now"
 async def opened(palio: InProcessPalio, **config: Any) -> Services:
     settings = FrontConfig(jwt_secret=SECRET, replica_id="me", **config)
     ports = (palio.log, palio.owners, palio.records, palio.read_model, palio.updates, palio.signer)
-    return await open_services(settings, *ports, notices=palio.notices, prizes=palio.prizes, clock_ms=palio.clock_ms)
+    return await open_services(
+        settings,
+        *ports,
+        notices=palio.notices,
+        prizes=palio.prizes,
+        operations=palio.operations,
+        clock_ms=palio.clock_ms,
+    )
 
 
 async def test_open_services_receive_and_watch_until_closed(monkeypatch: pytest.MonkeyPatch) -> None:
