@@ -34,7 +34,7 @@ def add_dlq(commands: Commands) -> None:
 
 
 async def dead_letters(palio: PalioClient, options: argparse.Namespace) -> int:
-    """List, or send again; 1 when a letter that was sent again was ignored."""
+    """List, or send again; 1 when a letter was not sent, or ignored as no duplicate is."""
     if options.action == "list":
         if options.letters or options.all:
             raise ValueError("expected `replay` with letters, or with --all")
@@ -47,19 +47,22 @@ async def dead_letters(palio: PalioClient, options: argparse.Namespace) -> int:
         places = [
             {"partition": each["partition"], "offset": each["offset"]} for each in found["items"] if each["replayable"]
         ]
-    sent: list[dict[str, Any]] = []
+    sent: dict[str, list[dict[str, Any]]] = {"replayed": [], "rejected": []}
     for first in range(0, len(places), MOST_AT_ONCE):
         body = {"letters": places[first : first + MOST_AT_ONCE]}
-        sent += (await palio.call("POST", "/v1/dead-letters/replay", body=body))["items"]
+        answer = await palio.call("POST", "/v1/dead-letters/replay", body=body)
+        for what, told in sent.items():
+            told.extend(answer[what])
     if options.json:
-        print_json({"items": sent})
+        print_json(sent)
     else:
-        rows = [
-            [f"{each['partition']}:{each['offset']}", cell(each.get("outcome")), cell(each.get("reason"))]
-            for each in sent
-        ]
+        rows = [[_letter(each), each.get("outcome") or "sent", cell(each.get("reason"))] for each in sent["replayed"]]
+        rows += [[_letter(each), "not sent", cell(each["detail"])] for each in sent["rejected"]]
         print_rows(["letter", "outcome", "reason"], rows)
-    return int(any(each.get("outcome") == "ignored" and each.get("reason") != "duplicate" for each in sent))
+    ignored = [
+        each for each in sent["replayed"] if each.get("outcome") == "ignored" and each.get("reason") != "duplicate"
+    ]
+    return int(bool(ignored or sent["rejected"]))
 
 
 async def _list(palio: PalioClient, options: argparse.Namespace) -> int:
@@ -69,7 +72,7 @@ async def _list(palio: PalioClient, options: argparse.Namespace) -> int:
         return 0
     rows = [
         [
-            f"{each['partition']}:{each['offset']}",
+            _letter(each),
             *(cell(each[name]) for name in ("at", "reason", "kind", "replayable", "detail", "value")),
         ]
         for each in found["items"]
@@ -83,6 +86,10 @@ async def _list(palio: PalioClient, options: argparse.Namespace) -> int:
 async def _letters(palio: PalioClient, limit: int) -> dict[str, Any]:
     found: dict[str, Any] = await palio.call("GET", "/v1/dead-letters", params={"limit": str(limit)})
     return found
+
+
+def _letter(place: dict[str, Any]) -> str:
+    return f"{place['partition']}:{place['offset']}"
 
 
 def _place(text: str) -> dict[str, int]:

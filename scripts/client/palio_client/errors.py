@@ -41,6 +41,7 @@ Code = Literal[
     "not_scheduled",
     "not_yours",
     "nothing_to_claim",
+    "older_rules",
     "participant_unknown",
     "prize_paid",
     "prize_unknown",

@@ -24,7 +24,8 @@ def letter(offset: int, *, replayable: bool) -> dict[str, Any]:
 
 
 LETTERS = {"items": [letter(5, replayable=True), letter(4, replayable=False)], "more": True}
-SENT = {"items": [{"partition": 7, "offset": 5, "to": {"partition": 7, "offset": 9}, "outcome": "applied"}]}
+APPLIED = {"partition": 7, "offset": 5, "to": {"partition": 7, "offset": 9}, "outcome": "applied"}
+NOT_SENT = {"partition": 7, "offset": 4, "code": "not_replayable", "detail": "only scores"}
 
 
 async def test_letters_are_listed_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,14 +37,17 @@ async def test_letters_are_listed_with_their_reasons(capsys: pytest.CaptureFixtu
 
 
 async def test_letters_are_sent_again(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = Answers(Given(200, SENT))
+    answers = Answers(Given(200, {"replayed": [APPLIED], "rejected": []}))
     said = await commands_at(answers, capsys)("dlq", "replay", "7:5")
     assert (said.status, said.last) == (0, "7:5  applied  -")
     assert answers.bodies() == [{"letters": [{"partition": 7, "offset": 5}]}]
-    ignored = {"items": [{**SENT["items"][0], "outcome": "ignored", "reason": "ended"}]}
+    ignored = {"replayed": [{**APPLIED, "outcome": "ignored", "reason": "ended"}], "rejected": []}
     answers = Answers(Given(200, LETTERS), Given(200, ignored))
     said = await commands_at(answers, capsys)("dlq", "replay", "--all", "--json")
     assert (said.status, json.loads(said.out)) == (1, ignored)
+    rejected = Answers(Given(200, {"replayed": [], "rejected": [NOT_SENT]}))
+    said = await commands_at(rejected, capsys)("dlq", "replay", "7:4")
+    assert (said.status, said.last) == (1, "7:4  not sent  only scores")
     assert json.loads(answers.requests[1].content) == {"letters": [{"partition": 7, "offset": 5}]}  # which can be
 
 
