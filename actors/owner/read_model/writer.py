@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from actors.owner.change import Change
 from actors.owner.read_model.checks import ReadModelChecks
-from actors.owner.read_model.entry import ReadModelEntry, delta_of
+from actors.owner.read_model.entry import ReadModelEntry, Sent
 from storage.ports import (
     KeptReadModel,
     ReadModelDelta,
@@ -57,7 +57,7 @@ class _Sending(NamedTuple):
     entry: ReadModelEntry
     delta: ReadModelDelta
     changed: set[int]
-    before: tuple[int, int, str] | None
+    before: Sent | None
 
 
 class ReadModelWriter:
@@ -165,7 +165,7 @@ class ReadModelWriter:
             if entry is None:  # forgotten meanwhile
                 taken += 1
                 continue
-            whole = entry.sent is None or entry.renumbered != entry.entity.shown.ranking.renumbered
+            whole = entry.whole
             size = len(entry.entity.state.members) if whole else len(entry.changed)
             if rows and rows + size > self._config.batch_rows:
                 break
@@ -201,13 +201,9 @@ class ReadModelWriter:
             self._next_large_ms = now + min(pause_ms, MAX_LARGE_PAUSE_MS)
 
     def _sending(self, entry: ReadModelEntry, *, whole: bool) -> _Sending:
-        before, changed, state = entry.sent, entry.changed, entry.entity.shown
-        after = None if whole or before is None else before[0]
-        entry.changed = set()
-        entry.sent = (state.offset, entry.entity.shown_seq, entry.entity.status)
-        entry.renumbered = state.ranking.renumbered
-        self.wholes += after is None
-        delta = delta_of(entry.entity, None if after is None else sorted(changed), after)
+        before, changed = entry.sent, entry.changed
+        delta = entry.take(whole=whole)
+        self.wholes += delta.after is None
         return _Sending(entry, delta, changed, before)
 
     async def _send(self, batch: Sequence[_Sending]) -> bool:
@@ -272,10 +268,10 @@ class ReadModelWriter:
         entity = entry.entity
         if position is not None and position.epoch > entity.epoch:
             return  # there is a later owner, or there was one in another log: then this one expires
-        if position is None or position != (entity.epoch, entry.sent[0]):
+        if position is None or position != (entity.epoch, entry.sent.offset):
             logger.info("the read model of tournament %d is at %s: sent whole", tournament_id, position)
             self.repaired += 1
             self._send_whole(tournament_id, entry)
             self._repair(entry)
-        elif entry.sent != (entity.state.offset, entity.shown_seq, entity.status):
+        elif entry.sent != Sent.now(entity):
             self._waiting[tournament_id] = entry  # an update counted on, or the end became durable

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from actors.domain.messages import End, Join
+import msgspec
+
+from actors.domain.messages import End, Join, Message, Reopen, Spec, Tick
+from actors.domain.read_model_rows import rows_of
 from actors.owner.change import Change
 from actors.owner.entity import Entity
 from actors.owner.read_model.writer import FAILED_PAUSE_MS, ReadModelWriter, ReadModelWriterConfig
@@ -21,14 +24,14 @@ from tests.unit.actors.owner.test_owner import SPEC, create, deliver, items, own
 class Kept:
     """The read models of a few tournaments over `MemoryReadModel`, with a clock that the test moves."""
 
-    def __init__(self, count: int = 1, users: int = 3, **config: int) -> None:
+    def __init__(self, count: int = 1, users: int = 3, spec: Spec = SPEC, **config: int) -> None:
         self.now_ms = 1_000_000
         self.store = MemoryReadModel()
         self.writer = ReadModelWriter(self.store, lambda: self.now_ms, ReadModelWriterConfig(**config))
         self.entities: dict[int, Entity] = {}
         for tournament_id in range(1, count + 1):
             joins = [Step(BEGIN_MS, Join(command_id=f"j{u}", user_id=str(u))) for u in range(1, users + 1)]
-            state = fold(items_of([Step(BEGIN_MS, create_of(SPEC)), *joins]))
+            state = fold(items_of([Step(BEGIN_MS, create_of(spec)), *joins]))
             state.tournament_id = tournament_id
             entity = self.entities[tournament_id] = Held(state).entity
             self.writer.note(Change(entity, top=True))
@@ -39,6 +42,18 @@ class Kept:
         score = Score(user, f"s{offset}", hundredths)
         fold([item_of(offset, Step(BEGIN_MS, score))], entity.state)
         self.writer.note(Change(entity, {entity.state.members.slot(user): user}))
+
+    def order(self, time_ms: int, message: Message) -> None:
+        """A control record, or a tick, of tournament 1."""
+        entity = self.entities[1]
+        fold([item_of(entity.state.offset + 1, Step(time_ms, message))], entity.state)
+        self.writer.note(Change(entity, top=True))
+
+    def exact(self) -> bool:
+        """Whether the rows of tournament 1 are the owner's to the byte."""
+        entity = self.entities[1]
+        rows = rows_of(entity.shown, range(len(entity.state.members)), entity.shown_previous_ranks)
+        return self.store.rows[1] == {row.user_id: row.participant for row in rows}
 
     async def round(self, after_ms: int = FAILED_PAUSE_MS) -> bool:
         self.now_ms += after_ms
@@ -264,6 +279,46 @@ async def test_new_keys_in_the_ranking_mean_the_whole() -> None:
     kept.score(1, 2, 100)
     await kept.round()
     assert kept.store.writes[-1][0].after is None
+
+
+FREEZING = msgspec.structs.replace(SPEC, ends_ms=BEGIN_MS + 1000, freeze_ms=100)
+
+
+async def frozen() -> Kept:
+    """1, 2 and 3 with equal scores, and ranks before that nobody is shown any more: the table has just been frozen."""
+    kept = Kept(spec=FREEZING)
+    for user in (2, 3, 1):
+        kept.score(1, user, 500)
+    kept.entities[1].previous_ranks.update({0: 3, 1: 1})
+    await kept.round()
+    assert kept.exact()
+    assert b'"previous_rank":3' in (kept.store.rows[1][1] or b"")
+    kept.order(BEGIN_MS + 900, Tick())
+    return kept
+
+
+async def test_each_frozen_table_is_sent_whole_also_one_right_after_another() -> None:
+    kept = await frozen()
+    await kept.round()
+    assert kept.exact()
+    assert b'"previous_rank":null' in (kept.store.rows[1][1] or b"")
+    kept.score(1, 3, 900)
+    await kept.round()
+    assert kept.exact()
+    kept.order(BEGIN_MS + 1000, Tick())
+    kept.order(BEGIN_MS + 1010, Reopen(command_id="r", ends_ms=BEGIN_MS + 1050))  # frozen anew at once
+    await kept.round()
+    assert kept.exact()
+    assert b'"score":9,' in (kept.store.rows[1][3] or b"")
+
+
+async def test_a_frozen_table_that_a_full_store_refused_is_sent_whole_once_there_is_room() -> None:
+    kept = await frozen()
+    kept.store.full = True
+    await kept.round()
+    kept.store.full = False
+    await kept.round()
+    assert kept.exact()
 
 
 async def test_what_is_shown_follows_without_a_record() -> None:
