@@ -37,6 +37,7 @@ UNREAD_BODY_BYTES: Final = Gauge(
     "Bytes of request bodies that are not whole, or wait for their turn.",
     multiprocess_mode="livesum",
 )
+EXPORTS: Final = Counter("palio_exports_total", "Results given out as files.", ["format"])
 READS: Final = Counter("palio_reads_total", "Reads by where they were answered from.", ["source"])
 VIEW_SECONDS: Final = Histogram(
     "palio_view_seconds", "Time to answer a tournament view.", ["entrypoint"], buckets=LATENCY_BUCKETS_S

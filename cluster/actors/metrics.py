@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from actors.archiver.archiver import Archiver
 from actors.domain.prizes.ledger import State
 from actors.ingest.feed import TURNS
 from actors.ingest.ingest import Ingest
@@ -15,7 +16,7 @@ from actors.notifier.notifier import Notifier
 from actors.owner.owner import Owner
 from actors.prizes.payer import Payer
 from actors.prizes.settler import Settler
-from storage.ports import Point
+from storage.ports import ArchivePlace, Point
 
 if TYPE_CHECKING:
     from storage.redis_client.cluster import RedisNodes
@@ -93,6 +94,15 @@ class RedisMemory:
             REDIS_MEMORY.labels(node).set(shares.get(node, 0.0))
 
 
+ARCHIVES = _gauge("palio_archives", "Files of the archive by whether the records have the tournament, too.", "place")
+ARCHIVE_WAITING = _gauge("palio_archive_waiting", "Tournaments that wait for their file, 500 at most.")
+ARCHIVED = Counter("palio_archive_files_written_total", "Files written into the archive.")
+ARCHIVE_BYTES = Counter("palio_archive_written_bytes_total", "Bytes of these.")
+ARCHIVE_LEFT = Counter("palio_archive_left_total", "Tournaments that left the records.")
+ARCHIVE_DELETED = Counter("palio_archive_files_deleted_total", "Files that were too old.")
+ARCHIVE_FAILURES = Counter(
+    "palio_archive_failures_total", "Times that a tournament's file could not be written, or not taken away."
+)
 PRIZES = _gauge("palio_prizes", "Entries of the ledger of prizes by their state.", "state")
 PRIZES_WAITING = _gauge("palio_prizes_waiting_tournaments", "Tournaments whose ledger does not follow their table yet.")
 PRIZES_FAILURES = Counter(
@@ -154,6 +164,27 @@ class PrizeMetrics:
         self._grow.to(PRIZES_FAILURES, "settle failures", settler.failures)
         for outcome, total in () if payer is None else payer.outcomes.items():
             self._grow.to(PAYOUTS.labels(outcome), outcome, total)
+
+
+class ArchiveMetrics:
+    """Copies the archive's numbers into the process's metrics."""
+
+    def __init__(self) -> None:
+        self._grow = _Grow()
+
+    def update(self, counts: Mapping[ArchivePlace, int], archiver: Archiver) -> None:
+        """To be called now and then."""
+        for place, count in counts.items():
+            ARCHIVES.labels(place).set(count)
+        ARCHIVE_WAITING.set(archiver.waiting)
+        for counter, name in (
+            (ARCHIVED, "archived"),
+            (ARCHIVE_BYTES, "written_bytes"),
+            (ARCHIVE_LEFT, "left"),
+            (ARCHIVE_DELETED, "deleted"),
+            (ARCHIVE_FAILURES, "failures"),
+        ):
+            self._grow.to(counter, name, getattr(archiver, name))
 
 
 class IngestMetrics:

@@ -20,11 +20,13 @@ from cluster.actors.worker import records_once_there, start_or_end
 from cluster.config.settings import Settings
 from cluster.startup.ports import (
     clock_ms,
+    open_archive,
     open_log,
     open_redis_read_model,
     open_series,
     set_up_logging,
     signer_of,
+    with_archive,
 )
 from cluster.startup.scoring_functions import register_functions
 from serve_app.metrics import PortMetrics
@@ -63,13 +65,14 @@ class TournamentActor:
         settings = self._settings
         self._log = open_log(settings)
         self._records = await records_once_there(self._name, settings)
+        self._archive = open_archive(settings)
         self._updates = updates = connect_updates(settings)
         self._read_model = read_model = open_redis_read_model(settings)
         self._owner = Owner(
             name=self._name,
             instance=uuid.uuid4().hex,
             log=self._log,
-            records=self._records,
+            records=with_archive(self._records, self._archive),
             updates=updates,
             signer=signer_of(settings),
             clock_ms=clock_ms,
@@ -157,6 +160,8 @@ class TournamentActor:
         await self._updates.close()
         if self._read_model is not None:
             await self._read_model.close()
+        if self._archive is not None:
+            await self._archive.close()
         await self._records.close()
         await self._log.close()
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cluster.config.payouts import PayoutSettings
+from cluster.config.archive import ArchiveSettings
 from cluster.config.standards import StandardsSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from storage.score_log.kafka.config import KafkaLogConfig
 
 
-class ServerSettings(PayoutSettings, StandardsSettings):
+class ServerSettings(ArchiveSettings, StandardsSettings):
     """See the module. Durations end in `_s`."""
 
     kafka_bootstrap_servers: str | None = Field(

@@ -48,6 +48,7 @@ TOPICS: Final = {  # by the first setting of each; the others follow it
     "PALIO_PUSH_PRIVATE_KEY": "Notifications: web push",
     "PALIO_PAYOUT_URL": "Prizes: who pays them out",
     "PALIO_LTI_TOOLS": "The field's own formats",
+    "PALIO_ARCHIVE_URL": "The archive",
     "PALIO_KAFKA_BOOTSTRAP_SERVERS": "Kafka: the score log",
     "PALIO_MYSQL_SHARDS": "MySQL: snapshots and records",
     "PALIO_REDIS_URLS": "Redis: read model and live updates",

@@ -18,8 +18,10 @@ from cluster.serve.gateway_scaling import GatewayScaling
 from cluster.serve.operations import RayOperations
 from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
+    archives_of,
     jwt_secret,
     notices_of,
+    open_archive,
     open_log,
     open_read_model,
     open_records,
@@ -29,6 +31,7 @@ from cluster.startup.ports import (
     set_up_logging,
     signer_of,
     webhook_secret,
+    with_archive,
 )
 from cluster.startup.ray_environment import require_ray_authentication
 from cluster.startup.scoring_functions import register_functions
@@ -84,17 +87,20 @@ async def open_front(settings: Settings, kind: str) -> Services:
     require_ray_authentication()  # a replica listens on a port that would take calls from anyone who reaches it
     keep_to_this_node()
     records = await open_records(settings)
+    archive = open_archive(settings)
     return await open_services(
         front_config(settings, f"{kind}-{uuid.uuid4().hex[:12]}"),
         open_log(settings),
         RayOwners(plan_of(settings), settings.owner_call_timeout_s),
         records,
-        open_read_model(settings, records),
+        open_read_model(settings, with_archive(records, archive)),
         connect_updates(settings),
         signer_of(settings),
         notices=notices_of(settings, records),
         prizes=prizes_of(records),
         operations=RayOperations(settings),
+        archive=archive,
+        archives=archives_of(records),
     )
 
 
@@ -104,6 +110,8 @@ async def close_front(services: Services) -> None:
     await services.updates.close()
     await services.log.close()
     await services.read_model.close()
+    if services.archive is not None:
+        await services.archive.close()
     await services.records.close()
 
 

@@ -601,6 +601,34 @@ class PrizePage(Page[UserPrize]):
     }  # fmt: skip
 
 
+class ArchiveItem(Answer):
+    """A file of the archive; `in_records` false: the tournament is shown from it."""
+
+    tournament_id: Id
+    name: str
+    revision: int
+    finished_at: Time
+    participants: int
+    size_bytes: int
+    archived_at: Time
+    in_records: bool
+
+
+class ArchivePage(Page[ArchiveItem]):
+    """A page of the archive; `next_cursor` null at the end."""
+
+    example = {
+        "items": [
+            {
+                "tournament_id": "8127364512893471", "name": "Sprint", "revision": 0,
+                "finished_at": "2027-05-01T10:00:00.000Z", "participants": 65, "size_bytes": 5120,
+                "archived_at": "2027-05-01T10:00:01.250Z", "in_records": True,
+            }
+        ],
+        "next_cursor": "x3kd",
+    }  # fmt: skip
+
+
 class PushKeysAnswer(Answer):
     """A browser's keys, base64url."""
 

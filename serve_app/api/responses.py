@@ -92,6 +92,17 @@ def writes(models: Mapping[int, type[Answer] | None], *statuses: int) -> Respons
     return reads(models, 408, 413, *statuses)
 
 
+def files(media_types: Mapping[str, Any], *statuses: int) -> Responses:
+    """What a call may answer that gives a file, or a text for other programs: an example by media type; and problems as `reads`."""
+    content = {
+        kind: {"schema": {"type": "object"}, "example": example}
+        if kind == "application/json"
+        else {"schema": {"type": "string"}, "example": example}
+        for kind, example in media_types.items()
+    }
+    return {200: {"description": "The file", "content": content}} | reads({}, *statuses)
+
+
 def health() -> Responses:
     """What a health check may answer: it is for everybody and without a limit."""
     return _answers({200: Health}) | _problems(400, 422, 503)

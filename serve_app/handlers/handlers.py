@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from serve_app.handlers.archive import ArchiveHandlers
 from serve_app.handlers.batches import BatchHandlers
 from serve_app.handlers.callers import Callers
 from serve_app.handlers.errors import Errors
+from serve_app.handlers.exports import ExportHandlers
 from serve_app.handlers.invitations import InvitationHandlers
 from serve_app.handlers.listing import ListHandlers
 from serve_app.handlers.operators.dead_letters import DeadLetterHandlers
@@ -56,7 +58,9 @@ class Handlers:
         series = SeriesHandlers(callers, reads, owners, services.records)
         tables = ReadHandlers(callers, reads, entrypoint)
         prizes = PrizeHandlers(callers, reads, owners, commands, services.prizes, config, services.clock_ms)
-        lists = ListHandlers(callers, reads, services.records)
+        lists = ListHandlers(callers, reads, services.records, services.clock_ms)
+        exports = ExportHandlers(callers, reads, services.clock_ms)
+        archives = ArchiveHandlers(callers, reads, services.archives, services.archive, exports.places)
         discovery = DiscoveryHandlers(callers, config, services.clock_ms)
         erasure = ErasureHandlers(callers, commands, services.records, services.notices)
         notifications = NotificationHandlers(callers, services.notices, config)
@@ -119,6 +123,10 @@ class Handlers:
                 prizes.user_prizes,
                 lists.list_tournaments,
                 lists.user_tournaments,
+                lists.calendar,
+                exports.export,
+                archives.archive,
+                archives.list_archives,
                 erasure.erase_user,
                 notifications.notifications,
                 notifications.set_notifications,

@@ -28,6 +28,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "removed": (403, "You were removed from this tournament"),
     "not_found": (404, "There is no such page"),
     "tournament_unknown": (404, "There is no such tournament"),
+    "not_archived": (404, "This tournament has no file in the archive"),
     "invitation_unknown": (404, "There is no such invitation"),
     "series_unknown": (404, "There is no such series"),
     "participant_unknown": (404, "There is no such participant"),

@@ -19,7 +19,18 @@ from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
-from storage.ports import Notices, Operations, Owners, PrizeLedger, ReadModel, Records, ScoreLog, Updates
+from storage.ports import (
+    ArchiveFiles,
+    ArchiveIndex,
+    Notices,
+    Operations,
+    Owners,
+    PrizeLedger,
+    ReadModel,
+    Records,
+    ScoreLog,
+    Updates,
+)
 
 MEASURE_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 30.0
@@ -44,6 +55,8 @@ class Services:
     notices: Notices
     prizes: PrizeLedger
     operations: Operations
+    archive: ArchiveFiles | None
+    archives: ArchiveIndex
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
@@ -75,6 +88,8 @@ async def open_services(
     notices: Notices,
     prizes: PrizeLedger,
     operations: Operations,
+    archive: ArchiveFiles | None,
+    archives: ArchiveIndex,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
     """Make the services of one process and begin to receive replies.
@@ -99,6 +114,8 @@ async def open_services(
         notices=notices,
         prizes=prizes,
         operations=operations,
+        archive=archive,
+        archives=archives,
         authenticator=authenticator,
         limiter=Limiter(config),
         proxies=proxies,

@@ -37,6 +37,7 @@ from storage.ports import (
     Records,
     RecordsUnavailableError,
     Reply,
+    ResultsQuery,
     StorageError,
     TeamsQuery,
     ViewQuery,
@@ -238,6 +239,10 @@ class Reads:
     async def board(self, known: Known, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
         """What is read of boards, as of now. Raises Problem 503."""
         return await self._ask(known.tournament_id, query)
+
+    async def results(self, known: Known, *, full: bool) -> Reply:
+        """The results as columns, as of now; in `full` the real ones. Raises Problem 503."""
+        return await self._ask(known.tournament_id, ResultsQuery(full=full))
 
     async def participant(self, known: Known, user_id: int, principal: Principal | None) -> Reply:
         """A participant as shown to this caller, as of now. Raises Problem 503."""

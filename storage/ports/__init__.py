@@ -4,7 +4,10 @@ Each file declares one port and states its guarantees (order, atomicity, duplica
 `tests/contract`, judges every implementation.
 """
 
+from storage.ports.archive import ArchiveFiles, digest_of, state_name, table_name
+from storage.ports.archive_index import Archived, ArchiveIndex, ArchivePlace
 from storage.ports.errors import (
+    ArchiveUnavailableError,
     LogBehindError,
     LogConfigurationError,
     LogDiskFullError,
@@ -53,6 +56,7 @@ from storage.ports.owners import (
     Query,
     RankingsQuery,
     Reply,
+    ResultsQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
@@ -69,6 +73,7 @@ from storage.ports.prizes import (
 )
 from storage.ports.read_model import KeptReadModel, ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
+    OVER_EFFECTS,
     UNLISTED_TYPES,
     Checkpoint,
     ListQuery,

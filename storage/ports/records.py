@@ -90,6 +90,7 @@ class Checkpoint(NamedTuple):
 
 
 ENDED_SINCE: Final = 1000
+OVER_EFFECTS: Final = ("finished", "cancelled")  # kinds of outbox rows: a tournament is over, or what is was changed
 UNLISTED_TYPES: Final = ("series", "cohort")  # of rows that lists leave out unless they are asked for
 
 

@@ -197,6 +197,8 @@ async def opened_app(
         notices=palio.notices,
         prizes=palio.prizes,
         operations=palio.operations,
+        archive=palio.archive,
+        archives=palio.archives,
     )
     hub = Hub(
         palio.owners,

@@ -60,6 +60,7 @@ from storage.ports import (
     Query,
     RankingsQuery,
     Reply,
+    ResultsQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
@@ -69,6 +70,7 @@ from storage.ports import (
 from tests.support.inprocess_operations import InProcessOperations
 from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
+from tests.support.memory_archive import MemoryArchiveFiles, MemoryArchiveIndex
 from tests.support.memory_notices import MemoryNotices
 from tests.support.memory_ports import MemoryScoreLog
 from tests.support.memory_prizes import MemoryPrizeLedger
@@ -103,6 +105,8 @@ class InProcessPalio:
         self.owners = InProcessOwners(self)
         self.records = InProcessRecords(self)
         self.prizes = MemoryPrizeLedger(self.records)
+        self.archive = MemoryArchiveFiles()
+        self.archives = MemoryArchiveIndex(self.records)
         self.read_model = InProcessReadModel(self)
         self.notices = MemoryNotices(MemoryRecords())
         self.operations = InProcessOperations(self)
@@ -376,6 +380,10 @@ class InProcessReadModel:
                 who = {"own": query.own, "full": query.full}
                 page = shown.participant(state, query.user_id, None, state.status, **who)
                 full = any(who.values()) and shown.is_personal(state, query.user_id, state.status)
+            case ResultsQuery():
+                reply = self.reply(state, shown.results(state, state.status, full=query.full))
+                hidden = query.full and is_frozen(state, state.status)
+                return reply._replace(public=False, etag="", frozen=False) if hidden else reply
             case _:
                 raise TypeError(query)
         frozen = is_frozen(state, state.status)

@@ -79,6 +79,9 @@ class InProcessRecords:
             if effect.tournament_id == tournament_id and effect.offset <= upto and which(effect):
                 self._released.add(effect[:3])
 
+    def leave(self, tournament_id: int, *, wholly: bool = False) -> None:
+        raise NotImplementedError("nothing leaves here")
+
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         if self.down:
             raise RecordsUnavailableError("the records are down")

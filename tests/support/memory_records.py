@@ -31,6 +31,7 @@ class MemoryRecords:
         self._outbox: dict[tuple[int, int, int], OutboxRow] = {}
         self._projected: dict[str, int] = {}
         self._closed = False
+        self._gone: set[tuple[int, int]] = set()  # (tournament, user) of those that left for the archive
 
     async def save(self, checkpoint: Checkpoint) -> None:
         self._open()
@@ -106,6 +107,17 @@ class MemoryRecords:
             if not (row.tournament_id == tournament_id and row.offset <= upto and which(row))
         }
 
+    def leave(self, tournament_id: int, *, wholly: bool = False) -> None:
+        """Its snapshots and participants are gone; `wholly`: everything of it."""
+        self._snapshots.pop(tournament_id, None)
+        theirs = {key for key in self._participants if key[0] == tournament_id}
+        self._gone |= theirs
+        for key in theirs:
+            del self._participants[key]
+        if wholly:
+            self._tournaments.pop(tournament_id, None)
+            self._gone = {key for key in self._gone if key[0] != tournament_id}
+
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()
         return [row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id)][:limit]
@@ -152,7 +164,8 @@ class MemoryRecords:
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
         self._open()
-        return sorted(number for number, user in self._participants if user == user_id and number > after)[:limit]
+        known = self._participants.keys() | self._gone
+        return sorted(number for number, user in known if user == user_id and number > after)[:limit]
 
     async def close(self) -> None:
         self._closed = True

@@ -24,6 +24,8 @@ FOLDERS = (
 FEWEST_STATEMENTS = 10  # within functions; with less a module declares
 
 JUDGED_BY = {
+    "tests/contract/test_archive_files.py": ["storage/archive/files.py"],
+    "tests/contract/test_archive_index.py": ["storage/records/sql/archive_index.py"],
     "tests/contract/test_metrics.py": ["storage/metrics/parquet.py"],
     "tests/contract/test_metrics_influx.py": ["storage/metrics/influx.py", "scripts/local_servers/influx.py"],
     "tests/contract/test_payouts.py": ["storage/payouts/ledger_file.py", "storage/payouts/webhook.py"],
@@ -41,6 +43,7 @@ JUDGED_BY = {
         "storage/records/migrations/versions/v0001_first.py",
         "storage/records/migrations/versions/v0004_prizes.py",
         "storage/records/migrations/versions/v0005_notices.py",
+        "storage/records/migrations/versions/v0007_archive.py",
         "storage/records/sql/migrate.py",
     ],
     "tests/contract/test_records_moves.py": ["storage/records/mysql/moves.py"],
@@ -82,6 +85,7 @@ JUDGED_BY = {
         "cluster/actors/tournament.py",
     ],
     "tests/integration/cluster/test_servers_cli.py": ["scripts/local_servers/fleet.py"],
+    "tests/integration/test_archive.py": ["cluster/actors/archiver.py"],
     "tests/integration/test_notifications.py": ["cluster/actors/notifier.py"],
     "tests/integration/test_prizes.py": ["cluster/actors/prizes.py"],
     "tests/integration/test_redeploy.py": ["cluster/serve/deployments.py"],

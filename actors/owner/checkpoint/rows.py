@@ -41,8 +41,8 @@ def participant_rows(entity: Entity, changed: Iterable[int]) -> list[Participant
 
 
 def outbox_rows(entity: Entity) -> list[OutboxRow]:
-    """The effects of a tournament that is over: that of its end until it is durable, and where it has prizes, whose ledger follows what
-    changes after the end, one each time; and what participants are to be told."""
+    """The effects of a tournament that is over: that of its end until it is durable, and of a finished one that of each later change, which
+    the archive follows; where it has prizes one more for their ledger; and what participants are to be told."""
     state = entity.state
     if not state.over:
         return list(entity.effects)
@@ -50,6 +50,8 @@ def outbox_rows(entity: Entity) -> list[OutboxRow]:
     effects = []
     if entity.durable_offset < entity.over_offset:
         effects.append(OutboxRow(state.tournament_id, entity.over_offset, 0, state.status, payload))
+    elif state.status == "finished" and state.offset > entity.durable_offset:
+        effects.append(OutboxRow(state.tournament_id, state.offset, 0, state.status, payload))
     if state.status == "finished" and state.spec.prizes is not UNSET:
         effects.append(OutboxRow(state.tournament_id, state.offset, PRIZES_EFFECT_NUMBER, PRIZES_EFFECT, b"{}"))
     return effects + entity.effects

@@ -7,6 +7,8 @@ from typing import Final
 from fastapi import APIRouter
 
 from serve_app.api.routers import (
+    archive,
+    exports,
     invitations,
     operations,
     participants,
@@ -27,6 +29,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     prizes.router,
     scores.router,
     standards.router,
+    exports.router,
+    archive.router,
     users.router,
     operations.router,
     process.router,

@@ -210,9 +210,11 @@ class SqlRecords:
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
         """See `Records.took_part`."""
-        statement = records_queries.took_part(user_id, after, limit)
+        found: set[int] = set()
         async with self._read() as connection:
-            return list(await connection.scalars(await self._of_held(connection, statement)))
+            for statement in records_queries.took_part(user_id, after, limit):
+                found.update(await connection.scalars(await self._of_held(connection, statement)))
+        return sorted(found)[:limit]
 
     async def run(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `ask` finds in a transaction that reads, with the port's errors and this store's time limit."""

@@ -42,11 +42,18 @@ BODIES: Final[dict[str, tuple[Any, ...]]] = {
         },
     ),
 }
-QUERIES: Final = {"rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"), "view": ("", "?more=1")}
+EXPORTS: Final = ("", *(f"?format={name}" for name in ("parquet", "iof", "ctftime", "clics", "gradebook")))
+QUERIES: Final = {
+    "rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"),
+    "view": ("", "?more=1"),
+    "export": EXPORTS,
+}
 # What those who may see it are answered: member, service, operator.
 INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "view": (200, 200, 200),
     "rankings": (200, 200, 200),
+    "export": (200, 200, 200),
+    "archive": (403, 404, 404),  # it has not finished
     "prizes": (200, 200, 200),
     "preview_prizes": (403, 200, 200),
     "approve_prizes": (403, 409, 409),
@@ -81,6 +88,7 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "submit_lti_score": (403, 200, 403),
 }
 MANAGING: Final = {
+    "archive",
     "edit_tournament",
     "start_tournament",
     "end_tournament",
@@ -117,8 +125,9 @@ OPERATORS: Final = {
     "all_notices",
     "dead_letters",
     "replay_dead_letters",
+    "list_archives",
 }
-LISTS: Final = {"list_tournaments", "user_tournaments", "user_prizes"}
+LISTS: Final = {"list_tournaments", "calendar", "user_tournaments", "user_prizes"}
 OF_NO_TOURNAMENT: Final = {
     "root",
     "create_tournament",
@@ -301,6 +310,8 @@ async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) ->
         shown = tournament in {item["id"] for item in listed.json()["items"]}
         assert shown is (role in ("member", "service", "operator")), role
         assert listed.headers["cache-control"] == "private, no-store", role
+        calendar = await client.get("/v1/tournaments.ics", headers=headers_of(both, role))
+        assert (f"tournament-{tournament}@" in calendar.text) is shown, role
         for user in (MEMBER, REMOVED):
             path = f"/v1/users/{user}/tournaments"
             answer = await client.get(path, headers=headers_of(both, role))

@@ -23,6 +23,8 @@ async def opened(palio: InProcessPalio, **config: Any) -> Services:
         notices=palio.notices,
         prizes=palio.prizes,
         operations=palio.operations,
+        archive=None,
+        archives=palio.archives,
         clock_ms=palio.clock_ms,
     )
 
