@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
-from scripts.client.palio_client import PalioError
 from scripts.demo.client import DemoClient, DemoError
 from scripts.demo.contest import Clock, Play, Stage, Timing, Verdict
 from scripts.demo.data import RACE, Contest, first_runners, race, schools
@@ -59,7 +58,7 @@ def run_demo(
         run = open_run(data_dir, len(contests))
         client = DemoClient(url, token)
         verdicts = asyncio.run(_until_signal(_play(contests, run, client, token_of, speed, data_dir, console)))
-    except (ExceptionGroup, DemoError, PalioError, ValueError, OSError) as error:
+    except (ExceptionGroup, DemoError, ValueError, OSError) as error:
         console.print(f"demo: {_first(error)}", markup=False, soft_wrap=True)
         return 1
     if verdicts is None:
@@ -96,7 +95,7 @@ async def _play(
         all_runners=sum(len(contest.results) for contest, _ in contests if contest.key == RACE),
     )
     try:
-        await client.palio.gateway()
+        await client.find_gateway()
         with Show(counts, console) as show:
             show.line(f"demo: {_opening(run, counts)}")
             stage = Stage(
@@ -116,7 +115,7 @@ async def _evening(stage: Stage, token_of: TokenOf | None) -> list[Check]:
         return []
     runners = [Runner(*runner) for runner in first_runners(ON_BOARDS)]
     key = f"demo-{stage.run.run}-evening-{int(time.time() * 1000)}"
-    checks = await Evening(stage.client, runners, token_of, key).play()
+    checks = await Evening(stage.client, stage.client.live, runners, token_of, key).play()
     stage.run.evening = True
     stage.save()
     for check in checks:

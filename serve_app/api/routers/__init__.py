@@ -7,16 +7,13 @@ from typing import Final
 from fastapi import APIRouter
 
 from serve_app.api.routers import (
-    archive,
-    exports,
+    analytics,
     invitations,
-    operations,
     participants,
     prizes,
     process,
     scores,
     series,
-    standards,
     tournaments,
     users,
 )
@@ -28,10 +25,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     series.router,
     prizes.router,
     scores.router,
-    standards.router,
-    exports.router,
-    archive.router,
     users.router,
-    operations.router,
+    analytics.router,
     process.router,
 )

@@ -22,9 +22,8 @@ async def opened(palio: InProcessPalio, **config: Any) -> Services:
         *ports,
         notices=palio.notices,
         prizes=palio.prizes,
-        operations=palio.operations,
-        archive=None,
-        archives=palio.archives,
+        attempts=palio.attempts,
+        series=palio.series,
         clock_ms=palio.clock_ms,
     )
 

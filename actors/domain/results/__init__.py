@@ -1,1 +1,0 @@
-"""A tournament's results as columns: for exports, and for the archive."""

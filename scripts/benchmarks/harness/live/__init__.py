@@ -1,1 +1,0 @@
-"""Live clients of the benchmarks, as many as a process can hold."""

@@ -1,1 +1,0 @@
-"""Calls about Palio itself: what it is and where, whether it is well."""

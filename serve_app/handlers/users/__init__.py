@@ -1,1 +1,0 @@
-"""Calls about a user, whatever tournaments they are in."""

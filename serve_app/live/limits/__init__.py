@@ -1,1 +1,0 @@
-"""What live connections are held to: how many, how fast, how slow."""

@@ -1,1 +1,0 @@
-"""The archive's files; and the records with the archive behind them."""
