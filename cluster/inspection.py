@@ -14,16 +14,19 @@ import msgspec
 from actors.director.director import Plan
 from actors.domain.delivery import scope_name
 from actors.domain.values import parse_id, partition_of, rfc3339
-from cluster.actors.reports import RUNNING, IngestReport, OwnerReport, ScopeReport
 from serve_app.handlers.listing import tournament_item
 from storage.ports import (
+    RUNNING,
     DeadLetter,
+    IngestReport,
     LogRecord,
     Notices,
     OwnerMovedError,
+    OwnerReport,
     OwnerUnavailableError,
     Records,
     Reply,
+    ScopeReport,
     ScoreLog,
     StorageError,
     ViewQuery,

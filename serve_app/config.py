@@ -38,6 +38,11 @@ class FrontConfig:
     notification_webhook_secret: bytes = b""
     notification_private_addresses: bool = False
 
+    # The field's own formats: files (see `serve_app.standards`), and the api's URL as tools of LTI know it
+    lti_tools: str | None = None
+    lti_url: str = "http://127.0.0.1:8000"
+    foreign_ids: str | None = None
+
     # How often
     player_rate: float = 20
     player_burst: int = 40

@@ -24,6 +24,7 @@ from actors.domain.boards.groups import Groups
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.life.freeze import FROZEN, restored
+from actors.domain.life.transitions import Status
 from actors.domain.messages import RULES_VERSION, Spec
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.series.family import Family
@@ -37,7 +38,6 @@ from actors.domain.tournament import (
     multiplier_of,
     sorted_digests,
 )
-from actors.domain.transitions import Status
 
 MAGIC: Final = b"PALIOSNP"
 FORMAT_VERSION: Final = 2  # 2: members have `removed`

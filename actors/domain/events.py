@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from actors.domain.delivery import ScoreItem
+from actors.domain.life.transitions import Status
 from actors.domain.messages import Command
-from actors.domain.transitions import Status
 
 APPLIED: Final = "applied"
 IGNORED: Final = "ignored"

@@ -3,7 +3,8 @@
 Before each record the status moves on to the record's time: a due start (or, with too few participants, a cancellation), then a
 due end. So the end is exact in the log's own order and clock.
 
-A tournament keeps the rules it was created under (`rules_version`). Rules 3 brought the fields in `LATER_FIELDS` of
+A tournament keeps the rules it was created under (`rules_version`); what later ones brought it refuses (`older_rules`), unchanged in every
+way. Rules 3 brought the fields in `LATER_FIELDS` of
 `actors.domain.messages.spec`, the commands whose `rules` are 3, and the history of who ordered what. Rules 1 let whoever had left a
 private tournament come back without an invitation, did not judge the spec of a create, and took edits that break a rule of the whole
 spec or cancel the tournament.
@@ -15,15 +16,15 @@ from typing import Final
 
 from msgspec import UNSET
 
-from actors.domain.commands.checks import check_rules, read_user
+from actors.domain.commands.checks import read_user, rules_problem
 from actors.domain.commands.create import create_again, create_tournament
 from actors.domain.commands.table import HANDLERS
 from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.events import APPLIED, IGNORED, Event, Outcome, score_outcome
+from actors.domain.events import APPLIED, IGNORED, Event, Outcome, outcome_of, score_outcome
 from actors.domain.life.history import facts, remember
 from actors.domain.life.status import advance, settle
-from actors.domain.messages import Claim, Command, Create, Edit, needed_rules
+from actors.domain.messages import Claim, Command, Create
 from actors.domain.scoring.scores import Scored, take_score
 from actors.domain.tournament import Tournament, has_digest, with_digest
 
@@ -59,7 +60,10 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         raise InvalidRecordError("unknown_tournament", f"no tournament {tournament_id} was created before this record")
     if not isinstance(message, Command):
         return state, advance(state, item)  # a tick
-    user_id = _checked(state, message)  # before anything has changed
+    user = getattr(message, "user_id", None)
+    user_id = 0 if user is None else read_user(user)  # before anything has changed
+    if too_new := rules_problem(state.rules_version, *message.needed_rules):
+        return state, [outcome_of(item.offset, message, "older_rules", too_new)]
     return state, [*advance(state, item), *_command(state, item, message, user_id)]
 
 
@@ -76,14 +80,6 @@ def apply_score(
     before = advance(state, item)
     scored = take_score(state, item, slot, known_rank)
     return scored, before, settle(state) if state.spec.ends_when is not UNSET and not scored.reason else _NOTHING
-
-
-def _checked(state: Tournament, command: Command) -> int:
-    """The user whom a command is about, else 0. Raises InvalidRecordError `malformed`, also for what the tournament's rules do not know."""
-    needed, what = needed_rules(command.changes) if isinstance(command, Edit) else (command.needed_rules, command.kind)
-    check_rules(state.rules_version, needed, what)
-    user = getattr(command, "user_id", None)
-    return 0 if user is None else read_user(user)
 
 
 def _command(state: Tournament, item: ControlItem, command: Command, user_id: int) -> list[Event]:

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from actors.domain import views
 from actors.domain.life.freeze import is_frozen, shown
+from actors.domain.results.table import encode_results, results_table
 from actors.domain.tournament import Tournament
 
 
@@ -37,6 +38,11 @@ def rankings(
     real = full and is_frozen(state, status)
     table, at = (state, views.UNPUBLISHED) if real else (shown(state, status), seq)
     return views.rankings(table, start, limit, around, users, epoch, at, status)
+
+
+def results(state: Tournament, status: str, *, full: bool) -> bytes:
+    """The results, encoded."""
+    return encode_results(results_table(state if full else shown(state, status), status))
 
 
 def participant(

@@ -12,12 +12,12 @@ import numpy as np
 from msgspec import UNSET
 
 from actors.domain.boards.groups import Groups
+from actors.domain.life.transitions import SCHEDULED, Status
 from actors.domain.messages import Spec
 from actors.domain.ranking.ranking import Ranking
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.ranking.user_map import UserMap
 from actors.domain.series.family import Family
-from actors.domain.transitions import SCHEDULED, Status
 from actors.domain.values import MAX_ID
 
 Settled = Literal["", "approved"]

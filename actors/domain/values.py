@@ -108,6 +108,16 @@ def tournament_id(caller: int, token: str) -> int:
     return (int.from_bytes(digest, "big") >> 1) or 1
 
 
+def derived_event_id(kind: str, *parts: str) -> str:
+    """An event id that stands for these texts in their order, however long they are: `kind-` and 128 bits of their hash in hex."""
+    digest = hashlib.blake2b(digest_size=16, person=b"palio-event-id")
+    for part in parts:
+        encoded = part.encode(errors="surrogatepass")
+        digest.update(len(encoded).to_bytes(4, "big"))  # lengths keep the parts apart
+        digest.update(encoded)
+    return f"{kind}-{digest.hexdigest()}"
+
+
 def partition_of(tournament: int, partitions: int) -> int:
     """The partition of a tournament's records: murmur2 of its decimal id, as Kafka's default Java partitioner."""
     return (murmur2(str(tournament).encode()) & 0x7FFFFFFF) % partitions

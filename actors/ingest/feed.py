@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Item, Range, decode_answer, encode_ranges
+from actors.domain.delivery import ASK, GONE, ControlItem, DeliveryAnswer, Item, Range, decode_answer, encode_ranges
 from actors.ingest.ahead import Ahead
 from actors.ingest.dead_letters import DeadLetters
 from actors.ingest.parse import Parsed
@@ -240,6 +240,18 @@ class Feed:
             own.extend(upto, records)
         return own
 
+    def _awaited(self, key: tuple[int, int], watermark: int) -> bool:
+        """Whether something that was read is still to be applied to a dedicated tournament that is over, in its own scope: the shared one may
+        have gone beyond it. A command may change it after its end; scores do not, unless somebody waits to hear so.
+        """
+        window = self._windows[key[0]]
+        if watermark < window.after:
+            return True
+        waiting = (record.item for record in window.tail(watermark))
+        return any(
+            item.tournament_id == key[1] and (isinstance(item, ControlItem) or item.reply_to != "") for item in waiting
+        )
+
     async def _note(self, answer: DeliveryAnswer) -> None:
         self._ahead.note(answer)
         for reached in answer.positions:
@@ -254,7 +266,7 @@ class Feed:
                 del self.stopped[key]
             position.watermark = position.known = reached.watermark
             position.durable = reached.durable
-            if reached.closed:
+            if reached.closed and not self._awaited(key, reached.watermark):
                 self._placement.closed(self.owner, *key)
         for rejected in answer.rejected:
             await self._letters.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)

@@ -8,7 +8,17 @@ from msgspec import UNSET
 
 from actors.domain.delivery import ControlItem, Item, ResultItem, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.messages import Claim, ScoreWire, Tick, decode_value, score_values, submission_values
+from actors.domain.messages import (
+    Claim,
+    ScoreEvent,
+    ScoreWire,
+    Tick,
+    decode_value,
+    encode_message,
+    event_wire,
+    score_values,
+    submission_values,
+)
 from actors.domain.signing import Signer
 from actors.domain.values import parse_id, partition_of
 from storage.ports import DeadLetter, LogRecord
@@ -58,6 +68,8 @@ class Parser:
                 record.offset, record.time_ms, tournament_id, user_id, message.event_id, score, record.reply_to
             )
             return Parsed(record.partition, scored)
+        if isinstance(message, ScoreEvent):
+            return self._parse(_plain(record, message))
         if not isinstance(message, Tick):
             self._signer.verify(record.key, record.value, record.signature)
         if isinstance(message, Claim) and message.scope.startswith("partition-"):
@@ -102,6 +114,12 @@ class Parser:
                 self._keys.clear()
             known = self._keys[record.key] = (tournament_id, partition_of(tournament_id, self._partitions))
         return known
+
+
+def _plain(record: LogRecord, event: ScoreEvent) -> LogRecord:
+    """A CloudEvent as a record of Palio's own form: keyed by its subject, as its own key may be anything (`partitionkey`), or be missing."""
+    key = record.key if event.subject is UNSET else event.subject.encode()
+    return record._replace(key=key, value=encode_message(event_wire(event)))
 
 
 def _misplaced(record: LogRecord, partition: int) -> Misplaced:

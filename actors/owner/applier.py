@@ -31,7 +31,7 @@ RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their
 
 class Applier:
     """See the module. `instance` names the owner's incarnation; `changed` is told once a range of each tournament that changed, `reply` of what
-    somebody waits for; `drop(scope's key)` gives a scope up with all it holds. `attempts`: whether those that count are noted for analytics."""
+    somebody waits for; `drop(scope's key)` gives a scope up with all it holds."""
 
     def __init__(
         self,
@@ -42,7 +42,6 @@ class Applier:
         changed: Callable[[Change], None],
         reply: Callable[[str, OutcomeReply], None],
         drop: Callable[[tuple[int, int]], None],
-        attempts: bool = True,
     ) -> None:
         self._name = name
         self._instance = instance
@@ -50,8 +49,6 @@ class Applier:
         self._changed = changed
         self._reply = reply
         self._drop = drop
-        self._notes_attempts = attempts
-        self.attempts_lost = 0  # that analytics are not told of, since too many waited
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (outcome, reason) since the start
 
     async def find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:
@@ -153,10 +150,6 @@ class Applier:
             self.outcomes[APPLIED, ""] += 1
             if rank_before is not None:
                 entity.previous_ranks[slot] = rank_before
-            if self._notes_attempts:
-                score = state.ranking.score(slot)
-                if score is not None and not entity.attempts.add(item.offset, state.time_ms, item.user_id, score):
-                    self.attempts_lost += 1
         if state.offset != item.offset and not urgent:
             return  # it is over, and left as it is
         change = changes.get(item.tournament_id)
@@ -173,8 +166,6 @@ class Applier:
         self, item: Item, entity: Entity | None, scope: Scope, changes: dict[int, Change], rejected: list[Rejected]
     ) -> None:
         """Any record but a score that finds its tournament."""
-        if entity is not None and entity.state.over and scope.tournament and _is_late(item):
-            return  # it may be closed already: the owner of the partition's shared scope is given it from then on
         was_over = entity is not None and entity.state.over
         try:
             state, events = apply(None if entity is None else entity.state, item.tournament_id, scope.partition, item)

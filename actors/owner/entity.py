@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from actors.domain import views
-from actors.domain.analytics.attempts import Attempts
 from actors.domain.events import Event, Outcome
 from actors.domain.life.freeze import is_frozen, shown
 from actors.domain.tournament import Tournament
-from actors.owner.effects import effect_of
+from actors.owner.checkpoint.effects import effect_of
 from actors.owner.live import Live
 from storage.ports import OutboxRow
 
@@ -74,7 +73,6 @@ class Entity:
     held: list[Held] = field(default_factory=list)
     erased: bool = False  # somebody was, so that earlier snapshots are to go with the next one
     effects: list[OutboxRow] = field(default_factory=list)  # that wait for the next checkpoint, too
-    attempts: Attempts = field(default_factory=Attempts)  # likewise
     view_key: tuple[int, int, str] | None = None
     view_body: bytes = b""
 

@@ -27,11 +27,11 @@ from actors.domain.signing import Signer
 from actors.owner.applier import Applier, outcome_reply
 from actors.owner.audience import Audience
 from actors.owner.change import Change
-from actors.owner.checkpointer import Checkpointer
+from actors.owner.checkpoint.checkpointer import Checkpointer
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import Families
 from actors.owner.publisher import Publisher
-from actors.owner.read_model_writer import ReadModelWriter
+from actors.owner.read_model.writer import ReadModelWriter
 from actors.owner.ticker import Ticker
 from actors.owner.tournament_cache import TournamentCache
 from storage.ports import (
@@ -49,14 +49,13 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class OwnerConfig:
     """`publish_interval_ms` between updates of a tournament (50: 20 a second); `look_interval_ms` between two looks at who listens; checkpoints
-    as in `actors.owner.checkpointer`. `attempts`: whether analytics are told of each that counts."""
+    as in `actors.owner.checkpoint.checkpointer`."""
 
     publish_interval_ms: int = 50
     look_interval_ms: int = 5000
     checkpoint_interval_ms: int = 1000
     checkpoint_max_interval_ms: int = 30_000
     over_kept: int = 512
-    attempts: bool = True
     dedicated_capacity: int = 10_000  # from which on a child has an owner alone, as the director's plan has it
 
 
@@ -98,7 +97,6 @@ class Owner:
             config.checkpoint_max_interval_ms,
             self._saved,
             self._unsaved,
-            attempts=config.attempts,
         )
         self.read_model = read_model
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)
@@ -110,18 +108,12 @@ class Owner:
             changed=self._changed,
             reply=self.publisher.reply,
             drop=self._drop,
-            attempts=config.attempts,
         )
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
         """How many records came to which (outcome, reason), since the start."""
         return self._applier.outcomes
-
-    @property
-    def attempts_lost(self) -> int:
-        """How many attempts analytics were not told of, since the start."""
-        return self._applier.attempts_lost
 
     # -- scopes ---------------------------------------------------------------------------------------------------
 
@@ -282,7 +274,14 @@ class Owner:
                 scope.passed(delivered.upto)
             if scope.ready and not was_ready:
                 self._became_ready(scope)
-        return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=scope.closed)
+        return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=self._closed(scope))
+
+    def _closed(self, scope: Scope) -> bool:
+        """Whether its one tournament is over, with all that was applied of it durable: no more after it was reopened."""
+        entity = self.tournaments.at_hand(scope.tournament) if scope.closed else None
+        if entity is None or entity.scope is not scope:
+            return scope.closed
+        return entity.state.over and entity.durable_offset >= entity.state.offset
 
     def _became_ready(self, scope: Scope) -> None:
         logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)

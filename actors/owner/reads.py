@@ -33,6 +33,7 @@ from storage.ports import (
     Query,
     RankingsQuery,
     Reply,
+    ResultsQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
@@ -124,6 +125,8 @@ class OwnerReads:
                 return self._board(entity, query)
             case ParticipantQuery():
                 return _participant(entity, query)
+            case ResultsQuery():
+                return _results(entity, query)
             case InvitationsQuery():
                 return _reply(entity, views.encode(views.invitations(entity.state)))
             case CohortsQuery():
@@ -208,6 +211,11 @@ def _rankings(entity: Entity, query: RankingsQuery) -> Reply:
     if page is None:
         return NOT_FOUND._replace(frozen=entity.frozen and not query.full)
     reply = _reply(entity, views.encode(page))
+    return _full(reply) if query.full and entity.frozen else reply
+
+
+def _results(entity: Entity, query: ResultsQuery) -> Reply:
+    reply = _reply(entity, shown.results(entity.state, entity.status, full=query.full))
     return _full(reply) if query.full and entity.frozen else reply
 
 

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from actors.domain.codec import decode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.prizes.allocation import Award, allocate
+from actors.domain.prizes.erasure import erased_winners, standing_awards, without_groups
 from actors.domain.prizes.ledger import Entry, reconcile
 from actors.domain.prizes.rules import PrizeRule
 from actors.domain.prizes.standings import final_table
@@ -100,7 +101,12 @@ class Settler:
         state, rules, awards = await asyncio.to_thread(_decide, snapshots, offset)
         entries = await self._ledger.entries(tournament_id)
         approve = self._approve is not None and state.settled != ""
+        erased = erased_winners(state, rules, entries)
+        if erased:
+            awards = standing_awards(state, entries, awards, erased)
         made = reconcile(tournament_id, rules, entries, awards, self._clock_ms(), approve=approve)
+        if erased:
+            made = without_groups(made, entries, erased)
         for start in range(0, len(made.entries), ENTRIES_A_WRITE):
             await self._ledger.write(tournament_id, made.entries[start : start + ENTRIES_A_WRITE])
         if made.deferred:

@@ -13,10 +13,10 @@ from actors.ingest.parse import Parser
 from cluster.actors.handles import Handles
 from cluster.actors.metrics import IngestMetrics
 from cluster.actors.process import Background, settle
-from cluster.actors.reports import IngestReport, ingest_report
+from cluster.actors.reports import ingest_report
 from cluster.config.settings import Settings
 from cluster.startup.ports import DIRECTOR, clock_ms, open_log, set_up_logging, signer_of
-from storage.ports import LogError
+from storage.ports import IngestReport, LogError
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ class NamedDirector:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
 
-    async def placements(self, partition: int) -> dict[int, str]:
+    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
         """See `actors.ingest.placement.Director`."""
-        placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition)
+        placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition, committed)
         return placements
 
     async def host(self, partition: int, tournament: int, after: int) -> str:

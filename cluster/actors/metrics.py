@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
-from actors.analytics.collector import Collector
+from actors.archiver.archiver import Archiver
 from actors.domain.prizes.ledger import State
 from actors.ingest.feed import TURNS
 from actors.ingest.ingest import Ingest
@@ -16,8 +16,7 @@ from actors.notifier.notifier import Notifier
 from actors.owner.owner import Owner
 from actors.prizes.payer import Payer
 from actors.prizes.settler import Settler
-from serve_app.metrics import DROPPED_POINTS
-from storage.ports import MetricsSeries, Point
+from storage.ports import ArchivePlace, Point
 
 if TYPE_CHECKING:
     from storage.redis_client.cluster import RedisNodes
@@ -95,6 +94,15 @@ class RedisMemory:
             REDIS_MEMORY.labels(node).set(shares.get(node, 0.0))
 
 
+ARCHIVES = _gauge("palio_archives", "Files of the archive by whether the records have the tournament, too.", "place")
+ARCHIVE_WAITING = _gauge("palio_archive_waiting", "Tournaments that wait for their file, 500 at most.")
+ARCHIVED = Counter("palio_archive_files_written_total", "Files written into the archive.")
+ARCHIVE_BYTES = Counter("palio_archive_written_bytes_total", "Bytes of these.")
+ARCHIVE_LEFT = Counter("palio_archive_left_total", "Tournaments that left the records.")
+ARCHIVE_DELETED = Counter("palio_archive_files_deleted_total", "Files that were too old.")
+ARCHIVE_FAILURES = Counter(
+    "palio_archive_failures_total", "Times that a tournament's file could not be written, or not taken away."
+)
 PRIZES = _gauge("palio_prizes", "Entries of the ledger of prizes by their state.", "state")
 PRIZES_WAITING = _gauge("palio_prizes_waiting_tournaments", "Tournaments whose ledger does not follow their table yet.")
 PRIZES_FAILURES = Counter(
@@ -134,7 +142,6 @@ class OwnerMetrics:
             self._grow.to(READ_MODEL_FAILURES, "read model failures", owner.read_model.failures)
             self._grow.to(READ_MODELS_REPAIRED, "repaired", owner.read_model.repaired)
             self._grow.to(READ_MODEL_REFUSALS, "refused", refused_for_memory)
-        self._grow.to(ATTEMPTS_LOST, "attempts lost", owner.attempts_lost)
         ACTIVE.labels(self._name).set(len(owner.tournaments.active))
         ERRANDS.labels(self._name).set(owner.families.errands)
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
@@ -159,38 +166,25 @@ class PrizeMetrics:
             self._grow.to(PAYOUTS.labels(outcome), outcome, total)
 
 
-ANALYTICS_COLLECTED = Counter(
-    "palio_analytics_collected_total", "Times that a tournament that had changed was brought into the series."
-)
-ANALYTICS_FAILURES = Counter(
-    "palio_analytics_failures_total", "Times that a tournament could not be brought into the series."
-)
-ANALYTICS_WAITING = _gauge("palio_analytics_waiting_tournaments", "Tournaments that are not in the series as they are.")
-ANALYTICS_POINTS = _gauge("palio_analytics_waiting_points", "Points of analytics that the series have not taken yet.")
-ANALYTICS_LONGEST = _gauge(
-    "palio_analytics_longest_seconds", "What one tournament took at most, in the last look at all that changed."
-)
-ATTEMPTS_LOST = Counter(
-    "palio_attempts_lost_total", "Attempts that count and that analytics do not learn of, since too many waited."
-)
+class ArchiveMetrics:
+    """Copies the archive's numbers into the process's metrics."""
 
-
-class AnalyticsMetrics:
-    """Copies the collector's numbers into the process's metrics."""
-
-    def __init__(self, collector: Collector, series: MetricsSeries) -> None:
-        self._collector = collector
-        self._series = series
+    def __init__(self) -> None:
         self._grow = _Grow()
 
-    def update(self) -> None:
-        """To be called every second or so."""
-        self._grow.to(ANALYTICS_COLLECTED, "collected", self._collector.collected)
-        self._grow.to(ANALYTICS_FAILURES, "failures", self._collector.failures)
-        self._grow.to(DROPPED_POINTS, "dropped", self._series.dropped)
-        ANALYTICS_WAITING.set(self._collector.waiting)
-        ANALYTICS_POINTS.set(self._series.waiting)
-        ANALYTICS_LONGEST.set(self._collector.longest_s)
+    def update(self, counts: Mapping[ArchivePlace, int], archiver: Archiver) -> None:
+        """To be called now and then."""
+        for place, count in counts.items():
+            ARCHIVES.labels(place).set(count)
+        ARCHIVE_WAITING.set(archiver.waiting)
+        for counter, name in (
+            (ARCHIVED, "archived"),
+            (ARCHIVE_BYTES, "written_bytes"),
+            (ARCHIVE_LEFT, "left"),
+            (ARCHIVE_DELETED, "deleted"),
+            (ARCHIVE_FAILURES, "failures"),
+        ):
+            self._grow.to(counter, name, getattr(archiver, name))
 
 
 class IngestMetrics:

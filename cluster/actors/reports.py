@@ -1,4 +1,4 @@
-"""What the actors of a running Palio tell about themselves, to whoever debugs (`cluster.inspection`)."""
+"""What the actors of a running Palio tell about themselves, to whoever looks on (`storage.ports.operations`)."""
 
 from __future__ import annotations
 
@@ -6,65 +6,11 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
-
-import msgspec
 
 from actors.domain.delivery import scope_name
 from actors.ingest.ingest import Ingest
 from actors.owner.owner import Owner
-
-RUNNING: Final = "running"
-
-
-class ScopeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A scope that an owner holds: `epoch` is the offset of its claim, `applied` and `durable` are offsets, `tournaments` how many are not
-    over. It answers reads once it is `ready`; a `closed` one is a dedicated tournament that is over and durable."""
-
-    scope: str
-    epoch: int
-    applied: int
-    durable: int
-    ready: bool
-    closed: bool
-    tournaments: int
-
-
-class OwnerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An owner; `state` is `running`, `starting`, or why it does not answer, and then nothing else is known."""
-
-    name: str
-    state: str = RUNNING
-    node: str = ""
-    process: int = 0
-    scopes: tuple[ScopeReport, ...] = ()
-    active_tournaments: int = 0
-    unsaved_tournaments: int = 0
-    checkpoint_age_s: float = 0.0
-    checkpoint_failures: int = 0
-    outcomes: dict[str, int] = {}  # records by what they came to: `applied`, `ignored/not_joined`, ...
-
-
-class PartitionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a partition is: `lag_records` offsets of its slowest scope behind the log's end; `oldest_ms` is when the first record was
-    appended that is read and not applied (ms since 1970). A `stopped` one lost records that nobody had applied."""
-
-    partition: int
-    lag_records: int
-    oldest_ms: int | None
-    stopped: bool
-
-
-class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An ingest actor; `state` as of an owner."""
-
-    name: str
-    state: str = RUNNING
-    node: str = ""
-    process: int = 0
-    buffered_records: int = 0
-    dead_letters: int = 0  # since it started
-    partitions: tuple[PartitionReport, ...] = ()
+from storage.ports import IngestReport, OwnerReport, PartitionReport, ScopeReport
 
 
 def owner_report(owner: Owner, now_ms: int) -> OwnerReport:

@@ -12,9 +12,8 @@ from ray.exceptions import RayError
 from actors.director.director import Plan
 from cluster.actors.directory import RayOwners
 from cluster.actors.handles import Handles
-from cluster.actors.reports import IngestReport, OwnerReport
 from cluster.startup.ports import NAMESPACE
-from storage.ports import Query
+from storage.ports import IngestReport, OwnerReport, Query
 
 A = TypeVar("A")
 

@@ -10,27 +10,30 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_model_writer import ReadModelWriter
+from actors.owner.read_model.writer import ReadModelWriter
 from actors.owner.reads import OwnerReads
 from cluster.actors.metrics import OwnerMetrics, owner_points
 from cluster.actors.process import Background, regularly, settle
-from cluster.actors.reports import OwnerReport, owner_report, starting_report
+from cluster.actors.reports import owner_report, starting_report
 from cluster.actors.updates import connect_updates
 from cluster.actors.worker import records_once_there, start_or_end
 from cluster.config.settings import Settings
 from cluster.startup.ports import (
     clock_ms,
+    open_archive,
     open_log,
     open_redis_read_model,
     open_series,
     set_up_logging,
     signer_of,
+    with_archive,
 )
 from cluster.startup.scoring_functions import register_functions
 from serve_app.metrics import PortMetrics
 from storage.ports import (
     LogTruncatedError,
     LogUnavailableError,
+    OwnerReport,
     Query,
     RecordsUnavailableError,
 )
@@ -62,13 +65,14 @@ class TournamentActor:
         settings = self._settings
         self._log = open_log(settings)
         self._records = await records_once_there(self._name, settings)
+        self._archive = open_archive(settings)
         self._updates = updates = connect_updates(settings)
         self._read_model = read_model = open_redis_read_model(settings)
         self._owner = Owner(
             name=self._name,
             instance=uuid.uuid4().hex,
             log=self._log,
-            records=self._records,
+            records=with_archive(self._records, self._archive),
             updates=updates,
             signer=signer_of(settings),
             clock_ms=clock_ms,
@@ -77,7 +81,6 @@ class TournamentActor:
                 checkpoint_interval_ms=settings.checkpoint_interval_ms,
                 checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
                 dedicated_capacity=settings.dedicated_capacity,
-                attempts=settings.analytics,
             ),
             read_model=None if read_model is None else ReadModelWriter(read_model, clock_ms),
         )
@@ -157,6 +160,8 @@ class TournamentActor:
         await self._updates.close()
         if self._read_model is not None:
             await self._read_model.close()
+        if self._archive is not None:
+            await self._archive.close()
         await self._records.close()
         await self._log.close()
 

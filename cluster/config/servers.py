@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cluster.config.payouts import PayoutSettings
+from cluster.config.archive import ArchiveSettings
+from cluster.config.standards import StandardsSettings
 
 if TYPE_CHECKING:
     from storage.metrics.influx import InfluxConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from storage.score_log.kafka.config import KafkaLogConfig
 
 
-class ServerSettings(PayoutSettings):
+class ServerSettings(ArchiveSettings, StandardsSettings):
     """See the module. Durations end in `_s`."""
 
     kafka_bootstrap_servers: str | None = Field(
@@ -74,11 +75,9 @@ class ServerSettings(PayoutSettings):
     influx_url: str | None = Field(
         None, min_length=1, description="InfluxDB, `http://host:port`; without it the series are Parquet files."
     )
-    influx_database: str = Field("palio", min_length=1, description="Its database, or bucket, which must exist.")
+    influx_database: str = Field("palio", min_length=1, description="Its database, which must exist.")
     influx_user: str = Field("", description="Palio's user at InfluxDB.")
     influx_password: SecretStr | None = Field(None, description="Its password.")
-    influx_token: SecretStr | None = Field(None, description="A token instead of the user: InfluxDB 2, 3, or 1.8.")
-    influx_org: str = Field("", description="With a token: the organisation of the bucket; InfluxDB 3 has none.")
     influx_retention_policy: str = Field("", description="Retention policy; without one the database's default.")
     influx_ca_file: str = Field("", description="PEM file of the authorities that InfluxDB's certificate is of.")
 
@@ -203,8 +202,6 @@ class ServerSettings(PayoutSettings):
             database=self.influx_database,
             user=self.influx_user,
             password=_plain(self.influx_password) or "",
-            token=_plain(self.influx_token) or "",
-            org=self.influx_org,
             retention_policy=self.influx_retention_policy,
             ca_file=self.influx_ca_file,
         )

@@ -24,6 +24,7 @@ from serve_app.security.client_address import TrustedProxies
 
 PREFIX: Final = "PALIO_"
 CONFIG_FILE: Final = f"{PREFIX}CONFIG"
+OF_CLIENTS: Final = ("PALIO_URL", "PALIO_TOKEN")  # where `scripts/palio` asks, and as whom: no settings of a Palio
 _TYPE_NAMES: Final[list[tuple[object, str]]] = [
     (SecretStr, "secret"),
     (Path, "path"),
@@ -46,6 +47,8 @@ TOPICS: Final = {  # by the first setting of each; the others follow it
     "PALIO_SMTP_HOST": "Notifications: e-mail",
     "PALIO_PUSH_PRIVATE_KEY": "Notifications: web push",
     "PALIO_PAYOUT_URL": "Prizes: who pays them out",
+    "PALIO_LTI_TOOLS": "The field's own formats",
+    "PALIO_ARCHIVE_URL": "The archive",
     "PALIO_KAFKA_BOOTSTRAP_SERVERS": "Kafka: the score log",
     "PALIO_MYSQL_SHARDS": "MySQL: snapshots and records",
     "PALIO_REDIS_URLS": "Redis: read model and live updates",
@@ -221,9 +224,6 @@ class Settings(ServerSettings):
     jwt_cache_entries: int = Field(20_000, ge=1, description="Verified tokens remembered in a process.")
 
     metrics_interval_s: float = Field(10, gt=0, description="Time between points of the metric series.")
-    metrics_keep_days: int = Field(800, ge=1, description="How long Parquet files of the series are kept.")
-    analytics: bool = Field(True, description="Whether attempts are noted, and brought into the series.")
-    analytics_interval_s: float = Field(10, gt=0, description="Time between two looks at which tournaments changed.")
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -292,7 +292,7 @@ def load_settings(**overrides: Any) -> Settings:
     """
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for variable in sorted(os.environ):
-        if variable.upper().startswith(PREFIX) and variable.upper() not in (*known, CONFIG_FILE):
+        if variable.upper().startswith(PREFIX) and variable.upper() not in (*known, CONFIG_FILE, *OF_CLIENTS):
             raise _unknown(variable, variable.upper(), known)
     given = {name: value for name, value in overrides.items() if value is not None}
     if file := os.environ.get(CONFIG_FILE):

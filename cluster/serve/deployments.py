@@ -15,21 +15,23 @@ from cluster.actors.process import settle
 from cluster.actors.updates import connect_updates
 from cluster.config.settings import Settings, project_version
 from cluster.serve.gateway_scaling import GatewayScaling
+from cluster.serve.operations import RayOperations
 from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
-    attempts_of,
+    archives_of,
     jwt_secret,
     notices_of,
+    open_archive,
     open_log,
     open_read_model,
     open_records,
-    open_series,
     plan_of,
     prizes_of,
     push_public_key,
     set_up_logging,
     signer_of,
     webhook_secret,
+    with_archive,
 )
 from cluster.startup.ray_environment import require_ray_authentication
 from cluster.startup.scoring_functions import register_functions
@@ -59,6 +61,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
         "jwt_secret",
         "notification_webhook_secret",
         "demo",
+        "lti_url",
     }
     return FrontConfig(
         version=project_version(),
@@ -71,6 +74,7 @@ def front_config(settings: Settings, replica_id: str) -> FrontConfig:
         listen_host=settings.host,
         listen_ports=(settings.port, settings.gateway_port),
         gateway_url=gateway,
+        lti_url=settings.lti_url or f"http://{settings.host}:{settings.port}",
         live_url=f"ws{gateway.removeprefix('http')}/v1/live",
         **{name: getattr(settings, name) for name in names},
     )
@@ -83,28 +87,31 @@ async def open_front(settings: Settings, kind: str) -> Services:
     require_ray_authentication()  # a replica listens on a port that would take calls from anyone who reaches it
     keep_to_this_node()
     records = await open_records(settings)
+    archive = open_archive(settings)
     return await open_services(
         front_config(settings, f"{kind}-{uuid.uuid4().hex[:12]}"),
         open_log(settings),
         RayOwners(plan_of(settings), settings.owner_call_timeout_s),
         records,
-        open_read_model(settings, records),
+        open_read_model(settings, with_archive(records, archive)),
         connect_updates(settings),
         signer_of(settings),
         notices=notices_of(settings, records),
         prizes=prizes_of(records),
-        attempts=attempts_of(records),
-        series=open_series(settings),
+        operations=RayOperations(settings),
+        archive=archive,
+        archives=archives_of(records),
     )
 
 
 async def close_front(services: Services) -> None:
     """Close a replica's services and the ports it opened."""
     await services.close()
-    await services.analytics.series.close()
     await services.updates.close()
     await services.log.close()
     await services.read_model.close()
+    if services.archive is not None:
+        await services.archive.close()
     await services.records.close()
 
 
@@ -143,7 +150,7 @@ class Gateway:
         from serve_app.gateway.app import GatewayApp
         from serve_app.gateway.server import start
         from serve_app.live.hub import Hub
-        from serve_app.live.limits import HubLimits
+        from serve_app.live.limits.bounds import HubLimits
 
         services = self._services = await open_front(settings, "gateway")
         self._drain_s = settings.drain_timeout_s

@@ -25,10 +25,12 @@ from cluster.config.secrets import (
     load_or_create_secret,
 )
 from cluster.config.settings import Settings
+from storage.archive.records import RecordsWithArchive
 from storage.metrics.parquet import ParquetMetrics
 from storage.payouts.ledger_file import LedgerFile
 from storage.ports import (
-    AttemptBlocks,
+    ArchiveFiles,
+    ArchiveIndex,
     MetricsSeries,
     NoticeChannel,
     Notices,
@@ -42,7 +44,7 @@ from storage.ports import (
 from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.snapshots import SnapshotReadModel
 from storage.records.seal import SettingsSeal
-from storage.records.sql.attempts import SqlAttempts
+from storage.records.sql.archive_index import SqlArchiveIndex
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.notices import SqlNotices
 from storage.records.sql.prize_ledger import SqlPrizeLedger
@@ -57,7 +59,8 @@ UPDATES: Final = "updates"
 NOTIFIER: Final = "notifier"
 CALLS_AT_ONCE: Final = 32  # of users' webhooks, and of push services
 PRIZES: Final = "prizes"
-ANALYTICS: Final = "analytics"
+ARCHIVER: Final = "archiver"
+ARCHIVE_DIR: Final = "archive"
 PAYOUTS_FILE: Final = "payouts.jsonl"
 SIGNING_KEY_ID: Final = "k1"
 
@@ -136,9 +139,24 @@ def prizes_of(records: Records) -> PrizeLedger:
     return SqlPrizeLedger(records)  # type: ignore[arg-type]  # both implementations are databases, too
 
 
-def attempts_of(records: Records) -> AttemptBlocks:
-    """Attempts in the durable store; belongs to the records."""
-    return SqlAttempts(records)  # type: ignore[arg-type]  # both implementations are databases, too
+def archives_of(records: Records) -> ArchiveIndex:
+    """What the durable store knows of the archive; belongs to the records."""
+    return SqlArchiveIndex(records)  # type: ignore[arg-type]  # as above
+
+
+def open_archive(settings: Settings) -> ArchiveFiles | None:
+    """Where the archive's files are: as configured, else a folder where Palio is embedded, else nowhere."""
+    from storage.archive.files import PyarrowFiles
+
+    url = None if settings.archive_url is None else settings.archive_url.get_secret_value()
+    if url is None and settings.mysql_shards is None:
+        url = str(settings.data_dir / ARCHIVE_DIR)
+    return None if url is None else PyarrowFiles(url, timeout_s=settings.archive_timeout_s)
+
+
+def with_archive(records: Records, files: ArchiveFiles | None) -> Records:
+    """The records with the archive behind them, for who loads tournaments that may have left them."""
+    return records if files is None else RecordsWithArchive(records, archives_of(records), files)
 
 
 def open_payouts(settings: Settings) -> Payouts | None:
@@ -191,12 +209,7 @@ def open_series(settings: Settings) -> MetricsSeries:
         from storage.metrics.influx import InfluxMetrics
 
         return InfluxMetrics(influx)
-    return open_parquet(settings)
-
-
-def open_parquet(settings: Settings, *, keeps: bool = False) -> ParquetMetrics:
-    """The embedded series; `keeps`: for the one process that puts their files together."""
-    return ParquetMetrics(settings.data_dir / "series", keeps=keeps)
+    return ParquetMetrics(settings.data_dir / "series")
 
 
 def signer_of(settings: Settings) -> Signer:

@@ -19,7 +19,7 @@ import psutil
 
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.contest import set_up
-from scripts.benchmarks.harness.live_visits import Place, visit
+from scripts.benchmarks.harness.live.visits import Place, visit
 from scripts.benchmarks.harness.measured_palio import MeasuredPalio, table
 
 CLOSED_WAIT_S = 60.0

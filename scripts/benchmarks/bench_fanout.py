@@ -20,7 +20,7 @@ from typing import Any
 from scripts.benchmarks.harness.client_process import LoadProcess, tell
 from scripts.benchmarks.harness.fanout_servers import PAYLOAD_BYTES, gateway, pin, websockets_broadcast
 from scripts.benchmarks.harness.http_load import HOST
-from scripts.benchmarks.harness.live_socket import Subscriber
+from scripts.benchmarks.harness.live.socket import Subscriber
 
 FRAME_BYTES = PAYLOAD_BYTES + 4  # a header of 4 bytes for 126 to 65,535
 OPEN_S = 120.0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from scripts.benchmarks.harness.client_process import LoadProcess
 from scripts.benchmarks.harness.contest import Contest, batched_scores, set_up, single_scores
 from scripts.benchmarks.harness.http_load import Load, closed_loop, percentile
-from scripts.benchmarks.harness.live_submitters import submit_live
+from scripts.benchmarks.harness.live.submitters import submit_live
 from scripts.benchmarks.harness.measured_palio import MeasuredPalio, table
 
 BATCH = 100

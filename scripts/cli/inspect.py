@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from actors.domain.values import parse_id
 from cluster.config.settings import Settings, load_settings
@@ -15,13 +14,11 @@ from cluster.inspection import Document, Inspection
 from cluster.running import joined_palio, running_ray
 from cluster.startup.data_check import check_made
 from cluster.startup.ports import clock_ms, notices_progress_of, opened, plan_of
-from scripts.cli.tables import print_rows
+from scripts.cli.tables import cell, print_rows
 from storage.ports import StorageError
 
 if TYPE_CHECKING:
     from cluster.actors.running_actors import RunningActors
-
-LONGEST: Final = 200  # characters of a value in a table; JSON has all
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -84,20 +81,9 @@ async def _asked(inspection: Inspection, options: argparse.Namespace) -> Documen
 def _print(document: Document) -> None:
     """Facts first, a line each; then the tables that have rows."""
     facts = {name: value for name, value in document.items() if not isinstance(value, list)}
-    print_rows(["fact", "value"], [[name, _cell(value)] for name, value in facts.items()])
+    print_rows(["fact", "value"], [[name, cell(value)] for name, value in facts.items()])
     for name, rows in document.items():
         if isinstance(rows, list) and rows:
             print(f"\n{name}")
             titles = list(rows[0])
-            print_rows(titles, [[_cell(row[title]) for title in titles] for row in rows])
-
-
-def _cell(value: Any) -> str:
-    """One line for a table. What is not printable is escaped: names and records are others' texts, and a terminal obeys some of them."""
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list) else str(value)
-    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
+            print_rows(titles, [[cell(row[title]) for title in titles] for row in rows])

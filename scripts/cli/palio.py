@@ -1,4 +1,4 @@
-"""Palio's command line: tokens, settings, the demo, new replicas of the entrypoints, a look into a Palio, what is wrong with it, shards."""
+"""Palio's command line: tournaments from the terminal, tokens, settings, the demo, and what operators do. Each group has a module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from typing import Final
 from cluster.config.settings import TOPICS, describe, load_settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
+from scripts.cli.connection import add_data_option
+from scripts.cli.dlq import add_dlq
+from scripts.cli.exporting import add_export
+from scripts.cli.importing.command import add_import
+from scripts.cli.participants import add_participants
+from scripts.cli.prizes import add_prizes
 from scripts.cli.tables import print_table
+from scripts.cli.tournaments import add_tournaments
+from scripts.cli.watch import add_watch
 from serve_app.security.auth import ROLES
 
 MAX_LIMIT: Final = 10_000  # rows that one look shows
@@ -19,8 +27,15 @@ MAX_LIMIT: Final = 10_000  # rows that one look shows
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    whole = argparse.ArgumentParser(prog="palio", description="Palio's command line.", allow_abbrev=False)
+    whole = argparse.ArgumentParser(
+        prog="palio",
+        description="Palio's command line. Its commands are explained in docs/command-line.md, each by `palio COMMAND --help`.",
+        epilog="exit status: 0 done; 1 not, and one line says why; 2 misused; 130 interrupted",
+        allow_abbrev=False,
+    )
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (add_tournaments, add_participants, add_watch, add_import, add_export, add_prizes, add_dlq):
+        add(commands)
 
     token = commands.add_parser("token", help="print a token", description="Print a token, alone on the last line.")
     token.add_argument("--role", required=True, choices=ROLES, help="what its bearer may do")
@@ -28,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     token.add_argument(
         "--ttl-s", type=float, default=86_400.0, metavar="N", help="lifetime in seconds (default: a day)"
     )
-    _data_option(token)
+    add_data_option(token)
     token.set_defaults(command=_token)
 
     settings = commands.add_parser("settings", help="list the settings", description="List every setting.")
@@ -45,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         "--token", default=None, help="a service's token (default: one signed with the data directory's secret)"
     )
     demo.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="X times as fast (default: 1)")
-    _data_option(demo)
+    add_data_option(demo)
     demo.set_defaults(command=_demo)
 
     redeploy = commands.add_parser(
@@ -55,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "No request fails; live sockets are told when to come back. Their settings that are in the environment apply; "
         "the others stay as Palio was started. The running Palio is found by PALIO_RAY_ADDRESS, or else by its data directory.",
     )
-    _data_option(redeploy)
+    add_data_option(redeploy)
     redeploy.set_defaults(command=_redeploy)
 
     doctor = commands.add_parser(
@@ -64,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         description="Look at each setting, the data directory, the ports, the configured servers and the rules of time zones, "
         "and tell what to do about what is wrong. Changes nothing. The exit status is 1 when something is wrong.",
     )
-    _data_option(doctor)
+    add_data_option(doctor)
     doctor.set_defaults(command=_doctor)
 
     push_key = commands.add_parser(
@@ -80,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         description="Write every user's notification settings anew, encrypted with PALIO_NOTIFICATION_SECRET, so that the secrets in "
         "PALIO_NOTIFICATION_OLD_SECRETS are not needed any more. Palio may run meanwhile; what was cut off is started again.",
     )
-    _data_option(reseal)
+    add_data_option(reseal)
     reseal.set_defaults(command=_reseal)
 
     _add_inspect(
@@ -116,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_inspect(inspect: argparse.ArgumentParser) -> None:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON document")
-    _data_option(common)
+    add_data_option(common)
     kinds = inspect.add_subparsers(title="what", required=True, dest="what", metavar="WHAT")
 
     def kind(name: str, shows: str) -> argparse.ArgumentParser:
@@ -270,12 +285,6 @@ def _shards(options: argparse.Namespace) -> int:
     if moving:
         return move(servers, partitions_of(options.partitions), options.to)
     return migrate(servers, load_settings().partitions) if options.action == "migrate" else show_shards(servers)
-
-
-def _data_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--data", type=Path, default=None, metavar="DIR", help="data directory (default: PALIO_DATA_DIR, or var/data)"
-    )
 
 
 def _limit(text: str) -> int:

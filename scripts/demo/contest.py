@@ -135,7 +135,7 @@ class Play:
         self._sent = 0
 
     async def play(self) -> Verdict:
-        """From its time on, to its end. Raises DemoError when Palio refuses or stays away."""
+        """From its time on, to its end. Raises PalioError when Palio refuses or stays away, DemoError."""
         stage = self._stage
         await stage.clock.until(self._timing.begin_s)
         async with stage.places if self._contest.key != RACE else contextlib.nullcontext():
@@ -178,8 +178,8 @@ class Play:
             **contest.spec,
         }
         # The times are in the key: the same key with another body would be a conflict.
-        view = await stage.client.create(f"demo-{stage.run.run}-{contest.key}-{now_ms}", spec)
-        held = Held(str(view["id"]), begin_s, ends_ms)
+        tournament_id = await stage.client.create(f"demo-{stage.run.run}-{contest.key}-{now_ms}", spec)
+        held = Held(tournament_id, begin_s, ends_ms)
         stage.run.tournaments[contest.key] = held
         stage.save()
         return held
@@ -255,7 +255,7 @@ class Play:
         """Wait until the status is one of `wanted`: at most until the planned end and a minute more."""
         deadline_ms = max(held.ends_ms, time.time() * 1000) + STATUS_WAIT_S * 1000
         while True:
-            status = str((await self._stage.client.view(held.id))["status"])
+            status = (await self._stage.client.view(held.id)).status
             if status in wanted:
                 return status
             if time.time() * 1000 > deadline_ms:

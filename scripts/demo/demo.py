@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
+from scripts.client.palio_client import PalioError
 from scripts.demo.client import DemoClient, DemoError
 from scripts.demo.contest import Clock, Play, Stage, Timing, Verdict
 from scripts.demo.data import RACE, Contest, first_runners, race, schools
@@ -58,7 +59,7 @@ def run_demo(
         run = open_run(data_dir, len(contests))
         client = DemoClient(url, token)
         verdicts = asyncio.run(_until_signal(_play(contests, run, client, token_of, speed, data_dir, console)))
-    except (ExceptionGroup, DemoError, ValueError, OSError) as error:
+    except (ExceptionGroup, DemoError, PalioError, ValueError, OSError) as error:
         console.print(f"demo: {_first(error)}", markup=False, soft_wrap=True)
         return 1
     if verdicts is None:
@@ -95,7 +96,7 @@ async def _play(
         all_runners=sum(len(contest.results) for contest, _ in contests if contest.key == RACE),
     )
     try:
-        await client.find_gateway()
+        await client.palio.gateway()
         with Show(counts, console) as show:
             show.line(f"demo: {_opening(run, counts)}")
             stage = Stage(
@@ -115,7 +116,7 @@ async def _evening(stage: Stage, token_of: TokenOf | None) -> list[Check]:
         return []
     runners = [Runner(*runner) for runner in first_runners(ON_BOARDS)]
     key = f"demo-{stage.run.run}-evening-{int(time.time() * 1000)}"
-    checks = await Evening(stage.client, stage.client.live, runners, token_of, key).play()
+    checks = await Evening(stage.client, runners, token_of, key).play()
     stage.run.evening = True
     stage.save()
     for check in checks:

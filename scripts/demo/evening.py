@@ -7,14 +7,12 @@ computes from the data alone.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from websockets.asyncio.client import connect
-
 from actors.domain.values import rfc3339
+from scripts.client.palio_client import PalioClient, Score, Winner
 from scripts.demo.client import DemoClient, DemoError
 from scripts.demo.data import Result, Row, table
 from scripts.demo.expected import POINTS, cents_of_places, points
@@ -58,19 +56,17 @@ class Evening:
     def __init__(
         self,
         client: DemoClient,
-        live_url: str,
         runners: Sequence[Runner],
         token_of: Callable[[int], str] | None,
         key: str,
     ) -> None:
         self._client = client
-        self._live_url = live_url
         self._runners = runners
         self._token_of = token_of
         self._key = key
 
     async def play(self) -> list[Check]:
-        """All parts, side by side. Raises DemoError when Palio refuses or stays away."""
+        """All parts, side by side. Raises PalioError when Palio refuses or stays away, DemoError."""
         async with asyncio.TaskGroup() as parts:
             played = [parts.create_task(part()) for part in (self._boards, self._series, self._finish)]
         return [check for part in played for check in part.result()]
@@ -89,8 +85,12 @@ class Evening:
         for board in boards:
             await client.results(
                 [
-                    {"tournament_id": board, "event_id": "evening", "user_id": str(runner.user_id)}
-                    | {"result": {"time_s": runner.net / 100, "correct": True}}
+                    Score(
+                        tournament_id=board,
+                        event_id="evening",
+                        user_id=str(runner.user_id),
+                        result={"time_s": runner.net / 100, "correct": True},
+                    )
                     for runner in runners
                     if board_of[runner.user_id] == board
                 ]
@@ -123,14 +123,14 @@ class Evening:
                 "recurrence": {"cron": "* * * * *", "time_zone": "Europe/London", "duration_s": LAP_S, "ahead": 1},
             },
         )
-        lap = await self._until(lambda: client.next_of(str(series["id"])), "a tournament of the series")
+        lap = await self._until(lambda: client.next_of(series), "a tournament of the series")
         for runner in runners:
             await client.join(lap, runner.user_id, runner.name)
         await self._status(lap, "running")
         results = [Result(0, runner.user_id, "lap", runner.net) for runner in runners]
         await client.score(lap, results)
         await self._status(lap, "finished")
-        await client.cancel(str(series["id"]))
+        await client.cancel(series)
         wanted, got = table(results, "asc", "first"), await client.rows(lap)
         told = f"opened by its schedule, {len(runners)} runners, its final table equals the data"
         return [
@@ -205,15 +205,13 @@ class Evening:
         await self._until(lambda: self._client.winners(tournament), "the ledger of prizes")
         await self._client.approve(tournament)
 
-        async def paid() -> list[dict[str, Any]]:
+        async def paid() -> list[Winner]:
             winners = await self._client.winners(tournament)
-            return winners if all(winner["state"] == "paid" for winner in winners) else []
+            return winners if all(winner.state == "paid" for winner in winners) else []
 
-        winners = await self._until(paid, "all prizes to be paid")
+        winners: list[Winner] = await self._until(paid, "all prizes to be paid")
         got = {
-            (winner["rule"], int(winner["user_id"])): winner["count"]
-            if winner["rule"]
-            else round(float(winner["amount"]) * 100)
+            (winner.rule, int(winner.user_id)): winner.count or round(float(winner.amount or 0) * 100)
             for winner in winners
         }
         money = sum(cents for (rule, _), cents in got.items() if rule == 0)
@@ -225,18 +223,12 @@ class Evening:
 
     async def _notice(self, token: str, tournament: str) -> int | None:
         """The rank in the notice that tells a player of the end; None when none came."""
-        async with connect(self._live_url, subprotocols=["palio.v1"]) as socket:  # type: ignore[list-item]
-            await socket.send(json.dumps({"id": 1, "auth": token}))
+        async with PalioClient(self._client.url, token) as player, player.live() as live:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    async for frame in socket:
-                        message = json.loads(frame)
-                        if (
-                            message.get("type") == "notice"
-                            and message.get("tournament") == tournament
-                            and message.get("event") == "ended"
-                        ):
-                            return int(message["rank"])
+                    async for notice in live.notices():
+                        if (notice.tournament, notice.event) == (tournament, "ended"):
+                            return notice.rank
             except TimeoutError:
                 return None
         return None
@@ -253,11 +245,11 @@ class Evening:
             "ends_at": rfc3339(self._ends_ms),
             **more,
         }
-        return str((await self._client.create(f"{self._key}-{key}", spec))["id"])
+        return await self._client.create(f"{self._key}-{key}", spec)
 
     async def _status(self, tournament: str, wanted: str) -> None:
         async def reached() -> bool:
-            return str((await self._client.view(tournament))["status"]) == wanted
+            return (await self._client.view(tournament)).status == wanted
 
         await self._until(reached, f"tournament {tournament} to be {wanted}")
 

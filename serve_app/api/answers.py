@@ -412,6 +412,49 @@ class Accepted(Answer):
     example = {"event_id": "exam-42-1", "partition": 17, "offset": 4711}
 
 
+class RejectedEvent(Answer):
+    """An event of a batch that was not taken, by its index from 0."""
+
+    index: int
+    code: str
+    detail: str
+    example = {"index": 1, "code": "invalid", "detail": "source: expected this field"}
+
+
+class EventsAnswer(Answer):
+    """Of one event as of a score: in the log. Of a batch how many were `accepted`, and what was not."""
+
+    event_id: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    accepted: int | None = None
+    rejected: list[RejectedEvent] | None = None
+    example = {"event_id": "ce-5b1f9c1e1a6cf0b4b6a9f0b0b4c9d2aa", "partition": 17, "offset": 4711}
+
+
+class About(Answer):
+    """`version`: of xAPI, newest first. `extensions`: what becomes of statements."""
+
+    version: list[str]
+    extensions: dict[str, Any]
+    example = {"version": ["2.0.0", "1.0.3"], "extensions": {}}
+
+
+class ToolToken(Answer):
+    """For a tool of LTI (RFC 6749); `scope` names what was granted."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+    example = {
+        "access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "scope": "https://purl.imsglobal.org/spec/lti-ags/scope/score",
+    }
+
+
 class ScoreOutcome(Answer):
     """What became of a score; `reason` when it was ignored."""
 
@@ -552,6 +595,34 @@ class PrizePage(Page[UserPrize]):
         "items": [
             Winner.example | {
                 "tournament_id": "8127364512893471", "tournament": "Sprint", "created_at": "2027-05-01T10:00:00.000Z",
+            }
+        ],
+        "next_cursor": "x3kd",
+    }  # fmt: skip
+
+
+class ArchiveItem(Answer):
+    """A file of the archive; `in_records` false: the tournament is shown from it."""
+
+    tournament_id: Id
+    name: str
+    revision: int
+    finished_at: Time
+    participants: int
+    size_bytes: int
+    archived_at: Time
+    in_records: bool
+
+
+class ArchivePage(Page[ArchiveItem]):
+    """A page of the archive; `next_cursor` null at the end."""
+
+    example = {
+        "items": [
+            {
+                "tournament_id": "8127364512893471", "name": "Sprint", "revision": 0,
+                "finished_at": "2027-05-01T10:00:00.000Z", "participants": 65, "size_bytes": 5120,
+                "archived_at": "2027-05-01T10:00:01.250Z", "in_records": True,
             }
         ],
         "next_cursor": "x3kd",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,8 +67,8 @@ def create_app(services: Services, config: FrontConfig | None = None) -> FastAPI
 def _add_pages(app: FastAPI, config: FrontConfig) -> None:
     docs = docs_page()
 
-    async def page(web: WebRequest) -> WebResponse:
-        content = await asyncio.to_thread((WEB_DIR / "index.html").read_bytes)
+    async def page(file: str, web: WebRequest) -> WebResponse:
+        content = await asyncio.to_thread((WEB_DIR / file).read_bytes)
         headers = {
             "content-security-policy": page_csp(config, web.headers.get("host", "")),
             "cache-control": "no-cache",
@@ -83,7 +84,12 @@ def _add_pages(app: FastAPI, config: FrontConfig) -> None:
         content, media_type = await asyncio.to_thread(exposition)
         return WebResponse(content, headers={"content-type": media_type, "cache-control": "no-store"})
 
-    for path, endpoint in (("/", page), ("/docs", documentation), ("/metrics", metrics)):
+    for path, endpoint in (
+        ("/", functools.partial(page, "index.html")),
+        ("/console", functools.partial(page, "console/index.html")),
+        ("/docs", documentation),
+        ("/metrics", metrics),
+    ):
         app.add_route(path, endpoint, methods=["GET"])
     app.mount("/web", StaticFiles(directory=WEB_DIR), name="web")
     app.mount("/swagger-ui", StaticFiles(directory=SWAGGER_UI), name="swagger-ui")

@@ -125,10 +125,20 @@ async def _manager(web: WebRequest) -> Call:
     return call
 
 
+async def _operator(web: WebRequest) -> Call:
+    call = await _call(web)
+    await call.handlers.callers.operator(call.request)
+    return call
+
+
 HealthCall = Annotated[Call, Depends(_call)]
+UnjudgedCall = Annotated[
+    Call, Depends(_call)
+]  # the handler tells who calls: by a token of another kind, or in an answer of its own form
 AnyonesCall = Annotated[Call, Depends(_anyone)]  # with or without a token
 CallersCall = Annotated[Call, Depends(_caller)]  # with a token
 ManagersCall = Annotated[Call, Depends(_manager)]  # of a service or an operator
+OperatorsCall = Annotated[Call, Depends(_operator)]
 
 # Parameters
 

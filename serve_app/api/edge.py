@@ -1,4 +1,4 @@
-"""Around the api's app: how many requests are answered at once, and how long each may take.
+"""Around the api's app: how many requests are answered at once, and how long each may take, or each piece of an answer in pieces.
 
 An answer that comes before its request is whole ends with it: the connection would be closed, and with bytes unread the answer be lost.
 """
@@ -6,6 +6,7 @@ An answer that comes before its request is whole ends with it: the connection wo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,7 +46,8 @@ class ApiEdge:
             return
         self._running += 1
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s) as limit:
+                request.extend = lambda: limit.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
                 await self._app(scope, receive if whole else request.receive, request.send)
         except TimeoutError:
             if request.started:
@@ -74,13 +76,14 @@ def _late(*, whole: bool) -> Problem:
 class _Request:
     """A request, and whether it is `whole` and its answer `started`."""
 
-    __slots__ = ("_receive", "_send", "started", "whole")
+    __slots__ = ("_receive", "_send", "extend", "started", "whole")
 
     def __init__(self, receive: Receive, send: Send, *, whole: bool) -> None:
         self._receive = receive
         self._send = send
         self.whole = whole
         self.started = False
+        self.extend: Callable[[], None] = lambda: None
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -96,3 +99,5 @@ class _Request:
                 await self.receive()
             message = {"type": "http.response.body"}
         await self._send(message)
+        if message.get("more_body"):  # one who goes on reading has time for the rest
+            self.extend()

@@ -14,8 +14,11 @@ from serve_app.handlers.routes import ROUTES
 from serve_app.http import request_schemas as bodies
 from serve_app.http.batches import MAX_BATCH
 from serve_app.http.notification_schemas import Notifications
+from serve_app.http.operator_bodies import LetterPlace, Replay
 from serve_app.http.prize_bodies import PrizeChoice, PrizeClaim, PrizePreview, PrizeRevocation
 from serve_app.http.problems import CODES, PROBLEM_JSON, Problem, ProblemDetails, problem_response
+from serve_app.standards.ags import LineItem, ScoreTaken, ToolResult, ToolScore
+from serve_app.standards.xapi import Statement
 
 Responses = dict[int | str, dict[str, Any]]
 Operation = TypeVar("Operation", bound=Callable[..., Awaitable[WebResponse]])
@@ -37,10 +40,17 @@ _STRUCTS: Final = (
     bodies.BatchSubmission,
     Notifications,
     bodies.BatchJoin,
+    LetterPlace,
+    Replay,
     PrizePreview,
     PrizeChoice,
     PrizeRevocation,
     PrizeClaim,
+    Statement,
+    ToolScore,
+    ScoreTaken,
+    LineItem,
+    ToolResult,
     ProblemDetails,
 )
 _TITLES: Final = {
@@ -82,9 +92,25 @@ def writes(models: Mapping[int, type[Answer] | None], *statuses: int) -> Respons
     return reads(models, 408, 413, *statuses)
 
 
+def files(media_types: Mapping[str, Any], *statuses: int) -> Responses:
+    """What a call may answer that gives a file, or a text for other programs: an example by media type; and problems as `reads`."""
+    content = {
+        kind: {"schema": {"type": "object"}, "example": example}
+        if kind == "application/json"
+        else {"schema": {"type": "string"}, "example": example}
+        for kind, example in media_types.items()
+    }
+    return {200: {"description": "The file", "content": content}} | reads({}, *statuses)
+
+
 def health() -> Responses:
     """What a health check may answer: it is for everybody and without a limit."""
     return _answers({200: Health}) | _problems(400, 422, 503)
+
+
+def typed(status: int, media_type: str, schema: Any, example: Any) -> Responses:
+    """An answer of a standard, in its own media type."""
+    return {status: {"description": _TITLES[status], "content": {media_type: {"schema": schema, "example": example}}}}
 
 
 def _answers(models: Mapping[int, type[Answer] | None]) -> Responses:

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.responses import Response as WebResponse
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.http.cors import Cors, is_preflight, shared
@@ -84,4 +85,6 @@ def web_response(response: Response) -> WebResponse:
     """A handler's answer as Starlette sends it."""
     if response.status in (204, 304):
         return WebResponse(status_code=response.status, headers=response.headers)
+    if response.stream is not None:
+        return StreamingResponse(response.stream, response.status, response.headers, response.content_type)
     return WebResponse(response.body, response.status, response.headers, response.content_type)

@@ -34,6 +34,10 @@ class Callers:
             self._limiter.check(None, client)  # guesses are an address's requests
             raise
 
+    def count(self, principal: Principal | None, client: str) -> None:
+        """Count one more request, of whom this says. Raises Problem 429."""
+        self._limiter.check(principal, client)
+
     def caller_at_once(self, request: Request) -> Principal | None:
         """As `caller`, without waiting for anything; None, with nothing counted, when that takes more. Raises Problem 429."""
         authorization = request.headers.get("authorization")
@@ -56,6 +60,13 @@ class Callers:
         principal = await self.caller(request)
         if not principal.privileged:
             raise Problem(403, "role_forbidden", "expected the role service or operator")
+        return principal
+
+    async def operator(self, request: Request) -> Principal:
+        """The caller, who must be an operator."""
+        principal = await self.caller(request)
+        if principal.role != "operator":
+            raise Problem(403, "role_forbidden", "expected the role operator")
         return principal
 
 

@@ -10,6 +10,7 @@ from serve_app.http.problems import CODES, Problem, problem_response, unavailabl
 from serve_app.metrics import REJECTED
 from serve_app.services.reads import owner_away
 from storage.ports import (
+    ArchiveUnavailableError,
     LogBehindError,
     LogConfigurationError,
     LogDiskFullError,
@@ -28,6 +29,7 @@ _UNAVAILABLE: Final = (
     (LogConfigurationError, "log_unavailable", "the score log is not as it must be", 5.0),
     (LogUnavailableError, "log_unavailable", "the score log does not answer", 1.0),
     (RecordsUnavailableError, "unavailable", "the records do not answer", 1.0),
+    (ArchiveUnavailableError, "unavailable", "the archive does not answer", 5.0),
 )
 
 

@@ -1,9 +1,9 @@
-"""Lists of tournaments: all, and one user's, as the records have them."""
+"""Lists of tournaments: all, one user's, and a calendar, as the records have them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,17 +12,21 @@ import msgspec
 from actors.domain.messages import Spec
 from actors.domain.values import decimal_score, rfc3339
 from actors.domain.views import spec_fields
+from serve_app.formats.write.calendar import write_calendar
 from serve_app.handlers.callers import Callers, path_user
 from serve_app.http.caching import PERSONAL
+from serve_app.http.headers import attachment
 from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.services.reads import Reads
-from storage.ports import ListQuery, ParticipantRow, Records, TournamentRow
+from storage.ports import ListQuery, Page, ParticipantRow, Records, TournamentRow
 
 MAX_QUERY_CHARS: Final = 200
 STATUSES: Final = ("scheduled", "running", "finished", "cancelled")
 TYPES: Final = ("scheduled", "instant", "series")
+CALENDAR_STATUSES: Final = ("scheduled", "running", "cancelled")
+MAX_EVENTS: Final = 500  # of each of these
 ASKED_AT_ONCE: Final = 16  # owners, for one page of a list
 _encode = msgspec.json.Encoder().encode
 _spec: Final = msgspec.json.Decoder(Spec)
@@ -35,26 +39,40 @@ class ListHandlers:
     callers: Callers
     reads: Reads
     records: Records
+    clock_ms: Callable[[], int]
 
     async def list_tournaments(self, request: Request) -> Response:
         """`GET /v1/tournaments`: newest first; private ones only to members, services and operators."""
         principal = await self.callers.principal(request)
-        query = ListQuery(
-            status=_choice(request, "status", STATUSES),
-            type=_choice(request, "type", TYPES),
-            q=_search(request),
-            cursor=request.query.get("cursor"),
-            limit=query_int(request.query, "limit", 50, 1, 100),
-            viewer=principal and principal.user_id,
-            see_all=principal is not None and principal.privileged,
-        )
-        try:
-            page = await self.records.list_tournaments(query)
-        except ValueError as error:
-            raise invalid("cursor", "expected a cursor that an earlier page gave") from error
+        query = list_query(request, principal)
+        page = await list_page(self.records, query)
         hidden = await self._hidden(page.rows, query)
         items = [tournament_item(row) for row in page.rows if row.tournament_id not in hidden]
         return Response(200, _encode({"items": items, "next_cursor": page.next_cursor}), dict(PERSONAL))
+
+    async def calendar(self, request: Request) -> Response:
+        """`GET /v1/tournaments.ics`: what is scheduled, runs or was cancelled and that the caller may see, the newest MAX_EVENTS of each."""
+        principal = await self.callers.principal(request)
+        rows: list[TournamentRow] = []
+        for status in CALENDAR_STATUSES:
+            query = ListQuery(
+                status=status,
+                type="scheduled",
+                q=_search(request),
+                viewer=principal and principal.user_id,
+                see_all=principal is not None and principal.privileged,
+                limit=100,
+            )
+            for _ in range(MAX_EVENTS // query.limit):
+                page = await self.records.list_tournaments(query)
+                hidden = await self._hidden(page.rows, query)
+                rows += [row for row in page.rows if row.tournament_id not in hidden]
+                if page.next_cursor is None:
+                    break
+                query = query._replace(cursor=page.next_cursor)
+        body = await asyncio.to_thread(write_calendar, rows, self.clock_ms())
+        headers = {**PERSONAL, "content-disposition": attachment("tournaments.ics")}
+        return Response(200, body, headers, "text/calendar; charset=utf-8")
 
     async def _hidden(self, rows: Sequence[TournamentRow], query: ListQuery) -> set[int]:
         """The private tournaments that the viewer may not see any more: the records learn of a removal later than owners do.
@@ -119,6 +137,28 @@ class ListHandlers:
         if not principal.privileged and user_id != principal.user_id:
             raise Problem(403, "not_yours", "expected your own user id")
         return user_id
+
+
+def list_query(request: Request, principal: Principal | None, limit: int | None = None) -> ListQuery:
+    """What a request asks of the list of tournaments, and what the caller may see of it; `limit` in place of the request's own. Raises
+    Problem 422."""
+    return ListQuery(
+        status=_choice(request, "status", STATUSES),
+        type=_choice(request, "type", TYPES),
+        q=_search(request),
+        cursor=request.query.get("cursor"),
+        limit=query_int(request.query, "limit", 50, 1, 100) if limit is None else limit,
+        viewer=principal and principal.user_id,
+        see_all=principal is not None and principal.privileged,
+    )
+
+
+async def list_page(records: Records, query: ListQuery) -> Page:
+    """A page of the list. Raises Problem 422 for a cursor that is none."""
+    try:
+        return await records.list_tournaments(query)
+    except ValueError as error:
+        raise invalid("cursor", "expected a cursor that an earlier page gave") from error
 
 
 def tournament_item(row: TournamentRow) -> dict[str, Any]:

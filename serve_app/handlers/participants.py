@@ -100,7 +100,8 @@ class ParticipantHandlers:
                 return undecided(issued)
             more["tournament_id"] = child.text
         status = 201 if issued.outcome.first else 200
-        return Response(status, outcome_body(issued.command_id, issued.outcome, **more), dict(NO_STORE))
+        outcome = await self.reads.with_rank(known, user_id, principal, issued.outcome)
+        return Response(status, outcome_body(issued.command_id, outcome, **more), dict(NO_STORE))
 
     async def _landed(self, child: Known, user_id: int, request: Request) -> bool:
         """Whether a user takes part in a child, as soon as it is so: its parent's owner sees to that. Waits as long as the headers prefer."""

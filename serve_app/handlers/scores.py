@@ -86,6 +86,7 @@ class ScoreHandlers:
             outcome = await self.waiters.wait(known.partition, offset, wait_s)
             if outcome is not None:
                 self._applied_seconds.observe(time.perf_counter() - started_s)
+                outcome = await self.reads.with_rank(known, user_id, principal, outcome)
                 return Response(200, outcome_body(body.event_id, outcome), dict(NO_STORE))
         return accepted(body.event_id, known.partition, offset)
 

@@ -34,6 +34,11 @@ def reply_response(request: Request, reply: Reply, *, max_age_s: int = 0) -> Res
     return Response(200, reply.body, headers)
 
 
+def file_headers(request: Request, reply: Reply) -> dict[str, str]:
+    """The headers of a file that is made of a reply: one that changes with the time, too, and is asked for anew each time."""
+    return dict(PERSONAL) if request.personal or not reply.public else {"cache-control": "no-cache"}
+
+
 def is_public(headers: Mapping[str, str]) -> bool:
     """Whether an answer with these headers is the same for whoever asks."""
     return "no-store" not in headers.get("cache-control", "no-store")

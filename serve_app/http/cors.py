@@ -59,7 +59,7 @@ class Cors:
         trusted = self.trusts(origin, host)
         methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" if trusted else ", ".join(READING)
         headers = (
-            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer"
+            "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Experience-API-Version"
             if trusted
             else "If-None-Match"
         )
@@ -103,7 +103,7 @@ def _origin(text: str) -> tuple[str, str, int]:
 
 def shared(path: str) -> bool:
     """Whether other origins may read anything there: the API's calls."""
-    return path == "/v1" or path.startswith("/v1/")
+    return path == "/v1" or path.startswith(("/v1/", "/xapi/"))
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
+from urllib.parse import quote
 
 from serve_app.http.problems import Problem
 
@@ -49,3 +50,10 @@ def preferred_wait_s(headers: Mapping[str, str], default_s: float, max_s: float)
     prefer = headers.get("prefer")
     matched = _WAIT.search(prefer) if prefer else None
     return default_s if matched is None else min(float(matched[1]), max_s)
+
+
+def attachment(file_name: str) -> str:
+    """`Content-Disposition` of a file to be kept under a name (RFC 6266): plain for old clients, and whole."""
+    plain = "".join(char if char.isascii() and (char.isalnum() or char in "-._") else "-" for char in file_name)
+    whole = "" if plain == file_name else f"; filename*=UTF-8''{quote(file_name, safe='-._')}"
+    return f'attachment; filename="{plain}"{whole}'

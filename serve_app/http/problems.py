@@ -23,14 +23,17 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "token_expired": (401, "The token has expired"),
     "not_yours": (403, "This is not yours"),
     "role_forbidden": (403, "Your role may not do this"),
+    "scope_missing": (403, "The access token lacks a scope"),
     "invite_invalid": (403, "An invitation is needed"),
     "removed": (403, "You were removed from this tournament"),
     "not_found": (404, "There is no such page"),
     "tournament_unknown": (404, "There is no such tournament"),
+    "not_archived": (404, "This tournament has no file in the archive"),
     "invitation_unknown": (404, "There is no such invitation"),
     "series_unknown": (404, "There is no such series"),
     "participant_unknown": (404, "There is no such participant"),
     "board_unknown": (404, "There is no such board or group"),
+    "letter_unknown": (404, "There is no such dead letter"),
     "prize_unknown": (404, "There is no such prize"),
     "not_ranked": (404, "This participant has no rank"),
     "method_not_allowed": (405, "This method is not offered here"),
@@ -52,7 +55,10 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "attributes_fixed": (409, "This was given before"),
     "already_over": (409, "The tournament is over"),
     "too_few_participants": (409, "Too few have joined"),
+    "older_rules": (409, "The tournament is older than this"),
     "edit_not_allowed": (409, "The tournament's state forbids this edit"),
+    "id_conflict": (409, "This id was used for something else"),
+    "score_outdated": (409, "A later score was taken before"),
     "idempotency_conflict": (409, "This Idempotency-Key was used for something else"),
     "too_many_invitations": (409, "The tournament has all the invitations it may have"),
     "refused": (409, "The tournament's state forbids this"),
@@ -60,6 +66,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "too_large": (413, "The request is too large"),
     "unsupported_media_type": (415, "The body's type is not supported"),
     "invalid": (422, "A field is wrong"),
+    "not_replayable": (422, "This cannot be sent again"),
     "rate_limited": (429, "Too many requests"),
     "too_many_sockets_of_address": (429, "Too many live connections of one address"),
     "internal": (500, "Something went wrong on our side"),
@@ -100,10 +107,11 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.errors = errors
         self.headers = headers or {}
         self.reference = ""  # of the log's lines about it
+        self.oauth_error = ""  # what RFC 6749 calls it, where a token was asked for
 
 
 class ProblemDetails(msgspec.Struct, omit_defaults=True):
-    """An error (RFC 9457)."""
+    """An error (RFC 9457); `error` is OAuth's name for it where a token was asked for (RFC 6749)."""
 
     type: str
     title: str
@@ -112,6 +120,7 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
     code: str
     errors: list[FieldError] = []
     reference: str = ""
+    error: str = ""
 
 
 def invalid(path: str, message: str) -> Problem:
@@ -134,6 +143,7 @@ def problem_response(problem: Problem) -> Response:
         code=problem.code,
         errors=list(problem.errors),
         reference=problem.reference,
+        error=problem.oauth_error,
     )
     headers = {**PERSONAL, **problem.headers}
     return Response(problem.status, msgspec.json.encode(body), headers, PROBLEM_JSON)

@@ -15,13 +15,13 @@ from msgspec import UNSET, Meta, UnsetType
 from actors.domain.messages import MAX_USES, Changes, Custom, Display, EndsWhen, Penalty, Scoring, Spec, Subscore, Teams
 from actors.domain.messages.scoring import BOARD_PATTERN, MAX_BOARDS, Boards
 from actors.domain.messages.spec import Cohorts, League, Recurrence
+from actors.domain.messages.spec_rules import spec_problems
 from actors.domain.prizes.rules import PrizeRules
 from actors.domain.scoring.compute import MAX_RESULT_BYTES
 from actors.domain.scoring.custom import function_problem
 from actors.domain.series.family import MAX_OPEN
 from actors.domain.series.schedule import MAX_CRON_CHARS, cron_problem
 from actors.domain.series.zones import zone
-from actors.domain.spec_rules import spec_problems
 from actors.domain.texts import check_name, normal_name
 from actors.domain.values import MAX_ATTEMPTS, hundredths, parse_id, parse_time
 from serve_app.http.bodies import BodyReader, Check, wrong_fields

@@ -26,7 +26,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.protocol import Protocol as WebSocketProtocol
 
-from serve_app.live.allowance import Allowance
+from serve_app.live.limits.allowance import Allowance
 from serve_app.live.protocol import CLOSE_SILENT, come_back
 from serve_app.live.slim import SlimEvent, SlimQueue
 from serve_app.metrics import HANDSHAKES

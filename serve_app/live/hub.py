@@ -23,8 +23,8 @@ from typing import Final
 import msgspec
 
 from actors.domain.publications import NOTICES_CHANNEL, decode_changed, decode_notices, frame_position
-from serve_app.live.backpressure import SlowSockets
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.backpressure import SlowSockets
+from serve_app.live.limits.bounds import HubLimits
 from serve_app.live.members import Members
 from serve_app.live.owner_calls import OwnerCalls
 from serve_app.live.protocol import CLOSE_DRAINING, come_back, text_frame

@@ -1,7 +1,12 @@
-"""Who calls: Bearer JWTs, checked by an algorithm that configuration fixes, remembered within a bound."""
+"""Who calls: Bearer JWTs, checked by an algorithm that configuration fixes, remembered within a bound.
+
+The same JWT may come as the password of `Basic`, for programs that can send nothing else (most of those that speak xAPI).
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -64,6 +69,8 @@ class Authenticator:
     async def _verify(self, authorization: str) -> Principal:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
+        if scheme.lower() == "basic" and len(token) <= MAX_HEADER_CHARS:
+            scheme, token = "bearer", _password(token)
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("token_invalid", "expected `Authorization: Bearer <JWT>`")
         if len(token) > MAX_HEADER_CHARS:
@@ -109,6 +116,14 @@ def _principal(claims: dict[str, Any]) -> Principal:
     except ValueError as error:
         raise unauthorized("token_invalid", "expected `sub` to be a decimal user id") from error
     return Principal(user_id, str(role), role != "player", float(claims["exp"]))
+
+
+def _password(credentials: str) -> str:
+    """The password of RFC 7617 credentials, whoever the user is; empty where they cannot be read."""
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2].decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _explained(error: Exception) -> str:

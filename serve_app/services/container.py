@@ -11,19 +11,19 @@ from typing import Final
 from actors.domain.signing import Signer
 from serve_app.config import FrontConfig
 from serve_app.http.cors import Cors
-from serve_app.metrics import EntrypointPoints, PortMetrics
+from serve_app.metrics import PortMetrics
 from serve_app.security.auth import Authenticator
 from serve_app.security.client_address import TrustedProxies
 from serve_app.security.rate_limits import Limiter
-from serve_app.services.analytics import REPORTS_AT_ONCE, Analytics
 from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
 from storage.ports import (
-    AttemptBlocks,
-    MetricsSeries,
+    ArchiveFiles,
+    ArchiveIndex,
     Notices,
+    Operations,
     Owners,
     PrizeLedger,
     ReadModel,
@@ -34,7 +34,6 @@ from storage.ports import (
 
 MEASURE_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 30.0
-POINT_EVERY_S: Final = 60.0
 
 
 def wall_clock_ms() -> int:
@@ -55,7 +54,9 @@ class Services:
     updates: Updates
     notices: Notices
     prizes: PrizeLedger
-    analytics: Analytics
+    operations: Operations
+    archive: ArchiveFiles | None
+    archives: ArchiveIndex
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
@@ -86,8 +87,9 @@ async def open_services(
     *,
     notices: Notices,
     prizes: PrizeLedger,
-    attempts: AttemptBlocks,
-    series: MetricsSeries,
+    operations: Operations,
+    archive: ArchiveFiles | None,
+    archives: ArchiveIndex,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
     """Make the services of one process and begin to receive replies.
@@ -111,7 +113,9 @@ async def open_services(
         updates=updates,
         notices=notices,
         prizes=prizes,
-        analytics=Analytics(records, attempts, series, asyncio.Semaphore(REPORTS_AT_ONCE)),
+        operations=operations,
+        archive=archive,
+        archives=archives,
         authenticator=authenticator,
         limiter=Limiter(config),
         proxies=proxies,
@@ -123,8 +127,7 @@ async def open_services(
         watching=(
             asyncio.create_task(_regularly(appends.check), name="log retention"),
             asyncio.create_task(_regularly(log_clock.check), name="log clock"),
-            asyncio.create_task(_measure(PortMetrics(log, updates, series)), name="port metrics"),
-            asyncio.create_task(_write_points(series, config.replica_id, clock_ms), name="series"),
+            asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
         ),
         clock_ms=clock_ms,
     )
@@ -140,11 +143,3 @@ async def _measure(metrics: PortMetrics) -> None:
     while True:
         metrics.update()
         await asyncio.sleep(MEASURE_EVERY_S)
-
-
-async def _write_points(series: MetricsSeries, process: str, clock_ms: Callable[[], int]) -> None:
-    points = EntrypointPoints(process, clock_ms())
-    while True:
-        await asyncio.sleep(POINT_EVERY_S)
-        series.write([points.point(clock_ms())])
-        await series.flush()

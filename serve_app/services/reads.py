@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from actors.domain.publications import OutcomeReply
 from actors.domain.values import parse_id, partition_of
 from serve_app.config import FrontConfig
 from serve_app.http.messages import Principal
@@ -36,6 +37,7 @@ from storage.ports import (
     Records,
     RecordsUnavailableError,
     Reply,
+    ResultsQuery,
     StorageError,
     TeamsQuery,
     ViewQuery,
@@ -50,6 +52,13 @@ _from_cache = READS.labels(source="cache")
 _from_owner = READS.labels(source="owner")
 _from_stale = READS.labels(source="stale")
 _from_read_model = READS.labels(source="read_model")
+
+
+class _Ranked(msgspec.Struct):
+    rank: int | None = None
+
+
+_decode_rank: Final = msgspec.json.Decoder(_Ranked).decode
 
 
 class CachedReply:
@@ -231,11 +240,26 @@ class Reads:
         """What is read of boards, as of now. Raises Problem 503."""
         return await self._ask(known.tournament_id, query)
 
+    async def results(self, known: Known, *, full: bool) -> Reply:
+        """The results as columns, as of now; in `full` the real ones. Raises Problem 503."""
+        return await self._ask(known.tournament_id, ResultsQuery(full=full))
+
     async def participant(self, known: Known, user_id: int, principal: Principal | None) -> Reply:
         """A participant as shown to this caller, as of now. Raises Problem 503."""
         full = principal is not None and principal.privileged
         own = principal is not None and principal.user_id == user_id
         return await self._ask(known.tournament_id, ParticipantQuery(user_id, own=own, full=full))
+
+    async def with_rank(self, known: Known, user_id: int, principal: Principal, outcome: OutcomeReply) -> OutcomeReply:
+        """An outcome as this caller may know it: replies of a table that stands still have no rank, which services and operators are told."""
+        if outcome.rank is not None or outcome.score is None or not principal.privileged:
+            return outcome
+        try:
+            reply = await self.participant(known, user_id, principal)
+        except Problem:  # 503: the owner answered, and is away now
+            return outcome
+        rank = _decode_rank(reply.body).rank if reply.found else None
+        return msgspec.structs.replace(outcome, rank=rank)
 
     async def history(self, known: Known) -> Reply:
         """Who ordered what. Raises Problem 503: only the owner knows."""

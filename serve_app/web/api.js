@@ -54,7 +54,20 @@ function reachable(address) {
   return url.href;
 }
 
-/** @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean}} Options */
+/**
+ * Whose token goes along. `refused()` is told that the server does not take it; whether a read may be tried without it.
+ * @typedef {{token: () => string | undefined, refused: (error: ApiError) => boolean}} Session
+ * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session}} Options
+ */
+
+/** @type {Session} */
+const PLAYERS = {
+  token: () => player()?.token,
+  refused() {
+    signOut("Your token is no longer accepted.");
+    return true;
+  },
+};
 
 /** @param {string} path @param {Options} options */
 async function hot(path, options) {
@@ -73,8 +86,8 @@ async function hot(path, options) {
 const api = (path, options = {}) => send(new URL(path, document.baseURI), options);
 
 /** @param {URL} url @param {Options} options */
-async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false }) {
-  const token = anonymous ? null : player()?.token;
+export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS }) {
+  const token = anonymous ? null : session.token();
   /** @type {RequestInit & {headers: Record<string, string>}} */
   const request = {
     method,
@@ -99,11 +112,9 @@ async function send(url, { method = "GET", body, headers = {}, signal, anonymous
   learnClock(response, sentAt);
   const answer = parse(text);
   if (response.ok) return method === "PUT" || method === "POST" ? { status: response.status, ...answer } : answer;
-  if (response.status === 401 && token) {
-    signOut("Your token is no longer accepted.");
-    if (method === "GET") return send(url, { method, headers, signal, anonymous: true });
-  }
-  throw new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || null);
+  const error = new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || null);
+  if (response.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, anonymous: true });
+  throw error;
 }
 
 function parse(text) {

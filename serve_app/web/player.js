@@ -32,7 +32,7 @@ export function onPlayerChange(listener) {
 
 /**
  * Read the claims of a pasted JWT (not its signature: that is the server's business).
- * Returns the player; throws an Error that says what is wrong with the text.
+ * Returns the player, with the token's role; throws an Error that says what is wrong with the text.
  */
 export function playerFromToken(text) {
   const token = text.trim().replace(/^Bearer\s+/i, "");
@@ -49,5 +49,5 @@ export function playerFromToken(text) {
   if (!/^[1-9][0-9]{0,18}$/.test(String(claims?.sub))) throw new Error("The token names no user (`sub`).");
   const expires = typeof claims.exp === "number" ? new Date(claims.exp * 1000).toISOString() : null;
   if (expires && Date.parse(expires) <= Date.now()) throw new Error("The token has expired.");
-  return { user_id: String(claims.sub), name: typeof claims.name === "string" ? claims.name : null, token, expires_at: expires };
+  return { user_id: String(claims.sub), name: typeof claims.name === "string" ? claims.name : null, role: String(claims.role ?? "player"), token, expires_at: expires };
 }

@@ -4,8 +4,10 @@ Each file declares one port and states its guarantees (order, atomicity, duplica
 `tests/contract`, judges every implementation.
 """
 
-from storage.ports.attempts import AttemptBlocks, WaitingTournament
+from storage.ports.archive import ArchiveFiles, digest_of, state_name, table_name
+from storage.ports.archive_index import Archived, ArchiveIndex, ArchivePlace
 from storage.ports.errors import (
+    ArchiveUnavailableError,
     LogBehindError,
     LogConfigurationError,
     LogDiskFullError,
@@ -19,16 +21,21 @@ from storage.ports.errors import (
     StorageError,
     StorageVersionError,
 )
-from storage.ports.metrics import (
-    MAX_READ_POINTS,
-    MetricsSeries,
-    Point,
-    SeriesTooLargeError,
-    SeriesUnavailableError,
-    Value,
-)
+from storage.ports.metrics import MetricsSeries, Point
 from storage.ports.notice_channels import SENT, Delivery, Letter, NoticeChannel
 from storage.ports.notices import NoticeJob, NoticeRetry, Notices, StoredSettings
+from storage.ports.operations import (
+    RUNNING,
+    Finding,
+    IngestReport,
+    Operations,
+    OwnerReport,
+    PartitionReport,
+    ScopeReport,
+    ShardPlace,
+    Shards,
+    ShardServer,
+)
 from storage.ports.owners import (
     Access,
     AccessQuery,
@@ -49,6 +56,7 @@ from storage.ports.owners import (
     Query,
     RankingsQuery,
     Reply,
+    ResultsQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
@@ -65,6 +73,7 @@ from storage.ports.prizes import (
 )
 from storage.ports.read_model import KeptReadModel, ReadModel, ReadModelDelta, ReadModelPosition
 from storage.ports.records import (
+    OVER_EFFECTS,
     UNLISTED_TYPES,
     Checkpoint,
     ListQuery,

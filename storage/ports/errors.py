@@ -47,6 +47,10 @@ class RecordsUnavailableError(StorageError):
     """The durable store, or the part of it that was asked for, did not answer, or its disk is full; the transaction was not made."""
 
 
+class ArchiveUnavailableError(StorageError):
+    """The place of the archive's files did not answer, or refused; a file that was to be written is as it was, or new."""
+
+
 class ReadModelUnavailableError(StorageError):
     """The read model did not answer. `failed` names the tournaments of a write that may not have been written."""
 

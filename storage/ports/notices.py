@@ -126,8 +126,8 @@ class Notices(Protocol):
 
     # looking on
 
-    async def progress(self, limit: int) -> list[tuple[NoticeJob, int]]:
-        """Jobs, those that are not done first, then the newest, each with how many retries wait."""
+    async def progress(self, limit: int, tournament_id: int | None = None) -> list[tuple[NoticeJob, int]]:
+        """Jobs, of one tournament or of all, those that are not done first, then the newest, each with how many retries wait."""
 
     async def prune(self, before_ms: int) -> int:
         """Delete jobs that were done before a time and wait for no retry; returns how many."""

@@ -164,6 +164,12 @@ class ParticipantQuery(Query[Reply], frozen=True):
     full: bool = False
 
 
+class ResultsQuery(Query[Reply], frozen=True):
+    """The results (`GET .../export`) as `actors.domain.results.table` encodes them, all of one moment. `full` as in ViewQuery."""
+
+    full: bool = False
+
+
 class HistoryQuery(Query[Reply], frozen=True):
     """Who ordered what (`GET .../history`), encoded."""
 

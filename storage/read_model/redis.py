@@ -27,6 +27,7 @@ from storage.ports import (
     ReadModelFullError,
     ReadModelPosition,
     ReadModelUnavailableError,
+    ResultsQuery,
     TeamsQuery,
     ViewQuery,
 )
@@ -153,7 +154,7 @@ class RedisReadModel:
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
         """See `ReadModel.read`. Boards are counted from a whole table: not here."""
-        if isinstance(query, GroupRankingsQuery | GroupsQuery | TeamsQuery):
+        if isinstance(query, GroupRankingsQuery | GroupsQuery | ResultsQuery | TeamsQuery):
             return None
         script, arguments, answer_of = _reading(query)
         (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])

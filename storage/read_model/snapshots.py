@@ -31,6 +31,7 @@ from storage.ports import (
     Records,
     RecordsUnavailableError,
     Reply,
+    ResultsQuery,
     TeamsQuery,
     ViewQuery,
 )
@@ -144,23 +145,28 @@ def _answer(loaded: _Loaded, query: Query[Any]) -> Any:
             who = {"own": query.own, "full": query.full}
             personal = any(who.values()) and shown.is_personal(state, query.user_id, state.status)
             return _reply(loaded, shown.participant(state, query.user_id, None, state.status, **who), full=personal)
+        case ResultsQuery():
+            return _encoded(loaded, shown.results(state, state.status, full=query.full), full=query.full and frozen)
     raise TypeError(f"expected what a read model holds, got {query!r}")
 
 
 def _reply(loaded: _Loaded, told: dict[str, Any] | None, *, full: bool) -> Reply:
     """`full`: it is not for everybody."""
-    state = loaded.state
-    frozen = is_frozen(state, state.status) and not full
     if told is None:
-        return NOT_FOUND._replace(frozen=frozen)
+        return NOT_FOUND._replace(frozen=is_frozen(loaded.state, loaded.state.status) and not full)
+    return _encoded(loaded, views.encode(told), full=full)
+
+
+def _encoded(loaded: _Loaded, body: bytes, *, full: bool) -> Reply:
+    state = loaded.state
     return Reply(
         found=True,
         public=state.spec.visibility == "public" and not full,
-        body=views.encode(told),
+        body=body,
         etag=f'"{loaded.epoch:x}-{state.offset:x}-s"',
         status=state.status,
         epoch=loaded.epoch,
         seq=views.UNPUBLISHED,
         offset=state.offset,
-        frozen=frozen,
+        frozen=is_frozen(state, state.status) and not full,
     )

@@ -166,6 +166,8 @@ async def test_jobs_take_turns(records: Records, notices: Notices) -> None:
         seen.append(job.tournament_id)
         assert await notices.advance(job, job._replace(cursor=job.cursor + 1, worked_ms=worked_ms), [])
     assert seen == numbers * 2
+    assert {job.tournament_id for job, _ in await notices.progress(50)} == set(numbers)
+    assert {job.tournament_id for job, _ in await notices.progress(50, numbers[1])} == {numbers[1]}
 
 
 async def test_retries_end_and_are_counted_once(records: Records, notices: Notices) -> None:

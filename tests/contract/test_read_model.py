@@ -13,8 +13,8 @@ import pytest
 from actors.domain.codec import encode_snapshot
 from actors.domain.messages import Join, Leave, Spec
 from actors.domain.views import UNPUBLISHED
-from actors.owner.read_model_entry import delta_of
-from actors.owner.rows import tournament_row
+from actors.owner.checkpoint.rows import tournament_row
+from actors.owner.read_model.entry import ReadModelEntry, delta_of
 from storage.ports import (
     Access,
     AccessQuery,
@@ -103,13 +103,14 @@ async def test_one_kept_by_deltas_says_what_the_owner_says(read_model: KeptReadM
     items = items_of(random_history(seed, 120))
     cuts = [1, *sorted(r.sample(range(2, len(items)), 8)), len(items)]
     held = Held(fold(items[:1]))
-    assert await read_model.write([whole(held)]) == []
+    entry = ReadModelEntry(held.entity)
+    assert await read_model.write([entry.take(whole=entry.whole)]) == []
     for first, last in itertools.pairwise(cuts):
-        after = held.entity.state.offset
         slots = held.apply(items[first:last])
+        entry.changed.update(slots)
         held.entity.previous_ranks.update({slot: r.randint(1, 9) for slot in slots})
         held.entity.live.seq += r.randint(0, 1)
-        assert await read_model.write([delta_of(held.entity, slots, after)]) == []
+        assert await read_model.write([entry.take(whole=entry.whole)]) == []
         await held.compare(read_model, USERS)
 
 

@@ -15,8 +15,8 @@ import pytest
 from actors.domain.tournament import Tournament
 from actors.owner.change import Change
 from actors.owner.entity import Entity
-from actors.owner.read_model_entry import delta_of
-from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
+from actors.owner.read_model.entry import delta_of
+from actors.owner.read_model.writer import ReadModelWriter, ReadModelWriterConfig
 from storage.ports import RankingsQuery, ReadModelDelta, ReadModelFullError, ReadModelUnavailableError, ViewQuery
 from storage.read_model.redis import RedisReadModel
 from storage.redis_client.connection import RedisConfig

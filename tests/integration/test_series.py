@@ -39,8 +39,50 @@ def has_status(client: httpx2.Client, tournament: str, status: str) -> bool:
     return view is not None and view["status"] == status
 
 
-def test_a_series_opens_each_tournament_once_whoever_is_killed(stage: RunningPalio) -> None:
-    with stage.client() as api:
+def table_of(client: httpx2.Client, league: str, user: int) -> str | None:
+    """Where a player of a league lands who joins it now; None while it cannot be joined."""
+    try:
+        answer = client.put(f"/v1/tournaments/{league}/participants/{user}", headers={"Prefer": "wait=10"})
+    except httpx2.TransportError:
+        return None
+    return answer.json().get("tournament_id") if answer.status_code in (200, 201) else None
+
+
+def play_league(api: httpx2.Client, gateway: httpx2.Client) -> str:
+    """A league whose first tables are over before their time: 2 has won in the lowest tier, the highest was empty."""
+    if (second := time.time() % 60) > 45:
+        time.sleep(61 - second)  # or they start meanwhile
+    rule, fields = {"tiers": 2, "promote": 1, "demote": 1}, dict.fromkeys(("starts_at", "ends_at", "capacity"))
+    league = create(api, recurrence=EVERY_MINUTE | {"ahead": 1}, league=rule, **fields)
+    found = eventually(lambda: (items := opened(api, league)) and len(items) == 2 and items)
+    tables = {item["tier"]: item["id"] for item in found}
+    assert [table_of(api, league, user) for user in (1, 2, 3)] == [tables[2]] * 3
+    for table in tables.values():
+        answer = api.post(f"/v1/tournaments/{table}/start", headers={"Prefer": "wait=10"})
+        assert answer.json()["status"] == "running"
+    for user, score in ((1, 5), (2, 9), (3, 7)):
+        assert submit(gateway, tables[2], user, "only", score)["outcome"] == "applied"
+    for table in tables.values():
+        assert api.post(f"/v1/tournaments/{table}/end", headers={"Prefer": "wait=10"}).json()["status"] == "finished"
+    return league
+
+
+def check_league(api: httpx2.Client, league: str) -> None:
+    """Its tables have moved the one player; whoever joins again lands in the next time's table of their tier."""
+    first = eventually(lambda: [item["at"] for item in opened(api, league) if item["decided"]], within_s=120)
+    assert len(set(first)) == 1
+    landed = {user: eventually(functools.partial(table_of, api, league, user)) for user in (1, 2, 3, 4)}
+    at = min(item["at"] for item in opened(api, league) if not item["decided"])
+    tables = {item["tier"]: item["id"] for item in opened(api, league) if item["at"] == at}
+    assert landed == {1: tables[2], 2: tables[1], 3: tables[2], 4: tables[2]}
+    assert (eventually(functools.partial(seen, api, tables[1])) or {})["participants"] == 1
+
+
+def test_a_series_opens_each_tournament_once_and_a_league_moves_its_players_whoever_is_killed(
+    stage: RunningPalio,
+) -> None:
+    with stage.client() as api, stage.client(gateway=True) as gateway:
+        league = play_league(api, gateway)
         fields = dict.fromkeys(("starts_at", "ends_at", "capacity"))
         series = create(api, recurrence=EVERY_MINUTE, **fields)
         kill_owners(stage)  # while it opens
@@ -56,6 +98,7 @@ def test_a_series_opens_each_tournament_once_whoever_is_killed(stage: RunningPal
         later = eventually(lambda: (found := opened(api, series)) and len(found) > len(first) and found, within_s=120)
         assert [item["id"] for item in later[: len(first)]] == [item["id"] for item in first]
         assert len({item["id"] for item in later}) == len({item["at"] for item in later}) == len(later)
+        check_league(api, league)
     stage.kill()
     stage.start()
     with stage.client() as api:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -11,18 +13,23 @@ from actors.domain import views
 from actors.domain.codec import encode_snapshot
 from actors.domain.delivery import scope_name
 from actors.domain.life.freeze import shown
+from actors.domain.messages.spec import SeriesPlace
 from actors.domain.notices.events import NOTICE_KIND
+from actors.domain.prizes.allocation import allocate
+from actors.domain.prizes.standings import final_table
 from actors.domain.read_model_rows import decode_participant, rows_of
 from actors.domain.series.children import board_id, occurrence_id
 from actors.domain.series.opening import due_occurrences
 from actors.domain.tournament import Tournament
-from actors.domain.values import decimal_score
 from actors.ingest.ingest import Ingest
 from actors.owner.entity import Entity
 from actors.owner.owner import Owner
+from storage.ports import PRIZES_EFFECT
 from tests.simulation.truth import Truth, truth_of
 from tests.simulation.workload import Workload
 from tests.simulation.world import World
+from tests.support.memory_prizes import MemoryPrizeLedger
+from tests.support.naive_agreement import differences
 
 
 def owners(world: World) -> list[Owner]:
@@ -66,7 +73,15 @@ def families_busy(state: Tournament, now_ms: int) -> bool:
     """Whether a parent has still to open or to write something, soon at the latest."""
     if state.family is None or state.over:
         return False
-    return bool(state.family.errands or due_occurrences(state, now_ms + 500)[0])
+    return bool(state.family.errands or due_occurrences(state, now_ms + 500)[0]) or _undecided(state, now_ms + 500)
+
+
+def _undecided(parent: Tournament, now_ms: int) -> bool:
+    """Whether a league has still to move its players by tables that are over."""
+    family, spec = parent.family, parent.spec
+    if family is None or spec.league is UNSET or spec.recurrence is UNSET:
+        return False
+    return any(family.decided_ms < at <= now_ms - spec.recurrence.duration_ms for at in family.occurrences)
 
 
 def saved(world: World) -> bool:
@@ -88,6 +103,13 @@ def read_model_settled(world: World) -> bool:
             if held != (entity.epoch, entity.state.offset):
                 return False
     return True
+
+
+async def prizes_settled(world: World) -> bool:
+    """Whether the ledger follows every table that is durable, and nothing is to be paid."""
+    if world.ledger is None:
+        return True
+    return not (await world.ledger.waiting(1000) or await world.ledger.payable(2**62, 1000, 1000))
 
 
 def why_not(world: World) -> str:
@@ -122,7 +144,8 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
     world.expect(state.over or entity is not None, f"{when}: nobody holds {tournament}")
     if owner is not None and entity is not None:
         same = encode_snapshot(entity.state) == wanted
-        world.expect(same, f"{when}: {tournament} at {owner.instance} differs: {differences(entity.state, state)}")
+        told_apart = unlike(entity.state, state)
+        world.expect(same, f"{when}: {tournament} at {owner.instance} differs: {told_apart}")
         seen = msgspec.json.decode(entity.view())
         told = msgspec.json.decode(
             views.encode(views.view(shown(state, state.status), entity.epoch, entity.shown_seq, state.status))
@@ -135,13 +158,41 @@ async def _tournament(world: World, tournament: int, state: Tournament, truth: T
     _naive(world, tournament, state, truth, when)
     _rows(world, tournament, state, when)
     effects = await world.records.outbox(10_000, tournament)
-    kept = [(row.offset, row.kind) for row in effects if row.kind != NOTICE_KIND]
+    kept = [(row.offset, row.kind) for row in effects if row.kind not in (NOTICE_KIND, PRIZES_EFFECT)]
     ends = truth.ends.get(tournament, [])  # of one that was reopened at once the store may not have seen it
     world.expect(set(kept) <= set(ends), f"{when}: {tournament} has {kept}, expected {ends}")
     world.expect(not state.over or ends[-1] in kept, f"{when}: {tournament} has {kept}, expected the last of {ends}")
+    has_prizes = state.spec.prizes is not UNSET
+    settling = [row.offset for row in effects if row.kind == PRIZES_EFFECT]
+    world.expect(has_prizes or not settling, f"{when}: {tournament} settles prizes that it does not have")
+    if world.ledger is not None:
+        await _prizes(world, world.ledger, state, when)
+    elif has_prizes and state.status == "finished":  # the ledger is to follow each change of what is final
+        world.expect(settling[-1:] == [state.offset], f"{when}: {tournament} at {state.offset} settles {settling}")
     noted = [row for row in effects if row.kind == NOTICE_KIND]
     wanted_notes = truth.effects[tournament]
     world.expect(noted == wanted_notes, f"{when}: {tournament} tells {noted}, expected {wanted_notes}")
+
+
+async def _prizes(world: World, ledger: MemoryPrizeLedger, state: Tournament, when: str) -> None:
+    """The ledger says what the final table gives; what is approved is paid, and told to whoever pays under one key."""
+    name, rules = state.tournament_id, () if state.spec.prizes is UNSET else state.spec.prizes
+    entries = await ledger.entries(name)
+    if state.status == "finished":  # of one that was opened again it follows the next end
+        awards = allocate(rules, final_table(state, rules))
+        wanted = {(award.rule, award.user_id): award.units for award in awards}
+        kept = Counter[tuple[int, int]]()
+        for entry in entries:
+            units = entry.units if entry.kind == "prize" else -entry.units
+            kept[entry.rule, entry.user_id] += 0 if entry.state == "revoked" else units
+        world.expect(+kept == Counter(wanted), f"{when}: the ledger of {name} gives {kept}, expected {wanted}")
+        open_prizes = [e.key for e in entries if (e.state, e.kind) == ("pending_review", "prize")]
+        settled = not (world.approves and wanted) or bool(state.settled)
+        world.expect(settled, f"{when}: nobody has approved {name}")
+        world.expect(not (open_prizes and state.settled and world.approves), f"{when}: {open_prizes} wait for approval")
+    told = {entry.key for entry in entries if entry.state == "paid"}
+    paid = {key for key, payout in world.paid.items() if payout.tournament_id == name}
+    world.expect(told == paid, f"{when}: of {name} {told} counts as paid, paid is {paid}")
 
 
 def _same_read_model(world: World, tournament: int, entity: Entity, when: str) -> None:
@@ -159,7 +210,7 @@ def _same_read_model(world: World, tournament: int, entity: Entity, when: str) -
     world.expect(listed == table, f"{when}: the read model of {tournament} lists {listed}, expected {table}")
 
 
-def differences(got: Tournament, wanted: Tournament) -> dict[str, Any]:
+def unlike(got: Tournament, wanted: Tournament) -> dict[str, Any]:
     names = ("offset", "time_ms", "status", "version", "spec", "finished_ms", "seen")
     fields = {name: (getattr(got, name), getattr(wanted, name)) for name in names}
     fields["rows"] = (views.rows(got, 0, 50), views.rows(wanted, 0, 50))
@@ -169,21 +220,8 @@ def differences(got: Tournament, wanted: Tournament) -> dict[str, Any]:
 
 def _naive(world: World, tournament: int, state: Tournament, truth: Truth, when: str) -> None:
     """The fold itself may be wrong; the naive model is another opinion."""
-    naive = truth.naive[tournament]
-    rows = [(row["rank"], int(row["user_id"]), row["score"]) for row in views.rows(state, 0, 100)]
-    table = [(naive.rank(user), user, decimal_score(naive.people[user]["score"])) for user in naive.table()]
-    attempts = {user: person["attempts"] for user, person in naive.people.items()}
-    counted = {user: state.members.attempts[state.members.users.slot(user)] for user in naive.people}
-    public = [(int(row["user_id"]), row["score"]) for row in views.rows(shown(state, state.status), 0, 100)]
-    world.expect(
-        public == [(user, decimal_score(score)) for user, score in naive.shown_table()],
-        f"{when}: {tournament} is shown as {public}, naively {naive.shown_table()}",
-    )
-    agree = (rows, counted, state.status) == (table, attempts, naive.status)
-    for user in naive.active() if state.groups else ():
-        told = views.participant(state, user, None) or {}
-        agree &= told["boards"] == naive.boards(user)
-    world.expect(agree, f"{when}: {tournament} is {rows} {state.status}, naively {table} {naive.status}")
+    found = differences(state, truth.naive[tournament])
+    world.expect(not found, f"{when}: {tournament} by the fold and naively: {found}")
 
 
 def _family(world: World, parent: Tournament, truth: Truth, when: str) -> None:
@@ -197,11 +235,13 @@ def _family(world: World, parent: Tournament, truth: Truth, when: str) -> None:
         world.expect(starts == sorted(set(starts)), f"{when}: series {name} has {starts}")
         coming = sum(starts_ms > parent.time_ms for starts_ms in starts)
         world.expect(coming <= spec.recurrence.ahead, f"{when}: series {name} has {coming} open ahead")
-        for starts_ms in starts:
-            child = truth.states.get(occurrence_id(parent, starts_ms))
+        tiers = [0] if spec.league is UNSET else range(1, spec.league.tiers + 1)
+        for starts_ms, tier in itertools.product(starts, tiers):
+            child = truth.states.get(occurrence_id(parent, starts_ms, tier))
             at = None if child is None else child.spec.series
-            right = at is not None and at is not UNSET and (at.of, at.at_ms) == (str(name), starts_ms)
-            world.expect(right, f"{when}: of series {name} the tournament of {starts_ms} is {at}")
+            wanted_place = SeriesPlace(of=str(name), at_ms=starts_ms, tier=tier or UNSET)
+            world.expect(at == wanted_place, f"{when}: of series {name} the tournament of {starts_ms} is {at}")
+        _league(world, parent, truth, when)
         return
     assert spec.cohorts is not UNSET
     members, seated = parent.members, dict[int, set[int]]()
@@ -214,12 +254,43 @@ def _family(world: World, parent: Tournament, truth: Truth, when: str) -> None:
         if board is None:
             continue
         world.expect(len(board.members) <= spec.cohorts.size, f"{when}: board {number} of {name} is too full")
-        if not board.over and spec.join_until == "end":
+        if not board.over:
             wanted = {members.users.user_id(slot) for slot in slots if members.active[slot]}
             found = {
                 board.members.users.user_id(slot) for slot in range(len(board.members)) if board.members.active[slot]
             }
             world.expect(found == wanted, f"{when}: board {number} of {name} has {found}, expected {wanted}")
+
+
+def _league(world: World, parent: Tournament, truth: Truth, when: str) -> None:
+    """Each player is in the table of the tier that the final tables before give, counted here anew; and each table has its players."""
+    family, spec, name = parent.family, parent.spec, parent.tournament_id
+    if family is None or spec.league is UNSET:
+        return
+    world.expect(not _undecided(parent, world.clock_ms() - 500), f"{when}: league {name} is not decided: {family}")
+    lowest, tiers, members = spec.league.tiers, dict[int, int](), parent.members
+    for starts_ms in family.occurrences:
+        tables = [truth.naive[occurrence_id(parent, starts_ms, tier)] for tier in range(1, lowest + 1)]
+        placed = {members.users.user_id(slot): at == starts_ms for slot, at in members.placed_ms.items()}
+        for tier, table in enumerate(tables, start=1):
+            strangers = [user for user in table.people if tiers.get(user, lowest) != tier]
+            world.expect(not strangers, f"{when}: in tier {tier} of league {name} at {starts_ms} are {strangers}")
+            if not table.over:
+                here = {u for u in placed if placed[u] and members.slot(u) >= 0 and tiers.get(u, lowest) == tier}
+                world.expect(set(table.active()) == here, f"{when}: tier {tier} of {name} has {table.active()}, {here}")
+        if starts_ms > family.decided_ms:
+            continue
+        if any(table.revision for table in tables):
+            return  # a table was changed after its end: nobody can tell what it was
+        order = [table.table() if table.status == "finished" else [] for table in tables]
+        for tier, users in enumerate(order, start=1):
+            for place, user in enumerate(users):
+                rises = tier > 1 and place < spec.league.promote
+                falls = tier < lowest and len(users) - place <= spec.league.demote
+                if rises or falls:
+                    tiers[user] = tier - 1 if rises else tier + 1
+    kept = {members.users.user_id(slot): tier for slot, tier in members.tier.items()}
+    world.expect(kept == tiers, f"{when}: the tiers of league {name} are {kept}, expected {tiers}")
 
 
 def _rows(world: World, tournament: int, state: Tournament, when: str) -> None:

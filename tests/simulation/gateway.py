@@ -25,7 +25,8 @@ class Gateway:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._seen: dict[int, tuple[int, int, Any]] = {}  # tournament -> epoch, seq, live data
+        # tournament -> epoch, seq, live data, and how often clocks had leapt
+        self._seen: dict[int, tuple[int, int, Any, int]] = {}
         self.replies: dict[tuple[int, int], list[OutcomeReply]] = defaultdict(list)
         self.updates = 0
 
@@ -47,13 +48,15 @@ class Gateway:
         self.updates += 1
         tournament, epoch, seq = int(frame["tournament"]), frame["epoch"], frame["seq"]
         self._world.expect(tournament % 3 != 0, f"{tournament}: an update that nobody listens to")
-        last_epoch, last_seq, data = self._seen.get(tournament, (-1, 0, None))
+        last_epoch, last_seq, data, leaps = self._seen.get(tournament, (-1, 0, None, 0))
         if epoch < last_epoch:
             return
         entity = process.part.tournaments.at_hand(tournament)
         shown = None if entity is None or entity.live.seq != seq else copy.deepcopy(entity.live.data)
         # One that was loaded when it was over begins beyond all positions that it had before: a gap, so subscribe again.
-        again = entity is not None and entity.least_epoch >= 0 and seq > last_seq + 1
+        # After a leap nobody has been heard of for a while, so what changed then was not published.
+        unheard = (entity is not None and entity.least_epoch >= 0) or leaps < self._world.leaps
+        again = unheard and seq > last_seq + 1
         if epoch > last_epoch or again:
             data = shown
         else:
@@ -61,7 +64,7 @@ class Gateway:
             data = None if data is None else jsonpatch.apply_patch(data, frame["patch"])
             same = data is None or shown is None or data == shown
             self._world.expect(same, f"{tournament}: update {epoch}/{seq} gives {data}, the owner shows {shown}")
-        self._seen[tournament] = (epoch, seq, data)
+        self._seen[tournament] = (epoch, seq, data, self._world.leaps)
         if any(operation.get("value") == "finished" for operation in frame["patch"]):
             self._durably(tournament, "finished", "an update")
 

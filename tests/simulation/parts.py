@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from actors.director.director import Director
+from actors.domain.messages import ApprovePrizes, encode_message
+from actors.domain.tournament import Tournament
 from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
 from actors.owner.owner import Owner, OwnerConfig
-from actors.owner.read_model_writer import ReadModelWriter, ReadModelWriterConfig
+from actors.owner.read_model.writer import ReadModelWriter, ReadModelWriterConfig
 from actors.owner.reads import OwnerReads
-from storage.ports import LogUnavailableError, RecordsUnavailableError
-from tests.simulation.ports import ProcessLog, ProcessReadModel, ProcessRecords, ProcessUpdates
+from actors.prizes.payer import Payer, PayerConfig
+from actors.prizes.settler import Settler
+from storage.ports import LogUnavailableError, NewRecord, RecordsUnavailableError, StorageError
+from tests.simulation.ports import (
+    ProcessLedger,
+    ProcessLog,
+    ProcessPayouts,
+    ProcessReadModel,
+    ProcessRecords,
+    ProcessUpdates,
+)
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -39,8 +52,8 @@ class DirectorPart:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self.director.host(partition, tournament, after)
 
-    async def placements(self, partition: int) -> dict[int, str]:
-        return await self.director.placements(partition)
+    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+        return await self.director.placements(partition, committed)
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._started.wait()
@@ -164,6 +177,33 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         process.start(repeat(owner.read_model_due))
 
 
+async def prizes_main(process: Process) -> None:
+    """As `cluster.actors.prizes.PrizesActor`."""
+    world = process.world
+    assert world.ledger is not None
+    ledger, log = ProcessLedger(process, world.ledger), ProcessLog(process, world.log)
+
+    async def approve(state: Tournament) -> None:
+        key, value = str(state.tournament_id).encode(), encode_message(ApprovePrizes(command_id=process.new_id()))
+        await log.append([NewRecord(state.partition, key, value, world.signer.sign(key, value))])
+
+    records: Any = ProcessRecords(process, world.records)
+    settler = Settler(records, ledger, process.clock_ms, approve if world.approves else None)  # type: ignore[arg-type]
+    config = PayerConfig(at_once=4, lease_ms=300, retry_ms=50, retry_max_ms=200)
+    payer = Payer(ledger, ProcessPayouts(process), process.clock_ms, config)  # type: ignore[arg-type]
+
+    async def repeat(work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await process.sleep(0.1)
+            with contextlib.suppress(StorageError):
+                await work()
+
+    process.part = settler
+    process.ready.set()
+    process.start(repeat(settler.round))
+    process.start(repeat(payer.round))
+
+
 class CalledDirector:
     """The director in its process, as `actors.ingest.placement.Director`."""
 
@@ -176,8 +216,8 @@ class CalledDirector:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self._call("host", partition, tournament, after)  # type: ignore[no-any-return]
 
-    async def placements(self, partition: int) -> dict[int, str]:
-        return await self._call("placements", partition)  # type: ignore[no-any-return]
+    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+        return await self._call("placements", partition, committed)  # type: ignore[no-any-return]
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._call("closed", partition, tournament)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from actors.domain.prizes.ledger import Entry
 from actors.domain.values import partition_of
 from storage.ports import (
     Checkpoint,
@@ -16,6 +17,8 @@ from storage.ports import (
     LogRecord,
     LogUnavailableError,
     NewRecord,
+    Payout,
+    PayoutUnavailableError,
     ReadModelDelta,
     ReadModelPosition,
     ReadModelUnavailableError,
@@ -25,6 +28,7 @@ from storage.ports import (
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 from tests.simulation.process import Process
 from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_prizes import MemoryPrizeLedger
 from tests.support.memory_read_model import MemoryReadModel
 
 SHARDS = 2  # of the store, in worlds where it has shards: a partition lies on one of them
@@ -182,6 +186,60 @@ class ProcessRecords:
             return await method(*args, **named)
 
         return call
+
+
+class ProcessLedger:
+    """`PrizeLedger` for one process, as far as settlers and payers call it."""
+
+    def __init__(self, process: Process, ledger: MemoryPrizeLedger) -> None:
+        self._process = process
+        self._ledger = ledger
+
+    async def waiting(self, limit: int) -> dict[int, int]:
+        await self._process.step("waiting")
+        return await self._ledger.waiting(limit)
+
+    async def entries(self, tournament_id: int) -> list[Entry]:
+        await self._process.step("entries")
+        if self._process.world.faults.strike("read_fails"):
+            raise RecordsUnavailableError("simulated: entries did not answer")
+        return await self._ledger.entries(tournament_id)
+
+    async def write(self, tournament_id: int, entries: Sequence[Entry], upto: int = -1) -> None:
+        faults = self._process.world.faults
+        await self._process.step("write entries")
+        if faults.strike("save_fails"):
+            raise RecordsUnavailableError("simulated: entries not written")
+        await self._ledger.write(tournament_id, entries, upto)
+        await self._process.step("entries written")
+        if faults.strike("save_unacknowledged"):
+            raise RecordsUnavailableError("simulated: entries written, not acknowledged")
+
+    async def payable(self, now_ms: int, tournaments: int, each: int) -> list[Entry]:
+        await self._process.step("payable")
+        return await self._ledger.payable(now_ms, tournaments, each)
+
+
+class ProcessPayouts:
+    """`Payouts` for one process: whoever pays knows the keys, and does not always answer."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def pay(self, payout: Payout) -> str:
+        world = self._process.world
+        await self._process.step(f"pays {payout.key}")
+        if world.faults.strike("append_fails"):
+            raise PayoutUnavailableError("simulated: not now")
+        before = world.paid.setdefault(payout.key, payout)
+        world.expect(before == payout, f"{payout.key} was {before} and is {payout}")
+        await self._process.step("paid")
+        if world.faults.strike("append_unacknowledged"):
+            raise PayoutUnavailableError("simulated: paid, not acknowledged")
+        return payout.key
+
+    async def close(self) -> None:
+        """Nothing to release."""
 
 
 class ProcessUpdates:

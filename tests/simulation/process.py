@@ -26,8 +26,9 @@ class Process:
         self.ready = asyncio.Event()
         self._running = asyncio.Event()
         self._running.set()
-        self.part: Any = None  # the Owner, Ingest or Director in it
+        self.part: Any = None  # the Owner, Ingest, Director or Settler in it
         self.reads: Any = None
+        self._ids = 0
 
     @property
     def alive(self) -> bool:
@@ -35,6 +36,11 @@ class Process:
 
     def clock_ms(self) -> int:
         return self.world.clock_ms() + self.skew_ms
+
+    def new_id(self) -> str:
+        """A name that nobody has used."""
+        self._ids += 1
+        return f"{self.instance}-{self._ids}"
 
     async def step(self, what: str) -> None:
         """A moment at which things go wrong."""

@@ -6,7 +6,6 @@ import asyncio
 from typing import NamedTuple
 
 from tests.simulation import checks
-from tests.simulation.parts import director_main
 from tests.simulation.virtual_loop import run_virtual
 from tests.simulation.workload import Workload, chaos
 from tests.simulation.world import World
@@ -31,7 +30,7 @@ def simulate(seed: int) -> Course:
 
 async def _simulate(seed: int) -> Course:
     world = World(seed)
-    world.launch("director", director_main)
+    world.begin()
     workload = Workload(world)
     world.spawn(chaos(world))
     await workload.run()
@@ -54,13 +53,14 @@ async def _comes_to_rest(world: World) -> bool:
     """Wait for it, and have every owner write what it has."""
     for _ in range(int(REST_S / 0.05)):
         await asyncio.sleep(0.05)
-        if checks.at_rest(world):
+        if checks.at_rest(world) and await checks.prizes_settled(world):
             for owner in checks.owners(world):
                 written = await owner.checkpointer.full_round(owner.scopes())
                 world.expect(written, f"{owner.instance} wrote no checkpoint")
                 await owner.publish_due()
             await asyncio.sleep(0.2)
-            if checks.at_rest(world) and checks.saved(world) and checks.read_model_settled(world):
+            rests = checks.at_rest(world) and checks.saved(world) and checks.read_model_settled(world)
+            if rests and await checks.prizes_settled(world):
                 return True
     world.expect(
         False,

@@ -13,7 +13,7 @@ from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Misplaced, Parser
-from actors.owner.effects import effect_of
+from actors.owner.checkpoint.effects import effect_of
 from storage.ports import DeadLetter, LogRecord, OutboxRow
 from tests.support.naive_tournament import NaiveTournament
 from tests.support.submissions import sent_in

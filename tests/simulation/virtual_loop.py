@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """When nothing is ready, time jumps to the next timer. No sockets, no threads."""
+    """When nothing is ready, time jumps to the next timer. No sockets; what is meant for a thread is done at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,6 +27,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise RuntimeError("the simulation is stuck: nothing is ready and no timer is set")
         self._now += timeout
         return []
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
     def _process_events(self, event_list: list[object]) -> None:
         """There are none: `select` returns nothing."""

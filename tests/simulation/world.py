@@ -12,18 +12,20 @@ from typing import Any
 
 from actors.director.director import Plan
 from actors.domain.signing import Signer
-from storage.ports import LogTruncatedError, ParticipantRow, StoredSnapshot, TournamentRow
+from storage.ports import LogTruncatedError, ParticipantRow, Payout, StoredSnapshot, TournamentRow
 from tests.simulation.faults import Faults
 from tests.simulation.gateway import Gateway
-from tests.simulation.parts import director_main
+from tests.simulation.parts import director_main, prizes_main
 from tests.simulation.ports import KeptLog
 from tests.simulation.process import Process
 from tests.support.histories import BEGIN_MS
+from tests.support.memory_prizes import MemoryPrizeLedger
 from tests.support.memory_read_model import MemoryReadModel
 from tests.support.memory_records import MemoryRecords
 
 Main = Callable[[Process], Coroutine[Any, Any, None]]
 TRACE_KEPT = 400
+MINUTE_MS = 60_000
 
 
 class ReadableRecords(MemoryRecords):
@@ -54,6 +56,7 @@ class World:
     """See the module. Everything random comes from `random`; `problems` are broken promises."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.random = r = Random(seed)
         self._loop = asyncio.get_running_loop()
         partitions = r.randint(1, 3)
@@ -65,6 +68,11 @@ class World:
         self.refused: set[int] = set()  # tournaments that some save did not take, as far as its caller was told
         # drawn apart, so that worlds without a read model take the course they always took
         self.read_model = MemoryReadModel() if Random(f"copies {seed}").random() < 0.3 else None
+        prizes = Random(f"prizes {seed}")
+        self.ledger = MemoryPrizeLedger(self.records) if prizes.random() < 0.3 else None
+        self.approves = prizes.random() < 0.6  # whether prizes need nobody's review
+        self.paid: dict[str, Payout] = {}  # by key, what whoever pays was told
+        self._leapt_ms = self.leaps = 0
         self.signer = Signer({"k": b"secret"}, "k")
         self.gateway = Gateway(self)
         self.slots: dict[str, Slot] = {}
@@ -77,7 +85,16 @@ class World:
     # -- time, trace, promises ----------------------------------------------------------------------------------------
 
     def clock_ms(self) -> int:
-        return BEGIN_MS + int(self._loop.time() * 1000)
+        return BEGIN_MS + int(self._loop.time() * 1000) + self._leapt_ms
+
+    def leap_before_minute(self, by_ms: int) -> int:
+        """All clocks leap on, to shortly before the next whole minute that is so far away at least; returns that (ms since 1970)."""
+        now = self.clock_ms()
+        minute = (now + by_ms) // MINUTE_MS * MINUTE_MS + MINUTE_MS
+        self._leapt_ms += minute - by_ms - now
+        self.leaps += 1
+        self.trace("world", "leaps")
+        return minute
 
     def trace(self, who: str, what: str) -> None:
         line = f"{self.clock_ms()} {who} {what}"
@@ -98,6 +115,12 @@ class World:
         self._tasks.add(task)  # the loop itself keeps only weak references
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def begin(self) -> None:
+        """Launch what launches the rest."""
+        self.launch("director", director_main)
+        if self.ledger is not None:
+            self.launch("prizes", prizes_main)
 
     # -- processes ----------------------------------------------------------------------------------------------------
 
@@ -144,10 +167,13 @@ class World:
         slot.process = self._run(slot.name, slot.main)
 
     def kill_twins(self) -> None:
-        """The older incarnations end: while they live they append ticks, which nothing comes to rest under."""
+        """The older incarnations end: while they live they append ticks, which nothing comes to rest under. Who settles prizes is started
+        anew, too: what could not be read a moment ago is left alone for a while."""
         for slot in self.slots.values():
             for process in slot.older:
                 self.kill(process)
+            if slot.name == "prizes":
+                self.kill(slot.process)
 
     def stop(self, name: str) -> None:
         """End an actor for good."""
@@ -163,7 +189,7 @@ class World:
             for process in (slot.process, *slot.older):
                 self.kill(process)
             self.stop(slot.name)
-        self.launch("director", director_main)
+        self.begin()
 
     def broke(self, process: Process, error: Exception) -> None:
         """A process ended by an error of its own."""

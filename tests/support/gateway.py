@@ -16,7 +16,7 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.server import GatewayServer, start
 from serve_app.http.messages import Request, Response
 from serve_app.live.hub import Hub
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 from serve_app.security.auth import Role, make_token
 from serve_app.services.container import open_services, wall_clock_ms
 from tests.support.inprocess import InProcessPalio
@@ -195,9 +195,10 @@ async def opened_app(
         palio.updates,
         palio.signer,
         notices=palio.notices,
-        attempts=palio.attempts,
-        series=palio.series,
         prizes=palio.prizes,
+        operations=palio.operations,
+        archive=palio.archive,
+        archives=palio.archives,
     )
     hub = Hub(
         palio.owners,

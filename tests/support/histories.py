@@ -15,6 +15,7 @@ from actors.domain.events import Event, Outcome, TableFrozen
 from actors.domain.fold import apply
 from actors.domain.messages import (
     RULES_VERSION,
+    ApprovePrizes,
     Begin,
     Cancel,
     Changes,
@@ -25,21 +26,28 @@ from actors.domain.messages import (
     Edit,
     End,
     EndsWhen,
+    Erase,
     ExtraTime,
     Invite,
     Join,
     Leave,
     Message,
+    Open,
     Reinstate,
     Reopen,
     Reveal,
     RevokeInvitation,
     Spec,
+    Standings,
     Start,
     Tick,
+    Written,
 )
+from actors.domain.messages.spec import Cohorts, League, Recurrence
+from actors.domain.prizes.rules import PrizeRules
 from actors.domain.tournament import Tournament
 from tests.support.naive_scoring import random_scores, random_submission
+from tests.support.naive_tournament import NaiveTournament
 from tests.support.submissions import Sent
 
 TOURNAMENT = 7
@@ -101,6 +109,20 @@ def fold(items: Iterable[Item], state: Tournament | None = None) -> Tournament:
     return state
 
 
+def told_naively(naive: NaiveTournament | None, step: Step) -> NaiveTournament:
+    """The naive model of a history's tournament, None before its create, with one more record."""
+    if naive is None:
+        assert isinstance(step.what, Create)
+        return NaiveTournament(step.what, step.time_ms)
+    if isinstance(step.what, Score):
+        naive.score(step.time_ms, Sent(*step.what, None, None))
+    elif isinstance(step.what, Sent):
+        naive.score(step.time_ms, step.what)
+    else:
+        naive.apply(step.time_ms, step.what)
+    return naive
+
+
 def plain(events: Sequence[Event]) -> list[tuple[object, ...]]:
     """Events as the naive model tells them."""
     return [_plain(event) for event in events]
@@ -128,7 +150,23 @@ KINDS = (
     + ["revoke"]
     + ["start", "end", "cancel", "tick"]
 )
-LATER_KINDS = ["begin"] * 8 + ["done"] * 4 + ["extra_time", "disqualify", "reinstate"] * 3 + ["reopen"] * 5 + ["reveal"]
+LATER_KINDS = (
+    ["begin"] * 8
+    + ["done"] * 4
+    + ["extra_time", "disqualify", "reinstate"] * 3
+    + ["reopen"] * 5
+    + ["reveal", "erase", "approve_prizes"]
+)
+OF_LATER_RULES = [
+    "begin",
+    "done",
+    "extra_time",
+    "disqualify",
+    "reopen",
+    "reveal",
+    "edit_later",
+    "approve_prizes",
+]  # than 1 and 2: refused
 PAUSES_MS = [0] * 10 + [1] * 10 + [5, 10, 20, 100, -20]
 
 
@@ -210,6 +248,10 @@ def random_record(r: Random, kind: str, users: Sequence[int] = USERS) -> Message
             return Reopen(command_id=command, ends_ms=ends)
         case "reveal":
             return Reveal(command_id=command)
+        case "erase":
+            return Erase(command_id=command, user_id=str(user))
+        case "approve_prizes":
+            return ApprovePrizes(command_id=command)
         case "edit_later":
             later = {name: r.choice([value, value, None]) for name, value in _later_fields(r, 0.4).items()}
             return Edit(command_id=command, changes=Changes(**later), if_version=None)
@@ -240,8 +282,24 @@ def _random_changes(r: Random) -> Changes:
 
 
 def with_scores(spec: Spec, r: Random) -> Spec:
-    """The same with scoring, a subscore, boards and teams, mostly. Drawn apart, so that the rest is as it would be without."""
-    return msgspec.convert({**msgspec.to_builtins(spec), **random_scores(r)}, Spec)
+    """The same with scoring, a subscore, boards and teams, mostly, and prizes. Drawn apart, so that the rest is as it would be without."""
+    scored = msgspec.convert({**msgspec.to_builtins(spec), **random_scores(r)}, Spec)
+    return msgspec.structs.replace(scored, prizes=random_prizes(r)) if r.random() < 0.5 else scored
+
+
+def random_prizes(r: Random) -> PrizeRules:
+    """A few rules, each of another kind."""
+    rules = []
+    for _ in range(r.randint(1, 3)):
+        first = r.randint(1, 2)
+        who: dict[str, Any] = r.choice(
+            [{"ranks": [first, first + r.randint(0, 2)]}, {"top_percent": 40}, {"min_score": 0.5}]
+        )
+        what: dict[str, Any] = r.choice(
+            [{"amount": "10.01", "currency": "EUR"}, {"amount": "100", "currency": "JPY"}, {"item": "mug"}]
+        )
+        rules.append({**who, **what, "ties": r.choice(["split", "each", "next"]), "claim": r.random() < 0.2})
+    return msgspec.convert(rules, PrizeRules)
 
 
 def fitted(what: Message | Score, spec: Spec, r: Random) -> Message | Score | Sent:
@@ -258,6 +316,55 @@ def fitted(what: Message | Score, spec: Spec, r: Random) -> Message | Score | Se
     return random_submission(r, msgspec.to_builtins(spec), what.user, what.event_id)
 
 
+def random_parent(r: Random, spec: Spec, durations_ms: Sequence[int] = (100, 400)) -> Spec:
+    """The same as one that opens others: cohorts, a series, a series of cohorts, or a league."""
+    kind = r.choice(["cohorts", "cohorts", "series", "both", "league", "league", "league"])
+    fields: dict[str, Any] = {}
+    if kind != "series":
+        fields |= {"capacity": None, "min_participants": 0}
+    if kind in ("cohorts", "both"):
+        fields["cohorts"] = Cohorts(size=r.randint(1, 3))
+    if kind == "league":
+        fields["league"] = League(tiers=r.randint(2, 3), promote=r.randint(0, 2), demote=r.randint(0, 2))
+        fields["type"] = "scheduled"
+    if kind != "cohorts":
+        scheduled = kind == "league" or spec.type == "scheduled"
+        duration_ms, ahead = r.choice(durations_ms), r.randint(1, 3) if scheduled else 1
+        fields["recurrence"] = Recurrence(cron="* * * * *", time_zone="UTC", duration_ms=duration_ms, ahead=ahead)
+        fields |= {"starts_ms": None, "ends_ms": None, "duration_ms": None}
+    return msgspec.structs.replace(spec, **fields)
+
+
+class _Owner:
+    """What a parent's owner tells it, in a history of one tournament: mostly what comes next, else what has no place there."""
+
+    def __init__(self, r: Random, spec: Spec) -> None:
+        self._random = r
+        self._tiers = 3 if spec.league is UNSET else spec.league.tiers
+        self._opened = [0]
+        self._decided = 0
+
+    def record(self, now: int) -> Message:
+        r, command = self._random, f"o{self._random.randint(0, 200)}"
+        right = r.random() < 0.8
+        match r.choice(["open", "open", "written", "standings"]):
+            case "open":
+                after = self._opened[-1] if right else r.choice(self._opened)
+                starts = max(after, now - 50) + r.choice([0, 1, 50, 100, 200])
+                if right:
+                    self._opened.append(starts)
+                return Open(command_id=command, after_ms=after, starts_ms=starts, missed=r.choice([0, 0, 3]))
+            case "written":
+                return Written(command_id=command, upto=r.randint(0, 12))
+            case _:
+                comes = min((at for at in self._opened if at > self._decided), default=0)
+                starts = comes if right else r.choice(self._opened)
+                self._decided = max(self._decided, starts)
+                users = r.sample(list(USERS), r.randint(0, 4))
+                moves = [(str(user), r.randint(0, self._tiers + 1)) for user in users]
+                return Standings(command_id=command, starts_ms=starts, moves=moves)
+
+
 def random_history(seed: int, length: int) -> list[Step]:
     """A create, some joins, and what else may come, `length` records after the create in all.
 
@@ -268,18 +375,24 @@ def random_history(seed: int, length: int) -> list[Step]:
     now = BEGIN_MS
     rules = r.choice([1, 2, RULES_VERSION, RULES_VERSION, RULES_VERSION])
     spec = random_spec(r, rules)
-    kinds = KINDS if rules < 3 else KINDS + LATER_KINDS + ["edit_later"] * 2
+    kinds = KINDS * 2 + OF_LATER_RULES if rules < 3 else KINDS + LATER_KINDS + ["edit_later"] * 2
     scores = Random(f"scores {seed}")
+    owner = None
     if rules >= 3:
         spec = with_scores(spec, scores)
+        if scores.random() < 0.25:
+            spec = random_parent(scores, spec)
+            owner = _Owner(scores, spec)
     steps = [Step(now, create_of(spec, rules_version=rules))]
     joins = r.randint(0, 6)
     again_at = r.randint(1, 200)  # the same create again, or another under the same id
     for n in range(length):
         now += r.choice(PAUSES_MS)
         what = fitted(random_record(r, "join" if n < joins else r.choice(kinds)), spec, scores)
-        if isinstance(what, Command) and what.needed_rules > rules:
-            what = Tick()  # under these rules it would be malformed
+        if owner is not None and scores.random() < 0.2:
+            what = owner.record(now)
+        if isinstance(what, Command) and scores.random() < 0.3:
+            what = msgspec.structs.replace(what, by="99")
         steps.append(Step(now, create_of(spec, r.choice(["digest", "other"]), "again") if n == again_at else what))
     return steps
 

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.domain import shown, views
-from actors.domain.analytics.attempts import FIRST_N, KIND, Attempts
 from actors.domain.boards import views as boards
-from actors.domain.delivery import Item, ScoreItem
+from actors.domain.delivery import ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.events import Event, Outcome
+from actors.domain.events import Outcome
 from actors.domain.fold import apply
 from actors.domain.life.freeze import is_frozen
 from actors.domain.life.freeze import shown as shown_to_public
@@ -55,24 +54,25 @@ from storage.ports import (
     LiveSnapshot,
     LogRecord,
     NewRecord,
-    OutboxRow,
     OwnerUnavailableError,
     ParticipantQuery,
     PrizesQuery,
     Query,
     RankingsQuery,
     Reply,
+    ResultsQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
     TeamsQuery,
     ViewQuery,
 )
+from tests.support.inprocess_operations import InProcessOperations
 from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
-from tests.support.memory_attempts import MemoryAttempts
+from tests.support.memory_archive import MemoryArchiveFiles, MemoryArchiveIndex
 from tests.support.memory_notices import MemoryNotices
-from tests.support.memory_ports import MemoryMetrics, MemoryScoreLog
+from tests.support.memory_ports import MemoryScoreLog
 from tests.support.memory_prizes import MemoryPrizeLedger
 from tests.support.memory_records import MemoryRecords
 
@@ -105,10 +105,11 @@ class InProcessPalio:
         self.owners = InProcessOwners(self)
         self.records = InProcessRecords(self)
         self.prizes = MemoryPrizeLedger(self.records)
-        self.attempts = MemoryAttempts({}, lambda: {number: state.offset for number, state in self.states.items()})
-        self.series = MemoryMetrics(1_000_000)
+        self.archive = MemoryArchiveFiles()
+        self.archives = MemoryArchiveIndex(self.records)
         self.read_model = InProcessReadModel(self)
         self.notices = MemoryNotices(MemoryRecords())
+        self.operations = InProcessOperations(self)
         self.applying = True
         self.writing = False
         self.replies_held = False
@@ -140,7 +141,6 @@ class InProcessPalio:
             except InvalidRecordError:
                 continue
             self.states[tournament_id] = state
-            self._note_attempt(state, item, events)
             users = changed.setdefault(tournament_id, set())
             for event in events:
                 if isinstance(event, Outcome):
@@ -201,16 +201,6 @@ class InProcessPalio:
         if users:
             messages.append((changed_channel(tournament_id), encode_changed(users)))
         await self.updates.publish(messages)
-
-    def _note_attempt(self, state: Tournament, item: Item, events: Sequence[Event]) -> None:
-        """What an owner tells analytics with a checkpoint after each record."""
-        attempts = Attempts()
-        if isinstance(item, ScoreItem) and any(isinstance(e, Outcome) and e.outcome == "applied" for e in events):
-            score = state.ranking.score(state.members.slot(item.user_id))
-            assert score is not None
-            attempts.add(item.offset, state.time_ms, item.user_id, score)
-        (block,) = attempts.blocks()
-        self.attempts.tell(OutboxRow(state.tournament_id, state.offset, FIRST_N, KIND, block))
 
     @staticmethod
     def _rank(state: Tournament | None, user_id: int) -> int | None:
@@ -390,6 +380,10 @@ class InProcessReadModel:
                 who = {"own": query.own, "full": query.full}
                 page = shown.participant(state, query.user_id, None, state.status, **who)
                 full = any(who.values()) and shown.is_personal(state, query.user_id, state.status)
+            case ResultsQuery():
+                reply = self.reply(state, shown.results(state, state.status, full=query.full))
+                hidden = query.full and is_frozen(state, state.status)
+                return reply._replace(public=False, etag="", frozen=False) if hidden else reply
             case _:
                 raise TypeError(query)
         frozen = is_frozen(state, state.status)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.texts import folded
+from actors.owner.checkpoint.rows import outbox_rows, tournament_row
 from actors.owner.entity import Entity, Scope
-from actors.owner.rows import outbox_rows, tournament_row
 from storage.ports import (
     UNLISTED_TYPES,
     Checkpoint,
@@ -51,12 +51,13 @@ class InProcessRecords:
         return []
 
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        if self.down:
-            raise RecordsUnavailableError("the records are down")
-        return await self.snapshots(tournament_id)
+        return []
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
+
+    async def ended_since(self, partition: int, offset: int) -> list[int]:
+        return []
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(scopes, -1)
@@ -77,6 +78,9 @@ class InProcessRecords:
         for effect in self._effects():
             if effect.tournament_id == tournament_id and effect.offset <= upto and which(effect):
                 self._released.add(effect[:3])
+
+    def leave(self, tournament_id: int, *, wholly: bool = False) -> None:
+        raise NotImplementedError("nothing leaves here")
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         if self.down:

@@ -22,7 +22,8 @@ class Load:
     """Submits scores of `users` from a thread, by the gateway, without waiting; reads in every way from another, by both entrypoints.
 
     An event whose answer never came is sent again under the same id until it is acknowledged, as a careful client does, so that
-    what must be in the table is known exactly: every event once. The tournament's policy is `best`, highest first. `rising`: each score is
+    what must be in the table is known exactly: every event once. Each refusal is kept, which the Python client would
+    hide. The tournament's policy is `best`, highest first. `rising`: each score is
     higher than all before it, so that each changes the table; else they are random.
     """
 

@@ -106,8 +106,9 @@ class MemoryNotices:
         for key in [key for key in self._retries if key[1] == user_id]:
             del self._retries[key]
 
-    async def progress(self, limit: int) -> list[tuple[NoticeJob, int]]:
-        jobs = sorted(self._jobs.values(), key=lambda job: (job.done_ms is not None, -job.made_ms, job.channel))
+    async def progress(self, limit: int, tournament_id: int | None = None) -> list[tuple[NoticeJob, int]]:
+        wanted = [job for job in self._jobs.values() if tournament_id in (None, job.tournament_id)]
+        jobs = sorted(wanted, key=lambda job: (job.done_ms is not None, -job.made_ms, job.channel))
         return [(job, self._waiting(job)) for job in jobs[:limit]]
 
     async def prune(self, before_ms: int) -> int:

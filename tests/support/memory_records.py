@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from actors.domain.analytics.attempts import KINDS
+from actors.domain.delivery import scope_name
 from actors.domain.texts import folded
 from storage.ports import (
     UNLISTED_TYPES,
@@ -17,6 +17,7 @@ from storage.ports import (
     StoredSnapshot,
     TournamentRow,
 )
+from storage.ports.records import ENDED_SINCE
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 
 
@@ -30,6 +31,7 @@ class MemoryRecords:
         self._outbox: dict[tuple[int, int, int], OutboxRow] = {}
         self._projected: dict[str, int] = {}
         self._closed = False
+        self._gone: set[tuple[int, int]] = set()  # (tournament, user) of those that left for the archive
 
     async def save(self, checkpoint: Checkpoint) -> None:
         self._open()
@@ -83,6 +85,16 @@ class MemoryRecords:
             if (row.partition, row.dedicated) == (partition, dedicated) and row.status not in {"finished", "cancelled"}
         )
 
+    async def ended_since(self, partition: int, offset: int) -> list[int]:
+        self._open()
+        over = [
+            row.tournament_id
+            for row in self._tournaments.values()
+            if (row.partition, row.dedicated) == (partition, True) and row.status in {"finished", "cancelled"}
+        ]
+        saved = {number: self._projected.get(scope_name(partition, number), -1) for number in over}
+        return sorted((n for n, at in saved.items() if at >= max(offset, 0)), key=lambda n: -saved[n])[:ENDED_SINCE]
+
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         self._open()
         return {scope: self._projected.get(scope, -1) for scope in scopes}
@@ -95,15 +107,20 @@ class MemoryRecords:
             if not (row.tournament_id == tournament_id and row.offset <= upto and which(row))
         }
 
+    def leave(self, tournament_id: int, *, wholly: bool = False) -> None:
+        """Its snapshots and participants are gone; `wholly`: everything of it."""
+        self._snapshots.pop(tournament_id, None)
+        theirs = {key for key in self._participants if key[0] == tournament_id}
+        self._gone |= theirs
+        for key in theirs:
+            del self._participants[key]
+        if wholly:
+            self._tournaments.pop(tournament_id, None)
+            self._gone = {key for key in self._gone if key[0] != tournament_id}
+
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()
-        mine = (row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id))
-        return [row for row in mine if row.kind not in KINDS][:limit]
-
-    def attempts(self) -> dict[tuple[int, int, int], OutboxRow]:
-        """The effects that tell of attempts, by key; to be changed by `MemoryAttempts` alone."""
-        self._open()
-        return self._outbox
+        return [row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id)][:limit]
 
     def all_tournaments(self) -> list[TournamentRow]:
         self._open()
@@ -147,7 +164,8 @@ class MemoryRecords:
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
         self._open()
-        return sorted(number for number, user in self._participants if user == user_id and number > after)[:limit]
+        known = self._participants.keys() | self._gone
+        return sorted(number for number, user in known if user == user_id and number > after)[:limit]
 
     async def close(self) -> None:
         self._closed = True

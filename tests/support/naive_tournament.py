@@ -6,11 +6,13 @@ Slow and short on purpose. It shares nothing with the fold but the message types
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
 from actors.domain.messages import (
+    ApprovePrizes,
     Begin,
     Cancel,
     Command,
@@ -19,23 +21,41 @@ from actors.domain.messages import (
     Done,
     Edit,
     End,
+    Erase,
     ExtraTime,
     Invite,
     Join,
     Leave,
     Message,
+    Open,
     Reinstate,
     Reopen,
     Reveal,
     RevokeInvitation,
+    Standings,
     Start,
+    Written,
 )
-from tests.support.naive_scoring import score_of
+from tests.support.naive_scoring import score_of, whole
 from tests.support.submissions import Sent
 
 HANDLERS = {"begin": "_begin_own"}  # the name is taken
-TOLD_BY_OWNERS = ("open", "written", "standings")  # of what a parent opens, which its children show
 LATER = ("window_ms", "freeze_ms", "ends_when")
+OF_RULES_3 = (
+    "begin",
+    "done",
+    "extra_time",
+    "disqualify",
+    "reinstate",
+    "reopen",
+    "reveal",
+    "invite",
+    "revoke_invitation",
+    "approve_prizes",
+    "open",
+    "written",
+    "standings",
+)
 LARGEST = 9_999_999_999  # 99,999,999.99
 
 Happened = tuple[Any, ...]
@@ -54,12 +74,19 @@ class NaiveTournament:
         self.started = False
         self.frozen: list[tuple[int, int]] | None = None  # the table as it was frozen
         self.revealed = False
+        self.settled = False  # its prizes are approved
         self.late_ms = 0  # until when somebody with extra time is waited for, beyond the end
         self.people: dict[int, dict[str, Any]] = {}  # by user id, all who ever joined
         self.commands: set[str] = set()  # ids of the commands that were applied
         self.invitations: dict[str, dict[str, Any]] = {}  # by id
         self.records = 0  # how many it was given
         self.reached = 0  # counts the times that somebody's score changed
+        # of one that opens others: what it opened and for when, which final tables have moved a league's players, what is to be written
+        self.occurrences: list[int] = []
+        self.decided = 0
+        self.missed = 0
+        self.errands: list[tuple[str, int, int, int]] = []  # kind, board or start, tier or 0, user or 0
+        self.written = 0
         self.happened: list[Happened] = [("create", "applied", "")]
         self._let_time_pass()
 
@@ -108,15 +135,39 @@ class NaiveTournament:
             shown[board] = {"group": group, "rank": rank, "of": len(table)}
         return shown
 
+    def groups(self, board: str) -> list[tuple[str, int, int, int | None]]:
+        """Of each group: its name, how many take part, how many have a rank, and the best of these."""
+        inside: dict[str, list[int]] = {}
+        for user in self.active():
+            if board in self.people[user]["groups"]:
+                inside.setdefault(self.people[user]["groups"][board], []).append(user)
+        ranked = {name: [user for user in self.table() if user in users] for name, users in inside.items()}
+        rows = [(name, len(inside[name]), len(best), best[0] if best else None) for name, best in ranked.items()]
+        return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+    def teams(self) -> list[tuple[str, int | None, int, int]]:
+        """Of each team: its name, its score, how many take part, how many scores it is of. Best first."""
+        rule, rows = self.spec["teams"], []
+        for name, count, _, _ in self.groups("team"):
+            users = [user for user in self.table() if self.people[user]["groups"].get("team") == name]
+            scores = [self.people[user]["score"] for user in users[: rule.get("best")]]
+            mean = rule["score"] == "best_mean"
+            total = whole(Fraction(sum(scores), len(scores) if mean else 1)) if scores else None
+            rows.append((name, total, count, len(scores)))
+        return sorted(rows, key=lambda row: (row[1] is None, -self.worth_of(row[1] or 0, None)[0], row[0]))
+
     # -- what happens -------------------------------------------------------------------------------------------------
 
     def apply(self, time_ms: int, message: Message) -> list[Happened]:
         """A control record or a tick."""
+        if isinstance(message, Command) and self.rules < 3 and _is_of_rules_3(message):
+            self.happened = [(message.kind, "refused", "older_rules")]
+            return self.happened
         self._begin(time_ms)
         if isinstance(message, Create):
             same = message.request_digest == self.request
             self.happened.append(("create", "applied" if same else "refused", "" if same else "idempotency_conflict"))
-        elif isinstance(message, Command) and message.kind not in TOLD_BY_OWNERS:
+        elif isinstance(message, Command):
             kind = message.kind
             if message.command_id in self.commands:
                 self.happened.append((kind, "ignored", "duplicate"))
@@ -141,7 +192,8 @@ class NaiveTournament:
 
     def _facts(self) -> Any:
         """What may change after the end."""
-        return self.status, self.frozen, [person["out"] for person in self.people.values()]
+        people = [(person["out"], person["name"], dict(person["groups"])) for person in self.people.values()]
+        return self.status, self.frozen, self.settled, people
 
     def score(self, time_ms: int, sent: Sent) -> list[Happened]:
         self._begin(time_ms)
@@ -270,9 +322,91 @@ class NaiveTournament:
         return ""
 
     def _join(self, join: Join) -> str:
-        """Leagues are not told of here: who may join them when depends on more than their own records show."""
-        if not self.over and ("recurrence" in self.spec or ("cohort" in self.spec and join.placed is not True)):
+        user = int(join.user_id)
+        first = user not in self.active()
+        reason = self._closed(join) or self._take_in(join)
+        if not reason and self.spec.keys() & {"recurrence", "cohorts"}:
+            changed = join.name is not None or isinstance(join.attributes, dict)
+            self._place(user, tell=(first or changed) and not self.over)
+        return reason
+
+    def _closed(self, join: Join) -> str:
+        if self.over:
+            return ""
+        if join.placed is not True and ("cohort" in self.spec or "tier" in self.spec.get("series", {})):
             return "not_joinable"
+        if "recurrence" not in self.spec:
+            return ""
+        if "league" not in self.spec:
+            return "not_joinable"
+        at, until = self._undecided(), self.spec["recurrence"]["duration_ms"]
+        if at is None or self.now >= (at if self.spec["join_until"] == "start" else at + until):
+            return "registration_closed"
+        return ""
+
+    def _undecided(self) -> int | None:
+        """The first occurrence of a league that has not moved anybody yet."""
+        return min((at for at in self.occurrences if at > self.decided), default=None)
+
+    def _place(self, user: int, *, tell: bool) -> None:
+        """On which board somebody lands, or in which table of a league."""
+        person, place, tier = self.people[user], None, 0
+        if "league" in self.spec:
+            place = person["placed"] if self.over else self._undecided()
+            tell = tell or place != person["placed"]
+            person["placed"] = place
+            tier = person["tier"] or self.spec["league"]["tiers"]
+        else:
+            size = self.spec["cohorts"]["size"]
+            if person["seat"] is None:
+                person["seat"], tell = sum(other["seat"] is not None for other in self.people.values()), True
+                if person["seat"] % size == 0:
+                    self.errands.append(("open", person["seat"] // size + 1, 0, 0))
+            place = person["seat"] // size + 1
+        if tell and place is not None:
+            self.errands.append(("join", place, tier, user))
+
+    def _open(self, message: Open) -> str:
+        if "recurrence" not in self.spec:
+            return "no_series"
+        if self.over:
+            return "already_over"
+        last = self.occurrences[-1] if self.occurrences else 0
+        if message.after_ms != last or message.starts_ms <= last:
+            return "stale"
+        room = self.spec["recurrence"].get("ahead", 1) if self.spec["type"] == "scheduled" else 0
+        if message.starts_ms > self.now and sum(at > self.now for at in self.occurrences) >= room:
+            return "early"
+        self.occurrences.append(message.starts_ms)
+        self.missed += message.missed
+        tiers = range(1, self.spec["league"]["tiers"] + 1) if "league" in self.spec else [0]
+        self.errands += [("open", message.starts_ms, tier, 0) for tier in tiers]
+        return ""
+
+    def _written(self, message: Written) -> str:
+        if not self.spec.keys() & {"recurrence", "cohorts"}:
+            return "no_family"
+        if self.over:
+            return "already_over"
+        while self.errands and self.written < message.upto:
+            self.errands.pop(0)
+            self.written += 1
+        return ""
+
+    def _standings(self, message: Standings) -> str:
+        if "league" not in self.spec:
+            return "no_league"
+        if self.over:
+            return "already_over"
+        if message.starts_ms != self._undecided():
+            return "stale"
+        self.decided = message.starts_ms
+        for user, tier in message.moves:
+            if int(user) in self.people and 1 <= tier <= self.spec["league"]["tiers"]:
+                self.people[int(user)]["tier"] = tier
+        return ""
+
+    def _take_in(self, join: Join) -> str:
         user = int(join.user_id)
         person = self.people.get(user)
         if person and person["active"]:
@@ -284,7 +418,8 @@ class NaiveTournament:
                 person["name"] = join.name
             person["groups"] |= self._groups(join)
             return ""
-        if self.over or self._is_extra() or (self.status == "running" and self.spec["join_until"] == "start"):
+        late = self.status == "running" and self.spec["join_until"] == "start" and join.placed is not True
+        if self.over or self._is_extra() or late:
             return "registration_closed"
         returns = self.rules == 1 and person is not None  # rules 1 let back whoever had been in
         removed = bool(person and person["removed"])
@@ -312,7 +447,7 @@ class NaiveTournament:
                 "attempts": 0,
                 "removed": 0,
             }
-            later = {"began": None, "done": False, "extra": 0, "out": ""}
+            later = {"began": None, "done": False, "extra": 0, "out": "", "seat": None, "tier": None, "placed": None}
             person = self.people[user] = {**nothing, **later, "events": set(), "groups": {}, "joined_ms": self.now}
         person["groups"] |= self._groups(join)
         person |= {"active": True, "removed": 0}
@@ -341,9 +476,18 @@ class NaiveTournament:
         if self.over:
             return "already_over"
         person = self.people.get(int(leave.user_id))
+        if person and person["active"]:
+            self._take_away(int(leave.user_id), person)
         if person:
             person |= {"active": False, "removed": self.records if leave.removed is True else person["removed"]}
         return ""
+
+    def _take_away(self, user: int, person: dict[str, Any]) -> None:
+        if person["seat"] is not None:
+            self.errands.append(("leave", person["seat"] // self.spec["cohorts"]["size"] + 1, 0, user))
+        elif person["placed"] is not None and person["placed"] > self.decided:
+            tier = person["tier"] or self.spec["league"]["tiers"]
+            self.errands.append(("leave", person["placed"], tier, user))
 
     def _good(self, invitation: dict[str, Any], user: int, person: dict[str, Any] | None) -> bool:
         """Made for this user or for anyone, not used up, not too late, and given after the user was removed last."""
@@ -480,10 +624,26 @@ class NaiveTournament:
         self.people[user]["out"] = reason
         return ""
 
+    def _erase(self, erase: Erase) -> str:
+        person = self.people.get(int(erase.user_id))
+        if person is not None:
+            person["name"], person["groups"] = None, {}
+        return ""
+
+    def _approve_prizes(self, _: ApprovePrizes) -> str:
+        if self.status != "finished":
+            return "not_finished"
+        if "prizes" not in self.spec:
+            return "no_prizes"
+        self.settled = True
+        return ""
+
     def _reopen(self, reopen: Reopen) -> str:
         spec, ends = self.spec, None if reopen.ends_ms is msgspec.UNSET else reopen.ends_ms
         if not self.over:
             return "not_over"
+        if self.settled:
+            return "prizes_approved"
         if ends is None if self.started else (ends is not None and spec["starts_ms"] is None):
             return "invalid"
         if ends is not None and ends <= max(self.now, spec["starts_ms"] or 0):
@@ -512,3 +672,10 @@ class NaiveTournament:
             return "not_frozen"
         self.frozen, self.revealed = None, True
         return ""
+
+
+def _is_of_rules_3(message: Command) -> bool:
+    said = msgspec.to_builtins(message)
+    newer_join = message.__class__ is Join and said.keys() & {"invitation", "attributes", "placed"}
+    newer_edit = message.__class__ is Edit and said["changes"].keys() & set(LATER)
+    return bool(said["type"] in OF_RULES_3 or newer_join or newer_edit)

@@ -10,12 +10,13 @@ import msgspec
 from msgspec import UNSET
 
 from actors.domain.codec import encode_snapshot
-from actors.domain.messages import ApprovePrizes, End, Join, Spec
+from actors.domain.commands.erasure import erase
+from actors.domain.messages import ApprovePrizes, End, Erase, Join, Spec
 from actors.domain.prizes.ledger import Entry, State, moved
 from actors.domain.prizes.rules import PrizeRule
 from actors.domain.tournament import Tournament
+from actors.owner.checkpoint.rows import outbox_rows, tournament_row
 from actors.owner.entity import Entity, Scope
-from actors.owner.rows import outbox_rows, tournament_row
 from actors.prizes.payer import Payer, PayerConfig
 from actors.prizes.settler import Settler
 from storage.ports import Checkpoint, Payout, PayoutUnavailableError, PrizeLedger, Records, StoredSnapshot, UserPrize
@@ -133,8 +134,10 @@ class Bench:
     def clock_ms(self) -> int:
         return self.now_ms
 
-    async def end(self, tournament_id: int, scores: Sequence[int], *rules: dict[str, Any]) -> None:
-        """A finished tournament of users 1, 2, ... with these scores."""
+    async def end(
+        self, tournament_id: int, scores: Sequence[int], *rules: dict[str, Any], countries: Sequence[str] = ()
+    ) -> None:
+        """A finished tournament of users 1, 2, ... with these scores, and of these countries where it has that board."""
         prizes = msgspec.convert(rules, tuple[PrizeRule, ...])
         spec = Spec(
             name=f"T{tournament_id}",
@@ -143,9 +146,14 @@ class Bench:
             ends_ms=BEGIN_MS * 9,
             ties="shared",
             prizes=prizes or UNSET,
+            boards=["country"] if countries else UNSET,
         )
         users = range(1, len(scores) + 1)
-        joins = [Join(command_id=f"j{user}", user_id=str(user)) for user in users]
+        attributes: list[Any] = [{"country": country} for country in countries] or [UNSET] * len(scores)
+        joins = [
+            Join(command_id=f"j{user}", user_id=str(user), attributes=theirs)
+            for user, theirs in zip(users, attributes, strict=True)
+        ]
         played = [Score(user, "e", score) for user, score in zip(users, scores, strict=True)]
         steps = [Step(BEGIN_MS, what) for what in (create_of(spec), *joins, *played, End(command_id="end"))]  # type: ignore[arg-type]
         state = fold(items_of(steps))
@@ -174,6 +182,12 @@ class Bench:
         slot = state.members.users.slot(user)
         state.members.active[slot] = shown
         (state.ranking.show if shown else state.ranking.hide)(slot)
+        await self.change(tournament_id)
+
+    async def erase(self, tournament_id: int, user: int) -> None:
+        """A user's name and groups are forgotten."""
+        state = self.states[tournament_id]
+        erase(state, state.offset, Erase(command_id="e", user_id=str(user)), user)
         await self.change(tournament_id)
 
     async def approve_automatically(self, state: Tournament) -> None:

@@ -13,10 +13,10 @@ from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
 from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.reads import OwnerReads
-from cluster.actors.reports import IngestReport, OwnerReport, ingest_report, owner_report
+from cluster.actors.reports import ingest_report, owner_report
 from cluster.config.settings import Settings
 from cluster.startup.ports import clock_ms, open_log, open_records, signer_of
-from storage.ports import NewRecord, Query, Records, ScoreLog
+from storage.ports import IngestReport, NewRecord, OwnerReport, Query, Records, ScoreLog
 
 A = TypeVar("A")
 SALT = "5a" * 16
@@ -36,7 +36,7 @@ class OneHost:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
 
-    async def placements(self, _partition: int) -> dict[int, str]:
+    async def placements(self, _partition: int, _committed: int | None) -> dict[int, str]:
         """None yet."""
         return {}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pymysql
+import redis
 
 from actors.domain.delivery import is_claim
 from actors.domain.errors import InvalidRecordError
@@ -30,6 +31,39 @@ def selected(servers: RealServers, sql: str, *values: Any) -> list[tuple[Any, ..
             cursor.execute(sql, values)
             found += cursor.fetchall()
     return found
+
+
+def everything_in_mysql(servers: RealServers) -> Iterator[tuple[str, Any]]:
+    """(table, value) of each column of each row of each table, on primaries and replicas."""
+    facts = servers.facts["mysql"]
+    account = {name: facts[name] for name in ("user", "password", "database")}
+    for shard in facts["shards"]:
+        for server in (shard["primary"], shard["replica"]):
+            connection = pymysql.connect(**account, **server)
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SHOW TABLES")
+                for (table,) in cursor.fetchall():
+                    cursor.execute(f"SELECT * FROM `{table}`")
+                    for row in cursor.fetchall():
+                        yield from ((table, value) for value in row)
+
+
+def everything_in_redis(client: redis.RedisCluster) -> Iterator[tuple[str, Any]]:
+    """(key, value) of each value, field or member of each key."""
+    for key in client.scan_iter(count=1000):
+        name = key.decode()
+        match client.type(key):
+            case b"string":
+                yield name, client.get(key) or b""
+            case b"hash":
+                for pair in client.hgetall(key).items():
+                    yield from ((name, each) for each in pair)
+            case b"zset":
+                yield from ((name, member) for member in client.zrange(key, 0, -1))
+            case b"none":
+                pass  # it is gone
+            case other:
+                raise AssertionError(f"{name} is a {other!r}")
 
 
 def rows_of(servers: RealServers, tournament: str) -> list[tuple[int, Decimal, int | None]]:
@@ -67,7 +101,13 @@ async def replayed(settings: Settings) -> dict[int, Tournament]:
 
 async def stored_of(settings: Settings, tournaments: Iterable[int]) -> dict[int, bytes | None]:
     """Their snapshots in MySQL."""
+    found = await snapshots_of(settings, tournaments)
+    return {number: kept[0] if kept else None for number, kept in found.items()}
+
+
+async def snapshots_of(settings: Settings, tournaments: Iterable[int]) -> dict[int, list[bytes]]:
+    """All that are kept of each, the newest first."""
     records = await open_records(settings)
     found = {number: await records.snapshots(number) for number in tournaments}
     await records.close()
-    return {number: kept[0].data if kept else None for number, kept in found.items()}
+    return {number: [each.data for each in kept] for number, kept in found.items()}

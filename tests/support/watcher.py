@@ -1,7 +1,8 @@
-"""A client of live sockets that keeps what the patches make of each tournament, and insists on whole sequences."""
+"""Clients of live sockets that insist on whole sequences: `Watcher` looks at each frame, which a client that mends things would hide."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -10,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jsonpatch
-from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from scripts.client.palio_client import Board, Live, PalioClient
 from tests.support.running import RunningPalio
 
 WAIT_S = 30.0
@@ -73,23 +74,23 @@ class Watcher:
 
 
 class Follower:
-    """A watcher in a thread that follows one tournament whatever happens: it comes back after a lost connection, and resumes."""
+    """The Python client in a thread, following one tournament whatever happens; no update may be missing in what it gets."""
 
     def __init__(self, palio: RunningPalio, tournament: str) -> None:
         self.palio = palio
         self.tournament = tournament
-        self.data: dict[str, Any] = {}
+        self.board: Board | None = None
         self.epochs: list[int] = []  # each as it was first seen
-        self.connections = 0
         self.failure: BaseException | None = None
-        self._position: tuple[int, int] | None = None
+        self._live: Live | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Follower:
         self._thread.start()
         deadline = time.monotonic() + WAIT_S
-        while not self.data:
+        while self.board is None:
+            assert self.failure is None, self.failure
             assert time.monotonic() < deadline, "no snapshot"
             time.sleep(0.02)
         return self
@@ -100,33 +101,33 @@ class Follower:
         assert self.failure is None, self.failure
 
     @property
+    def connections(self) -> int:
+        """How many sockets it took."""
+        return 0 if self._live is None else self._live.connections
+
+    @property
     def top(self) -> list[tuple[str, float]]:
         """(user, score) in the order shown. Raises what ended the following."""
         if self.failure is not None:
             raise self.failure
-        return [(row["user_id"], row["score"]) for row in self.data["top"]]
+        assert self.board is not None
+        return [(row.user_id, row.score) for row in self.board.data.top]
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
-                with contextlib.suppress(ConnectionClosed, OSError, WebSocketException):
-                    self._follow()
-                self._stop.wait(0.1)
+            asyncio.run(self._follow())
         except BaseException as failure:
             self.failure = failure
 
-    def _follow(self) -> None:
-        with Watcher(self.palio) as watcher:
-            self.connections += 1
-            since = {}
-            if self._position is not None:
-                watcher.data[self.tournament], watcher.position[self.tournament] = self.data, self._position
-                since = {"since": {"epoch": self._position[0], "seq": self._position[1]}}
-            assert watcher.ask(subscribe=self.tournament, **since).get("ok")
+    async def _follow(self) -> None:
+        async with PalioClient(self.palio.url) as client, client.live() as self._live:
+            boards = await self._live.subscribe(self.tournament)
             while not self._stop.is_set():
-                with contextlib.suppress(TimeoutError):
-                    watcher.receive(0.2)
-                if self.tournament in watcher.position:
-                    self.data, self._position = watcher.data[self.tournament], watcher.position[self.tournament]
-                    if self._position[0] not in self.epochs:
-                        self.epochs.append(self._position[0])
+                with contextlib.suppress(TimeoutError, StopAsyncIteration):  # the latter: it is over
+                    async with asyncio.timeout(0.2):
+                        await anext(boards)
+                self.board = await boards.first()
+                if self.board.epoch not in self.epochs:
+                    self.epochs.append(self.board.epoch)
+                assert boards.gaps == 0, "a gap, which the server never leaves"
+                await asyncio.sleep(0.01)

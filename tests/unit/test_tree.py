@@ -11,11 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("actors", "storage", "serve_app", "cluster", "scripts/cli", "scripts/demo", "scripts/local_servers")
+FOLDERS = (
+    "actors",
+    "storage",
+    "serve_app",
+    "cluster",
+    "scripts/cli",
+    "scripts/client",
+    "scripts/demo",
+    "scripts/local_servers",
+)
 FEWEST_STATEMENTS = 10  # within functions; with less a module declares
 
 JUDGED_BY = {
-    "tests/contract/test_attempts.py": ["storage/records/sql/attempts.py"],
+    "tests/contract/test_archive_files.py": ["storage/archive/files.py"],
+    "tests/contract/test_archive_index.py": ["storage/records/sql/archive_index.py"],
     "tests/contract/test_metrics.py": ["storage/metrics/parquet.py"],
     "tests/contract/test_metrics_influx.py": ["storage/metrics/influx.py", "scripts/local_servers/influx.py"],
     "tests/contract/test_payouts.py": ["storage/payouts/ledger_file.py", "storage/payouts/webhook.py"],
@@ -33,6 +43,7 @@ JUDGED_BY = {
         "storage/records/migrations/versions/v0001_first.py",
         "storage/records/migrations/versions/v0004_prizes.py",
         "storage/records/migrations/versions/v0005_notices.py",
+        "storage/records/migrations/versions/v0007_archive.py",
         "storage/records/sql/migrate.py",
     ],
     "tests/contract/test_records_moves.py": ["storage/records/mysql/moves.py"],
@@ -74,22 +85,26 @@ JUDGED_BY = {
         "cluster/actors/tournament.py",
     ],
     "tests/integration/cluster/test_servers_cli.py": ["scripts/local_servers/fleet.py"],
-    "tests/integration/test_analytics.py": ["cluster/actors/analytics.py"],
+    "tests/integration/test_archive.py": ["cluster/actors/archiver.py"],
     "tests/integration/test_notifications.py": ["cluster/actors/notifier.py"],
     "tests/integration/test_prizes.py": ["cluster/actors/prizes.py"],
     "tests/integration/test_redeploy.py": ["cluster/serve/deployments.py"],
     "tests/integration/test_restart.py": ["cluster/serve/stopping.py"],
     "tests/integration/test_start_errors.py": ["cluster/startup/bootstrap.py"],
     "tests/unit/actors/domain/life/test_freeze.py": ["actors/domain/shown.py"],
+    "tests/unit/actors/prizes/test_settler.py": ["actors/domain/prizes/erasure.py"],
     "tests/unit/actors/domain/test_fold.py": [
         "actors/domain/commands/create.py",
         "actors/domain/commands/edit.py",
         "actors/domain/commands/taking_part.py",
         "actors/domain/life/status.py",
     ],
-    "tests/unit/actors/analytics/test_collector.py": ["actors/analytics/points.py"],
-    "tests/unit/serve_app/handlers/test_analytics.py": ["serve_app/services/analytics.py"],
-    "tests/unit/serve_app/handlers/test_notifications.py": ["serve_app/http/notification_schemas.py"],
+    "tests/unit/serve_app/handlers/users/test_notifications.py": ["serve_app/http/notification_schemas.py"],
+    "tests/unit/scripts/cli/test_doctor.py": ["cluster/checkup.py"],
+    "tests/unit/serve_app/standards/test_cloud_events.py": [
+        "serve_app/standards/cloud_event_handlers.py",
+        "serve_app/standards/submissions.py",
+    ],
     "tests/unit/serve_app/api/test_app.py": ["serve_app/api/"],  # a folder: its calls and pages, as clients see them
 }
 

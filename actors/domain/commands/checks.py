@@ -14,9 +14,8 @@ def read_user(text: str) -> int:
         raise InvalidRecordError("malformed", str(error)) from error
 
 
-def check_rules(rules_version: int, needed: int, what: str) -> None:
-    """Raises InvalidRecordError `malformed` where `what` came with later rules than those of the tournament."""
-    if needed > rules_version:
-        raise InvalidRecordError(
-            "malformed", f"{what} came with rules {needed}, the tournament has rules {rules_version}"
-        )
+def rules_problem(rules_version: int, needed: int, what: str) -> str:
+    """What is wrong where `what` came with later rules than those of the tournament, else empty."""
+    return (
+        f"{what} came with rules {needed}, the tournament has rules {rules_version}" if needed > rules_version else ""
+    )

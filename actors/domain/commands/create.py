@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from actors.domain.commands.checks import check_rules, read_user
+from actors.domain.commands.checks import read_user, rules_problem
 from actors.domain.delivery import ControlItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, REFUSED, Event, Outcome
 from actors.domain.life.status import pass_time
 from actors.domain.messages import Create, needed_rules
+from actors.domain.messages.spec_rules import spec_problems
 from actors.domain.series.family import Family
-from actors.domain.spec_rules import spec_problems
 from actors.domain.tournament import Members, Tournament, multiplier_of, ranking_of
 
 
@@ -27,7 +27,8 @@ def create_tournament(
     tournament_id: int, partition: int, item: ControlItem, create: Create
 ) -> tuple[Tournament, list[Event]]:
     """A tournament as created. Raises InvalidRecordError `malformed`."""
-    check_rules(create.rules_version, *needed_rules(create.spec))
+    if too_new := rules_problem(create.rules_version, *needed_rules(create.spec)):
+        raise InvalidRecordError("malformed", too_new)
     salt, creator, spec = bytes.fromhex(create.salt), read_user(create.creator), create.spec
     problems = spec_problems(spec) if create.rules_version >= 2 else []
     if problems:

@@ -11,7 +11,7 @@ from actors.domain.events import Event, outcome_of
 from actors.domain.life.status import pass_time
 from actors.domain.messages import Edit, Spec
 from actors.domain.messages.spec import LATER_FIELDS
-from actors.domain.spec_rules import spec_problems
+from actors.domain.messages.spec_rules import spec_problems
 from actors.domain.tournament import Tournament
 
 SCHEDULED_ONLY: Final = ("window_ms", "ends_when", "prizes")  # of the LATER_FIELDS

@@ -9,9 +9,9 @@ from msgspec import UNSET
 from actors.domain.events import Event, StatusChanged, outcome_of
 from actors.domain.life.ends import end_reason
 from actors.domain.life.status import pass_time
+from actors.domain.life.transitions import Command, next_status
 from actors.domain.messages import Reopen, Reveal
 from actors.domain.tournament import Tournament
-from actors.domain.transitions import Command, next_status
 
 
 def reopen(state: Tournament, offset: int, message: Reopen, _user_id: int) -> list[Event]:

@@ -9,9 +9,9 @@ from msgspec import UNSET
 from actors.domain.errors import IllegalTransitionError
 from actors.domain.events import Event, outcome_of
 from actors.domain.life.status import move
+from actors.domain.life.transitions import REFUSAL, Command
 from actors.domain.messages import Cancel, End, Start
 from actors.domain.tournament import Tournament
-from actors.domain.transitions import REFUSAL, Command
 
 _NOT_OF_PARENTS: Final = {"a series": ("start", "end"), "instant cohorts": ("start",)}
 

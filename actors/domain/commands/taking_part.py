@@ -45,7 +45,9 @@ def _take_in(state: Tournament, offset: int, message: Join, user_id: int) -> Out
             members.names[slot] = message.name
         _put_into_groups(state, message, slot)
         return outcome()
-    if state.over or state.in_extra_time or (state.status == "running" and state.spec.join_until == "start"):
+    # who is placed came in time where they joined, however late that is told here
+    late = state.status == "running" and state.spec.join_until == "start" and message.placed is UNSET
+    if state.over or state.in_extra_time or late:
         return outcome("registration_closed", f"cannot join a tournament that is {state.status}")
     needs_invitation = not message.invited and (
         slot in members.removed or (state.spec.visibility == "private" and (slot < 0 or state.rules_version >= 2))

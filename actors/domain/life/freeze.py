@@ -18,7 +18,8 @@ from actors.domain.ranking.ranking import Ranking
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Frozen, Members, Tournament
 
-FROZEN: Final = -1  # of its ranking's `renumbered`: keys of the real one mean nothing in it
+# Of its ranking's `renumbered`, from there downwards: keys of the real one mean nothing in it, and those of an earlier frozen one neither.
+FROZEN: Final = -1
 
 
 def freeze(state: Tournament) -> None:
@@ -29,7 +30,7 @@ def freeze(state: Tournament) -> None:
         (not members.active[slot] or slot in members.disqualified for slot in slots.tolist()), np.bool_, len(slots)
     )
     subscores = ranking.subscores_of(slots) if isinstance(ranking, SubscoreRanking) else None
-    table = restored(state.spec, slots, ranking.scores_of(slots), subscores, hidden, FROZEN)
+    table = restored(state.spec, slots, ranking.scores_of(slots), subscores, hidden, FROZEN - 1 - state.offset)
     state.frozen = Frozen(table, members.scored_ms[:], members.attempts[:])
 
 

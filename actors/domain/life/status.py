@@ -8,9 +8,9 @@ from actors.domain.delivery import Item
 from actors.domain.events import Event, StatusChanged, TableFrozen
 from actors.domain.life.ends import end_reason
 from actors.domain.life.freeze import freeze
+from actors.domain.life.transitions import Command, next_status
 from actors.domain.life.windows import latest_close
 from actors.domain.tournament import Tournament, sorted_digests
-from actors.domain.transitions import Command, next_status
 
 
 def advance(state: Tournament, item: Item) -> list[Event]:

@@ -1,8 +1,10 @@
 """What records say: the JSON of the log's values. Each field and limit is declared here, what it means beside what it is about.
 
-Nothing below this package imports a module of the domain beyond `values`, `errors` and the rules of `prizes`, since all of them import this.
+Nothing below this package imports a module of the domain beyond `values`, `errors` and the rules of `prizes`, since all of them import this;
+but for `spec_rules`, which nothing here imports.
 """
 
+from actors.domain.messages.cloud_events import ScoreEvent, event_wire
 from actors.domain.messages.control import (
     Cancel,
     Claim,
@@ -84,6 +86,7 @@ __all__ = [
     "Reopen",
     "Reveal",
     "RevokeInvitation",
+    "ScoreEvent",
     "ScoreWire",
     "Scoring",
     "Spec",
@@ -101,6 +104,7 @@ __all__ = [
     "encode_message",
     "encode_score",
     "encode_submission",
+    "event_wire",
     "needed_rules",
     "score_values",
     "submission_values",

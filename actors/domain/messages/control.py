@@ -8,7 +8,7 @@ import msgspec
 
 from actors.domain.messages.fields import MAX_USES, RULES_VERSION, Command, Millis, Name, Record, Token, UserCommand
 from actors.domain.messages.scoring import Attributes
-from actors.domain.messages.spec import Changes, Spec
+from actors.domain.messages.spec import Changes, Spec, needed_rules
 
 
 class ScoreWire(Record, frozen=True, kw_only=True, tag="score"):
@@ -50,9 +50,10 @@ class Join(UserCommand, frozen=True, kw_only=True, tag="join", omit_defaults=Tru
     attributes: Attributes | msgspec.UnsetType = msgspec.UNSET
 
     @property
-    def needed_rules(self) -> int:
+    def needed_rules(self) -> tuple[int, str]:
         """As Command.needed_rules: what is UNSET by itself came with rules 3."""
-        return self.rules if self.invitation is self.placed is self.attributes is msgspec.UNSET else 3
+        later = (("invite", self.invitation), ("attributes", self.attributes), ("placed", self.placed))
+        return next(((3, name) for name, given in later if given is not msgspec.UNSET), (self.rules, self.kind))
 
 
 class Leave(UserCommand, frozen=True, kw_only=True, tag="leave"):
@@ -131,6 +132,11 @@ class Edit(Command, frozen=True, kw_only=True, tag="edit", omit_defaults=True):
 
     changes: Changes
     if_version: int | None = None
+
+    @property
+    def needed_rules(self) -> tuple[int, str]:
+        """As Command.needed_rules: those of its changes."""
+        return needed_rules(self.changes)
 
 
 class Tick(Record, frozen=True, kw_only=True, tag="tick"):

@@ -27,7 +27,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Command(Record, frozen=True, kw_only=True):
     """Base of what a caller orders. `by`: the caller's user id, where the tournament's history is to tell it.
 
-    `rules`: those that brought it; under older ones it is malformed. `after_end`: it may change a tournament that is over.
+    `rules`: those that brought it; under older ones it is refused. `after_end`: it may change a tournament that is over.
     """
 
     rules: ClassVar[int] = 1
@@ -37,9 +37,9 @@ class Command(Record, frozen=True, kw_only=True):
     by: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
-    def needed_rules(self) -> int:
-        """The oldest rules that know all that it says."""
-        return self.rules
+    def needed_rules(self) -> tuple[int, str]:
+        """The oldest rules that know all that it says, and what needs them, by the name that clients know."""
+        return self.rules, self.kind
 
     @property
     def kind(self) -> str:

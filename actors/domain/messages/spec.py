@@ -1,7 +1,7 @@
 """A tournament's spec, and what an edit changes of it.
 
 Fields that came later default to UNSET: absent in JSON where they are not used, so that records, snapshots and rows without them keep
-their bytes. `LATER_FIELDS` says since which rules; a create or an edit under older ones that has one is malformed.
+their bytes. `LATER_FIELDS` says since which rules: under older ones a create that has one is malformed, an edit is refused.
 """
 
 from __future__ import annotations
@@ -142,6 +142,10 @@ LATER_FIELDS: Final[dict[str, int]] = {
 
 
 def needed_rules(given: Spec | Changes) -> tuple[int, str]:
-    """The oldest rules that know all that is given, and the field that needs them ("" for rules 1)."""
-    used = ((rules, name) for name, rules in LATER_FIELDS.items() if getattr(given, name, UNSET) is not UNSET)
+    """The oldest rules that know all that is given, and the field that needs them, by the contract's name ("" for rules 1)."""
+    used = (
+        (rules, name.replace("_ms", "_s"))
+        for name, rules in LATER_FIELDS.items()
+        if getattr(given, name, UNSET) is not UNSET
+    )
     return max(used, default=(1, ""))

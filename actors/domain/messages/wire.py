@@ -1,7 +1,8 @@
 """What records say: the JSON of the log's values.
 
-A score is anyone's to produce; everything else but `tick` is a control record of Palio's own and signed (`actors.domain.signing`).
-Reading is strict: unknown fields, wrong types and values out of range raise InvalidRecordError with reason `malformed`.
+A score is anyone's to produce, also as a CloudEvent; everything else but `tick` is a control record of Palio's own and signed
+(`actors.domain.signing`). Reading is strict: unknown fields, wrong types and values out of range raise InvalidRecordError with reason
+`malformed`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from actors.domain.errors import InvalidRecordError, ScoreValueError
+from actors.domain.messages.cloud_events import ScoreEvent
 from actors.domain.messages.control import (
     Cancel,
     Claim,
@@ -56,7 +58,7 @@ Control = (
     | Claim
 )
 Message = Control | Tick
-_decoder = msgspec.json.Decoder(ScoreWire | Message)
+_decoder = msgspec.json.Decoder(ScoreWire | ScoreEvent | Message)
 _encode = msgspec.json.encode
 
 
@@ -84,12 +86,12 @@ def encode_submission(
     return _encode(wire)
 
 
-def decode_value(value: bytes) -> ScoreWire | Message:
+def decode_value(value: bytes) -> ScoreWire | ScoreEvent | Message:
     """Read a record's value. Raises InvalidRecordError: `too_big` or `malformed`."""
     if len(value) > MAX_VALUE_BYTES:
         raise InvalidRecordError("too_big", f"expected at most {MAX_VALUE_BYTES} bytes, got {len(value)}")
     try:
-        message: ScoreWire | Message = _decoder.decode(value)
+        message: ScoreWire | ScoreEvent | Message = _decoder.decode(value)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRecordError("malformed", str(error)) from error
     return message

@@ -1,4 +1,4 @@
-"""What benchmarks play on: many running tournaments with members; and the requests of their scores."""
+"""What benchmarks play on: many running tournaments with members; and the requests of their scores. Raw, since the joins are measured, too."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def websockets_broadcast(pipe: Connection, progress: Synchronized[int]) -> None:
 
 
 async def _gateway(pipe: Connection, progress: Progress) -> None:
-    from serve_app.live.limits import HubLimits
+    from serve_app.live.limits.bounds import HubLimits
     from tests.support.gateway import running_gateway
 
     async with running_gateway(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from scripts.benchmarks.harness.client_process import LoadProcess
-from scripts.benchmarks.harness.live_followers import Followed, follow
+from scripts.benchmarks.harness.live.followers import Followed, follow
 from tests.integration.conftest import create, eventually, join
 from tests.support.load import Load
 from tests.support.running import RunningPalio

@@ -16,7 +16,7 @@ from typing import Final
 from scripts.benchmarks.harness.client_process import tell
 from scripts.benchmarks.harness.contest import Contest
 from scripts.benchmarks.harness.http_load import HOST, Pool, request
-from scripts.benchmarks.harness.live_socket import Subscriber
+from scripts.benchmarks.harness.live.socket import Subscriber
 
 CONNECTIONS: Final = 200
 WAIT_SHARE: Final = 0.05  # of the scores; each that is waited for costs two more messages

@@ -17,7 +17,7 @@ import psutil
 from scripts.benchmarks.harness.client_process import heard, tell
 from scripts.benchmarks.harness.contest import Contest, single_scores
 from scripts.benchmarks.harness.http_load import HOST, Load, Pool, closed_loop, request
-from scripts.benchmarks.harness.live_socket import PING, PONG, TEXT, LiveSocket, Subscriber
+from scripts.benchmarks.harness.live.socket import PING, PONG, TEXT, LiveSocket, Subscriber
 
 NAKAMA_TOURNAMENTS: Final = 200  # as docs/benchmarks.md has Nakama make them: bench-0 to bench-199
 NAKAMA_USERS: Final = 400

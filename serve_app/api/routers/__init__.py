@@ -7,13 +7,16 @@ from typing import Final
 from fastapi import APIRouter
 
 from serve_app.api.routers import (
-    analytics,
+    archive,
+    exports,
     invitations,
+    operations,
     participants,
     prizes,
     process,
     scores,
     series,
+    standards,
     tournaments,
     users,
 )
@@ -25,7 +28,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     series.router,
     prizes.router,
     scores.router,
+    standards.router,
+    exports.router,
+    archive.router,
     users.router,
-    analytics.router,
+    operations.router,
     process.router,
 )

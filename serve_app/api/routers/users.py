@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import DemoPlayer, NotificationsAnswer, UserTournamentPage
-from serve_app.api.calls import AnyonesCall, CallersCall, Cursor, Limit, UserId
+from serve_app.api.calls import AnyonesCall, CallersCall, Cursor, Limit, OperatorsCall, UserId
 from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
 from serve_app.http.notification_schemas import Notifications
 
@@ -20,7 +20,7 @@ async def user_tournaments(call: CallersCall, user: UserId, cursor: Cursor = Non
 
 
 @operation(router, summary="Erase a user", status_code=204, responses=writes({204: None}, 403, 404))
-async def erase_user(call: CallersCall, user: UserId) -> WebResponse:
+async def erase_user(call: OperatorsCall, user: UserId) -> WebResponse:
     """Who: operator. Forgets the user's name, groups and notification settings in every tournament, also those that are over; scores and ranks
     stay. Where something is away it is 503, and to repeat the call goes on.
     """

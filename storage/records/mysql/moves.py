@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage.ports.errors import RecordsUnavailableError
+from storage.records.sql.archive_schema import archived_participants, archives
 from storage.records.sql.dialects import WRITES, is_lock_conflict, upsert
 from storage.records.sql.notices_schema import notice_jobs, notice_retries
 from storage.records.sql.partitions import Place, stored_place
@@ -44,8 +45,17 @@ from storage.records.sql.schema import (
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5  # of a move that others' locks cut off
-TABLES = (tournaments, participants, snapshots, outbox, prizes, notice_jobs, notice_retries)
-OWN_PACE = (outbox, prizes, notice_jobs, notice_retries)  # these change without their tournament's row
+TABLES = (
+    tournaments, participants, snapshots, outbox, prizes, notice_jobs, notice_retries, archives, archived_participants,
+)  # fmt: skip
+OWN_PACE = (
+    outbox,
+    prizes,
+    notice_jobs,
+    notice_retries,
+    archives,
+    archived_participants,
+)  # these change without their tournament's row
 TOURNAMENTS_A_TRANSACTION = 50
 ROWS_A_STATEMENT = 500
 SNAPSHOT_PARTS_A_STATEMENT = 4  # of up to 4 MiB each, held in memory

@@ -17,15 +17,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import Select, false, select, true
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from actors.domain.analytics.attempts import KINDS
+from actors.domain.delivery import OWN_SCOPE
 from actors.domain.values import partition_of
 from storage.ports.errors import RecordsUnavailableError
 from storage.ports.records import (
+    ENDED_SINCE,
     Checkpoint,
     ListQuery,
     OutboxRow,
@@ -143,6 +144,21 @@ class SqlRecords:
         async with self._read(partition) as connection:
             return list(await connection.scalars(statement.order_by(t.tournament_id)))
 
+    async def ended_since(self, partition: int, offset: int) -> list[int]:
+        """See `Records.ended_since`; last saved first."""
+        t, p = tournaments.c, projected.c
+        scopes = select(p.scope).where(
+            p.log_partition == partition, p.log_offset >= offset, p.scope.startswith(OWN_SCOPE)
+        )
+        over = select(t.tournament_id).where(t.dedicated == true(), t.is_active == false())
+        async with self._read(partition) as connection:
+            names = await connection.scalars(scopes.order_by(p.log_offset.desc()).limit(ENDED_SINCE))
+            ids = [int(name.removeprefix(OWN_SCOPE)) for name in names]
+            found: set[int] = set()
+            for part in in_parts(ids):
+                found.update(await connection.scalars(over.where(t.tournament_id.in_(part))))
+        return [number for number in ids if number in found]
+
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """See `Records.projected`."""
         columns = select(projected.c.scope, projected.c.log_offset)
@@ -156,7 +172,7 @@ class SqlRecords:
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
         o = outbox.c
-        statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload).where(o.kind.not_in(KINDS))
+        statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
         statement = statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit)
         if tournament_id is not None:
             statement = statement.where(o.tournament_id == tournament_id)
@@ -194,9 +210,11 @@ class SqlRecords:
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
         """See `Records.took_part`."""
-        statement = records_queries.took_part(user_id, after, limit)
+        found: set[int] = set()
         async with self._read() as connection:
-            return list(await connection.scalars(await self._of_held(connection, statement)))
+            for statement in records_queries.took_part(user_id, after, limit):
+                found.update(await connection.scalars(await self._of_held(connection, statement)))
+        return sorted(found)[:limit]
 
     async def run(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `ask` finds in a transaction that reads, with the port's errors and this store's time limit."""

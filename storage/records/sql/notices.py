@@ -256,7 +256,7 @@ class SqlNotices:
 
     # -- looking on ---------------------------------------------------------------------------------------------------
 
-    async def progress(self, limit: int) -> list[tuple[NoticeJob, int]]:
+    async def progress(self, limit: int, tournament_id: int | None = None) -> list[tuple[NoticeJob, int]]:
         """See `Notices.progress`."""
         j, r = notice_jobs.c, notice_retries.c
         waiting = (
@@ -265,6 +265,8 @@ class SqlNotices:
             .scalar_subquery()
         )
         statement = select(*JOB_COLUMNS, waiting).order_by(j.done_ms.is_not(None), j.made_ms.desc(), j.channel)
+        if tournament_id is not None:
+            statement = statement.where(j.tournament_id == tournament_id)
         rows = await self._each(statement.limit(limit), j.tournament_id)
         found = [(NoticeJob(*row[:-1]), int(row[-1])) for row in rows]
         return sorted(found, key=lambda row: (row[0].done_ms is not None, -row[0].made_ms, row[0].channel))[:limit]

@@ -7,10 +7,11 @@ import binascii
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, false, or_, select, true
 
 from actors.domain.texts import folded
 from storage.ports.records import UNLISTED_TYPES, ListQuery, ParticipantRow, TournamentRow
+from storage.records.sql.archive_schema import archived_participants
 from storage.records.sql.schema import PARTICIPANT_COLUMNS, TOURNAMENT_COLUMNS, participants, tournaments
 
 T = TypeVar("T")
@@ -102,13 +103,15 @@ def list_tournaments(query: ListQuery) -> Select[Any]:
     return statement.order_by(t.created_ms.desc(), t.tournament_id.desc()).limit(query.limit + 1)
 
 
-def took_part(user_id: int, after: int, limit: int) -> Select[Any]:
-    """Ids of the tournaments that have a row of a user, beyond one."""
-    p = participants.c
-    statement = select(p.tournament_id).select_from(
-        participants.join(tournaments, p.tournament_id == tournaments.c.tournament_id)
-    )
-    return statement.where(p.user_id == user_id, p.tournament_id > after).order_by(p.tournament_id).limit(limit)
+def took_part(user_id: int, after: int, limit: int) -> list[Select[Any]]:
+    """Ids of the tournaments that have a row of a user, beyond one; and of those that had, and have left the records."""
+
+    def among(table: Table) -> Select[Any]:
+        both = table.join(tournaments, table.c.tournament_id == tournaments.c.tournament_id)
+        mine = select(table.c.tournament_id).select_from(both).where(table.c.user_id == user_id)
+        return mine.where(table.c.tournament_id > after).order_by(table.c.tournament_id).limit(limit)
+
+    return [among(participants), among(archived_participants)]
 
 
 def user_tournaments(user_id: int, cursor: str | None, limit: int) -> Select[Any]:

@@ -3,6 +3,8 @@
 Headers, all UTF-8: `palio-signature` (control records), `palio-reply-to` (the updates channel that gets the outcome), `palio-moved-from`
 (a score that lay in another partition: `partition/offset`). A dead letter has all as the record had them, and `palio-reason`,
 `palio-detail`, `palio-partition`, `palio-offset`, `palio-time-ms` (decimal).
+
+A CloudEvent in the binary content mode (headers `ce_...`, https://github.com/cloudevents/spec) is read as the same event in the JSON format.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 
+from actors.domain.messages.cloud_events import structured
 from storage.ports.errors import LogError
 from storage.ports.score_log import DeadLetter, LogRecord
 
@@ -25,6 +28,7 @@ DETAIL: Final = "palio-detail"
 PARTITION: Final = "palio-partition"
 OFFSET: Final = "palio-offset"
 TIME_MS: Final = "palio-time-ms"
+EVENT: Final = "ce_"  # begins the name of a CloudEvent's attribute
 
 BATCH_HEADER_BYTES: Final = 61  # of record format 2; the last four of them are the number of records
 _SIZE = struct.Struct(">i")
@@ -133,12 +137,15 @@ def log_record(partition: int, record: Any, time_ms: int) -> LogRecord:
     if not headers:
         return LogRecord(partition, record.offset, time_ms, record.key or b"", record.value or b"")
     named = dict(headers)
+    value = record.value or b""
+    if EVENT + "specversion" in named:
+        value = structured({name[3:]: text(content) for name, content in headers if name.startswith(EVENT)}, value)
     return LogRecord(
         partition,
         record.offset,
         time_ms,
         record.key or b"",
-        record.value or b"",
+        value,
         text(named.get(SIGNATURE)),
         text(named.get(REPLY_TO)),
         text(named.get(MOVED_FROM)),

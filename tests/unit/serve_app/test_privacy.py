@@ -31,12 +31,29 @@ BODIES: Final[dict[str, tuple[Any, ...]]] = {
     "join": ({}, {"name": "Ann"}, {"invite": "anything"}),
     "create_invitation": ({}, {"uses": 2}),
     "submit_score": ({"event_id": "a", "score": 1}, {"event_id": "a", "score": 1, "user_id": str(MEMBER)}),
+    "submit_lti_score": (
+        {
+            "userId": str(MEMBER),
+            "scoreGiven": 1,
+            "scoreMaximum": 2,
+            "activityProgress": "Completed",
+            "gradingProgress": "FullyGraded",
+            "timestamp": "2027-05-01T09:00:00.000Z",
+        },
+    ),
 }
-QUERIES: Final = {"rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"), "view": ("", "?more=1")}
+EXPORTS: Final = ("", *(f"?format={name}" for name in ("parquet", "iof", "ctftime", "clics", "gradebook")))
+QUERIES: Final = {
+    "rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"),
+    "view": ("", "?more=1"),
+    "export": EXPORTS,
+}
 # What those who may see it are answered: member, service, operator.
 INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "view": (200, 200, 200),
     "rankings": (200, 200, 200),
+    "export": (200, 200, 200),
+    "archive": (403, 404, 404),  # it has not finished
     "prizes": (200, 200, 200),
     "preview_prizes": (403, 200, 200),
     "approve_prizes": (403, 409, 409),
@@ -64,10 +81,14 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "reopen_tournament": (403, 409, 409),
     "reveal_table": (403, 409, 409),
     "history": (403, 200, 200),
+    "placed_tournament": (403, 403, 200),
     "submit_score": (202, 202, 403),
-    "analytics_tournament": (403, 403, 200),
+    "line_item": (403, 200, 200),
+    "line_item_results": (403, 200, 200),
+    "submit_lti_score": (403, 200, 403),
 }
 MANAGING: Final = {
+    "archive",
     "edit_tournament",
     "start_tournament",
     "end_tournament",
@@ -84,7 +105,10 @@ MANAGING: Final = {
     "edit_participant",
     "disqualify",
     "reinstate",
-    "analytics_tournament",
+    "line_item",
+    "line_item_results",
+    "submit_lti_score",
+    "placed_tournament",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
@@ -93,14 +117,28 @@ REFUSED_BEFORE: Final = {
     "stranger": MANAGING,
     "removed": MANAGING,
 }
-LISTS: Final = {"list_tournaments", "user_tournaments", "user_prizes"}
+OPERATORS: Final = {
+    "placed_tournaments",
+    "running_actors",
+    "server_health",
+    "all_history",
+    "all_notices",
+    "dead_letters",
+    "replay_dead_letters",
+    "list_archives",
+}
+LISTS: Final = {"list_tournaments", "calendar", "user_tournaments", "user_prizes"}
 OF_NO_TOURNAMENT: Final = {
     "root",
     "create_tournament",
     "submit_batch",
     "join_batch",
-    "analytics_summary",
-    "analytics_series",
+    "submit_events",  # in test_events_and_statements_of_a_hidden_one
+    "submit_statements",
+    "put_statement",
+    "xapi_about",
+    "lti_token",
+    "line_items",
     "demo_player",
     "erase_user",
     "notifications",
@@ -145,7 +183,7 @@ def seen(answer: httpx2.Response, tournament: str) -> tuple[int, dict[str, str],
 
 
 def test_the_table_knows_every_route() -> None:
-    assert {route.name for route in ROUTES} == set(INSIDERS) | LISTS | OF_NO_TOURNAMENT
+    assert {route.name for route in ROUTES} == set(INSIDERS) | LISTS | OPERATORS | OF_NO_TOURNAMENT
     assert {route.name for route in ROUTES if "{tournament}" in route.path} == set(INSIDERS)
 
 
@@ -272,6 +310,8 @@ async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) ->
         shown = tournament in {item["id"] for item in listed.json()["items"]}
         assert shown is (role in ("member", "service", "operator")), role
         assert listed.headers["cache-control"] == "private, no-store", role
+        calendar = await client.get("/v1/tournaments.ics", headers=headers_of(both, role))
+        assert (f"tournament-{tournament}@" in calendar.text) is shown, role
         for user in (MEMBER, REMOVED):
             path = f"/v1/users/{user}/tournaments"
             answer = await client.get(path, headers=headers_of(both, role))
@@ -284,6 +324,24 @@ async def test_lists_show_it_to_those_who_may_see_it_alone(both: Entrypoints) ->
                 assert (answer.status_code, answer.json()["code"]) == (403, "not_yours"), (role, user)
     wrong = await client.get("/v1/tournaments", headers=headers_of(both, "wrong token"))
     assert wrong.status_code == 401
+
+
+async def test_what_is_for_operators_is_for_nobody_else(both: Entrypoints) -> None:
+    tournament = await private(both)
+    client = both.clients["api"]
+    for route in offered("api", OPERATORS):
+        body = {"letters": [{"partition": 0, "offset": 0}]} if route.method == "POST" else None
+        for role in (*OUTSIDERS, "member", "service"):
+            answer = await client.request(route.method, route.path, headers=headers_of(both, role), json=body)
+            expected = (401 if role in ("nobody", "wrong token") else 403, answer.json()["code"])
+            assert expected[1] in ("token_missing", "token_invalid", "role_forbidden"), (route.name, role)
+            assert answer.status_code == expected[0], (route.name, role)
+            assert tournament not in answer.text
+        answer = await client.request(route.method, route.path, headers=headers_of(both, "operator"), json=body)
+        assert answer.status_code == 200, (route.name, answer.text)
+        assert "public" not in answer.headers["cache-control"], route.name
+    listed = await client.get("/v1/operations/tournaments", headers=headers_of(both, "operator"))
+    assert tournament in {item["id"] for item in listed.json()["items"]}
 
 
 async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) -> None:
@@ -299,6 +357,54 @@ async def test_a_batch_names_what_exists_to_services_alone(both: Entrypoints) ->
                 assert answer.status_code == (401 if role in ("nobody", "wrong token") else 403), (name, role)
             answer = await client.post(path, headers=headers_of(both, "service"), json=items)
             assert answer.json() == {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_unknown"}]}, name
+
+
+async def test_events_and_statements_of_a_hidden_one(both: Entrypoints) -> None:
+    """They name the tournament in what they say."""
+    tournament = await private(both)
+    appended = len(both.palio.log.calls)
+    for name, client in both.clients.items():
+        for role in OUTSIDERS:
+            headers = {**headers_of(both, role), "x-experience-api-version": "1.0.3"}
+            for kind in ("event", "batch", "statement", "statements", "put"):
+                answers = []
+                for target in (tournament, UNKNOWN):
+                    answer = await say(client, kind, target, USERS.get(role, STRANGER), headers)
+                    answers.append(seen(answer, target))
+                assert answers[0] == answers[1], (name, role, kind)
+                status = 401 if role in ("nobody", "wrong token") else 202 if kind == "batch" else 404
+                assert answers[0][0] == status, (name, role, kind, answers)
+    assert len(both.palio.log.calls) == appended
+
+
+async def say(
+    client: httpx2.AsyncClient, kind: str, tournament: str, user: int, headers: dict[str, str]
+) -> httpx2.Response:
+    """A score of a user in one of the field's own formats."""
+    event = {
+        "specversion": "1.0", "type": "palio.score.submitted", "source": "/a", "id": "1", "subject": tournament,
+        "data": {"user_id": str(user), "score": 1},
+    }  # fmt: skip
+    statement_id = "fd41c918-b88b-4b20-a0a5-a4c32391aaa0"
+    statement = {
+        "id": statement_id,
+        "actor": {"account": {"homePage": "https://a.example", "name": str(user)}},
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/scored"},
+        "object": {"id": f"https://a.example/{tournament}"},
+        "result": {"score": {"raw": 1}},
+    }
+    if kind == "event":
+        return await client.post(
+            "/v1/events", headers={**headers, "content-type": "application/cloudevents+json"}, json=event
+        )
+    if kind == "batch":
+        typed = {**headers, "content-type": "application/cloudevents-batch+json"}
+        return await client.post("/v1/events", headers=typed, json=[event])
+    if kind == "put":
+        return await client.put(f"/xapi/statements?statementId={statement_id}", headers=headers, json=statement)
+    return await client.post(
+        "/xapi/statements", headers=headers, json=statement if kind == "statement" else [statement]
+    )
 
 
 async def test_whoever_is_removed_is_out_of_lists_before_the_records_know(

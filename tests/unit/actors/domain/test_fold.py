@@ -8,24 +8,40 @@ import pytest
 
 from actors.domain import views
 from actors.domain.codec import encode_snapshot
+from actors.domain.commands.table import HANDLERS
 from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Event, Outcome, StatusChanged
 from actors.domain.fold import apply
 from actors.domain.messages import (
     RULES_VERSION,
+    ApprovePrizes,
+    Begin,
     Cancel,
     Changes,
     Claim,
+    Command,
+    Disqualify,
+    Done,
     Edit,
     End,
+    ExtraTime,
+    Invite,
     Join,
     Leave,
     Message,
+    Open,
+    Reinstate,
+    Reopen,
+    Reveal,
+    RevokeInvitation,
     Spec,
+    Standings,
     Start,
     Tick,
+    Written,
 )
+from actors.domain.messages.spec import LATER_FIELDS
 from actors.domain.tournament import Tournament
 from tests.support.histories import PARTITION, TOURNAMENT, create_of
 
@@ -398,6 +414,52 @@ def test_under_rules_1_an_edit_was_not_judged_by_the_whole_spec() -> None:
     assert world.edit(600, ends_ms=START) == "edit_not_allowed"
     assert world.edit(600, starts_ms=550) == ""
     assert world.now.status == "cancelled"
+
+
+def every_later_command(rules: int) -> list[Any]:
+    """One of each kind that came with rules 3, each under an id of its own."""
+    user: dict[str, Any] = {"user_id": "1"}
+    given: dict[type[Command], dict[str, Any]] = {
+        Begin: user,
+        Done: user,
+        ExtraTime: {**user, "extra_ms": 5},
+        Disqualify: {**user, "reason": "why"},
+        Reinstate: user,
+        Reopen: {"ends_ms": 5_000},
+        Reveal: {},
+        Invite: {"invitation": "i", "creator": "9"},
+        RevokeInvitation: {"invitation": "i"},
+        Open: {"after_ms": 0, "starts_ms": 5_000},
+        Standings: {"starts_ms": 5_000, "moves": []},
+        Written: {"upto": 1},
+        ApprovePrizes: {},
+    }
+    assert set(given) == {kind for kind in HANDLERS if kind.rules > rules}
+    made: list[Any] = [kind(command_id=kind.__name__, **fields) for kind, fields in given.items()]
+    made += [Join(command_id=name, user_id="2", **{name: value}) for name, value in LATER_OF_JOIN.items()]
+    return made + [Edit(command_id=name, changes=Changes(**{name: None})) for name in LATER_OF_CHANGES]
+
+
+LATER_OF_JOIN: dict[str, Any] = {"invitation": "i", "placed": True, "attributes": {"country": "FI"}}
+LATER_OF_CHANGES = [name for name in Changes.__struct_fields__ if name in LATER_FIELDS]
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["running", "over"])
+@pytest.mark.parametrize("rules", range(1, RULES_VERSION))
+def test_what_came_with_later_rules_is_refused_and_changes_nothing(rules: int, over: bool) -> None:
+    world = World(rules_version=rules)
+    world.join(START, 1)
+    if over:
+        world.record(END, Tick())
+    before = encode_snapshot(world.now)
+    for n, command in enumerate(every_later_command(rules)):
+        events = world.record(END + n, command)  # nor does the time pass by it
+        assert [(event.outcome, event.reason) for event in events if isinstance(event, Outcome)] == [
+            ("refused", "older_rules")
+        ], command
+        assert len(events) == 1
+        assert encode_snapshot(world.now) == before
+    assert world.edit(END - 1, name="other") == ("already_over" if over else "")
 
 
 def test_a_create_that_breaks_a_rule_is_a_dead_letter_but_for_those_of_rules_1() -> None:

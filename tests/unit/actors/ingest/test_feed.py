@@ -7,6 +7,7 @@ import pytest
 from actors.domain.delivery import (
     ASK,
     GONE,
+    ControlItem,
     DeliveryAnswer,
     Range,
     Rejected,
@@ -15,6 +16,7 @@ from actors.domain.delivery import (
     decode_ranges,
     encode_answer,
 )
+from actors.domain.messages import End
 from actors.ingest.feed import PROBE_ALL_EVERY, Feed
 from actors.ingest.parse import Parsed
 from actors.ingest.partition_windows import PartitionWindows
@@ -224,6 +226,27 @@ async def test_it_tells_what_moved_what_closed_and_what_was_rejected() -> None:
     assert bench.letters == [(0, 2, "unknown_tournament", "no such tournament")]
     assert bench.feed.positions[0, 0].watermark is None
     assert bench.feed.positions[0, 77].durable == 3
+
+
+@pytest.mark.parametrize("how", ["command", "waited for", "score", "other", "applied", "behind"])
+async def test_what_closed_is_fed_until_nothing_that_matters_waits(how: str) -> None:
+    """The shared scope may have gone beyond it, so nobody else would be given it."""
+    bench = Bench()
+    bench.dedicated.add(77)
+    bench.feed.add(0, 77)
+    score = ScoreItem(5, 0, 77, 1, "e", 100, "replies" if how == "waited for" else "")
+    command = ControlItem(5, 0, 78 if how == "other" else 77, End(command_id="c"))
+    item = score if how in ("score", "waited for") else command
+    bench.windows[0].start(4 if how == "behind" else 3)
+    bench.windows[0].extend(9, [Parsed(0, item)])
+    at = 5 if how == "applied" else 3
+    bench.answers = [_at(0, at, 77, durable=at, closed=True), _at(0, 9, 77, durable=9, closed=True)]
+    await bench.feed.step()
+    closed = [("closed", "shard-0", 0, 77)]
+    assert bench.told == (closed if how in ("score", "other", "applied") else [])
+    bench.told.clear()
+    await bench.feed.ask()
+    assert bench.told == closed
 
 
 async def test_a_probe_asks_for_scopes_that_are_not_durable_yet() -> None:

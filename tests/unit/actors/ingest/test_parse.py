@@ -141,3 +141,48 @@ def test_a_submission_of_more_than_a_score() -> None:
 )
 def test_parts_that_do_not_go_together_are_malformed(value: bytes) -> None:
     assert refusal(value) == "malformed"
+
+
+EVENT = (
+    b'{"specversion":"1.0","type":"palio.score.submitted","source":"/game","id":"1","subject":"%s",'
+    b'"data":{"user_id":"5","score":12.5}}'
+)
+
+
+@pytest.mark.parametrize("key", [b"42", b"", b"user-5", b"\xff"])
+def test_a_cloud_event_is_a_score_of_its_subject_whatever_its_key(key: bytes) -> None:
+    found = item(EVENT % b"42", key=key)
+    assert isinstance(found, ScoreItem)
+    assert (found.tournament_id, found.user_id, found.score, found.reply_to) == (TOURNAMENT, 5, 1250, "replies:x")
+    assert item(EVENT % b"42").event_id == found.event_id  # type: ignore[union-attr]  # a score
+
+
+def test_a_cloud_event_in_another_partition_is_moved_as_a_record_of_palios_own() -> None:
+    moved = parse(EVENT % b"42", key=b"", partition=(ITS_PARTITION + 1) % PARTITIONS)
+    assert isinstance(moved, Misplaced)
+    assert (moved.partition, moved.record.key) == (ITS_PARTITION, b"42")
+    assert item(moved.record.value, moved_from="1/7") == item(EVENT % b"42")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        EVENT % b"none",
+        EVENT % b"",
+        (EVENT % b"42").replace(b'"5"', b'"x"'),
+        (EVENT % b"42").replace(b"12.5", b"1.005"),
+        (EVENT % b"42").replace(b'"user_id":"5",', b""),
+        (EVENT % b"42").replace(b"submitted", b"other"),
+        (EVENT % b"42").replace(b'"id":"1",', b""),
+    ],
+)
+def test_a_cloud_event_that_is_wrong_is_a_dead_letter_as_it_came(value: bytes) -> None:
+    letter = parse(value)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.record.value) == ("malformed", value)
+
+
+def test_a_cloud_event_without_a_subject_is_of_its_key() -> None:
+    found = item((EVENT % b"42").replace(b'"subject":"42",', b""))
+    assert isinstance(found, ScoreItem)
+    assert found.tournament_id == TOURNAMENT

@@ -17,9 +17,9 @@ from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.owner.change import Change
+from actors.owner.checkpoint.rows import tournament_row
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import MAX_ERRANDS, RETRY_MS, SCAN_MS, Families
-from actors.owner.rows import tournament_row
 from storage.ports import Checkpoint, LogUnavailableError, NewRecord, StoredSnapshot
 from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, Step, create_of, fold, items_of
 from tests.support.memory_records import MemoryRecords

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.prizes.ledger import Entry, what_is_won
+from actors.domain.prizes.ledger import Entry, State, what_is_won
 from actors.domain.tournament import Tournament
 from actors.prizes import settler as settler_module
 from actors.prizes.settler import Settler
@@ -67,12 +67,58 @@ async def test_a_disqualification_moves_prizes_and_a_reopened_tournament_has_non
     assert [line[:2] for line in await shown(bench, 5) if line[4] != "revoked"] == [(0, 1), (1, 2)]
 
 
+async def groups(bench: Bench, number: int) -> dict[int, tuple[str | None, str]]:
+    return {entry.user_id: (entry.group, entry.state) for entry in await bench.ledger.entries(number)}
+
+
+@pytest.mark.parametrize("state", ["pending_review", "approved", "paid"])
+async def test_who_is_erased_keeps_what_was_won_in_a_group_whose_name_goes(bench: Bench, state: State) -> None:
+    """Nobody else of the group moves up to it, nothing is taken back; a later disqualification still counts."""
+    rule = {"ranks": [1], "amount": "10", "currency": "EUR", "board": "country"}
+    await bench.end(5, [30, 20, 10], rule, countries=("FI", "FI", "SE"))
+    settler = settler_of(bench)
+    await settler.round()
+    entries = [entry._replace(state=state, version=2) for entry in await bench.ledger.entries(5)]
+    await bench.ledger.write(5, entries if state != "pending_review" else [])
+    assert await groups(bench, 5) == {1: ("FI", state), 3: ("SE", state)}
+    for _ in range(2):
+        await bench.erase(5, 1)
+        await settler.round()
+        assert await groups(bench, 5) == {1: (None, state), 3: ("SE", state)}
+    await bench.hide(5, 3)
+    await settler.round()
+    kinds = [(entry.user_id, entry.kind, entry.state) for entry in await bench.ledger.entries(5)]
+    lost = [(3, "prize", "paid"), (3, "claw_back", "pending_review")] if state == "paid" else [(3, "prize", "revoked")]
+    assert sorted(kinds, key=lambda kind: kind[0]) == [(1, "prize", state), *lost]
+    await bench.hide(5, 1)
+    await settler.round()
+    last = [entry for entry in await bench.ledger.entries(5) if entry.user_id == 1][-1]
+    assert (last.kind, last.state) == (("claw_back", "pending_review") if state == "paid" else ("prize", "revoked"))
+    assert last.group is None
+
+
+async def test_of_who_is_just_being_paid_the_group_goes_later(bench: Bench) -> None:
+    rule = {"ranks": [1], "amount": "10", "currency": "EUR", "board": "country"}
+    await bench.end(5, [30, 20], rule, countries=("FI", "FI"))
+    settler = settler_of(bench)
+    await settler.round()
+    [entry] = await bench.ledger.entries(5)
+    await bench.ledger.write(5, [entry._replace(state="paying", version=2)])
+    await bench.erase(5, 1)
+    assert (await settler.round(), settler.waiting) == (0, 1)
+    assert await groups(bench, 5) == {1: ("FI", "paying")}
+    await bench.ledger.write(5, [entry._replace(state="paid", version=3)])
+    bench.now_ms += 100_000
+    assert await settler.round() == 1
+    assert await groups(bench, 5) == {1: (None, "paid")}
+
+
 async def test_what_cannot_be_read_holds_up_nobody_and_is_tried_again_later(bench: Bench) -> None:
     for number in (4, 5, 6):
         await bench.end(number, [30], FIRST)
     state = bench.states[5]
     damaged = StoredSnapshot(5, state.partition, state.offset, b"PALIOSNP damaged")
-    from actors.owner.rows import tournament_row
+    from actors.owner.checkpoint.rows import tournament_row
 
     await bench.records.save(Checkpoint([tournament_row(state, 0)], [damaged], [], [], []))
     settler = settler_of(bench)

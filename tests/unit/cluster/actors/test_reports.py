@@ -9,17 +9,9 @@ import msgspec
 import pytest_asyncio
 
 from actors.domain.messages import ScoreWire
-from cluster.actors.reports import (
-    RUNNING,
-    IngestReport,
-    OwnerReport,
-    PartitionReport,
-    ingest_report,
-    owner_report,
-    starting_report,
-)
+from cluster.actors.reports import ingest_report, owner_report, starting_report
 from cluster.config.settings import Settings
-from storage.ports import NewRecord
+from storage.ports import RUNNING, IngestReport, NewRecord, OwnerReport, PartitionReport
 from tests.support.small_palio import SmallPalio, small_palio
 
 SHARED, DEDICATED = 7, 8

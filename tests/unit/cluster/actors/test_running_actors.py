@@ -10,9 +10,9 @@ import pytest
 from ray.exceptions import RayActorError, RaySystemError
 
 from actors.director.director import Plan
-from cluster.actors.reports import IngestReport, OwnerReport
 from cluster.actors.running_actors import RunningActors
 from cluster.startup.ports import NAMESPACE
+from storage.ports import IngestReport, OwnerReport
 
 PLAN = Plan(partitions=8, shards=3, ingests=1, max_dedicated=1, dedicated_capacity=10_000)
 

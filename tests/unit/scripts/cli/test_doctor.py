@@ -98,7 +98,7 @@ def test_a_server_that_does_not_answer_is_named_with_its_settings(
     subject: str,
     setting: str,
 ) -> None:
-    monkeypatch.setattr("scripts.cli.doctor.ANSWER_S", 3.0)  # aiokafka tries on
+    monkeypatch.setattr("cluster.checkup.ANSWER_S", 3.0)  # aiokafka tries on
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value.format(port=silent_port))
     assert main(["doctor", "--data", str(tmp_path)]) == 1

@@ -128,7 +128,7 @@ def test_the_demo_says_when_nobody_answers(
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"  # bound, and not listening
         assert main(["demo", "--url", url, "--data", str(tmp_path)]) == 1
-    assert f"demo: GET {url}/v1: no success for" in capsys.readouterr().out
+    assert f"demo: GET {url}/v1: no success within" in capsys.readouterr().out
 
 
 def test_the_first_signal_asks_to_stop_and_its_echo_changes_nothing() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
+from scripts.client.palio_client import Winner
 from scripts.demo import evening
 from scripts.demo.client import DemoError
 from scripts.demo.data import Result, Row, first_runners, table
@@ -18,8 +21,6 @@ RUNNERS = [Runner(n, f"R{n}", 4000_00 + 7919 * n % 100_000) for n in range(1, ON
 class Answering:
     """A client whose tournaments end at once with the tables that it is given."""
 
-    live = "ws://127.0.0.1:1"
-
     def __init__(self, tables: dict[str, list[Row]], boards: int = BOARD_SIZE, state: str = "paid") -> None:
         self.tables = tables
         self.boards = boards
@@ -27,21 +28,22 @@ class Answering:
         self.joined = 0
         self.ledger: list[dict[str, Any]] = []
 
-    async def create(self, key: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"id": key.rpartition("-")[2]}
+    async def create(self, key: str, spec: dict[str, Any]) -> str:
+        return key.rpartition("-")[2]
 
     async def place(self, parent: str, user: int, name: str) -> str:
         self.joined += 1
         return f"board-{(self.joined - 1) // self.boards}"
 
-    async def view(self, tournament: str) -> dict[str, Any]:
-        return {"status": "running" if tournament == "lap" and not self.joined else "finished"}
+    async def view(self, tournament: str) -> SimpleNamespace:
+        return SimpleNamespace(status="running" if tournament == "lap" and not self.joined else "finished")
 
     async def rows(self, tournament: str, *, public: bool = False) -> list[Row]:
         return self.tables[tournament]
 
-    async def winners(self, tournament: str) -> list[dict[str, Any]]:
-        return [winner | {"state": self.state} for winner in self.ledger]
+    async def winners(self, tournament: str) -> list[Winner]:
+        rest = {"rank": 1, "state": self.state, "kind": "prize"}
+        return [msgspec.convert(winner | rest, Winner) for winner in self.ledger]
 
     def __getattr__(self, name: str) -> Any:
         async def answer(*_: Any, **__: Any) -> None:
@@ -59,7 +61,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def played(client: Any) -> Evening:
-    return Evening(client, client.live, RUNNERS, None, "k")
+    return Evening(client, RUNNERS, None, "k")
 
 
 def boards(size: int = BOARD_SIZE) -> dict[str, list[Row]]:

@@ -57,8 +57,9 @@ async def test_the_documentation_needs_nothing_from_elsewhere(front: Front) -> N
         assert f'id="{code}"' in page.text  # the `type` of problems points here
 
 
-async def test_the_page_has_a_strict_policy(front: Front) -> None:
-    page = await front.client.get("/")
+@pytest.mark.parametrize("path", ["/", "/console"])
+async def test_the_pages_have_a_strict_policy(front: Front, path: str) -> None:
+    page = await front.client.get(path)
     policy = page.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy

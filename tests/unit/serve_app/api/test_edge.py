@@ -131,3 +131,26 @@ async def test_parts_of_pages_are_not_offered() -> None:
         for part in ("bytes=0-9", "bytes=9-1", "bytes=99999999-", "x"):
             answer = await http.get("/web/app.js", headers={"range": part})
             assert (answer.status_code, answer.content) == (200, whole.content), part
+
+
+async def test_an_answer_in_pieces_has_time_for_each() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(6):
+            await asyncio.sleep(0.05)
+            await send({"type": "http.response.body", "body": b".", "more_body": True})
+        await send({"type": "http.response.body"})
+
+    async with client(ApiEdge(app, CORS, 0.15)) as http:
+        assert (await http.get("/v1")).text == "......"
+
+
+async def test_a_piece_that_takes_too_long_ends_it() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b".", "more_body": True})
+        await asyncio.sleep(30)
+
+    async with client(ApiEdge(app, CORS, 0.05)) as http:
+        with pytest.raises(TimeoutError):
+            await http.get("/v1")

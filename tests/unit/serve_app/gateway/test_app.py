@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from actors.domain.values import rfc3339
 from serve_app.http.connection_bounds import KEEP_ALIVE_S
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
 from tests.support.on_uvloop import event_loop_policy, pytestmark
 

@@ -18,7 +18,7 @@ from serve_app.gateway.app import GatewayApp
 from serve_app.gateway.server import GatewayServer, start
 from serve_app.http.server import LEAVE_S
 from serve_app.live.hub import Hub
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 from tests.support.gateway import WAIT_S, Gateway, running_gateway
 from tests.support.on_uvloop import event_loop_policy, pytestmark
 

@@ -1,6 +1,6 @@
 import pytest
 
-from serve_app.http.headers import ONLY_ONCE, combined, preferred_wait_s
+from serve_app.http.headers import ONLY_ONCE, attachment, combined, preferred_wait_s
 from serve_app.http.problems import Problem
 
 
@@ -33,3 +33,15 @@ def test_what_may_come_once_must_not_come_twice(name: bytes) -> None:
 )
 def test_how_long_a_client_prefers_to_wait(prefer: str | None, wait_s: float) -> None:
     assert preferred_wait_s({} if prefer is None else {"prefer": prefer}, 5, 10) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("cup-7.csv", 'attachment; filename="cup-7.csv"'),
+        ("größe.csv", "attachment; filename=\"gr--e.csv\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv"),
+        ('a"\r\nx: y.csv', "attachment; filename=\"a---x--y.csv\"; filename*=UTF-8''a%22%0D%0Ax%3A%20y.csv"),
+    ],
+)
+def test_a_file_is_named_for_old_clients_and_whole(name: str, header: str) -> None:
+    assert attachment(name) == header

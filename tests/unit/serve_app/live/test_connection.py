@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from serve_app.gateway import server
 from serve_app.live import connection as live_connection
 from serve_app.live.connection import SLICE_BYTES
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 from serve_app.metrics import HANDSHAKES, REJECTED
 from tests.support.gateway import HANDSHAKE, WAIT_S, Gateway, running_gateway
 from tests.support.live_wire import LiveWire, client_frame, read_frames

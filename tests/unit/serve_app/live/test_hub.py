@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.domain.publications import NOTICES_CHANNEL, changed_channel, update_frame, updates_channel
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 from serve_app.live.topic import Socket
 from serve_app.security.auth import Role
 from storage.ports import AccessQuery, Publication

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from serve_app.live.limits import HubLimits
+from serve_app.live.limits.bounds import HubLimits
 from serve_app.security.auth import make_token
 from tests.support.gateway import HANDSHAKE, SECRET, WAIT_S, LiveClient, running_gateway
 from tests.support.on_uvloop import event_loop_policy, pytestmark

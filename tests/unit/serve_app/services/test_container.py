@@ -22,8 +22,9 @@ async def opened(palio: InProcessPalio, **config: Any) -> Services:
         *ports,
         notices=palio.notices,
         prizes=palio.prizes,
-        attempts=palio.attempts,
-        series=palio.series,
+        operations=palio.operations,
+        archive=None,
+        archives=palio.archives,
         clock_ms=palio.clock_ms,
     )
 

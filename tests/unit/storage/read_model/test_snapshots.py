@@ -13,7 +13,7 @@ from actors.domain.codec import encode_snapshot
 from actors.domain.messages import End, Join, Reopen, Spec
 from actors.domain.messages.scoring import Teams
 from actors.domain.tournament import Tournament
-from actors.owner.rows import tournament_row
+from actors.owner.checkpoint.rows import tournament_row
 from storage.ports import (
     Access,
     AccessQuery,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
-from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Outcome
 from actors.domain.messages import Begin
 from tests.unit.actors.domain.test_fold import END, START, World, reason
@@ -45,11 +44,10 @@ def test_without_windows_there_is_nothing_to_begin() -> None:
 
 
 @pytest.mark.parametrize("rules", [1, 2])
-def test_under_older_rules_it_is_malformed(rules: int) -> None:
+def test_under_older_rules_it_is_refused(rules: int) -> None:
     world = World(rules_version=rules)
     world.join(600, 1)
-    with pytest.raises(InvalidRecordError, match=f"begin came with rules 3, the tournament has rules {rules}"):
-        begin(world, START, 1)
+    assert begin(world, START, 1) == "older_rules"
 
 
 def test_a_snapshot_keeps_who_began_and_grows_by_them_alone() -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import ceil
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from actors.domain.prizes.allocation import Award
+from actors.domain.fold import apply
+from actors.domain.messages import Create
+from actors.domain.prizes.allocation import Award, allocate
 from actors.domain.prizes.ledger import (
     OPEN,
     STATES,
@@ -24,6 +31,16 @@ from actors.domain.prizes.ledger import (
     reconcile,
 )
 from actors.domain.prizes.rules import PrizeRule
+from actors.domain.prizes.standings import final_table
+from tests.support.histories import (
+    PARTITION,
+    TOURNAMENT,
+    items_of,
+    random_history,
+    random_prizes,
+    told_naively,
+)
+from tests.support.naive_tournament import NaiveTournament
 
 OPERATOR = 7
 RULES = [
@@ -46,9 +63,9 @@ class Ledger:
         assert entry.version == (1 if before is None else before.version + 1)
         self.entries[key] = entry
 
-    def follow(self, awards: list[Award], *, approve: bool = False) -> Reconciled:
+    def follow(self, awards: list[Award], *, approve: bool = False, rules: Sequence[PrizeRule] = RULES) -> Reconciled:
         self.now_ms += 1
-        made = reconcile(9, RULES, self.entries.values(), awards, self.now_ms, approve=approve)
+        made = reconcile(9, rules, self.entries.values(), awards, self.now_ms, approve=approve)
         for entry in made.entries:
             self.write(entry)
         return made
@@ -209,26 +226,92 @@ def test_paid_and_owed_are_what_the_table_gives_whatever_happened(data: st.DataO
         wanted = data.draw(st.dictionaries(st.tuples(st.integers(0, 2), users), st.integers(1, 4), max_size=5))
         awards = [Award(rule, user, rule + 1, 10 * units) for (rule, user), units in wanted.items()]
         made = ledger.follow(awards, approve=data.draw(st.booleans()))
-        sums: defaultdict[tuple[int, int], int] = defaultdict(int)
-        for entry in ledger.entries.values():
-            if entry.state != "revoked":
-                sums[entry.rule, entry.user_id] += entry.units if entry.kind == "prize" else -entry.units
-        refused = {
-            (e.rule, e.user_id) for e in ledger.entries.values() if e.state == "revoked" and e.changed_by != TABLE
-        }
-        paying = {(e.rule, e.user_id) for e in ledger.entries.values() if e.state == "paying"}
-        given = {key: 10 * units for key, units in wanted.items()}
-        for key in sums.keys() | given.keys():
-            if key not in refused and not (made.deferred and key in paying):
-                assert sums[key] == given.get(key, 0)
+        follows(ledger, awards, made)
         assert ledger.follow(awards).entries == []  # the same table again changes nothing
-        for entry in list(ledger.entries.values()):
-            possible = sorted(
-                event for state, event in TRANSITIONS if state == entry.state and event not in ("change", "restore")
-            )
-            event = data.draw(st.sampled_from([None, *possible]))
-            if event == "approve" and entry.state == "revoked":
-                continue
-            if event is not None:
-                attempts = entry.attempts + (event == "pay")
-                ledger.move(entry, event, OPERATOR if event == "revoke" else TABLE, attempts=attempts)
+        something_happens(ledger, lambda events: data.draw(st.sampled_from(events)))
+
+
+def follows(ledger: Ledger, awards: list[Award], made: Reconciled) -> None:
+    """What is paid and what is open is what the awards give, but for what an operator revoked and what is just being paid."""
+    sums: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for entry in ledger.entries.values():
+        if entry.state != "revoked":
+            sums[entry.rule, entry.user_id] += entry.units if entry.kind == "prize" else -entry.units
+    refused = {(e.rule, e.user_id) for e in ledger.entries.values() if e.state == "revoked" and e.changed_by != TABLE}
+    paying = {(e.rule, e.user_id) for e in ledger.entries.values() if e.state == "paying"}
+    given = {(award.rule, award.user_id): award.units for award in awards}
+    for key in sums.keys() | given.keys():
+        if key not in refused and not (made.deferred and key in paying):
+            assert sums[key] == given.get(key, 0)
+
+
+def something_happens(ledger: Ledger, draw: Callable[[list[Event | None]], Event | None]) -> None:
+    """Entries are approved, paid and revoked, as drawn."""
+    for entry in list(ledger.entries.values()):
+        possible = sorted(
+            event for state, event in TRANSITIONS if state == entry.state and event not in ("change", "restore")
+        )
+        event = draw([None, *possible])
+        if event == "approve" and entry.state == "revoked":
+            continue
+        if event is not None:
+            attempts = entry.attempts + (event == "pay")
+            ledger.move(entry, event, OPERATOR if event == "revoke" else TABLE, attempts=attempts)
+
+
+def shares(naive: NaiveTournament, rule: PrizeRule) -> dict[int, Fraction]:
+    """What a rule gives to each by the naive model's table, place by place, in fractions."""
+    table, dense = naive.table(), naive.spec["ties"] == "dense"
+    if rule.ranks is not UNSET:
+        first, last = rule.ranks[0], rule.ranks[-1]
+    elif rule.top_percent is not UNSET:
+        first, last = 1, ceil(Fraction(str(rule.top_percent)) * len(table) / 100)
+    else:
+        least = naive.worth_of(round(float(rule.min_score or 0) * 100), None)[0]
+        first, last = 1, sum(naive.worth(user)[0] >= least for user in table)
+    ranks = {user: naive.rank(user) for user in table}
+    given: dict[int, Fraction] = defaultdict(Fraction)
+    for position, user in enumerate(table, start=1):
+        tied = [other for other in table if ranks[other] == ranks[user]]
+        by_rank = dense and rule.ranks is not UNSET
+        begins = ranks[user] if by_rank else table.index(tied[0]) + 1
+        if rule.ties == "next":
+            given[user] += rule.units * (first <= position <= last)
+        elif rule.ties == "each":
+            given[user] += rule.units * (first <= begins <= last)
+        else:
+            places = [begins] if by_rank else range(begins, begins + len(tied))
+            given[user] += Fraction(rule.units * sum(first <= place <= last for place in places), len(tied))
+    return given
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32))
+def test_it_follows_the_tables_of_random_histories(seed: int) -> None:
+    """Whoever is disqualified, reinstated or erased after the end, and whatever is opened again: the awards are those of the naive model's
+    table, to the last unit in all, and the ledger follows them while prizes are approved, paid and revoked."""
+    r = Random(seed)
+    steps = random_history(seed, 60)
+    create = steps[0].what
+    assert isinstance(create, Create)
+    if create.rules_version < 3:
+        return
+    rules = random_prizes(r)
+    steps[0] = steps[0]._replace(
+        what=msgspec.structs.replace(create, spec=msgspec.structs.replace(create.spec, prizes=rules))
+    )
+    ledger, state, naive = Ledger(), None, None
+    for step, item in zip(steps, items_of(steps), strict=True):
+        state, _ = apply(state, TOURNAMENT, PARTITION, item)
+        naive = told_naively(naive, step)
+        table = state if state.status == "finished" else None
+        awards = [] if table is None else allocate(rules, final_table(table, rules))
+        for number, rule in enumerate(rules):
+            wanted = shares(naive, rule) if table is not None else {}
+            got = {award.user_id: award.units for award in awards if award.rule == number}
+            assert sum(got.values()) == sum(wanted.values())
+            assert all(abs(got.get(user, 0) - share) < 1 for user, share in wanted.items())
+        made = ledger.follow(awards, approve=r.random() < 0.5, rules=rules)
+        follows(ledger, awards, made)
+        if r.random() < 0.3:
+            something_happens(ledger, r.choice)

@@ -6,9 +6,9 @@ import msgspec
 
 from actors.domain.messages import Create, Join, Leave
 from actors.domain.messages.spec import Cohorts
+from actors.domain.messages.spec_rules import spec_problems
 from actors.domain.series.children import board_id, commanded, message_of, occurrence_id
 from actors.domain.series.family import Errand
-from actors.domain.spec_rules import spec_problems
 from tests.unit.actors.domain.commands.test_family import LEAGUE, RECURRENCE, Parent
 from tests.unit.actors.domain.series.test_placing import cohorts, landed
 

@@ -12,11 +12,11 @@ from msgspec import UNSET
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.events import Outcome
 from actors.domain.messages import Cancel, Join
-from actors.domain.messages.spec import Cohorts
+from actors.domain.messages.spec import CohortPlace, Cohorts, SeriesPlace
 from actors.domain.series.children import board_id, cohort_of, occurrence_id
 from actors.domain.series.family import Errand
 from tests.unit.actors.domain.commands.test_family import LEAGUE, RECURRENCE, Parent
-from tests.unit.actors.domain.test_fold import END, START
+from tests.unit.actors.domain.test_fold import END, START, World
 
 
 def cohorts(size: int, **fields: object) -> Parent:
@@ -126,3 +126,12 @@ def test_a_league_that_is_joined_before_the_start_alone() -> None:
     parent.open(600, 0, 1000)
     assert landed(parent, 999, 1)
     assert parent.join(1000, 2) == "registration_closed"
+
+
+def test_who_was_placed_in_time_is_on_the_board_however_late_it_is_told() -> None:
+    for place in ({"cohort": CohortPlace(of="9", number=1)}, {"series": SeriesPlace(of="9", at_ms=START, tier=2)}):
+        board = World(join_until="start", **place)
+        assert board.join(START - 1, 1) == "not_joinable"
+        assert board.join(START, 1, invited=True, placed=True) == ""
+        assert board.score(START + 1, 1, 100) == ""
+        assert board.join(END, 2, invited=True, placed=True) == "registration_closed"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
@@ -192,3 +193,24 @@ def test_the_checksum_of_these_tests_is_the_one_of_kafka() -> None:
     assert with_checksum(raw) == raw
     assert crc32c(b"123456789") == 0xE3069283
     assert zlib.crc32(b"123456789") != 0xE3069283
+
+
+def test_a_cloud_event_whose_attributes_are_headers_is_read_as_one_in_json() -> None:
+    headers: Any = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"palio.score.submitted"),
+        ("ce_source", "/spiel/ä".encode()),
+        ("ce_id", b"1"),
+        ("ce_subject", b"42"),
+        ("content-type", b"application/json"),
+        ("palio-reply-to", b"r"),
+    ]
+    data = b'{"user_id": "5", "score": 1.5}'
+    ((_, (record, plain)),) = batches(batch_of(5, (None, data, headers), (b"42", data, headers[6:])), -1, "t/0")
+    kept = log_record(3, record, 99)
+    assert msgspec.json.decode(kept.value) == {
+        "specversion": "1.0", "type": "palio.score.submitted", "source": "/spiel/ä", "id": "1", "subject": "42",
+        "data": {"user_id": "5", "score": 1.5},
+    }  # fmt: skip
+    assert (kept.key, kept.reply_to) == (b"", "r")
+    assert log_record(3, plain, 99).value == data

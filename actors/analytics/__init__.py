@@ -1,1 +1,0 @@
-"""Analytics: from the attempts and snapshots in the records to the metric series."""

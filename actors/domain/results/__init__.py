@@ -1,0 +1,1 @@
+"""A tournament's results as columns: for exports, and for the archive."""

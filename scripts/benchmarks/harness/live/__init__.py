@@ -1,0 +1,1 @@
+"""Live clients of the benchmarks, as many as a process can hold."""

@@ -1,0 +1,1 @@
+"""Results as files: pure writers, each over the same rows (`actors.domain.results.table`), a piece at a time."""

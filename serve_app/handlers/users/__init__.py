@@ -1,0 +1,1 @@
+"""Calls about a user, whatever tournaments they are in."""

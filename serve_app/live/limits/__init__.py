@@ -1,0 +1,1 @@
+"""What live connections are held to: how many, how fast, how slow."""

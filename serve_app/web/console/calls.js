@@ -1,0 +1,63 @@
+// The console's calls. All go to the api, with the operator's token.
+
+import { send } from "../api.js";
+import { operator, signOut } from "./session.js";
+
+const SESSION = {
+  token: () => operator()?.token,
+  refused(error) {
+    signOut(error.code === "token_expired" ? "Your token has expired. Sign in with a new one." : "The server does not accept this token.");
+    return false;
+  },
+};
+
+/** @param {string} path @param {import("../api.js").Options} options */
+const api = (path, options = {}) => send(new URL(path, document.baseURI), { session: SESSION, ...options });
+const tournament = (id, more = "") => `v1/tournaments/${encodeURIComponent(id)}${more}`;
+const participant = (id, user, more = "") => tournament(id, `/participants/${encodeURIComponent(user)}${more}`);
+const query = (values) => {
+  const set = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return set.length ? `?${new URLSearchParams(set)}` : "";
+};
+const post = (path, body, headers = {}) => api(path, { method: "POST", body: body ?? {}, headers });
+
+/** A key for a call that may be sent again. (`crypto.randomUUID` is there in secure contexts alone.) */
+export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Whether the server takes a token that nobody is signed in with yet. */
+export const tryToken = (token) => send(new URL("v1/operations/notices?limit=1", document.baseURI), { session: { token: () => token, refused: () => false } });
+
+// Looking on
+export const listTournaments = (filter, signal) => api(`v1/operations/tournaments${query(filter)}`, { signal });
+export const getPlace = (id, signal) => api(`v1/operations/tournaments/${encodeURIComponent(id)}`, { signal });
+export const getActors = (signal) => api("v1/operations/actors", { signal });
+export const getServers = (signal) => api("v1/operations/servers", { signal });
+export const getNotices = (limit, signal) => api(`v1/operations/notices${query({ limit })}`, { signal });
+export const getOrders = (filter, signal) => api(`v1/operations/history${query(filter)}`, { signal });
+export const getLetters = (limit, signal) => api(`v1/dead-letters${query({ limit })}`, { signal });
+
+// One tournament
+export const getTournament = (id, signal) => api(tournament(id), { signal });
+export const getHistory = (id, signal) => api(tournament(id, "/history"), { signal });
+export const getSeries = (id, signal) => api(`v1/series/${encodeURIComponent(id)}`, { signal });
+/** The first boards of cohorts. */
+export const getCohorts = (id, signal) => api(tournament(id, "/cohorts?limit=100"), { signal });
+export const getRankings = (id, limit, signal) => api(`${tournament(id, "/rankings")}${query({ limit })}`, { signal });
+export const getParticipant = (id, user, signal) => api(participant(id, user), { signal });
+export const getPrizes = (id, limit, signal) => api(`${tournament(id, "/prizes")}${query({ limit })}`, { signal });
+export const getInvitations = (id, signal) => api(tournament(id, "/invitations"), { signal });
+
+// Changing it
+export const create = (body, key) => post("v1/tournaments", body, { "Idempotency-Key": key });
+export const edit = (id, body, version) => api(tournament(id), { method: "PATCH", body, headers: version ? { "If-Match": `"${version}"` } : {} });
+/** `start`, `end`, `cancel`, `reopen`, `reveal`. */
+export const command = (id, name, body) => post(tournament(id, `/${name}`), body);
+/** `disqualify`, `reinstate`. */
+export const judge = (id, user, name, body) => post(participant(id, user, `/${name}`), body);
+export const giveTime = (id, user, extraS) => api(participant(id, user), { method: "PATCH", body: { extra_s: extraS } });
+export const previewPrizes = (id) => post(tournament(id, "/prizes/preview"));
+/** `approve`, `revoke`; of one user by one rule, or of all. */
+export const decidePrizes = (id, name, body) => post(tournament(id, `/prizes/${name}`), body);
+export const invite = (id, body, key) => post(tournament(id, "/invitations"), body, { "Idempotency-Key": key });
+export const revokeInvitation = (id, invitation) => api(tournament(id, `/invitations/${encodeURIComponent(invitation)}`), { method: "DELETE" });
+export const replayLetters = (letters) => post("v1/dead-letters/replay", { letters });

@@ -1,0 +1,1 @@
+"""The archive's files; and the records with the archive behind them."""

@@ -1,0 +1,66 @@
+"""Which events are told, to whom, and that each has a place of its own in the outbox."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.domain.events import Event, Outcome, StatusChanged
+from actors.domain.notices.events import NOTICE_KIND, decode_event
+from actors.owner.checkpoint.effects import FIRST_N, effect_of
+from tests.unit.actors.owner.checkpoint.test_rows import played
+
+STATE = played(ends_ms=20_000).state
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "details"),
+    [
+        (StatusChanged(9, "scheduled", "running", 500, "starts_at"), "started", {}),
+        (StatusChanged(9, "running", "finished", 500, "ends_at"), "ended", {}),
+        (StatusChanged(9, "running", "cancelled", 500, "command"), "cancelled", {"reason": "command"}),
+        (
+            StatusChanged(9, "scheduled", "cancelled", 500, "too_few_participants"),
+            "cancelled",
+            {"reason": "too_few_participants"},
+        ),
+        (StatusChanged(9, "finished", "running", 500, "command"), "reopened", {}),
+        (StatusChanged(9, "cancelled", "scheduled", 500, "command"), "reopened", {}),
+    ],
+)
+def test_a_change_of_the_status_is_told_to_all(event: Event, name: str, details: dict[str, str]) -> None:
+    effect = effect_of(STATE, event, [])
+    assert effect is not None
+    told = decode_event(effect.payload)
+    assert effect[:4] == (STATE.tournament_id, 9, FIRST_N, NOTICE_KIND)
+    assert (told.event, told.at_ms, told.user_id, told.details) == (name, 500, 0, details)
+    assert (told.name, told.ends_ms) == (STATE.spec.name, STATE.spec.ends_ms)
+
+
+def test_an_invitation_is_told_to_whom_it_is_for() -> None:
+    effect = effect_of(STATE, Outcome(9, "invite", "applied", user_id=7, first=True), [])
+    assert effect is not None
+    told = decode_event(effect.payload)
+    assert (told.event, told.user_id, told.at_ms) == ("invited", 7, STATE.time_ms)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Outcome(9, "invite", "applied", user_id=7),  # again
+        Outcome(9, "invite", "applied", first=True),  # for whoever has it
+        Outcome(9, "join", "applied", user_id=7, first=True),
+        Outcome(9, "score", "applied", user_id=7),
+    ],
+)
+def test_other_events_are_not_told(event: Event) -> None:
+    assert effect_of(STATE, event, []) is None
+
+
+def test_effects_of_one_record_have_places_of_their_own() -> None:
+    start = effect_of(STATE, StatusChanged(9, "scheduled", "running", 500, ""), [])
+    assert start is not None
+    end = effect_of(STATE, StatusChanged(9, "running", "finished", 600, ""), [start])
+    later = effect_of(STATE, StatusChanged(10, "finished", "running", 600, ""), [start])
+    assert end is not None
+    assert later is not None
+    assert [start.n, end.n, later.n] == [FIRST_N, FIRST_N + 1, FIRST_N]
