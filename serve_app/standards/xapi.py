@@ -53,14 +53,14 @@ Iri = Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9+.-]*:", max_length=2048)]
 Unread = dict[str, msgspec.Raw]
 
 
-class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"home_page": "homePage"}):
+class StatementAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"home_page": "homePage"}):
     """An account on some system."""
 
     home_page: Iri
     name: str
 
 
-class Actor(
+class StatementActor(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"object_type": "objectType"}
 ):
     """An agent has one of `mbox`, `mbox_sha1sum`, `openid` and `account`; a group may have `member` instead."""
@@ -70,7 +70,7 @@ class Actor(
     mbox: Annotated[str, Meta(pattern="^mailto:[^@]+@[^@]+$")] | UnsetType = UNSET
     mbox_sha1sum: Annotated[str, Meta(pattern="^[0-9a-fA-F]{40}$")] | UnsetType = UNSET
     openid: Iri | UnsetType = UNSET
-    account: Account | UnsetType = UNSET
+    account: StatementAccount | UnsetType = UNSET
     member: list[Unread] | UnsetType = UNSET
 
     def names(self) -> list[tuple[str, ...]]:
@@ -82,21 +82,21 @@ class Actor(
         return found
 
 
-class Verb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StatementVerb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was done."""
 
     id: Iri
     display: dict[str, str] | UnsetType = UNSET
 
 
-class Object(msgspec.Struct, frozen=True, rename={"object_type": "objectType"}):
+class StatementObject(msgspec.Struct, frozen=True, rename={"object_type": "objectType"}):
     """To what it was done; only an activity can be a tournament, and only its `id` is looked at."""
 
     object_type: Literal["Activity", "Agent", "Group", "StatementRef", "SubStatement"] = "Activity"
     id: str | UnsetType = UNSET
 
 
-class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StatementScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How well: `scaled` from -1 to 1; `raw` from `min` to `max`, where these are given."""
 
     scaled: float | UnsetType = UNSET
@@ -105,10 +105,10 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max: float | UnsetType = UNSET
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StatementResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What came of it; `duration` as ISO 8601 has it, `PT1M30.5S`."""
 
-    score: Score | UnsetType = UNSET
+    score: StatementScore | UnsetType = UNSET
     success: bool | UnsetType = UNSET
     completion: bool | UnsetType = UNSET
     response: str | UnsetType = UNSET
@@ -120,10 +120,10 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Who did what. What stands in `context`, `authority` and `attachments` is not looked at."""
 
     id: Uuid | UnsetType = UNSET
-    actor: Actor
-    verb: Verb
-    object: Object
-    result: Result | UnsetType = UNSET
+    actor: StatementActor
+    verb: StatementVerb
+    object: StatementObject
+    result: StatementResult | UnsetType = UNSET
     context: Unread | UnsetType = UNSET
     timestamp: str | UnsetType = UNSET
     stored: str | UnsetType = UNSET
@@ -204,7 +204,7 @@ def scored(statement: Statement, ids: ForeignIds, path: str = "") -> Scored | st
     return Scored(tournament, user_id, verb, hundredths, _duration(result, path))
 
 
-def tournament_of(activity: Object, ids: ForeignIds) -> str | None:
+def tournament_of(activity: StatementObject, ids: ForeignIds) -> str | None:
     """The tournament that an activity is: as the file has it, else by the decimal id that its own id ends in; None if it is none."""
     if activity.object_type != "Activity" or activity.id is UNSET:
         return None
@@ -236,7 +236,7 @@ def duration_s(text: str) -> Fraction | None:
     return total
 
 
-def _duration(result: Result, path: str) -> int | None:
+def _duration(result: StatementResult, path: str) -> int | None:
     """Hundredths of a result's seconds. Raises Problem 400 for more than a score can be."""
     if result.duration is UNSET or (seconds := duration_s(result.duration)) is None:
         return None
@@ -271,7 +271,7 @@ def _problems(statement: Statement, path: str) -> list[FieldError]:
     return errors
 
 
-def _score_problems(score: Score) -> Mapping[str, str]:
+def _score_problems(score: StatementScore) -> Mapping[str, str]:
     """Ranges, by section 2.4.5.1 of xAPI 1.0.3 (4.2.2.5 of 2.0)."""
     problems = {}
     if score.scaled is not UNSET and not -1 <= score.scaled <= 1:

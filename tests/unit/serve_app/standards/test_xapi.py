@@ -12,8 +12,8 @@ import pytest
 from serve_app.http.problems import Problem
 from serve_app.standards.foreign_ids import NONE, ForeignIds
 from serve_app.standards.xapi import (
-    Object,
     Scored,
+    StatementObject,
     duration_s,
     is_others,
     read_statement,
@@ -214,7 +214,7 @@ def test_users_and_activities_may_be_mapped() -> None:
     ],
 )
 def test_an_activity_ends_in_its_tournament(activity: str, tournament: str | None) -> None:
-    assert tournament_of(Object(id=activity), NONE) == tournament
+    assert tournament_of(StatementObject(id=activity), NONE) == tournament
 
 
 def test_short_numbers_are_others() -> None:
