@@ -15,7 +15,9 @@ from rich.progress import DownloadColumn
 from scripts.cli.connection import Commands, add_command, progress, say
 from scripts.client.palio_client import PalioClient
 
+ARCHIVE: Final = "archive"  # of a finished one; another call
 SUFFIXES: Final = {
+    ARCHIVE: "parquet",
     "csv": "csv",
     "parquet": "parquet",
     "iof": "xml",
@@ -33,8 +35,9 @@ def add_export(commands: Commands) -> None:
         "export",
         export_table,
         shows="write a table to a file",
-        description="Write the table of a tournament to a file: those with a rank, all of one moment. Prints the file's name, alone on the last "
-        "line. The file is there once it is whole.",
+        description="Write the table of a tournament to a file: those with a rank, all of one moment; or the archive's file of a finished one "
+        "(`archive`, all of it). docs/formats.md says what each format holds. Prints the file's name, alone on the last line; the file is there "
+        "once it is whole.",
         example="scripts/palio export 5391764025117638656 --format parquet --out results.parquet",
         json=False,
         retry_for_s=RETRY_FOR_S,
@@ -56,12 +59,16 @@ async def export_table(palio: PalioClient, options: argparse.Namespace) -> int:
     target = options.out or Path(f"{options.tournament}.{SUFFIXES[options.format]}")
     if options.out is None and target.exists():
         raise ValueError(f"{target} is there already; `--out {target}` writes over it")
-    params = {"format": options.format} | ({"system": options.system} if options.system else {})
+    call, params = f"/v1/tournaments/{options.tournament}/export", {"format": options.format}
+    if options.system:
+        params["system"] = options.system
+    if options.format == ARCHIVE:
+        call, params = f"/v1/tournaments/{options.tournament}/archive", {}
     try:
         with _written(target) as file, progress(DownloadColumn()) as shown:
             task = shown.add_task(target.name, total=None)
             await palio.download(
-                f"/v1/tournaments/{options.tournament}/export",
+                call,
                 file,
                 params=params,
                 told=lambda done, total: shown.update(task, completed=done, total=total),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
+
 from cluster.config.settings import PROJECT_DIR
+from tests.integration.conftest import create, join
 from tests.support.fenced import fenced
 from tests.support.running import RunningPalio, environment_of
 
@@ -47,3 +51,30 @@ def test_the_examples_of_the_document_run(palio: RunningPalio, tmp_path: Path) -
     with palio.client() as service:
         race = said.split("ids ")[1].split()[1]
         assert service.get(f"/v1/tournaments/{race}/participants/102").json()["attempts"] == 1
+
+
+def test_watching_ends_by_ctrl_c(palio: RunningPalio, service: httpx2.Client) -> None:
+    tournament = create(service)
+    environment = environment_of({"PALIO_DATA_DIR": str(palio.data)})
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "scripts.cli.palio",
+        "watch",
+        tournament,
+        "--url",
+        palio.url,
+        "--data",
+        str(palio.data),
+    ]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "running  0 participants  -\n"
+        join(service, tournament, 42)
+        assert watching.stdout.readline() == "running  1 participants  -\n"
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=30)
+    assert (watching.returncode, out, err) == (0, "", "palio: stopped\n")

@@ -23,7 +23,8 @@ class Submitter:
     Batches go one after another, so the log has the scores in the order in which they were put. A batch goes as soon as the one before is
     answered, at first after `linger_s`. At most `max_waiting` scores wait: beyond that `put` waits (policy `wait`, the default), or raises
     BufferFullError (policy `raise`); none is ever dropped. What Palio rejects for good is counted in `rejected` and told to
-    `on_rejected(score, code)`. When a batch fails for good, `put` and `flush` raise that error, and so does leaving the block.
+    `on_rejected(score, code)`. When a batch fails for good, `put` and `flush` raise that error, and so does leaving the block. What waits when
+    an error leaves the block is given up.
     """
 
     def __init__(

@@ -3,58 +3,56 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
+from actors.domain.messages import encode_score
 from scripts.cli.palio import main
-from tests.support.commands import commands_at
-from tests.support.scripted_http import Answers, Given
+from scripts.client.palio_client import ForbiddenError
+from storage.ports import DeadLetter, LogRecord
+from tests.support.commands import Command
+from tests.support.front import Front
 
 
-def letter(offset: int, *, replayable: bool) -> dict[str, Any]:
-    told = {
-        "at": "2027-05-01T09:12:07.250Z",
-        "key": "8",
-        "reason": "not_created",
-        "detail": "too early",
-        "kind": "score",
-    }
-    return {"partition": 7, "offset": offset, **told, "value": "{\x1b}", "replayable": replayable}
+async def keep(front: Front, key: str, value: bytes, offset: int) -> None:
+    record = LogRecord(0, offset, front.palio.now_ms, key.encode(), value)
+    await front.palio.log.dead_letter([DeadLetter(record, "unknown_tournament", "too early")])
 
 
-LETTERS = {"items": [letter(5, replayable=True), letter(4, replayable=False)], "more": True}
-APPLIED = {"partition": 7, "offset": 5, "to": {"partition": 7, "offset": 9}, "outcome": "applied"}
-NOT_SENT = {"partition": 7, "offset": 4, "code": "not_replayable", "detail": "only scores"}
+async def test_letters_are_listed_and_sent_again(command: Command, front: Front) -> None:
+    tournament = await front.create()
+    await front.join(tournament, 42)
+    await keep(front, tournament, encode_score("a1", 42, 91250), 5)
+    await keep(front, "7", b"\x1b[2J", 6)
+    listed = await command("dlq", role="operator")
+    assert [line.split("  ")[0] for line in listed.out.splitlines()] == ["letter", "0:6", "0:5"]
+    assert "unknown_tournament  score  yes  too early" in listed.last
+    assert "\x1b" not in listed.out
+    assert (await command("dlq", "--limit", 1, role="operator")).last.startswith("... and older ones")
+    assert len(json.loads((await command("dlq", "--json", role="operator")).out)["items"]) == 2
+    sent = await command("dlq", "replay", "--all", role="operator")
+    assert (sent.status, sent.last) == (0, "0:5  applied  -")
+    again = await command("dlq", "replay", "0:5", "--json", role="operator")
+    assert (again.status, json.loads(again.out)["replayed"][0]["reason"]) == (0, "duplicate")
+    refused = await command("dlq", "replay", "0:6", "0:99", role="operator")
+    assert (refused.status, [line[:13] for line in refused.out.splitlines()[1:]]) == (
+        1,
+        ["0:6  not sent", "0:99  not sen"],
+    )
+    with pytest.raises(ForbiddenError):
+        await command("dlq")
 
 
-async def test_letters_are_listed_with_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
-    command = commands_at(Answers(Given(200, LETTERS)), capsys)
-    said = await command("dlq", "--limit", 2)
-    assert said.out.splitlines()[1] == "7:5  2027-05-01T09:12:07.250Z  not_created  score  yes  too early  {\\x1b}"
-    assert "and older ones" in said.last
-    assert json.loads((await command("dlq", "--json")).out) == LETTERS
+async def test_one_that_is_ignored_is_told(command: Command, front: Front) -> None:
+    tournament = await front.create()
+    await keep(front, tournament, encode_score("a1", 42, 1), 5)
+    said = await command("dlq", "replay", "0:5", role="operator")
+    assert (said.status, said.last) == (1, "0:5  ignored  not_joined")
 
 
-async def test_letters_are_sent_again(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = Answers(Given(200, {"replayed": [APPLIED], "rejected": []}))
-    said = await commands_at(answers, capsys)("dlq", "replay", "7:5")
-    assert (said.status, said.last) == (0, "7:5  applied  -")
-    assert answers.bodies() == [{"letters": [{"partition": 7, "offset": 5}]}]
-    ignored = {"replayed": [{**APPLIED, "outcome": "ignored", "reason": "ended"}], "rejected": []}
-    answers = Answers(Given(200, LETTERS), Given(200, ignored))
-    said = await commands_at(answers, capsys)("dlq", "replay", "--all", "--json")
-    assert (said.status, json.loads(said.out)) == (1, ignored)
-    rejected = Answers(Given(200, {"replayed": [], "rejected": [NOT_SENT]}))
-    said = await commands_at(rejected, capsys)("dlq", "replay", "7:4")
-    assert (said.status, said.last) == (1, "7:4  not sent  only scores")
-    assert json.loads(answers.requests[1].content) == {"letters": [{"partition": 7, "offset": 5}]}  # which can be
-
-
-async def test_misuse_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    command = commands_at(Answers(Given(200, LETTERS)), capsys)
+async def test_misuse_is_told(command: Command) -> None:
     for arguments in (["list", "7:5"], ["replay"], ["replay", "7:5", "--all"]):
         with pytest.raises(ValueError, match="expected"):
-            await command("dlq", *arguments)
+            await command("dlq", *arguments, role="operator")
     with pytest.raises(SystemExit):
         main(["dlq", "replay", "five"])
