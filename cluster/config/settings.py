@@ -225,6 +225,12 @@ class Settings(ServerSettings):
 
     metrics_interval_s: float = Field(10, gt=0, description="Time between points of the metric series.")
 
+    def archive_place(self) -> str | None:
+        """Where the archive is: as configured, else a folder of the data directory where Palio is embedded, else nowhere."""
+        if self.archive_url is not None:
+            return self.archive_url.get_secret_value()
+        return str(self.data_dir / "archive") if self.mysql_shards is None else None
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:

@@ -60,7 +60,6 @@ NOTIFIER: Final = "notifier"
 CALLS_AT_ONCE: Final = 32  # of users' webhooks, and of push services
 PRIZES: Final = "prizes"
 ARCHIVER: Final = "archiver"
-ARCHIVE_DIR: Final = "archive"
 PAYOUTS_FILE: Final = "payouts.jsonl"
 SIGNING_KEY_ID: Final = "k1"
 
@@ -148,9 +147,7 @@ def open_archive(settings: Settings) -> ArchiveFiles | None:
     """Where the archive's files are: as configured, else a folder where Palio is embedded, else nowhere."""
     from storage.archive.files import PyarrowFiles
 
-    url = None if settings.archive_url is None else settings.archive_url.get_secret_value()
-    if url is None and settings.mysql_shards is None:
-        url = str(settings.data_dir / ARCHIVE_DIR)
+    url = settings.archive_place()
     return None if url is None else PyarrowFiles(url, timeout_s=settings.archive_timeout_s)
 
 

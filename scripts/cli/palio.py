@@ -238,7 +238,8 @@ def _demo(options: argparse.Namespace) -> int:
     def token_of(user_id: int) -> str:
         return token(settings, role="player", sub=user_id)
 
-    return run_demo(url, bearer, token_of=token_of, speed=options.speed, data_dir=settings.data_dir)
+    archive = settings.archive_place() is not None
+    return run_demo(url, bearer, token_of=token_of, speed=options.speed, data_dir=settings.data_dir, archive=archive)
 
 
 def _redeploy(options: argparse.Namespace) -> int:

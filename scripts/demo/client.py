@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
+import pyarrow.parquet as pq
 
-from scripts.client.palio_client import ConflictError, InvalidError, PalioClient, Score, Tournament, Winner
+from scripts.client.palio_client import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    PalioClient,
+    Score,
+    Tournament,
+    Winner,
+)
 from scripts.demo.data import Result, Row, hundredths
 
 PATIENCE_S = 120.0  # a restart of Palio fits in several times
+AGAIN_S = 0.5
 
 
 class DemoError(Exception):
@@ -129,6 +141,22 @@ class DemoClient:
     async def approve(self, tournament_id: str) -> None:
         """Approve all prizes of a tournament."""
         await self.palio.approve_prizes(tournament_id)
+
+    async def archived(self, tournament_id: str) -> list[Row]:
+        """The final table as the archive's file has it. Raises DemoError when it is not written within PATIENCE_S."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline_s:
+            file = io.BytesIO()
+            try:
+                await self.palio.download(f"/v1/tournaments/{tournament_id}/archive", file)
+            except NotFoundError:
+                await asyncio.sleep(AGAIN_S)
+                continue
+            file.seek(0)
+            table = pq.read_table(file, columns=["rank", "user_id", "score"])
+            rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            return [Row(rank, user, int(score * 100)) for rank, user, score in rows if rank is not None]
+        raise DemoError(f"expected a file of tournament {tournament_id} in the archive within {PATIENCE_S:.0f} s")
 
     async def rows(self, tournament_id: str, *, public: bool = False) -> list[Row]:
         """The whole table; `public`: as somebody without a token sees it."""

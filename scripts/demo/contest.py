@@ -113,6 +113,8 @@ class Stage:
     data_dir: Path | None
     places: asyncio.Semaphore
     """How many schools are under way at a time: when Palio is slow, the next ones begin later."""
+    archive: bool
+    """Whether there is an archive, whose files are compared, too."""
 
     def save(self) -> None:
         """Keep how far the run is."""
@@ -266,7 +268,17 @@ class Play:
             await asyncio.sleep(2 * TICK_S)
 
     async def _compare(self, held: Held) -> Verdict:
-        """The verdict on the final table. A read may be a second old, so one that does not fit is read again."""
+        """The verdict on the final table, and on the archive's file of it."""
+        verdict = await self._compare_shown(held)
+        if verdict.outcome != "exact" or not self._stage.archive:
+            return verdict
+        archived = compare(self._contest, await self._stage.client.archived(held.id))
+        if archived.outcome == "exact":
+            return verdict
+        return archived._replace(outcome="differs", detail=f"{archived.detail} (in the archive)")
+
+    async def _compare_shown(self, held: Held) -> Verdict:
+        """A read may be a second old, so one that does not fit is read again."""
         for _ in range(2):
             verdict = compare(self._contest, await self._stage.client.rows(held.id))
             if verdict.outcome == "exact":

@@ -44,10 +44,16 @@ def plan() -> list[tuple[Contest, Timing]]:
 
 
 def run_demo(
-    url: str, token: str, *, token_of: TokenOf | None = None, speed: float = 1.0, data_dir: Path | None = None
+    url: str,
+    token: str,
+    *,
+    token_of: TokenOf | None = None,
+    speed: float = 1.0,
+    data_dir: Path | None = None,
+    archive: bool = False,
 ) -> int:
     """Play the demo against the api at `url` with a service's token; the exit status. `token_of` makes the tokens of players, of whom one
-    hears a notice; without it nobody does.
+    hears a notice; without it nobody does. `archive`: the archive's files are compared, too.
 
     0: every final table, prize and notice equals the data (or was interrupted by a signal, and goes on with the next start);
     1: something differs, or Palio refused or stayed away. A run that this `data_dir` holds unfinished is gone on with; each other run has
@@ -58,7 +64,9 @@ def run_demo(
         contests = plan()
         run = open_run(data_dir, len(contests))
         client = DemoClient(url, token)
-        verdicts = asyncio.run(_until_signal(_play(contests, run, client, token_of, speed, data_dir, console)))
+        verdicts = asyncio.run(
+            _until_signal(_play(contests, run, client, token_of, speed, data_dir, console, archive=archive))
+        )
     except (ExceptionGroup, DemoError, PalioError, ValueError, OSError) as error:
         console.print(f"demo: {_first(error)}", markup=False, soft_wrap=True)
         return 1
@@ -66,7 +74,7 @@ def run_demo(
         kept = "; it goes on with the next start" if data_dir is not None else ""
         console.print(f"demo: interrupted{kept}", markup=False)
         return 0
-    return _report(*verdicts, resumed=run.resumed, console=console)
+    return _report(*verdicts, resumed=run.resumed, archive=archive, console=console)
 
 
 async def _until_signal(playing: Coroutine[None, None, T]) -> T | None:
@@ -88,6 +96,8 @@ async def _play(
     speed: float,
     data_dir: Path | None,
     console: Console,
+    *,
+    archive: bool,
 ) -> tuple[list[Verdict], list[Check]]:
     counts = Counts(
         all_tournaments=len(contests),
@@ -99,9 +109,9 @@ async def _play(
         await client.palio.gateway()
         with Show(counts, console) as show:
             show.line(f"demo: {_opening(run, counts)}")
-            stage = Stage(
-                client, Clock(speed, run.clock_s), run, show, counts, data_dir, asyncio.Semaphore(SCHOOLS_AT_ONCE)
-            )
+            places = asyncio.Semaphore(SCHOOLS_AT_ONCE)
+            clock = Clock(speed, run.clock_s)
+            stage = Stage(client, clock, run, show, counts, data_dir, places, archive)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(Play(contest, timing, stage).play()) for contest, timing in contests]
                 evening = group.create_task(_evening(stage, token_of))
@@ -133,7 +143,9 @@ def _opening(run: DemoRun, counts: Counts) -> str:
     )
 
 
-def _report(verdicts: Sequence[Verdict], checks: Sequence[Check], *, resumed: bool, console: Console) -> int:
+def _report(
+    verdicts: Sequence[Verdict], checks: Sequence[Check], *, resumed: bool, archive: bool, console: Console
+) -> int:
     """Print the total; 0 unless something differs, or a table was cut though nothing had interrupted the run."""
     exact = [verdict for verdict in verdicts if verdict.outcome == "exact"]
     cut = sum(verdict.outcome == "cut" for verdict in verdicts)
@@ -142,6 +154,8 @@ def _report(verdicts: Sequence[Verdict], checks: Sequence[Check], *, resumed: bo
             console.print(f"demo: {verdict}", markup=False, soft_wrap=True)
     rows = sum(verdict.rows for verdict in exact)
     total = f"{len(exact)} of {len(verdicts)} final tables equal those computed directly from the data ({rows} rows)"
+    if archive:
+        total += ", and so do their files in the archive"
     if cut:
         total += f"; {cut} ended before all was sent, and equal what was in"
     console.print(f"demo: {total}", markup=False, soft_wrap=True)

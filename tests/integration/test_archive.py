@@ -131,11 +131,15 @@ def has_left(api: httpx2.Client, tournament: str, revision: int = 0) -> bool:
 def test_killed_in_the_middle_and_with_s3_away_every_file_is_right_and_what_left_is_shown(
     archiving: RunningPalio, s3: S3
 ) -> None:
-    with archiving.client("operator") as api, archiving.client(gateway=True) as gateway:
-        first = end(api, gateway)
+    with (
+        archiving.client("operator") as api,
+        archiving.client() as service,
+        archiving.client(gateway=True) as gateway,
+    ):
+        first = end(service, gateway)
         before = shown(api, first)
         s3.stop()
-        tournaments = [first, *(end(api, gateway) for _ in range(5))]
+        tournaments = [first, *(end(service, gateway) for _ in range(5))]
         for wait_s in (0.3, 0.9, 1.7):
             kill_archiver(archiving)
             time.sleep(wait_s)
@@ -163,5 +167,9 @@ def test_killed_in_the_middle_and_with_s3_away_every_file_is_right_and_what_left
         assert told["/rankings"]["rows"][0]["user_id"] == "3"
         assert told["/rankings"]["rows"][0]["name"] is None
     held = s3.client
-    for name in s3.names():
-        assert b"Player 3" not in held.get_object(Bucket=BUCKET, Key=name)["Body"].read(), name
+    name = f"palio/{int(first) % 256:02x}/{first}"
+    table = pq.read_table(io.BytesIO(held.get_object(Bucket=BUCKET, Key=f"{name}.parquet")["Body"].read()))
+    assert set(table.column("name").to_pylist()) == {None, *(f"User {user}" for user in (1, 2, *range(4, PLAYERS + 1)))}
+    state = held.get_object(Bucket=BUCKET, Key=f"{name}.state")["Body"].read()
+    assert b"User 3" not in state
+    assert b"User 4" in state

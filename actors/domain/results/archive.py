@@ -1,6 +1,6 @@
 """The archive's file of a finished tournament: everybody's final row with what they win, as Parquet; the tournament in its metadata. Pure.
 
-The bytes follow from the state alone (and the versions of pyarrow and zstd), so writing the file again gives the same.
+The bytes follow from the state alone (and the version of pyarrow), so writing the file again gives the same.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def archive_table(state: Tournament) -> pa.Table:
 
 
 def encode_archive(table: pa.Table) -> bytes:
-    """A table of results as Parquet, compressed with zstd."""
+    """A table of results as Parquet, compressed with snappy, which every reader knows, also small ones in browsers."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", row_group_size=ROWS_A_GROUP)
+    pq.write_table(table, sink, compression="snappy", row_group_size=ROWS_A_GROUP)
     return bytes(sink.getvalue())
 
 

@@ -1,9 +1,13 @@
 """What the demo asks of Palio, against answers that a healthy Palio seldom gives. Repeats and pages are judged where the client is."""
 
+import io
 import json
+from decimal import Decimal
 from typing import Any
 
 import httpx2
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scripts.client.palio_client import ConflictError
@@ -74,3 +78,32 @@ async def test_a_table_is_in_hundredths() -> None:
     answers = Answers(200, rows=[row], total=1, status="running", next_cursor=None, position=position)
     assert await client(answers).rows("7", public=True) == [Row(1, 4, 252)]
     assert "authorization" not in answers.requests[0].headers
+
+
+async def test_the_archives_table_is_in_hundredths_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.demo.client.AGAIN_S", 0)
+    scores = pa.array([Decimal("2.52"), Decimal("-0.05"), Decimal("9.00")], pa.decimal128(10, 2))
+    table = pa.table(
+        {"rank": pa.array([1, 2, None], pa.int32()), "user_id": [4, 5, 6], "score": scores, "name": ["a"] * 3}
+    )
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    asked = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        if len(asked) < 3:
+            return httpx2.Response(404, json={"status": 404, "code": "not_archived", "detail": "not yet"})
+        return httpx2.Response(200, content=file.getvalue())
+
+    client = DemoClient("http://api/", "t", transport=httpx2.MockTransport(answer))
+    assert await client.archived("7") == [Row(1, 4, 252), Row(2, 5, -5)]
+    assert asked == ["/v1/tournaments/7/archive"] * 3
+
+
+async def test_a_file_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.demo.client.PATIENCE_S", 0.01)
+    monkeypatch.setattr("scripts.demo.client.AGAIN_S", 0)
+    missing = Answers(404, status=404, code="not_archived", detail="not yet")
+    with pytest.raises(DemoError, match="in the archive"):
+        await client(missing).archived("7")

@@ -36,7 +36,7 @@ EXACT, CUT, DIFFERS = (Verdict(CONTEST, outcome, 3, "") for outcome in ("exact",
 )
 def test_a_run_is_well_when_every_table_is(verdicts: list[Verdict], resumed: bool, status: int) -> None:
     written = io.StringIO()
-    assert _report(verdicts, [], resumed=resumed, console=Console(file=written, width=20)) == status
+    assert _report(verdicts, [], resumed=resumed, archive=True, console=Console(file=written, width=20)) == status
     lines = written.getvalue().splitlines()
     exact = verdicts.count(EXACT)
     assert f"{exact} of {len(verdicts)} final tables equal those computed directly" in lines[-1]
@@ -49,7 +49,9 @@ def test_a_run_is_well_when_every_table_is(verdicts: list[Verdict], resumed: boo
 def test_a_run_is_well_when_the_evening_is(well: bool) -> None:
     written = io.StringIO()
     checks = [Check("Prizes", True, "paid"), Check("Notice", well, "heard")]
-    assert _report([EXACT], checks, resumed=False, console=Console(file=written, width=20)) == (0 if well else 1)
+    assert _report([EXACT], checks, resumed=False, archive=False, console=Console(file=written, width=20)) == (
+        0 if well else 1
+    )
     assert f"{1 + well} of 2 parts of the club evening came out as computed: Prizes, Notice" in written.getvalue()
 
 
