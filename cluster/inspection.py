@@ -94,7 +94,10 @@ class Inspection:
                 "stored_offset": None if row is None else row.offset,
                 "stored_epoch": None if row is None else row.epoch,
                 **await self._progress(partition, scope),
-                "snapshots": [{"offset": found.offset, "bytes": len(found.data)} for found in snapshots],
+                "snapshots": [
+                    {"offset": found.offset, "bytes": len(found.data) + sum(map(len, found.deltas))}
+                    for found in snapshots
+                ],
                 "outbox": [
                     {"offset": effect.offset, "n": effect.n, "kind": effect.kind, "payload": _value(effect.payload)}
                     for effect in effects

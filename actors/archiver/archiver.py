@@ -190,7 +190,7 @@ def _encoded(snapshots: Sequence[StoredSnapshot], offset: int, now_ms: int) -> t
         if stored.offset < offset:
             break
         try:
-            state = decode_snapshot(stored.data)
+            state = decode_snapshot(stored.data, stored.deltas)
         except SnapshotError as error:
             damage = damage or error
             continue

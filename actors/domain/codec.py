@@ -6,12 +6,17 @@ after the other: the members (columns below; the scalars and the spec are JSON i
 score by user id. So slots, tie numbers and the history of memory leave no trace, and
 
     encode(fold(records)) == encode(fold(later records, from decode(encode(fold(earlier records)))))
+
+A delta has the same form under another magic: the rows of those members alone whose columns changed since the snapshot or the delta
+before it, which of them were placed anew, and the digests that came. The scalars and the spec are whole. See `actors.domain.deltas`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,6 +27,7 @@ from numpy.typing import NDArray
 
 from actors.domain.boards.groups import Groups
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
+from actors.domain.deltas import MOVED, with_deltas
 from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
 from actors.domain.life.freeze import FROZEN, restored
 from actors.domain.life.transitions import Status
@@ -41,8 +47,11 @@ from actors.domain.tournament import (
 
 MAGIC: Final = b"PALIOSNP"
 FORMAT_VERSION: Final = 2  # 2: members have `removed`
+DELTA_MAGIC: Final = b"PALIODLT"
+DELTA_VERSION: Final = 1
 _PREFIX: Final = struct.Struct(">8sH16s")
 _METADATA_KEY: Final = b"palio"
+_AFTER_KEY: Final = b"after"  # of a delta: the offset of what it follows
 _MEMBER_FIELDS: Final = [
     pa.field("user_id", pa.int64(), nullable=False),
     pa.field("score", pa.int64()),  # hundredths
@@ -59,6 +68,7 @@ SPARSE: Final[dict[str, pa.DataType]] = {
     "disqualified": pa.utf8(),
 }
 _SUBSCORE: Final = pa.field("subscore", pa.int64())  # hundredths; there if the spec has a subscore
+_MOVED: Final = pa.field(MOVED, pa.bool_(), nullable=False)  # of deltas
 _GROUP: Final = "group:"  # before a board's name: a column for each board of the spec
 # The frozen table of one that has it, since rules 3; a place is that in the order of the table.
 _FROZEN_FIELDS: Final = [
@@ -113,10 +123,19 @@ LATER_SCALARS: Final[dict[str, Any]] = {
 }
 
 
+class SavedPart(NamedTuple):
+    """How a tournament stood when a snapshot or a delta of it was made: what the next delta is told by."""
+
+    offset: int
+    digests: int
+    placed: tuple[int, int]  # of its ranking
+
+
 class _Payload(NamedTuple):
     header: SnapshotHeader
-    members: pa.RecordBatchReader
-    source: pa.BufferReader
+    after: int
+    rows: pa.RecordBatch
+    seen: NDArray[np.uint64]
 
 
 _header_decoder = msgspec.json.Decoder(SnapshotHeader)
@@ -124,18 +143,112 @@ _header_decoder = msgspec.json.Decoder(SnapshotHeader)
 
 def encode_snapshot(state: Tournament) -> bytes:
     """A tournament as bytes: about 48 bytes a member and 8 a digest, and the names. Pure."""
+    order, scored = _in_order(state, None)
+    fields, columns = _member_columns(state, order, scored)
+    if state.frozen is not None and state.status != "finished":  # then nobody is shown it any more
+        for frozen_field, column in _frozen_columns(state.frozen, order):
+            fields.append(frozen_field)
+            columns.append(column)
+    seen = np.frombuffer(state.ended or sorted_digests(state.seen), np.uint64)
+    metadata = {_METADATA_KEY: msgspec.json.encode(_header(state), order="sorted")}
+    return _packed(MAGIC, FORMAT_VERSION, pa.schema(fields, metadata), columns, seen)
+
+
+def saved_part(state: Tournament) -> SavedPart:
+    """How it stands, to be kept with what is encoded of it now."""
+    return SavedPart(state.offset, len(state.seen), state.ranking.placed)
+
+
+def encode_delta(state: Tournament, slots: Iterable[int], after: SavedPart) -> bytes | None:
+    """What changed since `after`, if that was the columns of these slots, the digests, the scalars and the spec alone. Pure.
+
+    None where a delta does not tell it: of one that is over or frozen, or whose ranking was numbered again.
+    """
+    if state.over or state.frozen is not None or state.ranking.placed[0] != after.placed[0]:
+        return None
+    order, scored = _in_order(state, np.fromiter(slots, np.int32))
+    fields, columns = _member_columns(state, order, scored)
+    moved = np.zeros(len(order), np.bool_)
+    moved[:scored] = state.ranking.placed_since(order[:scored], after.placed)
+    fields.append(_MOVED)
+    columns.append(arrow_flags(moved))
+    seen = np.fromiter(itertools.islice(reversed(state.seen), len(state.seen) - after.digests), np.uint64)
+    header = msgspec.json.encode(_header(state), order="sorted")
+    metadata = {_METADATA_KEY: header, _AFTER_KEY: str(after.offset).encode()}
+    return _packed(DELTA_MAGIC, DELTA_VERSION, pa.schema(fields, metadata), columns, np.sort(seen))
+
+
+def decode_snapshot(data: bytes, deltas: Sequence[bytes] = ()) -> Tournament:
+    """The inverse of `encode_snapshot`, with the deltas that followed it, in their order; slots are the rows' numbers.
+
+    Raises SnapshotDamagedError (not a snapshot, cut off, changed, or a delta is missing between) and SnapshotVersionError (written by a
+    newer Palio).
+    """
+    whole = _open(data, MAGIC, FORMAT_VERSION)
+    following = _following(whole, deltas)
+    header = following[-1].header if following else whole.header
+    try:
+        rows = with_deltas(header.spec, whole.rows, [part.rows for part in following]) if following else whole.rows
+        salt = bytes.fromhex(header.salt)
+        members = Members(multiplier_of(salt))
+        _fill(members, rows)
+        scored = len(rows) - rows.column("score").null_count
+        slots, hidden = np.arange(scored, dtype=np.int32), _hidden(members)[:scored]
+        subscores = None if header.spec.subscore is UNSET else numbers(rows.column(_SUBSCORE.name))[:scored]
+        ranking = restored(header.spec, slots, numbers(rows.column("score"))[:scored], subscores, hidden)
+        groups = {board: _groups(rows.column(_GROUP + board)) for board in _boards(header.spec)}
+        frozen = _frozen_of(rows, header.spec, members)
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise SnapshotDamagedError(f"expected the columns of a snapshot, got {error}") from error
+    scalars = {name: value for name in header.__struct_fields__ if (value := getattr(header, name)) is not UNSET}
+    scalars["salt"] = salt
+    state = Tournament(**scalars, members=members, ranking=ranking, groups=groups)
+    if state.over:
+        state.ended = whole.seen.tobytes()
+    else:
+        state.seen = dict.fromkeys(itertools.chain(*(part.seen.tolist() for part in (whole, *following))))
+    state.frozen = frozen
+    return state
+
+
+def _following(whole: _Payload, deltas: Sequence[bytes]) -> list[_Payload]:
+    """Deltas, each of which follows the one before. Raises SnapshotError."""
+    parts: list[_Payload] = []
+    last = whole.header.offset
+    for data in deltas:
+        part = _open(data, DELTA_MAGIC, DELTA_VERSION)
+        if part.after != last:
+            raise SnapshotDamagedError(
+                f"expected a delta that follows offset {last}, got one that follows {part.after}"
+            )
+        parts.append(part)
+        last = part.header.offset
+    return parts
+
+
+def _in_order(state: Tournament, slots: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], int]:
+    """Slots (None: all) as their rows stand, and how many of them, the first ones, have a score."""
     members, ranking = state.members, state.ranking
-    scored = ranking.ordered()
-    unscored = np.ones(len(members), np.bool_)
-    unscored[scored] = False
-    rest = np.flatnonzero(unscored).astype(np.int32)
+    if slots is None:
+        scored = ranking.ordered()
+        unscored = np.ones(len(members), np.bool_)
+        unscored[scored] = False
+        rest = np.flatnonzero(unscored).astype(np.int32)
+    else:
+        scored = ranking.ordered_of(slots)
+        rest = np.setdiff1d(slots, scored)
     rest = rest[members.users.user_ids(rest).argsort()]
-    order = np.concatenate((scored, rest))
-    has_score = np.arange(len(order)) < len(scored)
+    return np.concatenate((scored, rest)), len(scored)
+
+
+def _member_columns(state: Tournament, order: NDArray[np.int32], scored: int) -> tuple[list[pa.Field], list[pa.Array]]:
+    """The columns of members in this order; the first `scored` of them have a score."""
+    members, ranking = state.members, state.ranking
+    has_score = np.arange(len(order)) < scored
     scores = np.zeros(len(order), np.int64)
-    scores[: len(scored)] = ranking.scores_of(scored)
+    scores[:scored] = ranking.scores_of(order[:scored])
     names = members.names
-    removed = np.zeros(len(order), np.bool_)
+    removed = np.zeros(len(members), np.bool_)
     removed[list(members.removed)] = True
     columns = [
         arrow_numbers(members.users.user_ids(order)),
@@ -148,60 +261,26 @@ def encode_snapshot(state: Tournament) -> bytes:
         arrow_flags(removed[order]),
     ]
     sparse = [name for name in SPARSE if getattr(members, name)]
-    member_fields = _MEMBER_FIELDS + [pa.field(name, SPARSE[name]) for name in sparse]
-    columns += [_sparse_column(getattr(members, name), SPARSE[name], order) for name in sparse]
+    fields = _MEMBER_FIELDS + [pa.field(name, SPARSE[name]) for name in sparse]
+    columns += [_sparse_column(getattr(members, name), SPARSE[name], order, len(members)) for name in sparse]
     if isinstance(ranking, SubscoreRanking):
         subscores = np.zeros(len(order), np.int64)
-        subscores[: len(scored)] = ranking.subscores_of(scored)
-        member_fields.append(_SUBSCORE)
+        subscores[:scored] = ranking.subscores_of(order[:scored])
+        fields.append(_SUBSCORE)
         columns.append(arrow_numbers(subscores, has_score))
     for board, groups in state.groups.items():
-        member_fields.append(pa.field(_GROUP + board, pa.utf8()))
+        fields.append(pa.field(_GROUP + board, pa.utf8()))
         columns.append(arrow_texts(groups.texts(order.tolist())))
-    if state.frozen is not None and state.status != "finished":  # then nobody is shown it any more
-        for frozen_field, column in _frozen_columns(state.frozen, order):
-            member_fields.append(frozen_field)
-            columns.append(column)
-    seen = np.frombuffer(state.ended or sorted_digests(state.seen), np.uint64)
-    metadata = {_METADATA_KEY: msgspec.json.encode(_header(state), order="sorted")}
+    return fields, columns
+
+
+def _packed(magic: bytes, version: int, schema: pa.Schema, columns: list[pa.Array], seen: NDArray[np.uint64]) -> bytes:
     sink = pa.BufferOutputStream()
-    for schema, arrays in ((pa.schema(member_fields, metadata), columns), (_SEEN_SCHEMA, [arrow_numbers(seen)])):
-        with pa.ipc.new_stream(sink, schema) as writer:
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+    for each, arrays in ((schema, columns), (_SEEN_SCHEMA, [arrow_numbers(seen)])):
+        with pa.ipc.new_stream(sink, each) as writer:
+            writer.write_batch(pa.record_batch(arrays, schema=each))
     payload = sink.getvalue()
-    return b"".join((_PREFIX.pack(MAGIC, FORMAT_VERSION, _checksum(payload)), payload))
-
-
-def decode_snapshot(data: bytes) -> Tournament:
-    """The inverse of `encode_snapshot`; slots are the rows' numbers.
-
-    Raises SnapshotDamagedError (not a snapshot, cut off, or changed) and SnapshotVersionError (written by a newer Palio).
-    """
-    header, member_stream, source = _open(data)
-    try:
-        rows = member_stream.read_next_batch()
-        member_stream.read_all()  # to its end mark, behind which the next stream begins
-        seen = numbers(pa.ipc.open_stream(source).read_next_batch().column("seen"))
-        salt = bytes.fromhex(header.salt)
-        members = Members(multiplier_of(salt))
-        _fill(members, rows)
-        scored = len(rows) - rows.column("score").null_count
-        slots, hidden = np.arange(scored, dtype=np.int32), _hidden(members)[:scored]
-        subscores = None if header.spec.subscore is UNSET else numbers(rows.column(_SUBSCORE.name))[:scored]
-        ranking = restored(header.spec, slots, numbers(rows.column("score"))[:scored], subscores, hidden)
-        groups = {board: _groups(rows.column(_GROUP + board)) for board in _boards(header.spec)}
-        frozen = _frozen_of(rows, header.spec, members)
-    except (pa.ArrowException, KeyError, ValueError, StopIteration) as error:
-        raise SnapshotDamagedError(f"expected the columns of a snapshot, got {error}") from error
-    scalars = {name: value for name in header.__struct_fields__ if (value := getattr(header, name)) is not UNSET}
-    scalars["salt"] = salt
-    state = Tournament(**scalars, members=members, ranking=ranking, groups=groups)
-    if state.over:
-        state.ended = seen.tobytes()
-    else:
-        state.seen = set(seen.tolist())
-    state.frozen = frozen
-    return state
+    return b"".join((_PREFIX.pack(magic, version, _checksum(payload)), payload))
 
 
 def _header(state: Tournament) -> SnapshotHeader:
@@ -213,12 +292,12 @@ def _header(state: Tournament) -> SnapshotHeader:
     return SnapshotHeader(**scalars)
 
 
-def _sparse_column(values: dict[int, Any], kind: pa.DataType, order: NDArray[np.int32]) -> pa.Array:
-    """The values of some slots in the order of the rows, null for the others."""
+def _sparse_column(values: dict[int, Any], kind: pa.DataType, order: NDArray[np.int32], members: int) -> pa.Array:
+    """The values of some slots of all members' in the order of the rows, null for the others."""
     if kind == pa.utf8():
         return arrow_texts([values.get(slot) for slot in order.tolist()])
     slots = list(values)
-    column, valid = np.zeros(len(order), np.int64), np.zeros(len(order), np.bool_)
+    column, valid = np.zeros(members, np.int64), np.zeros(members, np.bool_)
     column[slots], valid[slots] = list(values.values()), True
     return arrow_numbers(column[order], valid[order])
 
@@ -299,22 +378,30 @@ def _checksum(payload: memoryview | pa.Buffer) -> bytes:
     return hashlib.blake2b(payload, digest_size=16).digest()
 
 
-def _open(data: bytes) -> _Payload:
-    """Verify the container and read the header; the reader stands before the members."""
-    if len(data) < _PREFIX.size or not data.startswith(MAGIC):
-        raise SnapshotDamagedError(f"expected a snapshot that begins with {MAGIC!r}, got {data[:8]!r}")
+def _open(data: bytes, magic: bytes, newest: int) -> _Payload:
+    """Verify the container and read it."""
+    if len(data) < _PREFIX.size or not data.startswith(magic):
+        raise SnapshotDamagedError(f"expected a snapshot that begins with {magic!r}, got {data[:8]!r}")
     _, version, checksum = _PREFIX.unpack_from(data)
-    if version > FORMAT_VERSION:
-        raise SnapshotVersionError(f"expected a snapshot of format {FORMAT_VERSION} or older, got {version}")
+    if version > newest:
+        raise SnapshotVersionError(f"expected a snapshot of format {newest} or older, got {version}")
     payload = memoryview(data)[_PREFIX.size :]
     if _checksum(payload) != checksum:
         raise SnapshotDamagedError(f"the checksum does not match the {len(payload)} bytes of the snapshot")
     source = pa.BufferReader(pa.py_buffer(payload))
     try:
         stream = pa.ipc.open_stream(source)
-        header = _header_decoder.decode(stream.schema.metadata[_METADATA_KEY])
-    except (pa.ArrowException, KeyError, TypeError, msgspec.DecodeError) as error:
+        metadata = stream.schema.metadata
+        header = _header_decoder.decode(metadata[_METADATA_KEY])
+        after = int(metadata.get(_AFTER_KEY, b"-1"))
+    except (pa.ArrowException, KeyError, TypeError, ValueError, msgspec.DecodeError) as error:
         raise SnapshotDamagedError(f"expected the header of a snapshot, got {error}") from error
     if header.rules_version > RULES_VERSION:
         raise SnapshotVersionError(f"expected rules {RULES_VERSION} or older, got {header.rules_version}")
-    return _Payload(header, stream, source)
+    try:
+        rows = stream.read_next_batch()
+        stream.read_all()  # to its end mark, behind which the next stream begins
+        seen = numbers(pa.ipc.open_stream(source).read_next_batch().column("seen")).astype(np.uint64, copy=False)
+    except (pa.ArrowException, KeyError, StopIteration) as error:
+        raise SnapshotDamagedError(f"expected the columns of a snapshot, got {error}") from error
+    return _Payload(header, after, rows, seen)

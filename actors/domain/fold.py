@@ -102,7 +102,7 @@ def _command(state: Tournament, item: ControlItem, command: Command, user_id: in
     elif was_over:
         state.time_ms = time_ms  # untouched
     if outcome.outcome == APPLIED and not state.over:
-        state.seen.add(digest)
+        state.seen[digest] = None
     elif outcome.outcome == APPLIED and state.rules_version >= 3 and (outcome.first or not was_over):
         state.ended = with_digest(state.ended, digest)
     return events + settle(state)

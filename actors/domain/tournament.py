@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -153,7 +154,8 @@ class Frozen(NamedTuple):
 class Tournament:
     """One tournament. Times are ms since 1970 by the log's clock; `offset` is that of the last record applied.
 
-    `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over.
+    `seen` holds 64-bit keyed digests of event and command ids that took effect, until the tournament is over; a dict, since that tells the
+    newest ones.
     A field that came later has a default, with which it is absent in snapshots (`actors.domain.codec.SnapshotHeader`).
 
     `ended` holds the digests of `seen` (sorted, 8 bytes each) of one that is over, for the case that it is reopened. `late_ms`: when the last
@@ -179,7 +181,7 @@ class Tournament:
     version: int = 1
     revision: int = 0
     finished_ms: int | None = None
-    seen: set[int] = field(default_factory=set)
+    seen: dict[int, None] = field(default_factory=dict)
     history: list[HistoryEntry] = field(default_factory=list)
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by id
     family: Family | None = None  # of a tournament that opens others
@@ -230,7 +232,7 @@ class Tournament:
         return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=self.salt).digest(), "big")
 
 
-def sorted_digests(seen: set[int]) -> bytes:
+def sorted_digests(seen: Collection[int]) -> bytes:
     """Digests as a column of uint64 in ascending order."""
     column = np.fromiter(seen, np.uint64, len(seen))
     column.sort()

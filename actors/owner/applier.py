@@ -25,6 +25,7 @@ from storage.ports import OwnerMovedError
 
 logger = logging.getLogger(__name__)
 
+OWN_ROW: Final = ("join", "leave", "begin", "done")  # commands that change the row of their user alone, and scalars
 HELD: Final = ("create", "reopen")  # answered once they are durable, as is everything after the end
 RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their ranks are looked up together
 
@@ -186,6 +187,7 @@ class Applier:
             if event.outcome == APPLIED:
                 own.top = True
                 own.urgent |= event.first and (event.kind in HELD or was_over)
+                own.whole |= event.kind not in OWN_ROW or state.family is not None
                 if event.user_id and (slot := state.members.users.slot(event.user_id)) >= 0:
                     own.slots[slot] = event.user_id
             if item.reply_to:
@@ -197,7 +199,7 @@ class Applier:
 
     def _moved(self, event: Event, change: Change) -> None:
         """The status changed, or the table was frozen."""
-        change.top = True
+        change.top = change.whole = True
         if not isinstance(event, StatusChanged):
             return
         state, entity = change.entity.state, change.entity

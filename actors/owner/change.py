@@ -12,7 +12,8 @@ class Change:
     """What one delivery changed of a tournament, at the least its offset.
 
     `slots`: who scored, joined or left, slot -> user. `urgent`: it is to be durable at once. `top`: more may show than the scores of
-    `slots`, such as a status or a name. Without `slots` and `top` nothing of it shows: an ignored score moves the offset alone.
+    `slots`, such as a status or a name. `whole`: more than the rows of `slots` and the tournament's scalars may be other than before.
+    Without `slots` and `top` nothing of it shows: an ignored score moves the offset alone.
     Whoever is told reads it at once and keeps no reference to `slots`.
     """
 
@@ -20,9 +21,11 @@ class Change:
     slots: dict[int, int] = field(default_factory=dict)
     urgent: bool = False
     top: bool = False
+    whole: bool = False
 
     def add(self, other: Change) -> None:
         """What changed besides."""
         self.slots |= other.slots
         self.urgent |= other.urgent
         self.top |= other.top
+        self.whole |= other.whole

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from actors.domain import views
+from actors.domain.codec import SavedPart
 from actors.domain.events import Event, Outcome
 from actors.domain.life.freeze import is_frozen, shown
 from actors.domain.tournament import Tournament
@@ -45,6 +47,15 @@ class Scope:
         return self.watermark >= self.epoch
 
 
+class Chain(NamedTuple):
+    """The durable snapshot of a tournament with the deltas behind it: `part` is how it stood at the last of them."""
+
+    part: SavedPart
+    whole_bytes: int
+    delta_bytes: int
+    deltas: int
+
+
 @dataclass(slots=True)
 class Held:
     """An outcome to answer once the tournament is durable at its record."""
@@ -57,7 +68,8 @@ class Held:
 class Entity:
     """See the module. `live` is the publisher's, and counts updates within the epoch, that of the scope or `least_epoch` (see `loaded`);
     `held` waits for the next checkpoint. `over_offset`: that of the record that ended it, the latest it can
-    be where it was loaded. `settled`: it was over when it was stored so, and may have been changed since.
+    be where it was loaded. `chain`: what a delta may follow, None: the next
+    save is whole. `settled`: it was over when it was stored so, and may have been changed since.
     """
 
     state: Tournament
@@ -65,6 +77,7 @@ class Entity:
     least_epoch: int = -1
     live: Live = field(default_factory=Live)
     durable_offset: int = -1
+    chain: Chain | None = None
     rewound: bool = False
     settled: bool = False
     over_offset: int = -1

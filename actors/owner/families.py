@@ -162,7 +162,7 @@ class Families:
             return []
         for stored in await self._records.snapshots(tournament_id):
             try:
-                state = decode_snapshot(stored.data)
+                state = decode_snapshot(stored.data, stored.deltas)
             except SnapshotError as error:
                 logger.warning("the newest snapshot of tournament %d is passed over: %s", tournament_id, error)
                 continue

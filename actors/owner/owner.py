@@ -28,6 +28,7 @@ from actors.owner.applier import Applier, outcome_reply
 from actors.owner.audience import Audience
 from actors.owner.change import Change
 from actors.owner.checkpoint.checkpointer import Checkpointer
+from actors.owner.checkpoint.snapshot_chain import USUAL, DeltaBounds
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import Families
 from actors.owner.publisher import Publisher
@@ -56,6 +57,7 @@ class OwnerConfig:
     checkpoint_interval_ms: int = 1000
     checkpoint_max_interval_ms: int = 30_000
     over_kept: int = 512
+    deltas: DeltaBounds = USUAL
     dedicated_capacity: int = 10_000  # from which on a child has an owner alone, as the director's plan has it
 
 
@@ -97,6 +99,7 @@ class Owner:
             config.checkpoint_max_interval_ms,
             self._saved,
             self._unsaved,
+            config.deltas,
         )
         self.read_model = read_model
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)

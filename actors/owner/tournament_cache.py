@@ -112,7 +112,7 @@ class TournamentCache:
         damaged = False
         for stored in snapshots:
             try:
-                state = decode_snapshot(stored.data)
+                state = decode_snapshot(stored.data, stored.deltas)
             except SnapshotError as error:
                 logger.warning("snapshot of %d at offset %d passed over: %s", tournament_id, stored.offset, error)
                 damaged = True

@@ -133,7 +133,7 @@ def _decide(snapshots: Sequence[StoredSnapshot], offset: int) -> tuple[Tournamen
         if stored.offset < offset:
             break
         try:
-            state = decode_snapshot(stored.data)
+            state = decode_snapshot(stored.data, stored.deltas)
         except SnapshotError as error:
             damage = damage or error
             continue

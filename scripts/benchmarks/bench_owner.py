@@ -20,6 +20,7 @@ from actors.domain.delivery import ControlItem, Item, Range, ScoreItem, encode_r
 from actors.domain.messages import Create, Join, Spec
 from actors.domain.signing import Signer
 from actors.domain.values import partition_of
+from actors.owner.checkpoint.snapshot_chain import USUAL
 from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.reads import OwnerReads
 from cluster.actors.process import settle
@@ -154,6 +155,32 @@ async def measure(tournaments: int, members: int, watched: int, seconds: int, ro
     ]
 
 
+async def measure_one(members: int, rounds: int) -> list[str]:
+    """A row of one tournament with so many participants, each with a score: checkpoints after SECOND scores, as deltas and whole, in turns."""
+    bench = Bench(1, 0)
+    with tempfile.TemporaryDirectory(prefix="palio-bench-") as directory:
+        await bench.open(Path(directory) / "records.db", BrokerUpdates(Broker().call))
+        owner, number = bench.owner, bench.ids[0]
+        bench.users = range(1, members + 1)
+        for first in range(1, members + 1, SECOND):
+            users = bench.users[first - 1 : first - 1 + SECOND]
+            joins = [Join(command_id=f"j{user}", user_id=str(user), name=f"player {user}") for user in users]
+            await bench.deliver([(number, join) for join in joins])
+            await bench.deliver([(number, (user, bench.rng.randrange(100_000))) for user in users])
+        settle()
+        await owner.checkpointer.full_round(owner.scopes())
+        applied: list[float] = []
+        saved: dict[int, list[float]] = {USUAL.most: [], 0: []}
+        for most in list(saved) * rounds:
+            owner.checkpointer.deltas = USUAL._replace(most=most)
+            batches = [bench.encoded(bench.scores(DELIVERY)) for _ in range(SECOND // DELIVERY)]
+            applied.append(sum([await cpu_of(owner.deliver(data)) for data in batches]))
+            saved[most].append(await cpu_of(owner.checkpointer.full_round(owner.scopes())))
+        await bench.records.close()
+    medians = [sorted(each)[len(each) // 2] for each in (applied, saved[0], saved[USUAL.most])]
+    return [f"{members:,}", *(f"{1e6 * spent / SECOND:.1f}" for spent in medians)]
+
+
 def main(argv: Sequence[str] | None = None) -> str:
     """Measure, print a Markdown table and return it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -162,7 +189,13 @@ def main(argv: Sequence[str] | None = None) -> str:
     parser.add_argument("--watched", type=float, default=0.1, help="the share that somebody watches (0.1)")
     parser.add_argument("--seconds", type=int, default=10, help="seconds of 5,000 scores between two checkpoints (10)")
     parser.add_argument("--rounds", type=int, default=2, help="checkpoints (2)")
+    parser.add_argument("--one", type=int, nargs="*", help="instead: of one tournament with so many participants")
     options = parser.parse_args(argv)
+    if options.one:
+        rows = [asyncio.run(measure_one(members, options.rounds)) for members in options.one]
+        text = table(["participants", "applied", "saved whole", "saved as deltas"], rows)
+        print(text)
+        return text
     rows = [
         asyncio.run(measure(count, options.members, watched, options.seconds, options.rounds))
         for count in options.tournaments

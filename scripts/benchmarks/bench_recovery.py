@@ -168,7 +168,7 @@ def codec_note(snapshot: StoredSnapshot) -> str:
     decoding, encoding = [], []
     for _ in range(CODEC_TURNS):
         began_s = time.process_time()
-        state = decode_snapshot(snapshot.data)
+        state = decode_snapshot(snapshot.data, snapshot.deltas)
         decoded_s = time.process_time()
         encode_snapshot(state)
         decoding.append(decoded_s - began_s)

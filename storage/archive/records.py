@@ -59,6 +59,10 @@ class RecordsWithArchive:
         """See `Records.save`."""
         await self._records.save(checkpoint)
 
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        """See `Records.save_each`."""
+        return await self._records.save_each(checkpoints)
+
     async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
         """See `Records.snapshots_of`: asked for those that are not over, which never leave."""
         return await self._records.snapshots_of(partition, tournament_ids)

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
+from storage.ports.errors import RecordsUnavailableError
+
 
 class TournamentRow(NamedTuple):
     """A tournament as listed. Times in ms since 1970; `spec` is the encoded `actors.domain.messages.Spec`."""
@@ -70,13 +72,19 @@ class OutboxRow(NamedTuple):
 
 class StoredSnapshot(NamedTuple):
     """A tournament's encoded snapshot (see `actors.domain.codec`) as of `offset` of its partition. `alone`: none before it is kept, since
-    what they hold was erased."""
+    what they hold was erased.
+
+    To be saved, `data` with `after` is a delta: what changed since that offset, at which the newest snapshot or delta must stand. As read,
+    `data` is a whole snapshot, and `deltas` those that follow it, up to `offset`.
+    """
 
     tournament_id: int
     partition: int
     offset: int
     data: bytes
     alone: bool = False
+    after: int | None = None
+    deltas: tuple[bytes, ...] = ()
 
 
 class Checkpoint(NamedTuple):
@@ -122,10 +130,16 @@ class Records(Protocol):
     async def save(self, checkpoint: Checkpoint) -> None:
         """Write one checkpoint. Raises ValueError, with nothing written, for one of several partitions or of none, and for participants or
         outbox rows of a tournament whose row is not in it: that row's offset is what fences them. RecordsUnavailableError: it may have been
-        written all the same; to save it again is always right."""
+        written all the same; to save it again is always right. Where a delta does not follow what is stored, which is older, it was not
+        written: the snapshot is to be saved whole."""
+
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        """As `save` of each: what kept each of them from being written, None for what was. Several may share a transaction, and then the
+        reason; one of them alone then may be what was wrong."""
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over."""
+        """The snapshots kept of a tournament (the newest and the one before), newest first: a damaged one is passed over. One with deltas
+        is there with all of them, then with all but the last, and so on."""
 
     async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
         """As `snapshots` of many tournaments of a partition; those that have none are left out."""

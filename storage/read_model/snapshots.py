@@ -102,7 +102,7 @@ class SnapshotReadModel:
             return old
         for stored in await self._records.shown_snapshots(tournament_id):
             try:
-                state = decode_snapshot(stored.data)
+                state = decode_snapshot(stored.data, stored.deltas)
             except SnapshotError as error:
                 logger.warning("snapshot of %d at offset %d passed over: %s", tournament_id, stored.offset, error)
                 continue

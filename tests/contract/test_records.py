@@ -13,6 +13,7 @@ from storage.ports import (
     OutboxRow,
     ParticipantRow,
     Records,
+    RecordsUnavailableError,
     StoredSnapshot,
     TournamentRow,
 )
@@ -439,3 +440,76 @@ async def test_a_snapshot_that_is_to_be_alone_takes_those_before_it_along(record
     assert [each.offset for each in await records.snapshots(1)] == [12]
     await records.save(whole(1, 13))
     assert [each.offset for each in await records.snapshots(1)] == [13, 12]
+
+
+def delta(number: int, after: int, offset: int, data: bytes) -> Checkpoint:
+    made = StoredSnapshot(number, partition(number), offset, data, after=after)
+    return checkpoint(tournament(number, offset), snapshots=[made])
+
+
+async def test_deltas_follow_a_snapshot_and_go_with_it(records: Records) -> None:
+    def data(offset: int) -> bytes:
+        return whole(1, offset).snapshots[0].data
+
+    async def kept() -> list[tuple[int, bytes, tuple[bytes, ...]]]:
+        return [(each.offset, each.data, each.deltas) for each in await records.snapshots(1)]
+
+    for offset in (10, 11):
+        await records.save(whole(1, offset))
+    await records.save(delta(1, 11, 12, b"to 12"))
+    long = random.Random(5).randbytes((9 << 20) + 1)  # more than one row takes
+    await records.save(delta(1, 12, 15, long))
+    assert await kept() == [
+        (15, data(11), (b"to 12", long)),
+        (12, data(11), (b"to 12",)),
+        (11, data(11), ()),
+        (10, data(10), ()),
+    ]
+    assert (await records.snapshots_of(partition(1), [1]))[1] == await records.snapshots(1)
+    await records.save(whole(1, 20))
+    assert [each.offset for each in await records.snapshots(1)] == [20, 15, 12, 11]
+    await records.save(delta(1, 20, 21, b"to 21"))
+    await records.save(whole(1, 21))
+    assert await kept() == [(21, data(21), ()), (20, data(20), ())], "whole at the offset of a delta takes its place"
+    await records.save(delta(1, 21, 22, b"a name"))
+    alone = whole(1, 23)
+    await records.save(alone._replace(snapshots=[alone.snapshots[0]._replace(alone=True)]))
+    assert await kept() == [(23, data(23), ())]
+
+
+async def test_a_delta_that_does_not_follow_is_not_written_and_nothing_of_its_checkpoint(records: Records) -> None:
+    for after in (9, -1):
+        with pytest.raises(RecordsUnavailableError, match="delta"):
+            await records.save(delta(1, after, 10, b"of nothing"))
+        assert await records.tournament(1) is None
+    await records.save(whole(1, 11, b"whole"))
+    await records.save(delta(1, 11, 13, b"to 13"))
+    before = await everything(records, 1)
+    for refused in (delta(1, 11, 14, b"past one"), delta(1, 12, 14, b"of another"), delta(1, 14, 15, b"ahead")):
+        with pytest.raises(RecordsUnavailableError, match="delta"):
+            await records.save(refused)
+        assert await everything(records, 1) == before
+    await records.save(delta(1, 11, 13, b"again"))
+    await records.save(delta(1, 9, 12, b"older"))
+    assert (await records.snapshots(1)) == before[1]
+    await records.save(whole(1, 12, b"a stale owner's"))
+    assert (await records.snapshots(1)) == before[1]
+
+
+async def test_checkpoints_of_several_partitions_saved_together(records: Records) -> None:
+    numbers = [of_partition(each)[0] for each in range(5)]
+    several = [
+        whole(number, 11)._replace(projected=[(f"partition-{n}", n, 11 + n)]) for n, number in enumerate(numbers)
+    ]
+    assert await records.save_each(several) == [None] * 5
+    for n, number in enumerate(numbers):
+        assert await records.snapshots(number) == whole(number, 11).snapshots
+        assert await records.projected(n, [f"partition-{n}"]) == {f"partition-{n}": 11 + n}
+    assert await records.save_each([]) == []
+    refused = [whole(numbers[0], 12, b"newer"), delta(numbers[1], 3, 14, b"of another")]
+    first, second = await records.save_each(refused)
+    assert isinstance(second, RecordsUnavailableError)
+    kept = [(await records.snapshots(number))[0].offset for number in numbers[:2]]
+    assert kept == [11 if first else 12, 11], "each is written whole, or not at all and says so"
+    with pytest.raises(ValueError, match="one partition"):
+        await records.save_each([checkpoint()])

@@ -12,6 +12,7 @@ from actors.domain.messages import ApprovePrizes, encode_message
 from actors.domain.tournament import Tournament
 from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
+from actors.owner.checkpoint.snapshot_chain import DeltaBounds
 from actors.owner.owner import Owner, OwnerConfig
 from actors.owner.read_model.writer import ReadModelWriter, ReadModelWriterConfig
 from actors.owner.reads import OwnerReads
@@ -131,6 +132,7 @@ async def owner_main(process: Process, scopes: list[tuple[int, int, int]]) -> No
         checkpoint_interval_ms=world.random.choice([50, 200, 1000]),
         checkpoint_max_interval_ms=1000,
         over_kept=world.random.choice([1, 2, 100]),
+        deltas=DeltaBounds(least_members=1, most=3, rows_share=1, bytes_share=0),  # whatever can be told by a delta is
     )
     process.part = owner = OwnerPart(
         name=process.name,

@@ -30,6 +30,7 @@ from tests.simulation.process import Process
 from tests.support.memory_ports import MemoryScoreLog
 from tests.support.memory_prizes import MemoryPrizeLedger
 from tests.support.memory_read_model import MemoryReadModel
+from tests.support.memory_records import with_snapshot
 
 SHARDS = 2  # of the store, in worlds where it has shards: a partition lies on one of them
 
@@ -146,7 +147,19 @@ class ProcessRecords:
 
     def _settle(self, checkpoint: Checkpoint) -> None:
         for snapshot in checkpoint.snapshots:
-            self._settled[snapshot.tournament_id] = [snapshot, *self._settled.get(snapshot.tournament_id, [])][:2]
+            known = self._settled.get(snapshot.tournament_id, [])
+            self._settled[snapshot.tournament_id] = with_snapshot(known, snapshot)
+
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        errors: list[RecordsUnavailableError | None] = []
+        for checkpoint in checkpoints:
+            try:
+                await self.save(checkpoint)
+            except RecordsUnavailableError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+        return errors
 
     async def save(self, checkpoint: Checkpoint) -> None:
         world = self._process.world

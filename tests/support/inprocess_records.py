@@ -38,6 +38,9 @@ class InProcessRecords:
     async def save(self, checkpoint: Checkpoint) -> None:
         raise NotImplementedError("nothing is checkpointed in here")
 
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        raise NotImplementedError("nothing is checkpointed in here")
+
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         state = self._palio.states.get(tournament_id)
         if state is None:

@@ -21,6 +21,20 @@ from storage.ports.records import ENDED_SINCE
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 
 
+def with_snapshot(there: list[StoredSnapshot], new: StoredSnapshot) -> list[StoredSnapshot]:
+    """The snapshots kept of a tournament, newest first, once one more, whole or a delta, was saved."""
+    newest = there[0].offset if there else -1
+    if new.after is not None:
+        if new.after != newest:
+            return there
+        return [there[0]._replace(offset=new.offset, deltas=(*there[0].deltas, new.data)), *there]
+    if new.offset < newest:
+        return there
+    others = [] if new.alone else [old for old in there if old.offset != new.offset]
+    before = next((n for n, old in enumerate(others) if not old.deltas), -1)
+    return [new._replace(alone=False), *others[: before + 1]]
+
+
 class MemoryRecords:
     """See `storage.ports.records.Records`."""
 
@@ -37,6 +51,10 @@ class MemoryRecords:
         self._open()
         partition_of_checkpoint(checkpoint)
         offsets = {row.tournament_id: row.offset for row in checkpoint.tournaments}
+        for snapshot in checkpoint.snapshots:
+            newest = next((old.offset for old in self._snapshots.get(snapshot.tournament_id, [])), None)
+            if snapshot.after not in (None, newest) and (newest is None or snapshot.offset > newest):
+                raise RecordsUnavailableError(f"expected no delta that follows {snapshot.after}, not {newest}")
         named = {row.tournament_id for row in checkpoint.participants} | {
             row.tournament_id for row in checkpoint.outbox
         }
@@ -56,13 +74,20 @@ class MemoryRecords:
                 self._outbox.setdefault((effect.tournament_id, effect.offset, effect.n), effect)
         for snapshot in checkpoint.snapshots:
             there = self._snapshots.get(snapshot.tournament_id, [])
-            if not there or snapshot.offset >= there[0].offset:
-                others = [old for old in there if old.offset != snapshot.offset]
-                self._snapshots[snapshot.tournament_id] = [snapshot._replace(alone=False), *others][
-                    : 1 if snapshot.alone else 2
-                ]
+            self._snapshots[snapshot.tournament_id] = with_snapshot(there, snapshot)
         for scope, _, offset in checkpoint.projected:
             self._projected[scope] = max(offset, self._projected.get(scope, -1))
+
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        errors: list[RecordsUnavailableError | None] = []
+        for checkpoint in checkpoints:
+            try:
+                await self.save(checkpoint)
+            except RecordsUnavailableError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+        return errors
 
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         self._open()

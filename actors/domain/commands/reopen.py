@@ -33,7 +33,7 @@ def reopen(state: Tournament, offset: int, message: Reopen, _user_id: int) -> li
     state.dedicated = (
         False  # its own scope was closed at the end: from now on it lives with the others of its partition
     )
-    state.seen.update(np.frombuffer(state.ended, np.uint64).tolist())
+    state.seen = dict.fromkeys(np.frombuffer(state.ended, np.uint64).tolist())
     state.ended = b""
     if shown:
         state.frozen, state.revealed = None, False

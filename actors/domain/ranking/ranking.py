@@ -209,6 +209,23 @@ class Ranking:
             flat = flat.merged(np.empty(0, np.int64), self._keys[hidden], hidden.astype(np.int32))
         return flat.slots.copy()
 
+    def ordered_of(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Those of these slots that have a score, hidden ones too, in the order of the table."""
+        keys = self._keys_of(slots)
+        ordered: NDArray[np.int32] = slots[keys.argsort()[: np.count_nonzero(keys != NO_KEY)]]  # NO_KEY is the highest
+        return ordered
+
+    @property
+    def placed(self) -> tuple[int, int]:
+        """How often all were numbered again, and how many placements there were since: see `placed_since`."""
+        return self._renumbered, self._next_tie
+
+    def placed_since(self, slots: NDArray[np.int32], before: tuple[int, int]) -> NDArray[np.bool_]:
+        """Which of these slots, all with a score, were given their place after `before`, a value of `placed` since the last numbering."""
+        ties = self._keys_of(slots) & (TIE_LIMIT - 1)
+        later: NDArray[np.bool_] = ties >= before[1]
+        return later
+
     @classmethod
     def restore(cls, *, descending: bool, ties: str, slots: ArrayLike, scores: ArrayLike, hidden: ArrayLike) -> Ranking:
         """A ranking from the rows of a snapshot, in the order of `ordered`; `hidden` is a bool for each row.

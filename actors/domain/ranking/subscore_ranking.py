@@ -202,6 +202,10 @@ class SubscoreRanking(Ranking):
         """See `Ranking.ordered`."""
         return self._sorted(np.flatnonzero(self._keys != NO_KEY))
 
+    def ordered_of(self, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+        """See `Ranking.ordered_of`."""
+        return self._sorted(slots[self._keys_of(slots) != NO_KEY])
+
     @classmethod
     def restore_pairs(
         cls,

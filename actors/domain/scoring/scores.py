@@ -62,7 +62,7 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
         return Scored("done")
     if not -MAX_HUNDREDTHS <= new <= MAX_HUNDREDTHS:
         return Scored("out_of_range")
-    state.seen.add(digest)
+    state.seen[digest] = None
     members.attempts[slot] += 1
     if spec.ends_when is not UNSET and members.attempts[slot] >= spec.max_attempts:
         members.set_done(slot, state.time_ms)
@@ -96,7 +96,7 @@ def _take_submission(state: Tournament, item: ScoreItem, slot: int, known_rank: 
     new = _new_pair(state.spec, old, sent)
     if max(abs(new.score), abs(new.subscore or 0)) > MAX_HUNDREDTHS:
         return Scored("out_of_range")
-    state.seen.add(digest)
+    state.seen[digest] = None
     members.attempts[slot] += 1
     if state.spec.ends_when is not UNSET and members.attempts[slot] >= state.spec.max_attempts:
         members.set_done(slot, state.time_ms)

@@ -68,6 +68,18 @@ class ShardedRecords:
         """See `Records.save`."""
         await self._at(partition_of_checkpoint(checkpoint), lambda shard: shard.primary.save(checkpoint))
 
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        """See `Records.save_each`: one after the other, each in a transaction on its shard."""
+        errors: list[RecordsUnavailableError | None] = []
+        for checkpoint in checkpoints:
+            try:
+                await self.save(checkpoint)
+            except RecordsUnavailableError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+        return errors
+
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
         return await self._of_primary(self._partition(tournament_id), lambda records: records.snapshots(tournament_id))

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Executable, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.ports.errors import RecordsUnavailableError
 from storage.ports.records import Checkpoint, StoredSnapshot, TournamentRow
 from storage.records.sql.dialects import insert_new, upsert
 from storage.records.sql.schema import (
+    DELTA_PART,
+    FIRST_PART,
     SNAPSHOT_PART_BYTES,
     SNAPSHOTS_KEPT,
     outbox,
@@ -131,49 +134,64 @@ class CheckpointWriter:
         return found
 
     async def _write_snapshots(self, connection: AsyncConnection, new: Sequence[StoredSnapshot]) -> None:
-        kept = await kept_snapshots(connection, [snapshot.tournament_id for snapshot in new], lock=True)
-        dropped: list[tuple[int, int]] = []
+        kept = await kept_snapshots(connection, [snapshot.tournament_id for snapshot in new])
+        dropped: list[tuple[int, int, int]] = []
         parts: list[dict[str, Any]] = []
         for snapshot in new:
-            number = snapshot.tournament_id
-            there = kept.get(number, [])
-            if there and snapshot.offset < there[0]:
+            number, offset = snapshot.tournament_id, snapshot.offset
+            there = kept.get(number, NOTHING_KEPT)
+            if offset < there.newest or (offset == there.newest and snapshot.after is not None):
                 continue
-            keeping = sorted({*there, snapshot.offset}, reverse=True)[: 1 if snapshot.alone else SNAPSHOTS_KEPT]
-            # One of the same offset goes too: the new one may have fewer parts.
-            gone = [offset for offset in there if offset not in keeping or offset == snapshot.offset]
-            dropped += [(number, offset) for offset in gone]
+            if snapshot.after is None:
+                keeping = sorted({*there.whole, offset}, reverse=True)[: 1 if snapshot.alone else SNAPSHOTS_KEPT]
+                if there.whole:
+                    # what is of the same offset goes, too: the new one may have fewer parts
+                    dropped.append((number, keeping[-1], offset))
+            elif not there.whole or snapshot.after != there.newest:
+                raise RecordsUnavailableError(
+                    f"tournament {number}: expected a delta that follows offset {there.newest}, got one that follows {snapshot.after}"
+                )
             parts += _parts(snapshot)
         for start in range(0, len(dropped), DROPPED_A_STATEMENT):
             # One statement for many; numbers of ours, written out, since each statement is another.
             which = " OR ".join(
-                f"(tournament_id = {number:d} AND log_offset = {offset:d})"
-                for number, offset in dropped[start : start + DROPPED_A_STATEMENT]
+                f"(tournament_id = {number:d} AND (log_offset < {oldest:d} OR log_offset = {same:d}))"
+                for number, oldest, same in dropped[start : start + DROPPED_A_STATEMENT]
             )
             await connection.exec_driver_sql(f"DELETE FROM {snapshots.name} WHERE {which}")  # noqa: S608 - numbers
         await _many(connection, self._snapshots, parts)
 
 
-async def kept_snapshots(
-    connection: AsyncConnection, ids: Sequence[int], *, lock: bool = False
-) -> dict[int, list[int]]:
-    """The offsets of the snapshots kept of each tournament, newest first; `lock` keeps them so until the transaction ends."""
-    columns = select(snapshots.c.tournament_id, snapshots.c.log_offset).where(snapshots.c.part == 0)
-    if lock:
-        columns = columns.with_for_update()
-    kept: dict[int, list[int]] = {}
+class _Kept(NamedTuple):
+    """The offsets of the whole snapshots of a tournament, and that of the newest of them or of its last delta."""
+
+    whole: list[int]
+    newest: int
+
+
+NOTHING_KEPT = _Kept([], -1)
+
+
+async def kept_snapshots(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, _Kept]:
+    """What is kept of each tournament, locked until the transaction ends."""
+    table = snapshots.c
+    columns = select(table.tournament_id, table.log_offset, table.part)
+    columns = columns.where(table.part.in_((FIRST_PART, DELTA_PART))).with_for_update()
+    kept: dict[int, _Kept] = {}
     for part in in_parts(ids):
-        for number, offset in await connection.execute(columns.where(snapshots.c.tournament_id.in_(part))):
-            kept.setdefault(number, []).append(offset)
-    return {number: sorted(offsets, reverse=True) for number, offsets in kept.items()}
+        for number, offset, kind in await connection.execute(columns.where(table.tournament_id.in_(part))):
+            whole, newest = kept.get(number, ([], -1))
+            kept[number] = _Kept([*whole, offset] if kind == FIRST_PART else whole, max(newest, offset))
+    return kept
 
 
 def _parts(snapshot: StoredSnapshot) -> Iterator[dict[str, Any]]:
-    for part, start in enumerate(range(0, max(1, len(snapshot.data)), SNAPSHOT_PART_BYTES)):
+    first, step = (FIRST_PART, 1) if snapshot.after is None else (DELTA_PART, -1)
+    for number, start in enumerate(range(0, max(1, len(snapshot.data)), SNAPSHOT_PART_BYTES)):
         yield {
             "tournament_id": snapshot.tournament_id,
             "log_offset": snapshot.offset,
-            "part": part,
+            "part": first + step * number,
             "log_partition": snapshot.partition,
             "data": snapshot.data[start : start + SNAPSHOT_PART_BYTES],
         }

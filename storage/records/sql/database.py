@@ -40,6 +40,7 @@ from storage.records.sql.checkpoint_writer import CheckpointWriter, checked_part
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
 from storage.records.sql.partitions import Held
 from storage.records.sql.schema import (
+    FIRST_PART,
     TOURNAMENT_COLUMNS,
     outbox,
     participant_row,
@@ -92,12 +93,25 @@ class SqlRecords:
 
     async def save(self, checkpoint: Checkpoint) -> None:
         """See `Records.save`. Raises PlacedElsewhereError, as other methods do, if the shard does not hold the partition."""
-        partition = checked_partition(checkpoint)
+        await self._save([checked_partition(checkpoint)], checkpoint)
 
+    async def save_each(self, checkpoints: Sequence[Checkpoint]) -> list[RecordsUnavailableError | None]:
+        """See `Records.save_each`: all in one transaction."""
+        error: RecordsUnavailableError | None = None
+        partitions = [checked_partition(checkpoint) for checkpoint in checkpoints]
+        together = [[row for rows in kind for row in rows] for kind in zip(*checkpoints, strict=True)]
+        try:
+            if together:
+                await self._save(partitions, Checkpoint(*together))
+        except RecordsUnavailableError as unavailable:
+            error = unavailable
+        return [error] * len(checkpoints)
+
+    async def _save(self, partitions: Sequence[int], checkpoint: Checkpoint) -> None:
         async def work(connection: AsyncConnection) -> None:
             await self._writer.write(connection, checkpoint)
 
-        await self._write(partition, work, len(checkpoint.participants) // ROWS_A_SECOND)
+        await self._write(partitions, work, len(checkpoint.participants) // ROWS_A_SECOND)
 
     async def settled_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.settled_snapshots`: of one database there is no replica."""
@@ -124,15 +138,19 @@ class SqlRecords:
         self, connection: AsyncConnection, tournament_ids: Sequence[int]
     ) -> dict[int, list[StoredSnapshot]]:
         s = snapshots.c
-        columns = select(s.tournament_id, s.log_offset, s.log_partition, s.data)
+        columns = select(s.tournament_id, s.log_offset, s.part, s.log_partition, s.data)
         rows = await connection.execute(
-            columns.where(s.tournament_id.in_(tournament_ids)).order_by(s.tournament_id, s.log_offset.desc(), s.part)
+            columns.where(s.tournament_id.in_(tournament_ids)).order_by(s.tournament_id, s.log_offset, s.part)
         )
         found: dict[int, list[StoredSnapshot]] = {}
         for (number, offset), parts in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
-            cut = list(parts)
-            data = cut[0][3] if len(cut) == 1 else b"".join(row[3] for row in cut)
-            found.setdefault(number, []).append(StoredSnapshot(number, cut[0][2], offset, data))
+            cut = sorted(parts, key=lambda row: abs(row[2]))
+            data = cut[0][4] if len(cut) == 1 else b"".join(row[4] for row in cut)
+            older = found.setdefault(number, [])
+            if cut[0][2] == FIRST_PART:
+                older.insert(0, StoredSnapshot(number, cut[0][3], offset, data))
+            elif older:
+                older.insert(0, older[0]._replace(offset=offset, deltas=(*older[0].deltas, data)))
         return found
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
@@ -239,7 +257,7 @@ class SqlRecords:
                 raise RecordsUnavailableError(f"{self._where}: tournament {tournament_id} is not stored yet")
             return await work(connection, partition)
 
-        held = None if self._held is None else partition_of(tournament_id, self._held.partitions)
+        held = [] if self._held is None else [partition_of(tournament_id, self._held.partitions)]
         return await self._write(held, located)
 
     async def read_each(
@@ -256,26 +274,27 @@ class SqlRecords:
 
     async def write_first(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `work` does there in a transaction that writes; it runs again where others' locks cut it off."""
-        return await self._write(None, work)
+        return await self._write([], work)
 
     async def write_each(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> list[T]:
         """What `work` does in each database (there is one), in a transaction of its own."""
-        return [await self._write(None, work)]
+        return [await self._write([], work)]
 
     async def close(self) -> None:
         """See `Records.close`."""
         await self._engine.dispose()
 
     async def _write(
-        self, partition: int | None, work: Callable[[AsyncConnection], Awaitable[T]], more_s: float = 0.0
+        self, partitions: Sequence[int], work: Callable[[AsyncConnection], Awaitable[T]], more_s: float = 0.0
     ) -> T:
-        """What `work` does in a transaction that writes, of a partition that is held; again, where others' locks cut it off."""
+        """What `work` does in a transaction that writes, of partitions that are held; again, where others' locks cut it off."""
         async with self._bounded(more_s):
             for attempt in itertools.count(1):
                 try:
                     async with self._writing.begin() as connection:
-                        if self._held is not None and partition is not None:
-                            await self._held.check(connection, partition, saving=True)
+                        if self._held is not None:
+                            for partition in partitions:
+                                await self._held.check(connection, partition, saving=True)
                         return await work(connection)
                 except DBAPIError as error:
                     if attempt == WRITE_ATTEMPTS or not is_lock_conflict(error):

@@ -30,10 +30,11 @@ from sqlalchemy import (
 from actors.domain.texts import folded
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
 
-SCHEMA_VERSION = 7  # the newest revision below storage/records/migrations/versions
+SCHEMA_VERSION = 8  # the newest revision below storage/records/migrations/versions
 # A snapshot's rows: MySQL's default packet takes 16 MiB, and a row should stay well below it.
 SNAPSHOT_PART_BYTES = 4 << 20
 SNAPSHOTS_KEPT = 2
+FIRST_PART, DELTA_PART = 0, -1  # a snapshot's parts count up from 0, a delta's down from -1
 OVER = ("finished", "cancelled")
 
 

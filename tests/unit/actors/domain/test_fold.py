@@ -498,7 +498,7 @@ def test_what_meets_a_tournament_that_is_over_leaves_it_untouched() -> None:
     world.edit(END + 5, name="no")
     world.record(END + 6, Cancel(command_id="x"))
     assert encode_snapshot(world.now) == before
-    assert world.now.seen == set()
+    assert world.now.seen == {}
 
 
 def test_a_claim_is_nothing_to_a_tournament() -> None:

@@ -59,7 +59,7 @@ def test_only_a_running_tournament_takes_scores(status: Any, reason: str) -> Non
     state.status = status
     assert take(state, 5, "a") == Scored(reason)
     assert take(state, 5, "a", slot=-1) == Scored(reason)  # whatever else holds
-    assert (state.seen, state.members.attempts[SLOT], state.ranking.score(SLOT)) == (set(), 0, None)
+    assert (state.seen, state.members.attempts[SLOT], state.ranking.score(SLOT)) == ({}, 0, None)
 
 
 def test_who_has_not_joined_has_no_score() -> None:
