@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ async def sign_in(page: Page, token: str) -> None:
 
 async def picture(page: Page, name: str) -> None:
     if SHOTS:
+        await page.evaluate("scrollTo(0, 0)")
         await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
 
@@ -383,7 +385,7 @@ async def test_accessible_and_within_the_window(
             if path == "#/new":
                 await page.get_by_role("button", name="Add a prize").click()
                 await page.get_by_role("button", name="Create it").click()
-            name = path.strip("#/").split("?")[0].replace(tournament, "t").replace("/", "-") or "list"
+            name = re.sub(r"\W+", "-", path.strip("#/").replace(tournament, "t")) or "list"
             await picture(page, f"{width}{'-dark' if dark else ''}-{name}")
             await check(page, path)
         await page.evaluate("(path) => { location.hash = path }", f"#/t/{tournament}")

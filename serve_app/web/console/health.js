@@ -10,7 +10,7 @@ const FAST_MS = 2000;
 const SLOW_MS = 10_000;
 const TONES = { ok: "good", note: "warn", wrong: "bad" };
 const STATES = { ok: "well", note: "note", wrong: "wrong" };
-const NOTICES = 50;
+const NOTICES = 20;
 
 const state = (value) => chip(value, value === "running" ? "good" : value === "starting" ? "warn" : "bad");
 

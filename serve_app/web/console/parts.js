@@ -53,8 +53,8 @@ function line(columns, row) {
     "tr",
     { data: row.data ?? {} },
     columns.map((column) => {
-      const content = column.cell(row);
-      const children = [content].flat().map((child) => (child === null || child === undefined || child === "" ? "–" : child));
+      const given = [column.cell(row)].flat().filter((child) => child !== null && child !== undefined && child !== "" && child !== false);
+      const children = given.length ? given : ["–"];
       return el(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: column.class, "data-title": column.title }, children);
     }),
   );
@@ -68,7 +68,8 @@ export const pill = (status, words) => el("span", { class: "pill", data: { statu
 
 /** Names and values: `[[name, value], ...]`; a value is a text or a node. */
 export function facts(pairs) {
-  return el("dl", { class: "facts" }, pairs.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", {}, value ?? "–"))));
+  const long = (value) => (typeof value === "string" ? value.length > 22 : value?.tagName === "CODE");
+  return el("dl", { class: "facts" }, pairs.map(([name, value]) => el("div", { class: long(value) ? "wide" : null }, el("dt", { text: name }), el("dd", {}, value ?? "–"))));
 }
 
 /** A moment as people read it, with its exact form at hand. */
