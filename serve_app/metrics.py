@@ -20,11 +20,13 @@ from prometheus_client import (
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.utils import floatToGoString
 
-from storage.ports import MetricsSeries, ScoreLog, Updates
+from actors.domain.analytics import series
+from storage.ports import MetricsSeries, Point, ScoreLog, Updates
 
 PREFIX: Final = "palio_"
-LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LATENCY_BUCKETS_S: Final = tuple(ms / 1000 for ms in series.LATENCY_BUCKETS_MS)
 
 ACCEPTED: Final = Counter("palio_accepted_total", "Records taken into the score log.", ["entrypoint", "kind"])
 REJECTED: Final = Counter("palio_rejected_total", "Requests answered with an error.", ["entrypoint", "code"])
@@ -108,6 +110,38 @@ class PortMetrics:
         LOST_PUBLICATIONS.inc(max(0, lost - self._lost))
         DROPPED_POINTS.inc(max(0, dropped - self._dropped))
         self._lost, self._dropped = lost, dropped
+
+
+class EntrypointPoints:
+    """Points of the metric series: what this process did since the last one. `process` names it for its life."""
+
+    def __init__(self, process: str, now_ms: int) -> None:
+        self._tags = {"process": process}
+        self._at_ms = now_ms
+        self._seen = _submission_counts()
+
+    def point(self, now_ms: int) -> Point:
+        """`socket_ms`: open sockets times the time since the last point; how many submissions were taken within each latency."""
+        counts = _submission_counts()
+        fields = {
+            name: after - before for name, before, after in zip(series.LATENCY_FIELDS, self._seen, counts, strict=True)
+        }
+        (sockets,) = SOCKETS.collect()
+        span_ms = max(0, now_ms - self._at_ms)
+        fields["socket_ms"] = round(sum(sample.value for sample in sockets.samples)) * span_ms
+        self._seen, self._at_ms = counts, now_ms
+        return Point(series.PROCESS, self._tags, fields, now_ms)
+
+
+def _submission_counts() -> list[int]:
+    """How many submissions this process took within each bucket's bounds, since it started."""
+    upto = [0] * len(series.LATENCY_FIELDS)
+    (seconds,) = SUBMISSION_SECONDS.collect()
+    bounds: list[str] = [floatToGoString(bound) for bound in (*LATENCY_BUCKETS_S, float("inf"))]  # type: ignore[no-untyped-call]
+    for sample in seconds.samples:
+        if sample.name.endswith("_bucket"):
+            upto[bounds.index(sample.labels["le"])] += round(sample.value)
+    return [count - before for before, count in zip([0, *upto], upto, strict=False)]
 
 
 class _OursAlone(MultiProcessCollector):

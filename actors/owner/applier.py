@@ -32,7 +32,7 @@ RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their
 
 class Applier:
     """See the module. `instance` names the owner's incarnation; `changed` is told once a range of each tournament that changed, `reply` of what
-    somebody waits for; `drop(scope's key)` gives a scope up with all it holds."""
+    somebody waits for; `drop(scope's key)` gives a scope up with all it holds. `attempts`: whether those that count are noted for analytics."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Applier:
         changed: Callable[[Change], None],
         reply: Callable[[str, OutcomeReply], None],
         drop: Callable[[tuple[int, int]], None],
+        attempts: bool = True,
     ) -> None:
         self._name = name
         self._instance = instance
@@ -50,6 +51,8 @@ class Applier:
         self._changed = changed
         self._reply = reply
         self._drop = drop
+        self._notes_attempts = attempts
+        self.attempts_lost = 0  # that analytics are not told of, since too many waited
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (outcome, reason) since the start
 
     async def find_all(self, items: Sequence[Item], scope: Scope) -> dict[int, Entity]:
@@ -151,6 +154,10 @@ class Applier:
             self.outcomes[APPLIED, ""] += 1
             if rank_before is not None:
                 entity.previous_ranks[slot] = rank_before
+            if self._notes_attempts:
+                score = state.ranking.score(slot)
+                if score is not None and not entity.attempts.add(item.offset, state.time_ms, item.user_id, score):
+                    self.attempts_lost += 1
         if state.offset != item.offset and not urgent:
             return  # it is over, and left as it is
         change = changes.get(item.tournament_id)

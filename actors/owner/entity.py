@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from actors.domain import views
+from actors.domain.analytics.attempts import Attempts
 from actors.domain.codec import SavedPart
 from actors.domain.events import Event, Outcome
 from actors.domain.life.freeze import is_frozen, shown
@@ -86,6 +87,7 @@ class Entity:
     held: list[Held] = field(default_factory=list)
     erased: bool = False  # somebody was, so that earlier snapshots are to go with the next one
     effects: list[OutboxRow] = field(default_factory=list)  # that wait for the next checkpoint, too
+    attempts: Attempts = field(default_factory=Attempts)  # likewise
     view_key: tuple[int, int, str] | None = None
     view_body: bytes = b""
 

@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class OwnerConfig:
     """`publish_interval_ms` between updates of a tournament (50: 20 a second); `look_interval_ms` between two looks at who listens; checkpoints
-    as in `actors.owner.checkpoint.checkpointer`."""
+    as in `actors.owner.checkpoint.checkpointer`. `attempts`: whether analytics are told of each that counts."""
 
     publish_interval_ms: int = 50
     look_interval_ms: int = 5000
@@ -58,6 +58,7 @@ class OwnerConfig:
     checkpoint_max_interval_ms: int = 30_000
     over_kept: int = 512
     deltas: DeltaBounds = USUAL
+    attempts: bool = True
     dedicated_capacity: int = 10_000  # from which on a child has an owner alone, as the director's plan has it
 
 
@@ -100,6 +101,7 @@ class Owner:
             self._saved,
             self._unsaved,
             config.deltas,
+            attempts=config.attempts,
         )
         self.read_model = read_model
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)
@@ -111,12 +113,18 @@ class Owner:
             changed=self._changed,
             reply=self.publisher.reply,
             drop=self._drop,
+            attempts=config.attempts,
         )
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
         """How many records came to which (outcome, reason), since the start."""
         return self._applier.outcomes
+
+    @property
+    def attempts_lost(self) -> int:
+        """How many attempts analytics were not told of, since the start."""
+        return self._applier.attempts_lost
 
     # -- scopes ---------------------------------------------------------------------------------------------------
 

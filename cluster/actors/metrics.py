@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from actors.analytics.collector import Collector
 from actors.archiver.archiver import Archiver
 from actors.domain.prizes.ledger import State
 from actors.ingest.feed import TURNS
@@ -16,7 +17,8 @@ from actors.notifier.notifier import Notifier
 from actors.owner.owner import Owner
 from actors.prizes.payer import Payer
 from actors.prizes.settler import Settler
-from storage.ports import ArchivePlace, Point
+from serve_app.metrics import DROPPED_POINTS
+from storage.ports import ArchivePlace, MetricsSeries, Point
 
 if TYPE_CHECKING:
     from storage.redis_client.cluster import RedisNodes
@@ -142,6 +144,7 @@ class OwnerMetrics:
             self._grow.to(READ_MODEL_FAILURES, "read model failures", owner.read_model.failures)
             self._grow.to(READ_MODELS_REPAIRED, "repaired", owner.read_model.repaired)
             self._grow.to(READ_MODEL_REFUSALS, "refused", refused_for_memory)
+        self._grow.to(ATTEMPTS_LOST, "attempts lost", owner.attempts_lost)
         ACTIVE.labels(self._name).set(len(owner.tournaments.active))
         ERRANDS.labels(self._name).set(owner.families.errands)
         UNSAVED.labels(self._name).set(owner.checkpointer.dirty)
@@ -185,6 +188,40 @@ class ArchiveMetrics:
             (ARCHIVE_FAILURES, "failures"),
         ):
             self._grow.to(counter, name, getattr(archiver, name))
+
+
+ANALYTICS_COLLECTED = Counter(
+    "palio_analytics_collected_total", "Times that a tournament that had changed was brought into the series."
+)
+ANALYTICS_FAILURES = Counter(
+    "palio_analytics_failures_total", "Times that a tournament could not be brought into the series."
+)
+ANALYTICS_WAITING = _gauge("palio_analytics_waiting_tournaments", "Tournaments that are not in the series as they are.")
+ANALYTICS_POINTS = _gauge("palio_analytics_waiting_points", "Points of analytics that the series have not taken yet.")
+ANALYTICS_LONGEST = _gauge(
+    "palio_analytics_longest_seconds", "What one tournament took at most, in the last look at all that changed."
+)
+ATTEMPTS_LOST = Counter(
+    "palio_attempts_lost_total", "Attempts that count and that analytics do not learn of, since too many waited."
+)
+
+
+class AnalyticsMetrics:
+    """Copies the collector's numbers into the process's metrics."""
+
+    def __init__(self, collector: Collector, series: MetricsSeries) -> None:
+        self._collector = collector
+        self._series = series
+        self._grow = _Grow()
+
+    def update(self) -> None:
+        """To be called every second or so."""
+        self._grow.to(ANALYTICS_COLLECTED, "collected", self._collector.collected)
+        self._grow.to(ANALYTICS_FAILURES, "failures", self._collector.failures)
+        self._grow.to(DROPPED_POINTS, "dropped", self._series.dropped)
+        ANALYTICS_WAITING.set(self._collector.waiting)
+        ANALYTICS_POINTS.set(self._series.waiting)
+        ANALYTICS_LONGEST.set(self._collector.longest_s)
 
 
 class IngestMetrics:

@@ -81,6 +81,7 @@ class TournamentActor:
                 checkpoint_interval_ms=settings.checkpoint_interval_ms,
                 checkpoint_max_interval_ms=round(settings.checkpoint_max_interval_s * 1000),
                 dedicated_capacity=settings.dedicated_capacity,
+                attempts=settings.analytics,
             ),
             read_model=None if read_model is None else ReadModelWriter(read_model, clock_ms),
         )

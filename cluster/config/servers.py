@@ -75,9 +75,11 @@ class ServerSettings(ArchiveSettings, StandardsSettings):
     influx_url: str | None = Field(
         None, min_length=1, description="InfluxDB, `http://host:port`; without it the series are Parquet files."
     )
-    influx_database: str = Field("palio", min_length=1, description="Its database, which must exist.")
+    influx_database: str = Field("palio", min_length=1, description="Its database, or bucket, which must exist.")
     influx_user: str = Field("", description="Palio's user at InfluxDB.")
     influx_password: SecretStr | None = Field(None, description="Its password.")
+    influx_token: SecretStr | None = Field(None, description="A token instead of the user: InfluxDB 2, 3, or 1.8.")
+    influx_org: str = Field("", description="With a token: the organisation of the bucket; InfluxDB 3 has none.")
     influx_retention_policy: str = Field("", description="Retention policy; without one the database's default.")
     influx_ca_file: str = Field("", description="PEM file of the authorities that InfluxDB's certificate is of.")
 
@@ -202,6 +204,8 @@ class ServerSettings(ArchiveSettings, StandardsSettings):
             database=self.influx_database,
             user=self.influx_user,
             password=_plain(self.influx_password) or "",
+            token=_plain(self.influx_token) or "",
+            org=self.influx_org,
             retention_policy=self.influx_retention_policy,
             ca_file=self.influx_ca_file,
         )

@@ -224,6 +224,9 @@ class Settings(ServerSettings):
     jwt_cache_entries: int = Field(20_000, ge=1, description="Verified tokens remembered in a process.")
 
     metrics_interval_s: float = Field(10, gt=0, description="Time between points of the metric series.")
+    metrics_keep_days: int = Field(800, ge=1, description="How long Parquet files of the series are kept.")
+    analytics: bool = Field(True, description="Whether attempts are noted, and brought into the series.")
+    analytics_interval_s: float = Field(10, gt=0, description="Time between two looks at which tournaments changed.")
 
     def archive_place(self) -> str | None:
         """Where the archive is: as configured, else a folder of the data directory where Palio is embedded, else nowhere."""

@@ -19,12 +19,14 @@ from cluster.serve.operations import RayOperations
 from cluster.serve.replica_port import keep_to_this_node
 from cluster.startup.ports import (
     archives_of,
+    attempts_of,
     jwt_secret,
     notices_of,
     open_archive,
     open_log,
     open_read_model,
     open_records,
+    open_series,
     plan_of,
     prizes_of,
     push_public_key,
@@ -101,12 +103,16 @@ async def open_front(settings: Settings, kind: str) -> Services:
         operations=RayOperations(settings),
         archive=archive,
         archives=archives_of(records),
+        attempts=attempts_of(records),
+        series=open_series(settings),
+        whole_records=with_archive(records, archive),
     )
 
 
 async def close_front(services: Services) -> None:
     """Close a replica's services and the ports it opened."""
     await services.close()
+    await services.analytics.series.close()
     await services.updates.close()
     await services.log.close()
     await services.read_model.close()

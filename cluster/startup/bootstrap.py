@@ -22,6 +22,7 @@ from cluster.config.tokens import token
 from cluster.errors import StartError
 from cluster.startup.data_check import check_data, check_room
 from cluster.startup.ports import (
+    ANALYTICS,
     ARCHIVER,
     DIRECTOR,
     NAMESPACE,
@@ -219,6 +220,7 @@ def _note_ray(data_dir: Path) -> None:
 def _start_actors(settings: Settings) -> None:
     import ray
 
+    from cluster.actors.analytics import AnalyticsActor
     from cluster.actors.archiver import ArchiverActor
     from cluster.actors.director import DirectorActor, options
     from cluster.actors.notifier import NotifierActor
@@ -230,10 +232,11 @@ def _start_actors(settings: Settings) -> None:
     notifier = ray.remote(NotifierActor).options(**options(NOTIFIER)).remote(settings)
     prizes = ray.remote(PrizesActor).options(**options(PRIZES)).remote(settings)
     archiver = ray.remote(ArchiverActor).options(**options(ARCHIVER)).remote(settings)
+    actors = [director, updates, notifier, prizes, archiver]
+    if settings.analytics:
+        actors.append(ray.remote(AnalyticsActor).options(**options(ANALYTICS)).remote(settings))
     # the handles are held until all answer; detached, they then live without us
-    ray.get(
-        [actor.ready.remote() for actor in (director, updates, notifier, prizes, archiver)], timeout=START_DEADLINE_S
-    )
+    ray.get([actor.ready.remote() for actor in actors], timeout=START_DEADLINE_S)
 
 
 def _start_entrypoints(settings: Settings) -> None:
@@ -286,7 +289,7 @@ def _stop_actors(*, outlive: bool) -> None:
 
     stop_serve()
     names = [entry["name"] for entry in list_named_actors(all_namespaces=True) if entry["namespace"] == NAMESPACE]
-    for prefix in (NOTIFIER, PRIZES, ARCHIVER, "ingest-", "tournament-", "shard-"):
+    for prefix in (NOTIFIER, PRIZES, ARCHIVER, ANALYTICS, "ingest-", "tournament-", "shard-"):
         stopping = []
         for name in names:
             if name.startswith(prefix):

@@ -31,6 +31,7 @@ from storage.payouts.ledger_file import LedgerFile
 from storage.ports import (
     ArchiveFiles,
     ArchiveIndex,
+    AttemptBlocks,
     MetricsSeries,
     NoticeChannel,
     Notices,
@@ -45,6 +46,7 @@ from storage.read_model.fallback import FallbackReadModel
 from storage.read_model.snapshots import SnapshotReadModel
 from storage.records.seal import SettingsSeal
 from storage.records.sql.archive_index import SqlArchiveIndex
+from storage.records.sql.attempts import SqlAttempts
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.notices import SqlNotices
 from storage.records.sql.prize_ledger import SqlPrizeLedger
@@ -60,6 +62,7 @@ NOTIFIER: Final = "notifier"
 CALLS_AT_ONCE: Final = 32  # of users' webhooks, and of push services
 PRIZES: Final = "prizes"
 ARCHIVER: Final = "archiver"
+ANALYTICS: Final = "analytics"
 PAYOUTS_FILE: Final = "payouts.jsonl"
 SIGNING_KEY_ID: Final = "k1"
 
@@ -156,6 +159,11 @@ def with_archive(records: Records, files: ArchiveFiles | None) -> Records:
     return records if files is None else RecordsWithArchive(records, archives_of(records), files)
 
 
+def attempts_of(records: Records) -> AttemptBlocks:
+    """Attempts in the durable store; belongs to the records."""
+    return SqlAttempts(records)  # type: ignore[arg-type]  # both implementations are databases, too
+
+
 def open_payouts(settings: Settings) -> Payouts | None:
     """Whoever pays prizes out: the configured receiver, else a file where Palio is embedded, else nobody."""
     webhook = settings.payout_webhook()
@@ -206,7 +214,12 @@ def open_series(settings: Settings) -> MetricsSeries:
         from storage.metrics.influx import InfluxMetrics
 
         return InfluxMetrics(influx)
-    return ParquetMetrics(settings.data_dir / "series")
+    return open_parquet(settings)
+
+
+def open_parquet(settings: Settings, *, keeps: bool = False) -> ParquetMetrics:
+    """The embedded series; `keeps`: for the one process that puts their files together."""
+    return ParquetMetrics(settings.data_dir / "series", keeps=keeps)
 
 
 def signer_of(settings: Settings) -> Signer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from serve_app.handlers.analytics import AnalyticsHandlers
 from serve_app.handlers.archive import ArchiveHandlers
 from serve_app.handlers.batches import BatchHandlers
 from serve_app.handlers.callers import Callers
@@ -74,6 +75,7 @@ class Handlers:
             services.operations,
             services.clock_ms,
         )
+        analytics = AnalyticsHandlers(callers, reads, services.analytics, services.clock_ms)
         health = HealthHandlers(services.log, owners, waiters)
         self.table: Final[dict[str, Handler]] = {
             handler.__name__: self.errors.answered(handler)
@@ -138,6 +140,9 @@ class Handlers:
                 overview.server_health,
                 overview.all_history,
                 overview.all_notices,
+                analytics.analytics_summary,
+                analytics.analytics_series,
+                analytics.analytics_tournament,
                 discovery.root,
                 discovery.demo_player,
                 health.healthz,

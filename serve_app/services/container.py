@@ -11,10 +11,11 @@ from typing import Final
 from actors.domain.signing import Signer
 from serve_app.config import FrontConfig
 from serve_app.http.cors import Cors
-from serve_app.metrics import PortMetrics
+from serve_app.metrics import EntrypointPoints, PortMetrics
 from serve_app.security.auth import Authenticator
 from serve_app.security.client_address import TrustedProxies
 from serve_app.security.rate_limits import Limiter
+from serve_app.services.analytics import REPORTS_AT_ONCE, Analytics
 from serve_app.services.log_clock import LogClock
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
@@ -22,6 +23,8 @@ from serve_app.services.retention import Appends
 from storage.ports import (
     ArchiveFiles,
     ArchiveIndex,
+    AttemptBlocks,
+    MetricsSeries,
     Notices,
     Operations,
     Owners,
@@ -34,6 +37,7 @@ from storage.ports import (
 
 MEASURE_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 30.0
+POINT_EVERY_S: Final = 60.0
 
 
 def wall_clock_ms() -> int:
@@ -57,6 +61,7 @@ class Services:
     operations: Operations
     archive: ArchiveFiles | None
     archives: ArchiveIndex
+    analytics: Analytics
     authenticator: Authenticator
     limiter: Limiter
     proxies: TrustedProxies
@@ -90,9 +95,12 @@ async def open_services(
     operations: Operations,
     archive: ArchiveFiles | None,
     archives: ArchiveIndex,
+    attempts: AttemptBlocks,
+    series: MetricsSeries,
+    whole_records: Records | None = None,
     clock_ms: Callable[[], int] = wall_clock_ms,
 ) -> Services:
-    """Make the services of one process and begin to receive replies.
+    """Make the services of one process and begin to receive replies. `whole_records`: those with the archive behind them, if there is one.
 
     Raises ValueError for a setting that is wrong, with nothing opened, and what the updates port raises.
     """
@@ -116,6 +124,7 @@ async def open_services(
         operations=operations,
         archive=archive,
         archives=archives,
+        analytics=Analytics(whole_records or records, attempts, series, asyncio.Semaphore(REPORTS_AT_ONCE)),
         authenticator=authenticator,
         limiter=Limiter(config),
         proxies=proxies,
@@ -127,7 +136,8 @@ async def open_services(
         watching=(
             asyncio.create_task(_regularly(appends.check), name="log retention"),
             asyncio.create_task(_regularly(log_clock.check), name="log clock"),
-            asyncio.create_task(_measure(PortMetrics(log, updates)), name="port metrics"),
+            asyncio.create_task(_measure(PortMetrics(log, updates, series)), name="port metrics"),
+            asyncio.create_task(_write_points(series, config.replica_id, clock_ms), name="series"),
         ),
         clock_ms=clock_ms,
     )
@@ -143,3 +153,11 @@ async def _measure(metrics: PortMetrics) -> None:
     while True:
         metrics.update()
         await asyncio.sleep(MEASURE_EVERY_S)
+
+
+async def _write_points(series: MetricsSeries, process: str, clock_ms: Callable[[], int]) -> None:
+    points = EntrypointPoints(process, clock_ms())
+    while True:
+        await asyncio.sleep(POINT_EVERY_S)
+        series.write([points.point(clock_ms())])
+        await series.flush()

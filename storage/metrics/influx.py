@@ -1,4 +1,7 @@
-"""MetricsSeries in InfluxDB 1.x (and what speaks its `/write`): line protocol over HTTP, in batches, oldest first.
+"""MetricsSeries in InfluxDB: line protocol over HTTP, in batches, oldest first; read back by InfluxQL.
+
+With a user, or nothing, by the API of InfluxDB 1 (`/write`). With a token by that of InfluxDB 2 (`/api/v2/write`), which InfluxDB 1.8 and 3
+take, too. All of them answer InfluxQL at `/query`.
 
 No duplicates, although a batch without an answer is sent again: InfluxDB keeps one point for a measurement, its tags and a time, so
 the same again changes nothing. For the same reason the later of two points that agree in all three replaces the fields of the
@@ -9,44 +12,48 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import logging
-import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
 from storage.metrics.buffer import PointBuffer
-from storage.metrics.line_protocol import Lines, lines
-from storage.ports.metrics import Point
+from storage.metrics.line_protocol import Lines, carried, carried_key, carried_measurement, lines
+from storage.ports.metrics import MAX_READ_POINTS, Point, SeriesTooLargeError, SeriesUnavailableError
 
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_BYTES: Final = (
     1 << 20
 )  # before compression; the server's own limit is 25 MB, that of proxies before it often 1 MiB
-MAX_ANSWER_BYTES: Final = 1 << 20  # what is read of an answer: an error names each line it refused
+MAX_ANSWER_BYTES: Final = 1 << 20  # what is read of an answer to a write: an error names each line it refused
+MAX_READ_BYTES: Final = 256 << 20  # of an answer to a query
 MAX_ANSWER_CHARS: Final = 200  # of an answer, in log lines
 GZIP_FROM_BYTES: Final = 1_024
-_REFUSED: Final = re.compile(r"dropped=(\d+)|unable to parse '")
+REFUSED_A_FLUSH: Final = 100  # points, after which the next flush goes on: each takes some requests
 # Sending the same again would not help: some of the lines, or all of them, are not taken as they are.
-_REFUSING: Final = (httpx2.codes.BAD_REQUEST, httpx2.codes.CONTENT_TOO_LARGE)
+_REFUSING: Final = (httpx2.codes.BAD_REQUEST, httpx2.codes.CONTENT_TOO_LARGE, httpx2.codes.UNPROCESSABLE_CONTENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfluxConfig:
-    """Where and as whom to write. The database must exist; the user needs no more than to write to it.
+    """Where and as whom to write and read. The database must exist; the user or token needs no more than to write to it and to read it.
 
     `url`: `http://host:port` or `https://...`, without credentials. `ca_file`: PEM file of the authorities to trust instead of the
-    system's. `retention_policy`: empty for the database's default. `timeout_s`: for one batch, connecting included.
+    system's. `retention_policy`: empty for the database's default. `token`: instead of a user; then `database` is a bucket of the
+    organisation `org`, which InfluxDB 3 does not have. `timeout_s`: for one batch or query, connecting included.
     """
 
     url: str
     database: str
     user: str = ""
     password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    org: str = ""
     retention_policy: str = ""
     ca_file: str = ""
     timeout_s: float = 5.0
@@ -57,8 +64,9 @@ class InfluxMetrics:
 
     At most `max_points` are buffered, beyond that the oldest are dropped and counted. A flush sends batches of at most `batch_points`
     and MAX_BATCH_BYTES one after the other, and ends at the first that is not taken: away, forbidden or overloaded, the server gets it
-    again with the next flush; lines that it refuses as they are, are dropped and counted. Raises ValueError for a configuration
-    that cannot work.
+    again with the next flush. A batch that it refuses it may have stored in part: it is never sent again as it was, but in halves, so
+    that a bad point is dropped and counted alone; what is stored twice is one point. Raises ValueError for a configuration that cannot
+    work.
     """
 
     def __init__(self, config: InfluxConfig, *, max_points: int = 100_000, batch_points: int = 5_000) -> None:
@@ -66,8 +74,9 @@ class InfluxMetrics:
         self._url = _write_url(config)
         self._tls = _tls(config)
         self._batch_points = batch_points
+        self._next_points = batch_points  # of the next batch: less after one that was refused
         self._buffer = PointBuffer(max_points)
-        self._trouble = ""
+        self._trouble = self._refusal = ""
         self._flushing = asyncio.Lock()
         self._client: httpx2.AsyncClient | None = None
         self._closed = False
@@ -83,25 +92,71 @@ class InfluxMetrics:
         if self._closed:
             self._buffer.drop_all()
 
+    @property
+    def waiting(self) -> int:
+        """See `MetricsSeries.waiting`."""
+        return len(self._buffer)
+
     async def flush(self) -> None:
         """See `MetricsSeries.flush`. Sends what was written before the call. Trouble is logged when it begins, changes and ends."""
         async with self._flushing:
             left = len(self._buffer)
-            while left > 0 and len(self._buffer):
-                with self._buffer.taken(min(self._batch_points, left)) as points:
+            refused = 0
+            while left > 0 and len(self._buffer) and refused < REFUSED_A_FLUSH:
+                with self._buffer.taken(min(self._next_points, left)) as points:
                     batch = await asyncio.to_thread(lines, points, MAX_BATCH_BYTES)
-                    lost = await self._lost(batch)
-                    if lost is None:
-                        return
-                    self._buffer.dropped += lost
+                    taken = await self._send(batch)
+                    if taken is None:
+                        break
+                    if not taken and batch.taken > 1:
+                        self._next_points = batch.taken // 2
+                        continue
+                    refused += not taken
+                    self._next_points = min(self._batch_points, 2 * self._next_points)
+                    self._buffer.dropped += batch.unwritable if taken else 1
                     left -= batch.taken
                     del points[: batch.taken]
+            if refused:
+                logger.warning("%d metric points were refused and are dropped: %s", refused, self._refusal)
+
+    async def read(
+        self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str] | None = None
+    ) -> list[Point]:
+        """See `MetricsSeries.read`."""
+        query = f"SELECT * {self._from(measurement)} {_where(from_ms, until_ms, tags)} GROUP BY *"
+        points: list[Point] = []
+        for series in await self._query(query):
+            its_tags = {name: value for name, value in series.get("tags", {}).items() if value}
+            for time_ms, *values in series["values"]:
+                fields = zip(series["columns"][1:], values, strict=True)
+                points.append(Point(measurement, its_tags, {n: v for n, v in fields if v is not None}, time_ms))
+            if len(points) > MAX_READ_POINTS:
+                raise SeriesTooLargeError(f"more than {MAX_READ_POINTS} points of {measurement}")
+        return sorted(points, key=lambda point: point.time_ms)
+
+    async def sums(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        from_ms: int,
+        until_ms: int,
+        step_ms: int,
+        tags: Mapping[str, str] | None = None,
+    ) -> dict[int, dict[str, int]]:
+        """See `MetricsSeries.sums`. Of integers InfluxDB's own sum is exact."""
+        wanted = ", ".join(f"sum({_identifier(carried_key(name))})" for name in fields)
+        query = f"SELECT {wanted} {self._from(measurement)} {_where(from_ms, until_ms, tags)}"
+        query += f" GROUP BY time({step_ms}ms) fill(none)"
+        found: dict[int, dict[str, int]] = {}
+        for series in await self._query(query):
+            for time_ms, *values in series["values"]:
+                found[time_ms] = {name: value or 0 for name, value in zip(fields, values, strict=True)}
+        return found
 
     async def ping(self) -> str:
         """The server's version. Raises OSError where it does not answer."""
-        url = httpx2.URL(self._config.url)
         try:
-            answer = await self._connected().get(url.copy_with(path=url.path.rstrip("/") + "/ping"))
+            answer = await self._connected().get(self._url_of("/ping"))
         except httpx2.HTTPError as error:
             raise OSError(f"{self._config.url}: {error or type(error).__name__}") from error
         if answer.status_code >= 300:
@@ -123,10 +178,10 @@ class InfluxMetrics:
             await self._client.aclose()
             self._client = None
 
-    async def _lost(self, batch: Lines) -> int | None:
-        """How many of a batch are lost once it has been sent; None when it was not taken."""
+    async def _send(self, batch: Lines) -> bool | None:
+        """Whether a batch was stored, False where it was refused; None when it was not taken, and is to be sent again."""
         if not batch.text:
-            return batch.unwritable
+            return True
         if self._closed:  # meanwhile
             return None
         try:
@@ -135,20 +190,47 @@ class InfluxMetrics:
         except (TimeoutError, httpx2.HTTPError, OSError) as error:
             self._tell(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
             return None
+        reason = f"status {status}, {' '.join(answer[:MAX_ANSWER_CHARS].split())}"
         if status == httpx2.codes.NO_CONTENT:
             self._tell("")
-            return batch.unwritable
-        reason = " ".join(answer[:MAX_ANSWER_CHARS].split())
-        if status not in _REFUSING:
-            self._tell(f"status {status}, {reason}")
-            return None
-        count = batch.text.count(b"\n") + 1
-        refused = sum(int(number or 1) for number in _REFUSED.findall(answer))
-        refused = min(refused or count, count)  # an answer that does not tell how many: all
-        logger.warning(
-            "%d of %d metric points were refused and are dropped: status %d, %s", refused, count, status, reason
-        )
-        return batch.unwritable + refused
+            return True
+        if status in _REFUSING:
+            self._refusal = reason
+            return False
+        self._tell(reason)
+        return None
+
+    async def _query(self, query: str) -> list[dict[str, Any]]:
+        """The series that a query answers. Raises SeriesUnavailableError, SeriesTooLargeError."""
+        url = self._url_of("/query").copy_with(params={"db": self._config.database, "epoch": "ms"})
+        body = b""
+        try:
+            async with (
+                asyncio.timeout(self._config.timeout_s),
+                self._connected().stream("POST", url, data={"q": query}) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_READ_BYTES:
+                        raise SeriesTooLargeError(f"an answer of more than {MAX_READ_BYTES} bytes")
+                status = response.status_code
+            if status != httpx2.codes.OK:
+                raise SeriesUnavailableError(f"{self._config.url}: status {status}, {_reason(body)}")
+            result: dict[str, Any] = (await asyncio.to_thread(json.loads, body))["results"][0]
+            if "error" in result:
+                raise SeriesUnavailableError(f"{self._config.url}: {result['error'][:MAX_ANSWER_CHARS]}")
+        except (TimeoutError, httpx2.HTTPError, OSError, ValueError, LookupError) as error:
+            raise SeriesUnavailableError(f"{self._config.url}: {error or type(error).__name__}") from error
+        series: list[dict[str, Any]] = result.get("series", [])
+        return series
+
+    def _from(self, measurement: str) -> str:
+        policy = f"{_identifier(self._config.retention_policy)}." if self._config.retention_policy else ""
+        return f"FROM {policy}{_identifier(carried_measurement(measurement))}"
+
+    def _url_of(self, path: str) -> httpx2.URL:
+        url = httpx2.URL(self._config.url)
+        return url.copy_with(path=url.path.rstrip("/") + path)
 
     async def _post(self, text: bytes) -> tuple[int, str]:
         """The status and the beginning of the answer. Raises httpx2.HTTPError, OSError."""
@@ -170,10 +252,11 @@ class InfluxMetrics:
             config = self._config
             self._client = httpx2.AsyncClient(
                 # In a header, never in the address: addresses end up in logs.
+                headers={"authorization": f"Token {config.token}"} if config.token else None,
                 auth=httpx2.BasicAuth(config.user, config.password) if config.user else None,
                 verify=self._tls or False,
                 timeout=config.timeout_s,
-                limits=httpx2.Limits(max_connections=1),
+                limits=httpx2.Limits(max_connections=2),  # a read waits for no flush
                 follow_redirects=False,  # credentials go nowhere else
                 trust_env=False,  # nor through a proxy that is meant for other things
             )
@@ -198,10 +281,40 @@ def _write_url(config: InfluxConfig) -> httpx2.URL:
         raise ValueError(f"expected the address of the metric series as http://host:port, got {config.url!r}")
     if not config.database:
         raise ValueError("expected the name of the metric series' database")
-    names = {"db": config.database, "precision": "ms"}
-    if config.retention_policy:
+    if config.token and config.user:
+        raise ValueError("expected a user or a token for the metric series, got both")
+    names = {"bucket": config.database} if config.token else {"db": config.database}
+    if config.token and config.retention_policy:
+        names["bucket"] += f"/{config.retention_policy}"
+    elif config.retention_policy:
         names["rp"] = config.retention_policy
-    return url.copy_with(path=url.path.rstrip("/") + "/write", params=names)
+    if config.org:
+        names["org"] = config.org
+    path = "/api/v2/write" if config.token else "/write"
+    return url.copy_with(path=url.path.rstrip("/") + path, params={**names, "precision": "ms"})
+
+
+def _where(from_ms: int, until_ms: int, tags: Mapping[str, str] | None) -> str:
+    """A condition of InfluxQL; `time_ms` of 64 bits of ns at most, which is the year 2262."""
+    most = (1 << 63) // 1_000_000 - 1
+    times = f"WHERE time >= {max(from_ms, -most)}ms AND time < {min(until_ms, most)}ms"
+    return " AND ".join(
+        [times, *(f"{_identifier(carried_key(n))} = {_text(carried(v))}" for n, v in (tags or {}).items())]
+    )
+
+
+def _identifier(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _reason(body: bytes) -> str:
+    return " ".join(body[:MAX_ANSWER_CHARS].decode("utf-8", errors="replace").split())
 
 
 def _tls(config: InfluxConfig) -> ssl.SSLContext | None:

@@ -8,7 +8,7 @@ What the protocol cannot carry is changed or left out here, so that no name or v
   a slash; any other stays;
 - `#` at the start of a measurement (the line would be a comment) becomes `_`, and a tag or field named `time` becomes `time_`;
 - tags without a value (to InfluxDB the same as absent ones), tags and fields without a name, and fields that are not finite
-  numbers are left out.
+  numbers are left out, and so are integers of more than 64 bits and texts of more than MAX_TEXT_BYTES.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from storage.ports.metrics import Point
+from storage.ports.metrics import Point, Value
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPING: Final = re.compile(r'\\(?=[\\,=" ]|\Z)')
 _SPECIAL: Final = re.compile(r"([,= ])")
 _SPECIAL_IN_MEASUREMENT: Final = re.compile(r"([, ])")  # an equals sign is nothing special there
 _RESERVED: Final = "time"
+MAX_TEXT_BYTES: Final = 65_535  # of a field; the server refuses more
+_INTEGERS: Final = range(-(1 << 63), 1 << 63)
 
 
 class Lines(NamedTuple):
@@ -53,12 +55,12 @@ def carried_measurement(text: str) -> str:
 
 
 def line(point: Point) -> str | None:
-    """A point's line, without its end; None for one without a measurement or without a field that is a finite number."""
+    """A point's line, without its end; None for one without a measurement or without a field that can be written."""
     measurement = _SPECIAL_IN_MEASUREMENT.sub(r"\\\1", carried_measurement(point.measurement))
     fields = {
-        _escaped(carried_key(name)): repr(float(value))
+        _escaped(carried_key(name)): text
         for name, value in point.fields.items()
-        if name and math.isfinite(value)
+        if name and (text := _value(value)) is not None
     }
     if not measurement or not fields:
         return None
@@ -68,6 +70,17 @@ def line(point: Point) -> str | None:
     # Sorted, as the server wants them: it need not sort them itself.
     series = ",".join([measurement, *(f"{name}={tags[name]}" for name in sorted(tags))])
     return f"{series} {','.join(f'{name}={value}' for name, value in fields.items())} {int(point.time_ms)}"
+
+
+def _value(value: Value) -> str | None:
+    """A field's value; None where it cannot be written."""
+    if isinstance(value, str):
+        carried_text = _CONTROL.sub(" ", value)
+        quoted = carried_text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}"' if len(carried_text.encode("utf-8", errors="replace")) <= MAX_TEXT_BYTES else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value}i" if value in _INTEGERS else None
+    return repr(float(value)) if math.isfinite(value) else None
 
 
 def lines(points: Sequence[Point], max_bytes: int) -> Lines:

@@ -6,6 +6,7 @@ Each file declares one port and states its guarantees (order, atomicity, duplica
 
 from storage.ports.archive import ArchiveFiles, digest_of, state_name, table_name
 from storage.ports.archive_index import Archived, ArchiveIndex, ArchivePlace
+from storage.ports.attempts import AttemptBlocks, WaitingTournament
 from storage.ports.errors import (
     ArchiveUnavailableError,
     LogBehindError,
@@ -21,7 +22,14 @@ from storage.ports.errors import (
     StorageError,
     StorageVersionError,
 )
-from storage.ports.metrics import MetricsSeries, Point
+from storage.ports.metrics import (
+    MAX_READ_POINTS,
+    MetricsSeries,
+    Point,
+    SeriesTooLargeError,
+    SeriesUnavailableError,
+    Value,
+)
 from storage.ports.notice_channels import SENT, Delivery, Letter, NoticeChannel
 from storage.ports.notices import NoticeJob, NoticeRetry, Notices, StoredSettings
 from storage.ports.operations import (

@@ -164,7 +164,8 @@ class Records(Protocol):
         """The projected offset of each scope of a partition, -1 where none was saved."""
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
-        """Effects not yet released, by (tournament, offset, n): of one tournament, or of all."""
+        """Effects not yet released, by (tournament, offset, n): of one tournament, or of all. Attempts are not among them
+        (`storage.ports.attempts`)."""
 
     async def tournament(self, tournament_id: int) -> TournamentRow | None:
         """One tournament's row."""

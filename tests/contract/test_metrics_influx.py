@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from storage.metrics.influx import InfluxConfig, InfluxMetrics
 from storage.metrics.line_protocol import carried, carried_key, carried_measurement
-from storage.ports import Point
+from storage.ports import Point, SeriesUnavailableError
 from tests.support.certificates import Authority
 from tests.support.servers_influx import InfluxDatabase, RunningInflux, free_ports
 
@@ -30,7 +30,7 @@ def point(i: int, measurement: str = "owner", **tags: str) -> Point:
 
 
 def as_carried(written: Point) -> Point:
-    fields = {carried_key(name): float(value) for name, value in written.fields.items() if math.isfinite(value)}
+    fields = {carried_key(name): value for name, value in written.fields.items() if math.isfinite(float(value))}
     tags = {carried_key(name): carried(value) for name, value in written.tags.items() if value}
     return Point(carried_measurement(written.measurement), tags, fields, written.time_ms)
 
@@ -112,7 +112,9 @@ async def test_what_cannot_be_written_is_counted_and_holds_nothing_up(influx: In
     odd: list[Point] = [
         Point("", {}, {"x": 1.0}, 1),
         Point("m", {}, {"x": math.nan, "y": math.inf}, 1),
-        Point("m", {}, {"x": "text"}, 1),  # type: ignore[dict-item]
+        Point("m", {}, {"x": None}, 1),  # type: ignore[dict-item]
+        Point("m", {}, {"x": 2**63}, 1),
+        Point("m", {}, {"x": "t" * 65_536}, 1),
         Point("m", {}, {"x": 10**400}, 1),
         Point("m", {}, {"x": 1.0}, 2**62),  # beyond the server's years, which only it knows
         Point("m", {"tag": "x" * 70_000}, {"x": 1.0}, 1),  # longer than its keys may be
@@ -128,7 +130,6 @@ async def test_what_cannot_be_written_is_counted_and_holds_nothing_up(influx: In
 async def test_a_field_of_another_type_is_refused_alone(
     influx: InfluxDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
-    influx.server.ask(f'GRANT ALL ON "{influx.name}" TO "{influx.server.facts["user"]}"')
     other = InfluxMetrics(influx.config())
     await other._post(b'conflict x="text" 1790000000000')
     await other.close()
@@ -136,11 +137,67 @@ async def test_a_field_of_another_type_is_refused_alone(
     series.write([Point("conflict", {}, {"x": 1.0}, START_MS + i) for i in range(3)] + [point(1)])
     await series.flush()
     assert series.dropped == 3
-    assert "3 of 4 metric points were refused" in caplog.text
+    assert "3 metric points were refused and are dropped: status 400, " in caplog.text
     series.write([point(2)])
     await series.close()
     assert series.dropped == 3
     assert influx.server.ask('SELECT count(*) FROM "owner"', influx.name)["series"][0]["values"][0][1] == 2
+
+
+async def test_a_refused_batch_is_never_sent_again_as_it_was(
+    influx: InfluxDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = InfluxMetrics(influx.config(), batch_points=64)
+    series.write([Point("m", {"n": "0"}, {"x": "text"}, START_MS)])
+    await series.flush()
+    sent: list[bytes] = []
+    post = series._post
+
+    async def noted(text: bytes) -> tuple[int, str]:
+        sent.append(text)
+        return await post(text)
+
+    monkeypatch.setattr(series, "_post", noted)
+    bad = {7, 30, 31, 99}
+    points = [Point("m", {"n": str(n)}, {"x": 1.0 if n in bad else "text"}, START_MS + n) for n in range(1, 200)]
+    series.write(points)
+    await series.flush()
+    assert series.dropped == len(bad)
+    assert len(set(sent)) == len(sent) < 80
+    stored = await series.read("m", START_MS + 1, START_MS + 1_000)
+    assert stored == [point for point in points if point.fields["x"] == "text"]
+    await series.close()
+
+
+async def test_a_server_that_refuses_everything_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = InfluxMetrics(InfluxConfig(url="http://127.0.0.1:1", database="palio"))
+    calls = 0
+
+    async def refuse(_text: bytes) -> tuple[int, str]:
+        nonlocal calls
+        calls += 1
+        return 400, "no"
+
+    monkeypatch.setattr(series, "_post", refuse)
+    series.write([point(i) for i in range(1_000)])
+    await series.flush()
+    assert series.dropped == 100
+    assert (series.waiting, calls < 1_000) == (900, True)
+
+
+async def test_who_may_not_read_is_told(influx: InfluxDatabase) -> None:
+    series = InfluxMetrics(influx.config(password="wr0ng-s3cret"))
+    with pytest.raises(SeriesUnavailableError, match="status 401, ") as refused:
+        await series.read("m", 0, 1)
+    assert "wr0ng" not in str(refused.value)
+    nowhere = InfluxMetrics(influx.config(database="nowhere"))
+    with pytest.raises(SeriesUnavailableError):
+        await nowhere.sums("m", ["x"], 0, 1, 60_000)
+    away = InfluxMetrics(InfluxConfig(url=f"http://127.0.0.1:{free_ports(1)}", database="palio"))
+    with pytest.raises(SeriesUnavailableError):
+        await away.read("m", 0, 1)
+    for each in (series, nowhere, away):
+        await each.close()
 
 
 async def test_the_later_of_two_points_of_a_series_and_time_wins_also_over_batches(influx: InfluxDatabase) -> None:
@@ -317,6 +374,7 @@ async def test_a_cancelled_flush_keeps_its_points(influx: InfluxDatabase) -> Non
         ({"url": "http://user:s3cret@[::1"}, "as http://host:port"),
         ({"url": "127.0.0.1:8086"}, "as http://host:port"),
         ({"url": "ftp://127.0.0.1"}, "as http://host:port, got 'ftp://127.0.0.1'"),
+        ({"url": "http://127.0.0.1:1", "user": "u", "token": "s3cret"}, "a user or a token"),
         ({"url": "http://127.0.0.1:1", "database": ""}, "name of the metric series' database"),
         ({"url": "https://127.0.0.1:1", "ca_file": "/nowhere/ca.pem"}, "PEM certificates at /nowhere/ca.pem"),
     ],

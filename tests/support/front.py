@@ -82,6 +82,8 @@ async def open_front(**config: Any) -> AsyncIterator[Front]:
         operations=palio.operations,
         archive=palio.archive,
         archives=palio.archives,
+        attempts=palio.attempts,
+        series=palio.series,
         clock_ms=palio.clock_ms,
     )
     app = create_app(services)

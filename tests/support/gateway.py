@@ -195,6 +195,8 @@ async def opened_app(
         palio.updates,
         palio.signer,
         notices=palio.notices,
+        attempts=palio.attempts,
+        series=palio.series,
         prizes=palio.prizes,
         operations=palio.operations,
         archive=palio.archive,

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.domain import shown, views
+from actors.domain.analytics.attempts import FIRST_N, KIND, Attempts
 from actors.domain.boards import views as boards
-from actors.domain.delivery import ScoreItem
+from actors.domain.delivery import Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
-from actors.domain.events import Outcome
+from actors.domain.events import Event, Outcome
 from actors.domain.fold import apply
 from actors.domain.life.freeze import is_frozen
 from actors.domain.life.freeze import shown as shown_to_public
@@ -54,6 +55,7 @@ from storage.ports import (
     LiveSnapshot,
     LogRecord,
     NewRecord,
+    OutboxRow,
     OwnerUnavailableError,
     ParticipantQuery,
     PrizesQuery,
@@ -71,8 +73,9 @@ from tests.support.inprocess_operations import InProcessOperations
 from tests.support.inprocess_records import EPOCH, InProcessRecords
 from tests.support.inprocess_updates import InProcessUpdates
 from tests.support.memory_archive import MemoryArchiveFiles, MemoryArchiveIndex
+from tests.support.memory_attempts import MemoryAttempts
 from tests.support.memory_notices import MemoryNotices
-from tests.support.memory_ports import MemoryScoreLog
+from tests.support.memory_ports import MemoryMetrics, MemoryScoreLog
 from tests.support.memory_prizes import MemoryPrizeLedger
 from tests.support.memory_records import MemoryRecords
 
@@ -107,6 +110,8 @@ class InProcessPalio:
         self.prizes = MemoryPrizeLedger(self.records)
         self.archive = MemoryArchiveFiles()
         self.archives = MemoryArchiveIndex(self.records)
+        self.attempts = MemoryAttempts({}, lambda: {number: state.offset for number, state in self.states.items()})
+        self.series = MemoryMetrics(1_000_000)
         self.read_model = InProcessReadModel(self)
         self.notices = MemoryNotices(MemoryRecords())
         self.operations = InProcessOperations(self)
@@ -141,6 +146,7 @@ class InProcessPalio:
             except InvalidRecordError:
                 continue
             self.states[tournament_id] = state
+            self._note_attempt(state, item, events)
             users = changed.setdefault(tournament_id, set())
             for event in events:
                 if isinstance(event, Outcome):
@@ -201,6 +207,16 @@ class InProcessPalio:
         if users:
             messages.append((changed_channel(tournament_id), encode_changed(users)))
         await self.updates.publish(messages)
+
+    def _note_attempt(self, state: Tournament, item: Item, events: Sequence[Event]) -> None:
+        """What an owner tells analytics with a checkpoint after each record."""
+        attempts = Attempts()
+        if isinstance(item, ScoreItem) and any(isinstance(e, Outcome) and e.outcome == "applied" for e in events):
+            score = state.ranking.score(state.members.slot(item.user_id))
+            assert score is not None
+            attempts.add(item.offset, state.time_ms, item.user_id, score)
+        (block,) = attempts.blocks()
+        self.attempts.tell(OutboxRow(state.tournament_id, state.offset, FIRST_N, KIND, block))
 
     @staticmethod
     def _rank(state: Tournament | None, user_id: int) -> int | None:

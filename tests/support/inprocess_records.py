@@ -54,7 +54,9 @@ class InProcessRecords:
         return []
 
     async def shown_snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        return []
+        if self.down:
+            raise RecordsUnavailableError("the records are down")
+        return await self.snapshots(tournament_id)
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]

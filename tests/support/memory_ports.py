@@ -215,8 +215,43 @@ class MemoryMetrics:
         self._buffer.clear()
 
     @property
+    def waiting(self) -> int:
+        return len(self._buffer)
+
+    @property
     def dropped(self) -> int:
         return self._dropped
+
+    async def read(
+        self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str] | None = None
+    ) -> list[Point]:
+        found: dict[tuple[frozenset[tuple[str, str]], int], Point] = {}
+        for point in self.points:
+            its = point.tags.items()
+            if point.measurement == measurement and from_ms <= point.time_ms < until_ms and its >= (tags or {}).items():
+                key = frozenset(its), point.time_ms
+                before = found.get(key)
+                found[key] = point if before is None else point._replace(fields={**before.fields, **point.fields})
+        return sorted(found.values(), key=lambda point: point.time_ms)
+
+    async def sums(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        from_ms: int,
+        until_ms: int,
+        step_ms: int,
+        tags: Mapping[str, str] | None = None,
+    ) -> dict[int, dict[str, int]]:
+        found: dict[int, dict[str, int]] = {}
+        for point in await self.read(measurement, from_ms, until_ms, tags):
+            if point.fields.keys() & set(fields):
+                sums = found.setdefault(point.time_ms // step_ms * step_ms, dict.fromkeys(fields, 0))
+                for name in fields:
+                    value = point.fields.get(name, 0)
+                    assert isinstance(value, int)
+                    sums[name] += value
+        return found
 
     async def close(self) -> None:
         await self.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from actors.domain.analytics.attempts import KINDS
 from actors.domain.delivery import scope_name
 from actors.domain.texts import folded
 from storage.ports import (
@@ -145,7 +146,13 @@ class MemoryRecords:
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()
-        return [row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id)][:limit]
+        mine = (row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id))
+        return [row for row in mine if row.kind not in KINDS][:limit]
+
+    def attempts(self) -> dict[tuple[int, int, int], OutboxRow]:
+        """The effects that tell of attempts, by key; to be changed by `MemoryAttempts` alone."""
+        self._open()
+        return self._outbox
 
     def all_tournaments(self) -> list[TournamentRow]:
         self._open()

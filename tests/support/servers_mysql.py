@@ -31,6 +31,8 @@ TABLES = (
     "notice_jobs",
     "notice_retries",
     "projected",
+    "archives",
+    "archived_participants",
 )
 SHARD_TABLES = ("shard_identity", "shard_partitions")
 PARTITIONS = 5

@@ -26,6 +26,7 @@ FEWEST_STATEMENTS = 10  # within functions; with less a module declares
 JUDGED_BY = {
     "tests/contract/test_archive_files.py": ["storage/archive/files.py"],
     "tests/contract/test_archive_index.py": ["storage/records/sql/archive_index.py"],
+    "tests/contract/test_attempts.py": ["storage/records/sql/attempts.py"],
     "tests/contract/test_metrics.py": ["storage/metrics/parquet.py"],
     "tests/contract/test_metrics_influx.py": ["storage/metrics/influx.py", "scripts/local_servers/influx.py"],
     "tests/contract/test_payouts.py": ["storage/payouts/ledger_file.py", "storage/payouts/webhook.py"],
@@ -86,6 +87,7 @@ JUDGED_BY = {
     ],
     "tests/integration/cluster/test_servers_cli.py": ["scripts/local_servers/fleet.py"],
     "tests/integration/test_archive.py": ["cluster/actors/archiver.py"],
+    "tests/integration/test_analytics.py": ["cluster/actors/analytics.py"],
     "tests/integration/test_notifications.py": ["cluster/actors/notifier.py"],
     "tests/integration/test_prizes.py": ["cluster/actors/prizes.py"],
     "tests/integration/test_redeploy.py": ["cluster/serve/deployments.py"],
@@ -105,6 +107,8 @@ JUDGED_BY = {
         "serve_app/standards/cloud_event_handlers.py",
         "serve_app/standards/submissions.py",
     ],
+    "tests/unit/actors/analytics/test_collector.py": ["actors/analytics/points.py"],
+    "tests/unit/serve_app/handlers/test_analytics.py": ["serve_app/services/analytics.py"],
     "tests/unit/serve_app/api/test_app.py": ["serve_app/api/"],  # a folder: its calls and pages, as clients see them
 }
 

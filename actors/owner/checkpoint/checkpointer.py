@@ -17,7 +17,7 @@ from typing import Final
 
 from actors.domain.delivery import scope_name
 from actors.owner.change import Change
-from actors.owner.checkpoint.rows import outbox_rows, participant_rows, tournament_row
+from actors.owner.checkpoint.rows import attempt_rows, outbox_rows, participant_rows, tournament_row
 from actors.owner.checkpoint.snapshot_chain import USUAL, DeltaBounds, next_snapshot, takes_delta
 from actors.owner.entity import Chain, Entity, Scope
 from storage.ports import (
@@ -66,7 +66,7 @@ class _Piece:
 
 class Checkpointer:
     """`on_saved(entity, offset)` is called for each entity whose state as of `offset` became durable, `on_unsaved(entity)` for each that the
-    store did not take: it will be tried again. `deltas`: when they are saved."""
+    store did not take: it will be tried again. `deltas`: when they are saved; `attempts`: whether analytics are told."""
 
     def __init__(
         self,
@@ -77,6 +77,8 @@ class Checkpointer:
         on_saved: Callable[[Entity, int], Awaitable[None]],
         on_unsaved: Callable[[Entity], None],
         deltas: DeltaBounds = USUAL,
+        *,
+        attempts: bool = True,
     ) -> None:
         self._records = records
         self._clock_ms = clock_ms
@@ -85,6 +87,7 @@ class Checkpointer:
         self._on_saved = on_saved
         self._on_unsaved = on_unsaved
         self.deltas = deltas
+        self._tells_attempts = attempts
         self._dirty: dict[int, Change] = {}  # all that changed of each tournament since its last save
         self._urgent: set[int] = set()  # those of them to be saved at once
         # beside a round that then fails, another would raise projected offsets past what is saved
@@ -238,6 +241,7 @@ class Checkpointer:
             if offset == change.entity.state.offset:
                 change.entity.erased = False
             change.entity.effects = [row for row in change.entity.effects if row.offset > offset]
+            change.entity.attempts.forget(offset)
             await self._on_saved(change.entity, offset)
 
     def _take(self, change: Change) -> None:
@@ -273,6 +277,8 @@ class Checkpointer:
             snapshots.append(snapshot)
             participants.extend(participant_rows(entity, change.slots))
             outbox.extend(outbox_rows(entity))
+            if self._tells_attempts and (change.slots or change.urgent):
+                outbox.extend(attempt_rows(entity))
             if entity.scope.tournament:  # it is its one tournament, so any save of it may raise its projected offset
                 piece.targets.append((entity.scope, entity.scope.watermark))
             read_bytes += self._about_bytes(change)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
+from actors.domain.analytics.attempts import FIRST_N, KIND
 from actors.domain.messages import Spec
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
@@ -55,6 +56,13 @@ def outbox_rows(entity: Entity) -> list[OutboxRow]:
     if state.status == "finished" and state.spec.prizes is not UNSET:
         effects.append(OutboxRow(state.tournament_id, state.offset, PRIZES_EFFECT_NUMBER, PRIZES_EFFECT, b"{}"))
     return effects + entity.effects
+
+
+def attempt_rows(entity: Entity) -> list[OutboxRow]:
+    """What analytics are told with a snapshot: the attempts since the last one, and if there were none, that something changed."""
+    state = entity.state
+    blocks = enumerate(entity.attempts.blocks(), FIRST_N)
+    return [OutboxRow(state.tournament_id, state.offset, n, KIND, block) for n, block in blocks]
 
 
 def _listed_type(spec: Spec) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from serve_app.api.routers import (
+    analytics,
     archive,
     exports,
     invitations,
@@ -33,5 +34,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     archive.router,
     users.router,
     operations.router,
+    analytics.router,
     process.router,
 )

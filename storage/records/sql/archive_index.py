@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from actors.domain.analytics.attempts import KEPT_KIND
 from storage.ports.archive_index import PLACES, Archived, ArchivePlace
 from storage.ports.records import OVER_EFFECTS
 from storage.records.sql.archive_schema import archived_participants, archives
@@ -119,7 +120,7 @@ class SqlArchiveIndex:
                 after = await self._copy(entry, after)
 
             async def commit(connection: AsyncConnection, _partition: int) -> bool:
-                waits = select(outbox.c.n).where(outbox.c.tournament_id == number).limit(1)
+                waits = select(outbox.c.n).where(outbox.c.tournament_id == number, outbox.c.kind != KEPT_KIND).limit(1)
                 if not await _same(connection, entry) or (await connection.execute(waits)).first() is not None:
                     return False
                 await connection.execute(delete(snapshots).where(snapshots.c.tournament_id == number))
@@ -165,7 +166,7 @@ class SqlArchiveIndex:
                 return True
             if await _delete_some(connection, archived_participants, number):
                 return False
-            for table in (snapshots, archives, tournaments):
+            for table in (outbox, snapshots, archives, tournaments):
                 await connection.execute(delete(table).where(table.c.tournament_id == number))
             return True
 

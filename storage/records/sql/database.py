@@ -22,6 +22,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from actors.domain.analytics.attempts import KINDS
 from actors.domain.delivery import OWN_SCOPE
 from actors.domain.values import partition_of
 from storage.ports.errors import RecordsUnavailableError
@@ -190,7 +191,7 @@ class SqlRecords:
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         """See `Records.outbox`."""
         o = outbox.c
-        statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload)
+        statement = select(o.tournament_id, o.log_offset, o.n, o.kind, o.payload).where(o.kind.not_in(KINDS))
         statement = statement.order_by(o.tournament_id, o.log_offset, o.n).limit(limit)
         if tournament_id is not None:
             statement = statement.where(o.tournament_id == tournament_id)

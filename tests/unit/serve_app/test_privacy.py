@@ -86,6 +86,7 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "line_item": (403, 200, 200),
     "line_item_results": (403, 200, 200),
     "submit_lti_score": (403, 200, 403),
+    "analytics_tournament": (403, 403, 200),
 }
 MANAGING: Final = {
     "archive",
@@ -109,6 +110,7 @@ MANAGING: Final = {
     "line_item_results",
     "submit_lti_score",
     "placed_tournament",
+    "analytics_tournament",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {
@@ -139,6 +141,8 @@ OF_NO_TOURNAMENT: Final = {
     "xapi_about",
     "lti_token",
     "line_items",
+    "analytics_summary",
+    "analytics_series",
     "demo_player",
     "erase_user",
     "notifications",

@@ -25,6 +25,8 @@ async def opened(palio: InProcessPalio, **config: Any) -> Services:
         operations=palio.operations,
         archive=None,
         archives=palio.archives,
+        attempts=palio.attempts,
+        series=palio.series,
         clock_ms=palio.clock_ms,
     )
 

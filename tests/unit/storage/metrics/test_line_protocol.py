@@ -14,8 +14,8 @@ from storage.ports import Point
     ("point", "text"),
     [
         (
-            Point("owner", {"owner": "shard-1"}, {"active": 3, "lag_s": 0.5}, 1),
-            "owner,owner=shard-1 active=3.0,lag_s=0.5 1",
+            Point("owner", {"owner": "shard-1"}, {"active": 3, "lag_s": 0.5, "name": 'a \\ "b"'}, 1),
+            r'owner,owner=shard-1 active=3i,lag_s=0.5,name="a \\ \"b\"" 1',
         ),
         (Point("m", {"b": "2", "a": "1"}, {"x": -1e300}, -5), "m,a=1,b=2 x=-1e+300 -5"),
         (Point("a b,c=d", {"e f": "g,h=i"}, {"j=k": 1.0}, 0), r"a\ b\,c=d,e\ f=g\,h\=i j\=k=1.0 0"),
@@ -44,7 +44,7 @@ def test_as_many_points_as_go_into_the_size_and_at_least_one() -> None:
 
 def test_what_cannot_be_text_or_a_number_is_counted() -> None:
     odd = [
-        Point("m", {}, {"x": "1"}, 0),  # type: ignore[dict-item]
+        Point("m", {}, {"x": None}, 0),  # type: ignore[dict-item]
         Point(None, {}, {"x": 1.0}, 0),  # type: ignore[arg-type]
         Point("m", {"\ud800": "a"}, {"x": 1.0}, 0),
     ]

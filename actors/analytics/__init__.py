@@ -1,0 +1,1 @@
+"""Analytics: from the attempts and snapshots in the records to the metric series."""

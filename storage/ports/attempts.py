@@ -1,0 +1,41 @@
+"""The attempts of tournaments, as their owners told of them with each checkpoint, and how far analytics are with them.
+
+Guarantees
+- Atomicity: attempts are stored in the transaction of the snapshot that counts them (`Records.save`), as effects of a kind of their own; so
+  there are none of a tournament that no snapshot has, and none is missing.
+- Duplicates: an attempt may stand in several blocks (an owner that was replaced while it saved); its offset tells. `keep` again changes nothing.
+- Order: a tournament waits from the save that changed it until a `keep` up to that offset. What comes later makes it wait again.
+- Loss: none; blocks stay as long as their tournament does. `keep` may put them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class WaitingTournament(NamedTuple):
+    """One that changed: up to which offset; `anew`: its series are to be made again from nothing."""
+
+    tournament_id: int
+    offset: int
+    anew: bool
+
+
+class AttemptBlocks(Protocol):
+    """See the module's guarantees. Every method raises RecordsUnavailableError when the store does not answer."""
+
+    async def waiting(self, after: int, limit: int) -> list[WaitingTournament]:
+        """Tournaments that changed since they were last kept, by id, beyond one. Of the databases that answer."""
+
+    async def blocks(self, tournament_id: int, upto: int | None = None) -> list[bytes]:
+        """All blocks of a tournament (`actors.domain.analytics.attempts`), up to an offset if one is named."""
+
+    async def keep(self, tournament_id: int, upto: int, merged: Sequence[bytes] | None = None) -> None:
+        """Up to this offset a tournament is in the series; `merged` blocks take the place of all up to there."""
+
+    async def rebuild(self) -> int:
+        """Let every tournament wait to be made anew; returns how many wait. Again while some wait changes nothing."""
+
+    async def counts(self) -> tuple[int, int]:
+        """How many tournaments wait, and how many there are."""
