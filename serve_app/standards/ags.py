@@ -43,7 +43,7 @@ class ToolScore(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST .../scores`. What extensions say beside these is not looked at; the comment is not kept."""
 
     user_id: Annotated[str, Meta(min_length=1, max_length=255)]
-    timestamp: Annotated[str, Meta(max_length=64)]
+    timestamp: Annotated[str, Meta(max_length=64, extra_json_schema={"format": "date-time"})]
     activity_progress: Literal["Initialized", "Started", "InProgress", "Submitted", "Completed"]
     grading_progress: Literal["FullyGraded", "Pending", "PendingManual", "Failed", "NotReady"]
     score_given: Amount | UnsetType | None = UNSET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query
@@ -16,6 +17,7 @@ from serve_app.standards.ags import (
     ITEM_TYPE,
     ITEMS_TYPE,
     RESULTS_TYPE,
+    SCOPES,
     SCORE_TYPE,
     LineItem,
     ScoreTaken,
@@ -24,6 +26,7 @@ from serve_app.standards.ags import (
 )
 from serve_app.standards.cloud_events import BATCHED, STRUCTURED
 from serve_app.standards.lti_handlers import FORM
+from serve_app.standards.lti_tokens import ASSERTION_TYPE
 from serve_app.standards.xapi import UUID, Statement
 
 router = APIRouter(tags=["standards"])
@@ -82,14 +85,19 @@ _SCORE: Final = {
 _TAKEN: Final = {"resultUrl": _RESULT["id"], "counted": True, "eventId": "lti-7c0e4f0be4bfa1b92ef1de0a2a0f4b11"}
 _TOKEN_FORM: Final = {
     "grant_type": "client_credentials",
-    "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    "client_assertion_type": ASSERTION_TYPE,
     "client_assertion": "eyJhbGciOiJSUzI1NiJ9.e30.c2ln",
     "scope": "https://purl.imsglobal.org/spec/lti-ags/scope/score",
 }
 _TOKEN_FORM_SCHEMA: Final = {
     "type": "object",
     "required": list(_TOKEN_FORM),
-    "properties": {name: {"type": "string"} for name in _TOKEN_FORM},
+    "properties": {
+        "grant_type": {"const": "client_credentials"},
+        "client_assertion_type": {"const": ASSERTION_TYPE},
+        "client_assertion": {"type": "string", "minLength": 1},
+        "scope": {"type": "string", "pattern": f"(^| )({'|'.join(map(re.escape, SCOPES))})( |$)"},
+    },
 }
 
 XapiVersion = Annotated[
