@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from actors.domain.codec import decode_snapshot
+from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.errors import SnapshotError
 from actors.domain.results.archive import archive_table, decode_archive, encode_archive
 from storage.ports import (
@@ -164,13 +164,13 @@ class Archiver:
             newest = (await self._records.snapshots(entry.tournament_id))[:1]
             if not newest or newest[0].offset != entry.offset:
                 return False
-            await asyncio.to_thread(decode_snapshot, newest[0].data)
+            state = await asyncio.to_thread(_whole, newest[0])
             data = await self._files.get(table_name(entry.tournament_id))
             if data is None or digest_of(data) != entry.digest:
                 return (
                     await self._archive(entry.tournament_id, entry.offset) and False
                 )  # written anew: then the next time
-            await self._put(state_name(entry.tournament_id), newest[0].data)
+            await self._put(state_name(entry.tournament_id), state)
         return await self._index.leave(entry)
 
     async def _delete(self, entry: Archived) -> bool:
@@ -181,6 +181,11 @@ class Archiver:
             await self._files.delete(state_name(entry.tournament_id))
             await self._index.erase(entry)
         return True
+
+
+def _whole(stored: StoredSnapshot) -> bytes:
+    """A snapshot with what may have followed it. Raises SnapshotError."""
+    return encode_snapshot(decode_snapshot(stored.data, stored.deltas))
 
 
 def _encoded(snapshots: Sequence[StoredSnapshot], offset: int, now_ms: int) -> tuple[int, _File | None]:

@@ -58,7 +58,7 @@ class ArchiveIndex(Protocol):
 
     async def leave(self, entry: Archived) -> bool:
         """Take the tournament out of the records, but for its row, its prizes, and who took part; False, with nothing more taken away, if
-        effects of it wait, or it was saved since."""
+        effects of it wait, its participants are still being told something, or it was saved since."""
 
     async def erase(self, entry: Archived) -> None:
         """Take away what the records have of one that has left, for good; its prizes' entries stay. Nothing where it was saved since."""

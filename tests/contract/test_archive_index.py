@@ -6,11 +6,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from storage.ports import Archived, ArchiveIndex, OutboxRow, Records, RecordsUnavailableError, StoredSnapshot
+from storage.ports import (
+    Archived,
+    ArchiveIndex,
+    NoticeRetry,
+    OutboxRow,
+    Records,
+    RecordsUnavailableError,
+    StoredSnapshot,
+)
 from storage.records.mysql.sharded import ShardedRecords
+from storage.records.seal import SettingsSeal
 from storage.records.sql import archive_index
 from storage.records.sql.archive_index import SqlArchiveIndex
 from storage.records.sql.database import SqlRecords
+from storage.records.sql.notices import SqlNotices
 from tests.contract.test_records import checkpoint, participant, partition, tournament
 from tests.support.memory_archive import MemoryArchiveIndex
 from tests.support.memory_records import MemoryRecords
@@ -155,3 +165,20 @@ async def test_what_is_erased_is_gone(records: Records, index: ArchiveIndex) -> 
     assert await index.archived(1) is None
     assert await records.tournament(1) is None
     assert await records.took_part(5, 0, 9) == [2]
+
+
+async def test_nothing_leaves_while_its_participants_are_told_something(records: Records, index: ArchiveIndex) -> None:
+    if isinstance(records, MemoryRecords):
+        return  # it has no notices
+    assert isinstance(records, SqlRecords | ShardedRecords)
+    notices = SqlNotices(records, SettingsSeal([b"x" * 32]))
+    await end(records, 1)
+    await index.note(entry(1))
+    await notices.begin(1, "ended-10-0", b"{}", ["live"], 50)
+    assert not await index.leave(entry(1))
+    [job] = await notices.open_jobs("live", 9)
+    retry = NoticeRetry(1, job.key, "live", 1, b"{}", 1, 99)
+    assert await notices.advance(job, job._replace(cursor=1, done_ms=60), [retry])
+    assert not await index.leave(entry(1))
+    await notices.settle(retry, None, sent=True)
+    assert await index.leave(entry(1))

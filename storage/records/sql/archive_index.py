@@ -15,6 +15,7 @@ from storage.ports.archive_index import PLACES, Archived, ArchivePlace
 from storage.ports.records import OVER_EFFECTS
 from storage.records.sql.archive_schema import archived_participants, archives
 from storage.records.sql.dialects import insert_new, upsert
+from storage.records.sql.notices_schema import notice_jobs, notice_retries
 from storage.records.sql.prize_ledger import Held, Store
 from storage.records.sql.queries import decode_cursor, encode_cursor
 from storage.records.sql.schema import outbox, participants, snapshots, tournaments
@@ -120,8 +121,7 @@ class SqlArchiveIndex:
                 after = await self._copy(entry, after)
 
             async def commit(connection: AsyncConnection, _partition: int) -> bool:
-                waits = select(outbox.c.n).where(outbox.c.tournament_id == number, outbox.c.kind != KEPT_KIND).limit(1)
-                if not await _same(connection, entry) or (await connection.execute(waits)).first() is not None:
+                if not await _same(connection, entry) or await _is_wanted(connection, number):
                     return False
                 await connection.execute(delete(snapshots).where(snapshots.c.tournament_id == number))
                 return await _put(connection, entry, "leaving")
@@ -201,6 +201,19 @@ async def _same(connection: AsyncConnection, entry: Archived) -> bool:
     t = tournaments.c
     stored = select(t.log_offset).where(t.tournament_id == entry.tournament_id).with_for_update()
     return await connection.scalar(stored) == entry.offset
+
+
+async def _is_wanted(connection: AsyncConnection, number: int) -> bool:
+    """Whether somebody is going to read the rows of a tournament: for its effects, or to tell its participants."""
+    jobs, retries = notice_jobs.c, notice_retries.c
+    for statement in (
+        select(outbox.c.n).where(outbox.c.tournament_id == number, outbox.c.kind != KEPT_KIND),
+        select(jobs.channel).where(jobs.tournament_id == number, jobs.done_ms.is_(None)),
+        select(retries.channel).where(retries.tournament_id == number),
+    ):
+        if (await connection.execute(statement.limit(1))).first() is not None:
+            return True
+    return False
 
 
 async def _put(connection: AsyncConnection, entry: Archived, place: ArchivePlace) -> bool:
