@@ -241,11 +241,12 @@ class Feed:
         return own
 
     def _awaited(self, key: tuple[int, int], watermark: int) -> bool:
-        """Whether something that was read is still to be applied to a dedicated tournament that is over, in its own scope: the shared one may
-        have gone beyond it. A command may change it after its end; scores do not, unless somebody waits to hear so.
+        """Whether something is still to be applied to a dedicated tournament that is over, in its own scope: the shared one has gone beyond
+        it, or may have, by what was read until now or by an earlier ingest, which had read more. A command may change it after its
+        end; scores do not, unless somebody waits to hear so.
         """
-        window = self._windows[key[0]]
-        if watermark < window.after:
+        window, shared = self._windows[key[0]], self._windows.shared.get(key[0])
+        if watermark < window.after or shared is None or window.upto < shared:
             return True
         waiting = (record.item for record in window.tail(watermark))
         return any(
@@ -254,7 +255,7 @@ class Feed:
 
     async def _note(self, answer: DeliveryAnswer) -> None:
         self._ahead.note(answer)
-        for reached in answer.positions:
+        for reached in sorted(answer.positions, key=lambda each: each.tournament):  # the shared scopes first
             key = (reached.partition, reached.tournament)
             position = self.positions.get(key)
             if position is None:
@@ -266,6 +267,8 @@ class Feed:
                 del self.stopped[key]
             position.watermark = position.known = reached.watermark
             position.durable = reached.durable
+            if not key[1]:
+                self._windows.shared[key[0]] = reached.watermark
             if reached.closed and not self._awaited(key, reached.watermark):
                 self._placement.closed(self.owner, *key)
         for rejected in answer.rejected:

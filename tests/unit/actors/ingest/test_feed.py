@@ -213,6 +213,7 @@ async def test_what_comes_back_untaken_is_refused() -> None:
 
 async def test_it_tells_what_moved_what_closed_and_what_was_rejected() -> None:
     bench = Bench()
+    bench.windows.shared[0] = -1
     bench.feed.add(0, 0)
     bench.feed.add(0, 77)
     bench.answers = [
@@ -228,11 +229,36 @@ async def test_it_tells_what_moved_what_closed_and_what_was_rejected() -> None:
     assert bench.feed.positions[0, 77].durable == 3
 
 
+@pytest.mark.parametrize("shared", [None, 9, 12])
+async def test_what_closed_is_fed_until_all_that_the_shared_scope_was_given_is_read(shared: int | None) -> None:
+    """An earlier ingest may have read more: what is read later the shared scope does not take any more."""
+    bench = Bench()
+    bench.dedicated.add(77)
+    if shared is not None:
+        await bench.stands(p0=shared)
+    bench.feed.add(0, 77)
+    bench.windows[0].start(3)
+    bench.windows[0].extend(9, [])
+    closed = _at(0, 9, 77, durable=9, closed=True)
+    bench.answers = [closed]
+    await bench.feed.step()
+    assert bench.told == ([("closed", "shard-0", 0, 77)] if shared == 9 else [])
+    if shared == 12:
+        bench.windows[0].extend(12, [Parsed(0, ControlItem(11, 0, 77, End(command_id="c")))])
+        bench.answers = [closed, _at(0, 12, 77, durable=12, closed=True)]
+        await bench.feed.ask()
+        assert bench.told == []
+        await bench.feed.ask()
+        assert bench.told == [("closed", "shard-0", 0, 77)]
+
+
 @pytest.mark.parametrize("how", ["command", "waited for", "score", "other", "applied", "behind"])
 async def test_what_closed_is_fed_until_nothing_that_matters_waits(how: str) -> None:
     """The shared scope may have gone beyond it, so nobody else would be given it."""
     bench = Bench()
     bench.dedicated.add(77)
+    await bench.stands(p0=-1)
+    bench.feed.remove(0, 0)
     bench.feed.add(0, 77)
     score = ScoreItem(5, 0, 77, 1, "e", 100, "replies" if how == "waited for" else "")
     command = ControlItem(5, 0, 78 if how == "other" else 77, End(command_id="c"))
