@@ -29,6 +29,9 @@ class Truth:
     states: dict[int, Tournament] = field(default_factory=dict)
     naive: dict[int, NaiveTournament] = field(default_factory=dict)
     ends: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # (offset, status) of a tournament's ends
+    changes: dict[int, list[tuple[int, str]]] = field(
+        default_factory=dict
+    )  # the same, of what changed it once it had finished
     outcomes: dict[At, Outcome] = field(default_factory=dict)
     unreadable: set[At] = field(default_factory=set)
     rejected: set[At] = field(default_factory=set)
@@ -57,8 +60,10 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             claim = (record.offset, item.message.instance)
             truth.claims.setdefault((record.partition, item.message.scope), []).append(claim)
             continue
+        known = truth.states.get(tournament)
+        had_finished = known is not None and known.status == "finished"
         try:
-            state, events = apply(truth.states.get(tournament), tournament, record.partition, item)
+            state, events = apply(known, tournament, record.partition, item)
         except InvalidRecordError:
             truth.rejected.add(at)
             continue
@@ -72,6 +77,8 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
             for event in events
             if isinstance(event, StatusChanged) and event.after in ("finished", "cancelled")
         )
+        if had_finished and state.status == "finished" and state.offset == record.offset:
+            truth.changes.setdefault(tournament, []).append((record.offset, "finished"))
         truth.outcomes.update((at, event) for event in events if isinstance(event, Outcome))
         if at in truth.outcomes and truth.outcomes[at].reason in UNFIT:
             truth.rejected.add(at)
