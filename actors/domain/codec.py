@@ -50,6 +50,7 @@ FORMAT_VERSION: Final = 2  # 2: members have `removed`
 DELTA_MAGIC: Final = b"PALIODLT"
 DELTA_VERSION: Final = 1
 _PREFIX: Final = struct.Struct(">8sH16s")
+_OPTIONS: Final = pa.ipc.IpcWriteOptions()  # else they are made of the environment for each stream
 _METADATA_KEY: Final = b"palio"
 _AFTER_KEY: Final = b"after"  # of a delta: the offset of what it follows
 _MEMBER_FIELDS: Final = [
@@ -277,7 +278,7 @@ def _member_columns(state: Tournament, order: NDArray[np.int32], scored: int) ->
 def _packed(magic: bytes, version: int, schema: pa.Schema, columns: list[pa.Array], seen: NDArray[np.uint64]) -> bytes:
     sink = pa.BufferOutputStream()
     for each, arrays in ((schema, columns), (_SEEN_SCHEMA, [arrow_numbers(seen)])):
-        with pa.ipc.new_stream(sink, each) as writer:
+        with pa.ipc.new_stream(sink, each, options=_OPTIONS) as writer:
             writer.write_batch(pa.record_batch(arrays, schema=each))
     payload = sink.getvalue()
     return b"".join((_PREFIX.pack(magic, version, _checksum(payload)), payload))

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_ARROW_TYPES = {"int32": pa.int32(), "int64": pa.int64(), "uint64": pa.uint64()}
+# by the dtype itself: its name is made anew at each call
+_ARROW_TYPES = {np.dtype("i4"): pa.int32(), np.dtype("i8"): pa.int64(), np.dtype("u8"): pa.uint64()}
 SCORE = pa.decimal128(10, 2)
 TIME = pa.timestamp("ms", tz="UTC")
 
@@ -17,7 +18,7 @@ TIME = pa.timestamp("ms", tz="UTC")
 def arrow_numbers(values: NDArray[np.generic], valid: NDArray[np.bool_] | None = None) -> pa.Array:
     """A column of int32, int64 or uint64; what is not `valid` is null."""
     validity = None if valid is None or valid.all() else _bits(valid)
-    return pa.Array.from_buffers(_ARROW_TYPES[values.dtype.name], len(values), [validity, pa.py_buffer(values)])
+    return pa.Array.from_buffers(_ARROW_TYPES[values.dtype], len(values), [validity, pa.py_buffer(values)])
 
 
 def arrow_decimals(hundredths: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> pa.Array:
