@@ -8,12 +8,12 @@ tournaments and from ingest, which asks again for what nobody holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from actors.domain.delivery import scope_name
-from actors.domain.values import partition_of
 from storage.ports import Records, RecordsUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -95,12 +95,20 @@ class Director:
     async def start(self) -> None:
         """Bring everything up: shards, the dedicated tournaments that are not over, then ingest."""
         plan = self.plan
-        # what an earlier director started goes on where it is, also what is over, until ingest tells that it is closed
-        self._alone.update(await self._launcher.dedicated())
+        # what an earlier director started goes on where it is; what ended meanwhile has no need of its actor any more
+        living = await self._launcher.dedicated()
+        self._alone.update(living)
         await asyncio.gather(*(self._start_shard(shard) for shard in range(plan.shards)))
+        for tournament in living:
+            with contextlib.suppress(
+                RecordsUnavailableError
+            ):  # then its actor stays until ingest tells that it is over
+                row = await self._records.tournament(tournament)
+                if row is not None and row.status in ("finished", "cancelled"):
+                    await self.closed(row.partition, tournament)
         for partition in range(plan.partitions):
             try:
-                await self.placements(partition, None)
+                await self.placements(partition)
             except RecordsUnavailableError as error:  # ingest asks for them again before it reads the partition
                 logger.warning("partition %d waits for its records: %s", partition, error)
         for index in range(plan.ingests):
@@ -111,27 +119,14 @@ class Director:
         scopes = [(partition, 0, -1) for partition in self.plan.partitions_of_shard(shard)]
         await self._launcher.start_owner(f"shard-{shard}", scopes)
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         """The owner of every dedicated tournament in a partition that is stored and not over.
 
         Where the records do not answer, those that are hosted: who has hosted all that was stored knows of every other since.
-        `committed`: an ingest begins to read there, and an earlier one may have ended before a tournament that is over was given all that
-        was read of it. So those that ended there since are hosted, too, by the shard, which may have been given the rest.
         """
-        wanted = await self._active(partition)
-        if committed is not None:
-            await self._end_needless(partition)
-            wanted += await self._records.ended_since(partition, committed)
-        found = {tournament: await self.host(partition, tournament, -1) for tournament in wanted}
+        found = {tournament: await self.host(partition, tournament, -1) for tournament in await self._active(partition)}
         self._known.add(partition)
         return found
-
-    async def _end_needless(self, partition: int) -> None:
-        """End the actors of a partition's tournaments that are over: nobody tells that they are closed any more."""
-        for tournament in [each for each in self._alone if partition_of(each, self.plan.partitions) == partition]:
-            row = await self._records.tournament(tournament)
-            if row is not None and row.status in ("finished", "cancelled"):
-                await self.closed(partition, tournament)
 
     async def _active(self, partition: int) -> list[int]:
         try:

@@ -120,12 +120,9 @@ def decode_answer(data: bytes) -> DeliveryAnswer:
     return _answer_decoder.decode(data)
 
 
-OWN_SCOPE: Final = "tournament-"  # before a dedicated tournament's id
-
-
 def scope_name(partition: int, tournament: int) -> str:
     """The name of a scope in claims and projected offsets."""
-    return f"{OWN_SCOPE}{tournament}" if tournament else f"partition-{partition}"
+    return f"tournament-{tournament}" if tournament else f"partition-{partition}"
 
 
 _BIG_INTEGER: Final = 1  # the extension type of integers beyond 64 bits: JSON has them, so metadata may

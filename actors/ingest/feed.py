@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from actors.domain.delivery import ASK, GONE, ControlItem, DeliveryAnswer, Item, Range, decode_answer, encode_ranges
+from actors.domain.delivery import ASK, GONE, DeliveryAnswer, Item, Range, decode_answer, encode_ranges
 from actors.ingest.ahead import Ahead
 from actors.ingest.dead_letters import DeadLetters
 from actors.ingest.parse import Parsed
@@ -240,22 +240,9 @@ class Feed:
             own.extend(upto, records)
         return own
 
-    def _awaited(self, key: tuple[int, int], watermark: int) -> bool:
-        """Whether something is still to be applied to a dedicated tournament that is over, in its own scope: the shared one has gone beyond
-        it, or may have, by what was read until now or by an earlier ingest, which had read more. A command may change it after its
-        end; scores do not, unless somebody waits to hear so.
-        """
-        window, shared = self._windows[key[0]], self._windows.shared.get(key[0])
-        if watermark < window.after or shared is None or window.upto < shared:
-            return True
-        waiting = (record.item for record in window.tail(watermark))
-        return any(
-            item.tournament_id == key[1] and (isinstance(item, ControlItem) or item.reply_to != "") for item in waiting
-        )
-
     async def _note(self, answer: DeliveryAnswer) -> None:
         self._ahead.note(answer)
-        for reached in sorted(answer.positions, key=lambda each: each.tournament):  # the shared scopes first
+        for reached in answer.positions:
             key = (reached.partition, reached.tournament)
             position = self.positions.get(key)
             if position is None:
@@ -267,9 +254,7 @@ class Feed:
                 del self.stopped[key]
             position.watermark = position.known = reached.watermark
             position.durable = reached.durable
-            if not key[1]:
-                self._windows.shared[key[0]] = reached.watermark
-            if reached.closed and not self._awaited(key, reached.watermark):
+            if reached.closed:
                 self._placement.closed(self.owner, *key)
         for rejected in answer.rejected:
             await self._letters.reject(rejected.partition, rejected.offset, rejected.reason, rejected.detail)

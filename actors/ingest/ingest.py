@@ -113,10 +113,7 @@ class Ingest:
             logger.warning("the log does not tell what is committed yet: %s", error)
             return
         asked = sorted(self.unread)
-        # what this ingest has begun to read it goes on with, and knows which of the tournaments that ended there lack nothing
-        begun = {partition for partition in asked if self.windows[partition].upto >= 0}
-        loads = (self.placement.load(p, None if p in begun else committed.get(p, -1)) for p in asked)
-        answers = await asyncio.gather(*loads, return_exceptions=True)
+        answers = await asyncio.gather(*map(self.placement.load, asked), return_exceptions=True)
         for partition, answer in zip(asked, answers, strict=True):
             if answer is None:
                 if partition in self.unread:

@@ -57,11 +57,10 @@ class Window:
 
 
 class PartitionWindows(dict[int, Window]):
-    """One window a partition, empty at first. `shared`: how far the shared tournaments of a partition were applied, as last heard."""
+    """One window a partition, empty at first."""
 
     def __init__(self, partitions: Iterable[int]) -> None:
         super().__init__((partition, Window(partition)) for partition in partitions)
-        self.shared: dict[int, int] = {}
 
     def buffered(self) -> int:
         """Decoded records in all of them."""

@@ -30,10 +30,8 @@ class Feeding(Protocol):
 class Director(Protocol):
     """The director as ingest asks it; every call may raise anything."""
 
-    async def placements(self, partition: int, committed: int | None) -> Mapping[int, str]:
-        """The owner of each dedicated tournament of a partition that is stored and not over. With what the log has as `committed`, for an
-        ingest that has read nothing yet, also of those that are over and may lack records behind that.
-        """
+    async def placements(self, partition: int) -> Mapping[int, str]:
+        """The owner of each dedicated tournament of a partition that is stored and not over."""
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """The owner of a scope, which is started if there is none; it is to be fed after this offset at the latest."""
@@ -65,9 +63,9 @@ class Placement:
         self._moved: dict[tuple[int, int], str] = {}  # (partition, tournament) -> the owner that does not hold it
         self._to_tell = asyncio.Event()  # there is something to ask or to tell the director
 
-    async def load(self, partition: int, committed: int | None) -> None:
-        """Feed the stored dedicated tournaments of a partition, too; `committed` as for the director. Raises what the director raises."""
-        for tournament, owner in (await self._director.placements(partition, committed)).items():
+    async def load(self, partition: int) -> None:
+        """Feed the stored dedicated tournaments of a partition, too. Raises what the director raises."""
+        for tournament, owner in (await self._director.placements(partition)).items():
             if tournament not in self._dedicated:
                 self._dedicated[tournament] = (partition, -1)
                 self._feeding.feed_scope(owner, partition, tournament)

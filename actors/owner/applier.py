@@ -174,6 +174,8 @@ class Applier:
         self, item: Item, entity: Entity | None, scope: Scope, changes: dict[int, Change], rejected: list[Rejected]
     ) -> None:
         """Any record but a score that finds its tournament."""
+        if entity is not None and entity.state.over and scope.tournament and _is_late(item):
+            return  # it may be closed already: the owner of the partition's shared scope is given it from then on
         was_over = entity is not None and entity.state.over
         try:
             state, events = apply(None if entity is None else entity.state, item.tournament_id, scope.partition, item)

@@ -285,14 +285,7 @@ class Owner:
                 scope.passed(delivered.upto)
             if scope.ready and not was_ready:
                 self._became_ready(scope)
-        return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=self._closed(scope))
-
-    def _closed(self, scope: Scope) -> bool:
-        """Whether its one tournament is over, with all that was applied of it durable: no more after it was reopened."""
-        entity = self.tournaments.at_hand(scope.tournament) if scope.closed else None
-        if entity is None or entity.scope is not scope:
-            return scope.closed
-        return entity.state.over and entity.durable_offset >= entity.state.offset
+        return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=scope.closed)
 
     def _became_ready(self, scope: Scope) -> None:
         logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)

@@ -153,10 +153,10 @@ class DirectorActor:
         await self._made.wait()
         return await self._director.host(partition, tournament, after)
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         """See Director.placements. As `host`."""
         await self._made.wait()
-        return await self._director.placements(partition, committed)
+        return await self._director.placements(partition)
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""

@@ -29,9 +29,9 @@ class NamedDirector:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         """See `actors.ingest.placement.Director`."""
-        placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition, committed)
+        placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition)
         return placements
 
     async def host(self, partition: int, tournament: int, after: int) -> str:

@@ -75,10 +75,6 @@ class RecordsWithArchive:
         """See `Records.active`."""
         return await self._records.active(partition, dedicated=dedicated)
 
-    async def ended_since(self, partition: int, offset: int) -> list[int]:
-        """See `Records.ended_since`."""
-        return await self._records.ended_since(partition, offset)
-
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """See `Records.projected`."""
         return await self._records.projected(partition, scopes)

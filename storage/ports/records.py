@@ -97,7 +97,6 @@ class Checkpoint(NamedTuple):
     projected: Sequence[tuple[str, int, int]]
 
 
-ENDED_SINCE: Final = 1000
 OVER_EFFECTS: Final = ("finished", "cancelled")  # kinds of outbox rows: a tournament is over, or what is was changed
 UNLISTED_TYPES: Final = ("series", "cohort")  # of rows that lists leave out unless they are asked for
 
@@ -155,10 +154,6 @@ class Records(Protocol):
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         """Ids of the tournaments of a partition that are neither finished nor cancelled."""
-
-    async def ended_since(self, partition: int, offset: int) -> list[int]:
-        """Ids of dedicated tournaments of a partition that are over, and whose own scope was saved at this offset or later; of more than
-        ENDED_SINCE the last saved."""
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """The projected offset of each scope of a partition, -1 where none was saved."""

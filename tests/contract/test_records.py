@@ -280,29 +280,6 @@ async def test_active_are_those_not_over_of_their_kind(records: Records) -> None
     assert await records.active(0, dedicated=True) == [numbers[1], numbers[3]]
 
 
-async def test_dedicated_ones_that_ended_since_are_found_by_their_own_scope(records: Records) -> None:
-    """The last saved first; shared ones, those that run and those of other partitions are not asked for."""
-    numbers = of_partition(0, 6)
-    states = ["finished", "cancelled", "finished", "running", "finished", "finished"]
-    rows = [tournament(n, status=s, dedicated=n != numbers[4]) for n, s in zip(numbers, states, strict=True)]
-    offsets = [20, 30, 19, 40, 40, 25]
-    scopes = [(f"tournament-{n}", 0, offset) for n, offset in zip(numbers, offsets, strict=True)]
-    other = of_partition(1)[0]
-    theirs = [(f"tournament-{other}", 1, 50), ("partition-1", 1, 50)]
-    await save(
-        records,
-        checkpoint(
-            *rows,
-            tournament(other, status="finished", dedicated=True),
-            projected=[*scopes, ("partition-0", 0, 60), *theirs],
-        ),
-    )
-    assert await records.ended_since(0, 20) == [numbers[1], numbers[5], numbers[0]]
-    assert await records.ended_since(0, 31) == []
-    assert await records.ended_since(0, -1) == [numbers[1], numbers[5], numbers[0], numbers[2]]
-    assert await records.ended_since(1, 50) == [other]
-
-
 async def listed(records: Records, query: ListQuery) -> list[int]:
     """All pages of a query; none may be empty but the only one, none longer than the limit."""
     found: list[int] = []

@@ -40,7 +40,7 @@ async def test_the_seeds_indexes_serve_their_queries(mysql: RunningMysql, sharde
     fill = """
         USE palio;
         INSERT INTO palio.tournament_participants
-            SELECT seq % 200 + 1, seq DIV 200 + 1, 'x', 1, seq % 977, 1, NULL, seq, NULL FROM seq_1_to_20000;
+            SELECT seq % 200 + 1, seq DIV 200 + 1, 'x', 1, seq % 977, 1, NULL, seq, NULL, NULL FROM seq_1_to_20000;
         INSERT INTO palio.tournaments
             SELECT seq, seq % 5, 1, 1, 'x', 'x', 'scheduled', 'public', ELT(1 + seq % 4, 'scheduled', 'running', 'finished', 'cancelled'),
                 seq % 4 < 2, 0, 1, seq, seq, seq, NULL, NULL, 0, 1, 0, '{}' FROM seq_1_to_5000;

@@ -67,9 +67,12 @@ async def hold_against_the_log(settings: Settings) -> dict[str, str]:
 
 
 def endings(data: Path, tournament: str) -> list[str]:
-    """The outbox rows of a tournament: what was released to the world."""
+    """What was released to the world of a tournament's end: its outbox rows, or what the archive made of them."""
     with sqlite3.connect(f"file:{data / 'records.db'}?mode=ro", uri=True) as database:
-        rows = database.execute("SELECT kind FROM outbox WHERE tournament_id = ?", (int(tournament),)).fetchall()
+        wanted = "FROM outbox WHERE tournament_id = ? AND kind IN ('finished', 'cancelled')"
+        rows = database.execute(f"SELECT kind {wanted}", (int(tournament),)).fetchall()
+        taken = "SELECT 'finished' FROM archives WHERE tournament_id = ?"
+        rows = rows or database.execute(taken, (int(tournament),)).fetchall()
     return [kind for (kind,) in rows]
 
 

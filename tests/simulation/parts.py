@@ -53,8 +53,8 @@ class DirectorPart:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self.director.host(partition, tournament, after)
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
-        return await self.director.placements(partition, committed)
+    async def placements(self, partition: int) -> dict[int, str]:
+        return await self.director.placements(partition)
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._started.wait()
@@ -218,8 +218,8 @@ class CalledDirector:
     async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self._call("host", partition, tournament, after)  # type: ignore[no-any-return]
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
-        return await self._call("placements", partition, committed)  # type: ignore[no-any-return]
+    async def placements(self, partition: int) -> dict[int, str]:
+        return await self._call("placements", partition)  # type: ignore[no-any-return]
 
     async def closed(self, partition: int, tournament: int) -> None:
         await self._call("closed", partition, tournament)

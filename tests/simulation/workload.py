@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from actors.domain.messages import (
     RULES_VERSION,
+    Command,
     Create,
     Join,
     Leave,
@@ -57,6 +58,7 @@ class Workload:
         # drawn apart, so that worlds without a league take the course they always took
         league = Random(f"league {world.seed}")
         self._league = league if league.random() < LEAGUES else None
+        self._late: set[int] = set()  # those that may be changed after their end
         self.acknowledged: list[Acknowledged] = []
 
     async def run(self) -> None:
@@ -161,6 +163,8 @@ class Workload:
             request_digest="digest",
             rules_version=rules,
         )
+        if not dedicated:
+            self._late.add(tournament)
         return self._control(tournament, create)
 
     def _record(self, tournament: int) -> NewRecord:
@@ -170,6 +174,8 @@ class Workload:
             what = msgspec.structs.replace(what, ends_ms=self._world.clock_ms() + r.randint(-100, 2000))
         if isinstance(what, Leave) and tournament in self._children:
             what = Tick()  # who is in a league's table is its parent's to say
+        if isinstance(what, Command) and what.after_end and tournament not in self._late:
+            what = Tick()  # of a dedicated one, a command that comes as it ends may have to be repeated
         sent = fitted(what, self._specs[tournament], self._scores)
         if isinstance(sent, Sent):
             return self._new(tournament, sent.value())

@@ -51,7 +51,7 @@ class Backlog:
         ingest.placement.load = self.load  # type: ignore[method-assign]
         return ingest
 
-    async def load(self, partition: int, committed: int | None) -> None:
+    async def load(self, partition: int) -> None:
         """No dedicated tournaments."""
 
     def new_owner(self, instance: str) -> Owner:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from actors.domain.analytics.attempts import KINDS
-from actors.domain.delivery import scope_name
 from actors.domain.texts import folded
 from storage.ports import (
     UNLISTED_TYPES,
@@ -18,7 +17,6 @@ from storage.ports import (
     StoredSnapshot,
     TournamentRow,
 )
-from storage.ports.records import ENDED_SINCE
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
 
 
@@ -110,16 +108,6 @@ class MemoryRecords:
             for row in self._tournaments.values()
             if (row.partition, row.dedicated) == (partition, dedicated) and row.status not in {"finished", "cancelled"}
         )
-
-    async def ended_since(self, partition: int, offset: int) -> list[int]:
-        self._open()
-        over = [
-            row.tournament_id
-            for row in self._tournaments.values()
-            if (row.partition, row.dedicated) == (partition, True) and row.status in {"finished", "cancelled"}
-        ]
-        saved = {number: self._projected.get(scope_name(partition, number), -1) for number in over}
-        return sorted((n for n, at in saved.items() if at >= max(offset, 0)), key=lambda n: -saved[n])[:ENDED_SINCE]
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         self._open()

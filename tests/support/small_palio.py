@@ -36,7 +36,7 @@ class OneHost:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
 
-    async def placements(self, _partition: int, _committed: int | None) -> dict[int, str]:
+    async def placements(self, _partition: int) -> dict[int, str]:
         """None yet."""
         return {}
 

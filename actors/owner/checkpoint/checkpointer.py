@@ -272,7 +272,7 @@ class Checkpointer:
             entity, state = change.entity, change.entity.state
             self._take(change)
             piece.taken.append(_Taken(change, state.offset))
-            rows.append(tournament_row(state, entity.scope.epoch, alone=entity.scope.tournament != 0))
+            rows.append(tournament_row(state, entity.scope.epoch))
             snapshot, piece.taken[-1].chain = next_snapshot(change, self.deltas)
             snapshots.append(snapshot)
             participants.extend(participant_rows(entity, change.slots))

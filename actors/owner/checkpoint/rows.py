@@ -72,8 +72,8 @@ def _listed_type(spec: Spec) -> str:
     return spec.type if spec.cohort is UNSET else "cohort"
 
 
-def tournament_row(state: Tournament, epoch: int, *, alone: bool = False) -> TournamentRow:
-    """The listed row of a tournament; `alone`: of one that a scope of its own still holds, though it may have been reopened."""
+def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
+    """The listed row of a tournament."""
     spec: Spec = state.spec
     return TournamentRow(
         tournament_id=state.tournament_id,
@@ -84,7 +84,7 @@ def tournament_row(state: Tournament, epoch: int, *, alone: bool = False) -> Tou
         type=_listed_type(spec),
         visibility=spec.visibility,
         status=state.status,
-        dedicated=state.dedicated or alone,
+        dedicated=state.dedicated,
         creator=state.creator,
         created_ms=state.created_ms,
         starts_ms=spec.starts_ms,

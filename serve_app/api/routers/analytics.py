@@ -11,7 +11,7 @@ from starlette.responses import Response as WebResponse
 from actors.domain.analytics.series import METRICS
 from serve_app.api.analytics_answers import AnalyticsSeries, AnalyticsSummary, TournamentAnalytics
 from serve_app.api.answers import Answer
-from serve_app.api.calls import CallersCall, TournamentId
+from serve_app.api.calls import OperatorsCall, TournamentId
 from serve_app.api.responses import Responses, operation, reads
 from serve_app.handlers.analytics import MAX_STEP_S, REPORT_TABLES
 from serve_app.http.request_schemas import ID_PATTERN
@@ -63,7 +63,7 @@ def _reads(model: type[Answer], example: str, *statuses: int) -> Responses:
     responses=_reads(AnalyticsSummary, "type,created,cancelled,finished\r\nall,66,0,65\r\n", 403),
 )
 async def analytics_summary(
-    call: CallersCall, start: From = None, end: To = None, kind: OfType = None, form: Format = None
+    call: OperatorsCall, start: From = None, end: To = None, kind: OfType = None, form: Format = None
 ) -> WebResponse:
     """Who: operator. Of the last 30 days unless told otherwise: all, and each type."""
     return await call.answer("analytics_summary")
@@ -75,7 +75,7 @@ async def analytics_summary(
     responses=_reads(AnalyticsSeries, "time,submissions\r\n2027-05-01T09:00:00.000Z,17\r\n", 403),
 )
 async def analytics_series(
-    call: CallersCall,
+    call: OperatorsCall,
     metric: MetricName = "",
     start: From = None,
     end: To = None,
@@ -95,7 +95,7 @@ async def analytics_series(
     responses=_reads(TournamentAnalytics, "time,submissions,joins\r\n2027-05-01T09:00:00.000Z,17,63\r\n", 403, 404),
 )
 async def analytics_tournament(
-    call: CallersCall, tournament: TournamentId, table: ReportTable = None, form: Format = None
+    call: OperatorsCall, tournament: TournamentId, table: ReportTable = None, form: Format = None
 ) -> WebResponse:
     """Who: operator. A running one too, as of its last checkpoint, and never as its frozen table shows it."""
     return await call.answer("analytics_tournament")

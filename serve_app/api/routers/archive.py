@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response as WebResponse
 
 from serve_app.api.answers import ArchivePage
-from serve_app.api.calls import CallersCall, Cursor, IfNoneMatch, Limit, ManagersCall, TournamentId
+from serve_app.api.calls import Cursor, IfNoneMatch, Limit, ManagersCall, OperatorsCall, TournamentId
 from serve_app.api.responses import files, operation, reads
 from serve_app.handlers.exports import PARQUET
 
@@ -26,7 +26,7 @@ async def archive(call: ManagersCall, tournament: TournamentId, if_none_match: I
 
 
 @operation(router, summary="The archive's files", responses=reads({200: ArchivePage}, 403))
-async def list_archives(call: CallersCall, cursor: Cursor = None, limit: Limit = None) -> WebResponse:
+async def list_archives(call: OperatorsCall, cursor: Cursor = None, limit: Limit = None) -> WebResponse:
     """Who: operator. Of the tournaments that finished last first. `in_records` false: the tournament has left the records, and is shown from
     the archive."""
     return await call.answer("list_archives")

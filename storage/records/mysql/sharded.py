@@ -103,10 +103,6 @@ class ShardedRecords:
         """See `Records.active`; lowest id first."""
         return await self._of_primary(partition, lambda records: records.active(partition, dedicated=dedicated))
 
-    async def ended_since(self, partition: int, offset: int) -> list[int]:
-        """See `Records.ended_since`; last saved first."""
-        return await self._of_primary(partition, lambda records: records.ended_since(partition, offset))
-
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """See `Records.projected`."""
 

@@ -17,17 +17,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, false, select, true
+from sqlalchemy import Select, select, true
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.analytics.attempts import KINDS
-from actors.domain.delivery import OWN_SCOPE
 from actors.domain.values import partition_of
 from storage.ports.errors import RecordsUnavailableError
 from storage.ports.records import (
-    ENDED_SINCE,
     Checkpoint,
     ListQuery,
     OutboxRow,
@@ -162,21 +160,6 @@ class SqlRecords:
         )
         async with self._read(partition) as connection:
             return list(await connection.scalars(statement.order_by(t.tournament_id)))
-
-    async def ended_since(self, partition: int, offset: int) -> list[int]:
-        """See `Records.ended_since`; last saved first."""
-        t, p = tournaments.c, projected.c
-        scopes = select(p.scope).where(
-            p.log_partition == partition, p.log_offset >= offset, p.scope.startswith(OWN_SCOPE)
-        )
-        over = select(t.tournament_id).where(t.dedicated == true(), t.is_active == false())
-        async with self._read(partition) as connection:
-            names = await connection.scalars(scopes.order_by(p.log_offset.desc()).limit(ENDED_SINCE))
-            ids = [int(name.removeprefix(OWN_SCOPE)) for name in names]
-            found: set[int] = set()
-            for part in in_parts(ids):
-                found.update(await connection.scalars(over.where(t.tournament_id.in_(part))))
-        return [number for number in ids if number in found]
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """See `Records.projected`."""

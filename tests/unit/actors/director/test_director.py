@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from actors.director.director import Director, Plan
-from actors.domain.values import partition_of
 from storage.ports import Checkpoint, RecordsUnavailableError, TournamentRow
 from tests.support.memory_records import MemoryRecords
 
@@ -77,42 +76,19 @@ async def test_it_starts_the_dedicated_tournaments_that_are_not_over() -> None:
     director = Director(PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished")))
     await director.start()
     assert launched.of("dedicated") == [("dedicated", "tournament-11", (3, 11, -1))]
-    assert await director.placements(3, None) == {11: "tournament-11"}
-    assert await director.placements(1, None) == {}
+    assert await director.placements(3) == {11: "tournament-11"}
+    assert await director.placements(1) == {}
 
 
 async def test_a_restarted_director_knows_what_lives() -> None:
-    """Also what is over: ingest, which goes on, tells when it is closed."""
     launched = Launched()
     launched.living = [11, 12]
     director = Director(
         PLAN, launched, await store(row(11, 3, "running"), row(12, 3, "finished"), row(13, 3, "running"))
     )
     await director.start()
-    assert launched.of("stop") == []
-    assert await director.placements(3, None) == {11: "tournament-11", 13: "shard-1"}
-    await director.closed(3, 12)
     assert launched.of("stop") == [("stop", "tournament-12")]
-
-
-async def test_an_ingest_that_begins_is_told_what_ended_since_and_their_actors_end() -> None:
-    """An earlier one may have ended before it had given them all that it had read."""
-    numbers = [n for n in range(1, 200) if partition_of(n, PLAN.partitions) == 3][:5]
-    before, since, running, lives, other = numbers
-    rows = [row(n, 3, "finished") for n in (before, since, lives)]
-    records = await store(*rows, row(running, 3, "running"), row(other, 3, "finished")._replace(dedicated=False))
-    for number, offset in ((before, 4), (since, 5), (running, 9), (lives, 6), (other, 9)):
-        await records.save(Checkpoint([], [], [], [], [(f"tournament-{number}", 3, offset)]))
-    launched = Launched()
-    launched.living = [lives]
-    director = Director(PLAN, launched, records)
-    await director.start()
-    assert launched.of("stop") == []
-    told = await director.placements(3, 5)
-    assert told == {running: "shard-1", lives: "shard-1", since: "shard-1"}
-    assert launched.of("stop") == [("stop", f"tournament-{lives}")]
-    assert {call[3] for call in launched.of("adopt")} == {running, lives, since}
-    assert await director.placements(3, 10) == {running: "shard-1"}
+    assert await director.placements(3) == {11: "tournament-11", 13: "shard-1"}
 
 
 async def test_beyond_the_maximum_a_shard_hosts() -> None:
@@ -179,12 +155,12 @@ async def test_while_the_records_are_away_it_knows_the_owners_that_it_named() ->
     await director.host(1, 12, 9)
     await director.host(1, 13, 9)
     away = True
-    assert await director.placements(3, None) == {11: "tournament-11"}
-    assert await director.placements(1, None) == {12: "shard-1", 13: "shard-1"}
+    assert await director.placements(3) == {11: "tournament-11"}
+    assert await director.placements(1) == {12: "shard-1", 13: "shard-1"}
     await director.closed(1, 12)
-    assert await director.placements(1, None) == {13: "shard-1"}
+    assert await director.placements(1) == {13: "shard-1"}
     with pytest.raises(RecordsUnavailableError):
-        await new.placements(1, None)
+        await new.placements(1)
 
 
 async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starting() -> None:
@@ -204,9 +180,9 @@ async def test_a_partition_whose_records_are_away_keeps_nothing_else_from_starti
     assert (len(launched.of("shard")), len(launched.of("ingest"))) == (2, 2)
     assert owners(director) == {12: "tournament-12"}
     with pytest.raises(RecordsUnavailableError):
-        await director.placements(3, None)
+        await director.placements(3)
     away.clear()
-    assert await director.placements(3, None) == {11: "shard-1"}
+    assert await director.placements(3) == {11: "shard-1"}
 
 
 async def test_a_new_dedicated_tournament_whose_shard_is_away_holds_up_no_other() -> None:

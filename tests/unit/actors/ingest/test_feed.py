@@ -7,7 +7,6 @@ import pytest
 from actors.domain.delivery import (
     ASK,
     GONE,
-    ControlItem,
     DeliveryAnswer,
     Range,
     Rejected,
@@ -16,7 +15,6 @@ from actors.domain.delivery import (
     decode_ranges,
     encode_answer,
 )
-from actors.domain.messages import End
 from actors.ingest.feed import PROBE_ALL_EVERY, Feed
 from actors.ingest.parse import Parsed
 from actors.ingest.partition_windows import PartitionWindows
@@ -213,7 +211,6 @@ async def test_what_comes_back_untaken_is_refused() -> None:
 
 async def test_it_tells_what_moved_what_closed_and_what_was_rejected() -> None:
     bench = Bench()
-    bench.windows.shared[0] = -1
     bench.feed.add(0, 0)
     bench.feed.add(0, 77)
     bench.answers = [
@@ -227,52 +224,6 @@ async def test_it_tells_what_moved_what_closed_and_what_was_rejected() -> None:
     assert bench.letters == [(0, 2, "unknown_tournament", "no such tournament")]
     assert bench.feed.positions[0, 0].watermark is None
     assert bench.feed.positions[0, 77].durable == 3
-
-
-@pytest.mark.parametrize("shared", [None, 9, 12])
-async def test_what_closed_is_fed_until_all_that_the_shared_scope_was_given_is_read(shared: int | None) -> None:
-    """An earlier ingest may have read more: what is read later the shared scope does not take any more."""
-    bench = Bench()
-    bench.dedicated.add(77)
-    if shared is not None:
-        await bench.stands(p0=shared)
-    bench.feed.add(0, 77)
-    bench.windows[0].start(3)
-    bench.windows[0].extend(9, [])
-    closed = _at(0, 9, 77, durable=9, closed=True)
-    bench.answers = [closed]
-    await bench.feed.step()
-    assert bench.told == ([("closed", "shard-0", 0, 77)] if shared == 9 else [])
-    if shared == 12:
-        bench.windows[0].extend(12, [Parsed(0, ControlItem(11, 0, 77, End(command_id="c")))])
-        bench.answers = [closed, _at(0, 12, 77, durable=12, closed=True)]
-        await bench.feed.ask()
-        assert bench.told == []
-        await bench.feed.ask()
-        assert bench.told == [("closed", "shard-0", 0, 77)]
-
-
-@pytest.mark.parametrize("how", ["command", "waited for", "score", "other", "applied", "behind"])
-async def test_what_closed_is_fed_until_nothing_that_matters_waits(how: str) -> None:
-    """The shared scope may have gone beyond it, so nobody else would be given it."""
-    bench = Bench()
-    bench.dedicated.add(77)
-    await bench.stands(p0=-1)
-    bench.feed.remove(0, 0)
-    bench.feed.add(0, 77)
-    score = ScoreItem(5, 0, 77, 1, "e", 100, "replies" if how == "waited for" else "")
-    command = ControlItem(5, 0, 78 if how == "other" else 77, End(command_id="c"))
-    item = score if how in ("score", "waited for") else command
-    bench.windows[0].start(4 if how == "behind" else 3)
-    bench.windows[0].extend(9, [Parsed(0, item)])
-    at = 5 if how == "applied" else 3
-    bench.answers = [_at(0, at, 77, durable=at, closed=True), _at(0, 9, 77, durable=9, closed=True)]
-    await bench.feed.step()
-    closed = [("closed", "shard-0", 0, 77)]
-    assert bench.told == (closed if how in ("score", "other", "applied") else [])
-    bench.told.clear()
-    await bench.feed.ask()
-    assert bench.told == closed
 
 
 async def test_a_probe_asks_for_scopes_that_are_not_durable_yet() -> None:

@@ -49,7 +49,7 @@ class Director:
         self.stored: dict[int, tuple[int, str]] = {}
         self.away: set[int] = set()  # partitions whose records do not answer
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         if partition in self.away:
             raise ConnectionError("away")
         return {tournament: owner for tournament, (at, owner) in self.stored.items() if at == partition}
@@ -148,7 +148,7 @@ async def test_a_partition_that_is_asked_for_twice_is_read_once() -> None:
     class LateDirector(Director):
         asked = 0
 
-        async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+        async def placements(self, partition: int) -> dict[int, str]:
             self.asked += 1
             if self.asked <= PARTITIONS:
                 await late.wait()

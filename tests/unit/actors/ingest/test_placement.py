@@ -42,7 +42,7 @@ class Bench:
 
     # as the director
 
-    async def placements(self, partition: int, committed: int | None) -> dict[int, str]:
+    async def placements(self, partition: int) -> dict[int, str]:
         self._answers()
         return {tournament: owner for tournament, (at, owner) in self.stored.items() if at == partition}
 
@@ -90,14 +90,14 @@ async def bench() -> AsyncIterator[Bench]:
 
 async def test_stored_ones_are_fed_once(bench: Bench) -> None:
     bench.stored = {77: (0, "tournament-77"), 78: (1, "tournament-78")}
-    await bench.placement.load(0, None)
+    await bench.placement.load(0)
     assert bench.fed == {(0, 77): ("tournament-77", -1)}
     bench.fed.clear()
-    await bench.placement.load(0, None)
+    await bench.placement.load(0)
     assert bench.fed == {}, "it is known already"
     bench.away = True
     with pytest.raises(ConnectionError):
-        await bench.placement.load(1, None)
+        await bench.placement.load(1)
 
 
 async def test_a_create_waits_for_its_owner_and_is_then_fed_from_there(bench: Bench) -> None:

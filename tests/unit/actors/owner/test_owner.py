@@ -11,7 +11,7 @@ import pytest
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import ASK, GONE, Range, ScopePosition, ScoreItem, decode_answer, encode_ranges
-from actors.domain.messages import Create, Disqualify, End, Erase, Join, Reopen, Spec
+from actors.domain.messages import Create, End, Erase, Join, Spec
 from actors.domain.publications import OutcomeReply, decode_outcomes
 from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
@@ -132,29 +132,6 @@ async def deliver(owner: Owner, tournament: int, after: int, upto: int, records:
     answer = decode_answer(await owner.deliver(encode_ranges([Range(PARTITION, tournament, after, upto, records)])))
     assert {rejected.reason for rejected in answer.rejected} <= UNFIT  # these have an outcome, too
     return answer.positions[0]
-
-
-async def test_a_command_after_the_end_is_applied_in_its_own_scope_as_long_as_that_is_held() -> None:
-    records = MemoryRecords()
-    owner = owner_of(records, f"tournament-{TOURNAMENT}")
-    await owner.adopt([(PARTITION, TOURNAMENT, -1)])
-    played = [create(dedicated=True), step(Join(command_id="j", user_id="5")), step(End(command_id="e"))]
-    assert not (await deliver(owner, TOURNAMENT, -1, 12, items(*played, first=10))).closed
-    await owner.checkpoint_due()
-    assert (await deliver(owner, TOURNAMENT, ASK, ASK, [])).closed
-    late = items(step(Disqualify(command_id="d", user_id="5", reason="why")), first=13)
-    assert not (await deliver(owner, TOURNAMENT, 12, 13, late)).closed, "not durable yet"
-    await owner.checkpoint_due()
-    assert (await deliver(owner, TOURNAMENT, ASK, ASK, [])).closed
-    reopened = items(step(Reopen(command_id="r", ends_ms=BEGIN_MS + 10**6)), first=14)
-    await deliver(owner, TOURNAMENT, 13, 14, reopened)
-    await owner.checkpoint_due()
-    position = await deliver(owner, TOURNAMENT, ASK, ASK, [])
-    assert (position.closed, position.durable) == (False, 14)
-    assert await records.active(PARTITION, dedicated=True) == [TOURNAMENT]  # so its scope is found again
-    [stored, *_] = await records.snapshots(TOURNAMENT)
-    state = decode_snapshot(stored.data)
-    assert (state.status, state.revision, list(state.members.disqualified.values())) == ("running", 2, ["why"])
 
 
 async def test_a_dedicated_tournament_that_ended_elsewhere_is_not_taken_for_the_one_held_here() -> None:

@@ -60,6 +60,7 @@ def test_each_number_of_an_owner_is_told_by_its_own_metric() -> None:
         families=SimpleNamespace(errands=14),
         read_model=SimpleNamespace(waiting=8, written=9, failures=10, repaired=11),
         tournaments=SimpleNamespace(active=dict.fromkeys(range(12))),
+        attempts_lost=15,
     )
     counters = {
         "palio_updates_published_total": 4,
@@ -69,6 +70,7 @@ def test_each_number_of_an_owner_is_told_by_its_own_metric() -> None:
         "palio_copy_failures_total": 10,
         "palio_copies_repaired_total": 11,
         "palio_copy_refused_for_memory_total": 13,
+        "palio_attempts_lost_total": 15,
     }
     before = {counter: value(counter) for counter in counters}
     OwnerMetrics("numbered").update(owner, 1014, refused_for_memory=13)

@@ -64,15 +64,14 @@ def test_nobody_is_invited_to_what_is_over() -> None:
 
 
 @pytest.mark.parametrize("rules", [1, 2])
-def test_under_older_rules_they_are_malformed(rules: int) -> None:
+def test_under_older_rules_they_are_refused(rules: int) -> None:
     world = World(rules_version=rules)
     for message in (
         Invite(command_id="a", invitation="i", creator="9"),
         RevokeInvitation(command_id="b", invitation="i"),
         Join(command_id="c", user_id="1", invitation="i"),
     ):
-        with pytest.raises(InvalidRecordError, match="malformed"):
-            world.record(START, message)
+        assert reason(world.record(START, message)) == "older_rules"
     assert world.join(600, 1) == ""
 
 
