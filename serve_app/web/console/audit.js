@@ -19,6 +19,6 @@ export function auditView(root, _parameters, { signal, setTitle }) {
     setText(note, `Of the newest ${count(answer.tournaments)} tournaments.${silent} Each tournament's own page has its newest 200 orders.`);
     if (!list.element.isConnected) into.append(note, list.element);
   }, REFRESH_MS, signal);
-  root.append(el("div", { class: "view-head" }, el("h1", { text: "Audit" })), el("p", { class: "lede", text: "Who ordered what, when, and what it changed. It is kept in the log with the tournaments, so nobody can alter it." }), view.element);
+  root.append(el("div", { class: "view-head" }, el("h1", { text: "Audit" })), el("p", { class: "lede", text: "Who ordered what, when, and what it changed. It is kept with the tournaments, and goes through the log as everything does." }), view.element);
   return {};
 }

@@ -72,8 +72,14 @@ export function facts(pairs) {
   return el("dl", { class: "facts" }, pairs.map(([name, value]) => el("div", { class: long(value) ? "wide" : null }, el("dt", { text: name }), el("dd", {}, value ?? "–"))));
 }
 
+/** A moment in words; of another year with that. */
+export function when(rfc3339) {
+  const year = new Date(rfc3339).getFullYear();
+  return year === new Date().getFullYear() ? dayAndTime(rfc3339) : `${dayAndTime(rfc3339)}, ${year}`;
+}
+
 /** A moment as people read it, with its exact form at hand. */
-export const moment = (rfc3339) => (rfc3339 ? el("time", { datetime: rfc3339, title: rfc3339, text: dayAndTime(rfc3339) }) : null);
+export const moment = (rfc3339) => (rfc3339 ? el("time", { datetime: rfc3339, title: rfc3339, text: when(rfc3339) }) : null);
 
 /** Seconds of lag, or none. */
 export const lag = (seconds) => (seconds === null || seconds === undefined ? null : seconds < 0.05 ? "0 s" : seconds < 100 ? `${seconds.toFixed(1)} s` : ago(seconds).replace(" ago", ""));

@@ -25,8 +25,8 @@ const COLUMNS = [
   { title: "Players", class: "number", cell: ({ participants, capacity }) => (capacity ? `${count(participants)} / ${count(capacity)}` : count(participants)) },
   { title: "Start", cell: ({ starts_at }) => moment(starts_at) },
   { title: "End", cell: ({ ends_at }) => moment(ends_at) },
-  { title: "Owner", cell: ({ owner, placement }) => (owner ? [owner, placement === "dedicated" ? el("span", { class: "under", text: "its own" }) : " "] : chip("nobody", "warn")) },
-  { title: "Node", cell: ({ node }) => node },
+  { title: "Owner", class: "short", cell: ({ owner, placement }) => (owner ? [owner, placement === "dedicated" ? el("span", { class: "under", text: "its own" }) : " "] : chip("nobody", "warn")) },
+  { title: "Node", class: "short", cell: ({ node }) => node },
   { title: "Epoch", class: "number", cell: ({ epoch }) => (epoch === null ? null : count(epoch)) },
   { title: "Lag", class: "number", cell: ({ lag_records: records, lag_s: seconds }) => (records === null ? null : seconds >= LAGS ? chip(`${count(records)}, ${lag(seconds)}`, "warn") : records > 0 ? `${count(records)}, ${lag(seconds)}` : "0") },
 ];

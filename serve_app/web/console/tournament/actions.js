@@ -1,9 +1,10 @@
 // What can be done with a tournament as a whole, by its state.
 
 import { el } from "../../dom.js";
-import { dayAndTime, isolated } from "../../format.js";
+import { isolated } from "../../format.js";
 import { command, edit } from "../calls.js";
 import { ask } from "../forms/dialogs.js";
+import { when } from "../parts.js";
 
 const MORE_TIME = { name: "ends_at", label: "New end", kind: "time", need: true };
 
@@ -43,7 +44,7 @@ export function actionsOf(view, done) {
   const reopen = (text, fields) => act("Reopen", { title: `Reopen ${name}?`, text, fields, given: { ends_at: soon(view) }, work: (found) => command(id, "reopen", found), said: "It is open again." });
   if (status === "scheduled")
     return [
-      !series && act("Start now", { title: `Start ${name} now?`, text: `Scores count from this moment on. ${view.starts_at ? `It would start ${dayAndTime(view.starts_at)}.` : ""}`, work: () => command(id, "start"), said: "It has started." }, "primary"),
+      !series && act("Start now", { title: `Start ${name} now?`, text: `Scores count from this moment on. ${view.starts_at ? `It would start ${when(view.starts_at)}.` : ""}`, work: () => command(id, "start"), said: "It has started." }, "primary"),
       changed,
       cancel,
     ].filter(Boolean);
@@ -52,7 +53,7 @@ export function actionsOf(view, done) {
       act("End now", { title: `End ${name} now?`, text: "What is in the log by now counts, nothing later. Prizes are worked out at once. A mistaken end can be undone until prizes are approved.", danger: true, work: () => command(id, "end"), said: "It has ended." }, "primary"),
       view.ends_at &&
         act("Extend", {
-          title: `Give ${name} more time`, text: `It ends ${dayAndTime(view.ends_at)}.`,
+          title: `Give ${name} more time`, text: `It ends ${when(view.ends_at)}.`,
           fields: [{ name: "more", label: "Longer by", kind: "duration", max: 366 * 24 * 3600, need: true, hint: "Such as 15 min or 1:30:00." }],
           given: { more: 900 },
           work: ({ more }) => edit(id, { ends_at: new Date(Date.parse(view.ends_at) + more * 1000).toISOString() }, view.version),

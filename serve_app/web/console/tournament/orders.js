@@ -1,7 +1,7 @@
 // Orders as a table: who did what, when, and what it changed.
 
 import { el } from "../../dom.js";
-import { moment, table } from "../parts.js";
+import { moment, table, when } from "../parts.js";
 
 const WORDS = {
   create: "Created", edit: "Edited", start: "Started", end: "Ended", cancel: "Cancelled", reopen: "Reopened", reveal: "Revealed the table",
@@ -28,9 +28,13 @@ export function orders(caption, named = false) {
 function changes(from, to) {
   return [...new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})])].map((name) => {
     const [before, after] = [from?.[name], to?.[name]];
-    const words = before === undefined ? shown(after) : after === undefined ? `${shown(before)} → –` : `${shown(before)} → ${shown(after)}`;
+    const words = before === undefined || JSON.stringify(before) === JSON.stringify(after) ? shown(after) : `${shown(before)} → ${shown(after)}`;
     return el("span", { class: "change" }, el("span", { class: "change-name", text: name }), ` ${words}`);
   });
 }
 
-const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+function shown(value) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value !== "string") return JSON.stringify(value);
+  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? when(value) : value;
+}
