@@ -17,7 +17,7 @@ from actors.domain.values import parse_id, parse_time, rfc3339
 from serve_app.handlers.callers import Callers
 from serve_app.http.caching import PERSONAL
 from serve_app.http.messages import Request, Response
-from serve_app.http.problems import Problem, invalid
+from serve_app.http.problems import invalid
 from serve_app.http.query import query_int
 from serve_app.services.analytics import MAX_STEPS, TYPES, Analytics, Range, Report, Summary, rate, score
 from serve_app.services.reads import Reads, unknown_tournament
@@ -44,7 +44,7 @@ class AnalyticsHandlers:
 
     async def analytics_summary(self, request: Request) -> Response:
         """`GET /v1/analytics/summary`: of all tournaments of a range, and of each type."""
-        await self._operator(request)
+        await self.callers.operator(request)
         as_csv = _wants_csv(request)
         asked = self._range(request, SUMMARY_MS)
         found = await self.analytics.summaries(asked)
@@ -60,7 +60,7 @@ class AnalyticsHandlers:
 
     async def analytics_series(self, request: Request) -> Response:
         """`GET /v1/analytics/series`: one metric by steps of time."""
-        await self._operator(request)
+        await self.callers.operator(request)
         as_csv = _wants_csv(request)
         metric = request.query.get("metric", "")
         if metric not in METRICS:
@@ -110,18 +110,12 @@ class AnalyticsHandlers:
         return _json(report_body(report))
 
     async def _report(self, request: Request) -> Report:
-        principal = await self._operator(request)
+        principal = await self.callers.operator(request)
         known = await self.reads.visible(request.path["tournament"], principal)
         report = await self.analytics.report(known.tournament_id)
         if report is None:
             raise unknown_tournament(known.text)
         return report
-
-    async def _operator(self, request: Request) -> Any:
-        principal = await self.callers.caller(request)
-        if principal.role != "operator":
-            raise Problem(403, "role_forbidden", "expected the role operator")
-        return principal
 
     def _range(self, request: Request, default_ms: int) -> Range:
         """Raises Problem 422."""

@@ -342,6 +342,42 @@ async def test_a_dead_letter_is_sent_again_and_counts_once(browser: Browser, pal
     assert (participant["score"], participant["attempts"]) == (42, 1)
 
 
+async def test_the_charts_show_what_analytics_say(browser: Browser, palio: Any, organiser: Organiser) -> None:
+    tournament = await organiser.tournament("Charted", order="asc")
+    for score in (3, 5):
+        await organiser.add(tournament, "Somebody", score)
+    await organiser.call("POST", f"/v1/tournaments/{tournament}/end")
+    with palio.client("operator", 9) as client:
+
+        def summary() -> Any:
+            return client.get("/v1/analytics/summary").json()
+
+        async with asyncio.timeout(90):  # attempts are told with checkpoints
+            while summary()["submissions"] < 2 or summary()["finished"] < 1:
+                await asyncio.sleep(0.5)
+        async with signed_in(browser, palio, "#/charts") as page:
+            charts = page.locator(".chart")
+            await expect(page.locator(".uplot canvas")).to_have_count(7)
+            await expect(page.locator(".totals dd").first).to_have_text(str(summary()["created"]))
+            inflow = charts.filter(has_text="Submissions and joins")
+            await inflow.get_by_text("As numbers").click()
+            shown = await inflow.locator("tbody tr td:nth-child(2)").all_inner_texts()
+            assert sum(map(int, shown)) == summary()["submissions"]
+            await expect(inflow.get_by_role("img")).to_have_attribute(
+                "aria-label", re.compile(r"Newest: Submissions: \d")
+            )
+            await picture(page, "charts")
+            await page.get_by_label("Range").select_option("hour")
+            await page.get_by_label("Type").select_option("instant")
+            await expect(page).to_have_url(re.compile("range=hour&type=instant"))
+            await expect(inflow.locator("tbody tr")).to_have_count(0)
+            await page.get_by_label("Type").select_option("scheduled")
+            await expect(inflow.locator("tbody tr")).not_to_have_count(0)
+            await page.get_by_role("button", name="Colours: as the system. Change").click()
+            await page.get_by_role("button", name="Colours: light. Change").click()
+            await picture(page, "charts-dark")
+
+
 async def test_health_tells_of_every_server_and_process(browser: Browser, palio: Any, organiser: Organiser) -> None:
     await organiser.tournament("Healthy")
     async with signed_in(browser, palio, "#/health") as page:
@@ -374,6 +410,7 @@ async def test_accessible_and_within_the_window(
             (f"#/t/{tournament}", ".console-columns tbody tr"),
             (f"#/t/{tournament}/edit", ".tournament-form"),
             ("#/t/1", ".notice.error"),
+            ("#/charts", ".uplot canvas"),
             ("#/health", "tbody tr"),
             ("#/letters", ".notice, tbody tr"),
             ("#/audit", "tbody tr"),

@@ -4,6 +4,7 @@ import { announce } from "../announce.js";
 import { discover } from "../api.js";
 import { el, setAttr, setText } from "../dom.js";
 import { auditView } from "./audit.js";
+import { chartsView } from "./charts.js";
 import { healthView } from "./health.js";
 import { lettersView } from "./letters.js";
 import { onSessionChange, operator, signOut } from "./session.js";
@@ -17,6 +18,7 @@ const sections = document.getElementById("sections");
 /** @type {[string, string, (root: Element, parameters: any, context: any) => any][]} */
 const SECTIONS = [
   ["", "Tournaments", tournamentsView],
+  ["charts", "Charts", chartsView],
   ["health", "Health", healthView],
   ["letters", "Dead letters", lettersView],
   ["audit", "Audit", auditView],

@@ -35,6 +35,10 @@ export const getServers = (signal) => api("v1/operations/servers", { signal });
 export const getNotices = (limit, signal) => api(`v1/operations/notices${query({ limit })}`, { signal });
 export const getOrders = (filter, signal) => api(`v1/operations/history${query(filter)}`, { signal });
 export const getLetters = (limit, signal) => api(`v1/dead-letters${query({ limit })}`, { signal });
+/** What tournaments came to in a range. */
+export const getSummary = (filter, signal) => api(`v1/analytics/summary${query(filter)}`, { signal });
+/** One metric over time. */
+export const getMetric = (filter, signal) => api(`v1/analytics/series${query(filter)}`, { signal });
 
 // One tournament
 export const getTournament = (id, signal) => api(tournament(id), { signal });
