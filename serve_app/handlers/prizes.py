@@ -92,13 +92,12 @@ class PrizeHandlers:
         principal = await self.callers.privileged(request)
         choice = self._body(request, read_choice) or PrizeChoice()
         known = await self.reads.visible(request.path["tournament"], principal)
-        started_s = time.monotonic()
+        until_s = self._until_s(request)
         message = ApprovePrizes(command_id=new_command_id(), by=str(principal.user_id))
         issued = await self.commands.issue(known, message, request.headers)
         if issued.outcome is None:
             return undecided(issued)
-        wait_s = preferred_wait_s(request.headers, self.config.command_wait_s, self.config.max_wait_s)
-        await self._await_ledger(known, started_s + wait_s)
+        await self._await_ledger(known, until_s)
 
         def approved(entry: Entry, now_ms: int) -> Entry | None:
             named = choice.user_id is not None
@@ -117,6 +116,7 @@ class PrizeHandlers:
         choice = PrizeChoice() if revocation is None else PrizeChoice(revocation.user_id, revocation.rule)
         reason = "" if revocation is None or revocation.reason is None else revocation.reason
         known = await self.reads.visible(request.path["tournament"], principal)
+        await self._await_ledger(known, self._until_s(request))  # or what is still to be written would be paid
 
         def revoked(entry: Entry, now_ms: int) -> Entry | None:
             if entry.state in OPEN:
@@ -224,6 +224,10 @@ class PrizeHandlers:
         return Response(200, body, dict(NO_STORE))
 
     # -- changes --------------------------------------------------------------------------------------------------
+
+    def _until_s(self, request: Request) -> float:
+        """Until when a call waits, by the monotonic clock."""
+        return time.monotonic() + preferred_wait_s(request.headers, self.config.command_wait_s, self.config.max_wait_s)
 
     async def _await_ledger(self, known: Known, until_s: float) -> None:
         """Until the ledger follows the final table. Raises Problem 503: try again."""

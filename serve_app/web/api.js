@@ -57,7 +57,7 @@ function reachable(address) {
 /**
  * Whose token goes along. `refused()` is told that the server does not take it; whether a read may be tried without it.
  * @typedef {{token: () => string | undefined, refused: (error: ApiError) => boolean}} Session
- * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session}} Options
+ * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache}} Options
  */
 
 /** @type {Session} */
@@ -86,11 +86,12 @@ async function hot(path, options) {
 const api = (path, options = {}) => send(new URL(path, document.baseURI), options);
 
 /** @param {URL} url @param {Options} options */
-export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS }) {
+export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS, cache = "default" }) {
   const token = anonymous ? null : session.token();
   /** @type {RequestInit & {headers: Record<string, string>}} */
   const request = {
     method,
+    cache,
     headers: { Accept: "application/json", ...headers },
     signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) : AbortSignal.timeout(TIMEOUT_MS),
   };

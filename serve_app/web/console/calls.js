@@ -11,8 +11,11 @@ const SESSION = {
   },
 };
 
-/** @param {string} path @param {import("../api.js").Options} options */
-const api = (path, options = {}) => send(new URL(path, document.baseURI), { session: SESSION, ...options });
+/**
+ * What was just changed is to be seen at once, and edited as it is: nothing comes from the browser's cache.
+ * @param {string} path @param {import("../api.js").Options} options
+ */
+const api = (path, options = {}) => send(new URL(path, document.baseURI), { session: SESSION, cache: "no-store", ...options });
 const tournament = (id, more = "") => `v1/tournaments/${encodeURIComponent(id)}${more}`;
 const participant = (id, user, more = "") => tournament(id, `/participants/${encodeURIComponent(user)}${more}`);
 const query = (values) => {

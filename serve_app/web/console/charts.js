@@ -1,6 +1,6 @@
 // The series of analytics as charts, kept fresh, and what tournaments came to in the range.
 
-import { el, setAttr, setText } from "../dom.js";
+import { el, setAttr, setText, svg } from "../dom.js";
 import { count, dayAndTime } from "../format.js";
 import { errorText } from "../notice.js";
 import { getMetric, getSummary } from "./calls.js";
@@ -106,8 +106,11 @@ function chart({ title, lines, ofType = false }, signal) {
   const note = el("p", { class: "hint", text: "Loading…" });
   const values = table(`${title}, as numbers`, [{ title: "From", head: true, cell: ({ time }) => dayAndTime(time) }, ...lines.map(([, text], index) => ({ title: text, class: "number", cell: (row) => shown(row.unit, row.values[index]) }))]);
   const numbers = el("details", {}, el("summary", { text: "As numbers" }), el("div", { class: "tall", tabindex: 0, role: "region", "aria-label": `${title}, as numbers` }, values.element));
-  const element = el("figure", { class: "panel chart" }, el("figcaption", {}, el("h2", { text: title }), note), place, numbers);
+  const told = lines.map(() => el("span", { class: "legend-value" }));
+  const legend = el("ul", { class: "legend" }, lines.map(([, text], index) => el("li", {}, swatch(index), text, " ", told[index])));
+  const element = el("figure", { class: "panel chart" }, el("figcaption", {}, el("h2", { text: title }), note), legend, place, numbers);
   let plot = null;
+  let pointed = (_index) => {}; // tells of the step under the pointer
   let newest = 0; // which answers are wanted
   const watch = new ResizeObserver(() => plot?.setSize({ width: place.clientWidth, height: HEIGHT }));
   watch.observe(place);
@@ -140,17 +143,26 @@ function chart({ title, lines, ofType = false }, signal) {
     const data = [points.map(({ time }) => Date.parse(time) / 1000), ...answers.map((answer) => answer.points.map(({ value }) => value))];
     const last = answers.map((answer) => answer.points.findLast(({ value }) => value !== null)?.value ?? null);
     const words = lines.map(([, text], index) => `${text}: ${shown(unit, last[index])}`).join(" · ");
-    setText(note, last.every((value) => value === null) ? "Nothing in this range." : words);
+    const tell = (index) => {
+      const values = index === null ? last : answers.map((answer) => answer.points[index]?.value ?? null);
+      for (const [line, value] of values.entries()) setText(told[line], shown(unit, value));
+      setText(note, last.every((value) => value === null) ? "Nothing in this range." : index === null ? "Newest" : `From ${dayAndTime(points[index].time)}`);
+    };
+    tell(null);
+    pointed = tell;
     setAttr(place, "role", "img");
     setAttr(place, "aria-label", `${title}. Newest: ${words}`);
     const rows = points.map(({ time }, index) => ({ time, unit, values: answers.map((answer) => answer.points[index]?.value ?? null), key: time })).filter((row) => row.values.some((value) => value !== null && value !== 0));
     values.show(rows.reverse());
     if (plot) plot.setData(data);
-    else plot = new Plot(options(unit, lines, place), data, place);
+    else plot = new Plot(options(unit, lines, place, (index) => pointed(index)), data, place);
   }
 
   return { element, load };
 }
+
+/** How a line looks, for its legend. */
+const swatch = (index) => svg("svg", { class: "swatch", viewBox: "0 0 24 8", "aria-hidden": "true", focusable: "false", data: { ink: COLOURS[index] } }, svg("line", { x1: 0, y1: 4, x2: 24, y2: 4, "stroke-dasharray": DASHES[index].join(" ") || null }));
 
 /** A colour of the theme in use, as a canvas takes it: `light-dark()` is resolved where an element has it. */
 function ink(name) {
@@ -162,18 +174,19 @@ function ink(name) {
 }
 
 /** What uPlot is told of a chart. */
-function options(unit, lines, place) {
+function options(unit, lines, place, pointedAt) {
   const axis = { stroke: () => ink("text"), grid: { stroke: () => ink("line"), width: 1 }, ticks: { stroke: () => ink("line"), width: 1 }, font: "12px system-ui, sans-serif" };
   return {
     width: place.clientWidth,
     height: HEIGHT,
     cursor: { y: false },
-    legend: { live: true },
+    legend: { show: false },
+    hooks: { setCursor: [(plot) => pointedAt(plot.cursor.idx ?? null)] },
     scales: { y: { range: (_plot, low, high) => bounds(low, high) } },
-    axes: [axis, { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => shown(unit, tick)) }],
+    axes: [axis, { ...axis, size: 68, values: (_plot, ticks) => ticks.map((tick) => shown(unit, tick)) }],
     series: [
-      { value: (_plot, at) => (at === null ? "–" : dayAndTime(new Date(at * 1000).toISOString())), label: "From" },
-      ...lines.map(([, text], index) => ({ label: text, stroke: () => ink(COLOURS[index]), width: 2, dash: DASHES[index], spanGaps: true, points: { show: (plot, at) => plot.data[at].filter((value) => value !== null).length < 40, size: 5 }, value: (_plot, value) => shown(unit, value) })),
+      {},
+      ...lines.map(([, text], index) => ({ label: text, stroke: () => ink(COLOURS[index]), width: 2, dash: DASHES[index], spanGaps: true, points: { show: (plot, at) => plot.data[at].filter((value) => value !== null).length < 40, size: 5 } })),
     ],
   };
 }

@@ -27,10 +27,11 @@ export function actionsOf(view, done) {
             if (answer?.event_id) words = "It is in the log; its outcome is not known yet. This page shows it when it is.";
           };
           if (await ask({ action: text, ...question, work })) done(words);
+          if (document.activeElement === document.body) keepPlace(text.toLowerCase());
         },
       },
     });
-  const changed = el("a", { class: "button", href: `#/t/${encodeURIComponent(id)}/edit`, text: "Edit" });
+  const changed = el("a", { class: "button", data: { name: "edit" }, href: `#/t/${encodeURIComponent(id)}/edit`, text: "Edit" });
   const cancel = act(
     series ? "Stop the series" : "Cancel",
     {
@@ -71,6 +72,12 @@ export function actionsOf(view, done) {
       : reopen("Its cancellation is undone. Before its start it waits for it again, and needs no new end.", [{ ...MORE_TIME, need: false }]),
     revealed,
   ].filter(Boolean);
+}
+
+/** The focus where it was: meanwhile the buttons may have been made anew, or this one be gone. */
+export function keepPlace(name) {
+  const same = /** @type {HTMLElement | null} */ (document.querySelector(`.actions [data-name="${name}"]`));
+  (same ?? document.getElementById("main")).focus({ preventScroll: true });
 }
 
 const soon = ({ status, ends_at }) => (status === "cancelled" && ends_at && Date.parse(ends_at) > Date.now() ? undefined : new Date(Date.now() + 15 * 60_000).toISOString());

@@ -5,7 +5,7 @@ import { clockFace, everyTick, phase } from "../../countdown.js";
 import { arrange, el, setText } from "../../dom.js";
 import { STATUS, count, rules } from "../../format.js";
 import { getHistory, getPlace, getTournament } from "../calls.js";
-import { actionsOf } from "./actions.js";
+import { actionsOf, keepPlace } from "./actions.js";
 import { childrenPanel } from "./children.js";
 import { invitationsPanel } from "./invitations.js";
 import { orders } from "./orders.js";
@@ -66,6 +66,8 @@ export function tournamentView(root, { id }, { signal, setTitle }) {
     status.replaceChildren(pill(answer.status, STATUS[answer.status]), ...(answer.frozen ? [" ", chip("Table stands still", "warn")] : []), ...(answer.visibility === "private" ? [" ", chip("Private")] : []));
     about.replaceChildren(standing(answer));
     spec.replaceChildren(made(answer));
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    const at = doing.contains(focused) ? focused.dataset.name : null;
     arrange(doing, actionsOf(answer, (words) => {
       announce(words);
       setText(said, words);
@@ -74,6 +76,7 @@ export function tournamentView(root, { id }, { signal, setTitle }) {
       void prizes.refresh();
     }));
     doing.append(said);
+    if (at) keepPlace(at);
   }
   const said = el("p", { class: "said", role: "status" });
 

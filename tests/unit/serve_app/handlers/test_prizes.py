@@ -127,6 +127,7 @@ async def test_approval_is_of_a_finished_tournament_and_ends_its_being_opened_ag
     await front.call("POST", f"/v1/tournaments/{tournament}/end", front.token())
     assert problem(await post(front, tournament, "approve")) == (503, "unavailable"), "the ledger does not follow yet"
     assert front.palio.states[int(tournament)].settled == "approved", "the result stands all the same"
+    assert problem(await post(front, tournament, "revoke")) == (503, "unavailable"), "else it would revoke nothing"
     await settle(front)
     table = await post(front, tournament, "approve", front.token("operator", 9))
     assert table.status_code == 200
