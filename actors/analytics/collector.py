@@ -15,9 +15,8 @@ from typing import Final
 from actors.analytics.points import points_of, void
 from actors.domain.analytics.attempts import BLOCK_ATTEMPTS, AttemptsError, Columns, decode_blocks, encode_block
 from actors.domain.analytics.series import MEASUREMENTS
-from actors.domain.codec import decode_snapshot
+from actors.domain.codec import newest_state
 from actors.domain.errors import SnapshotError
-from actors.domain.tournament import Tournament
 from storage.ports import (
     AttemptBlocks,
     MetricsSeries,
@@ -25,7 +24,6 @@ from storage.ports import (
     Records,
     RecordsUnavailableError,
     SeriesUnavailableError,
-    StoredSnapshot,
     WaitingTournament,
 )
 
@@ -81,7 +79,7 @@ class Collector:
     async def collect(self, waiting: WaitingTournament) -> None:
         """Bring one tournament into the series. Raises SnapshotError, AttemptsError, RecordsUnavailableError, SeriesUnavailableError."""
         number, upto = waiting.tournament_id, waiting.offset
-        state = await asyncio.to_thread(_newest, await self._records.snapshots(number), upto)
+        state = await asyncio.to_thread(newest_state, await self._records.snapshots(number), upto)
         blocks = await self._blocks.blocks(number, upto)
         attempts = await asyncio.to_thread(decode_blocks, blocks)
         whole = waiting.anew or state.over
@@ -112,19 +110,6 @@ class Collector:
             await self._series.flush()
             if self._series.waiting:
                 raise SeriesUnavailableError(f"{self._series.waiting} points wait for the series")
-
-
-def _newest(snapshots: Sequence[StoredSnapshot], upto: int) -> Tournament:
-    """The newest state that can be read and is not older than an offset. Raises SnapshotError."""
-    damage: SnapshotError | None = None
-    for stored in snapshots:
-        if stored.offset < upto:
-            break
-        try:
-            return decode_snapshot(stored.data, stored.deltas)
-        except SnapshotError as error:
-            damage = damage or error
-    raise damage or SnapshotError(f"expected a snapshot of offset {upto} or later, got none")
 
 
 def _merged(attempts: Columns) -> list[bytes]:

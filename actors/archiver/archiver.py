@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from actors.domain.codec import decode_snapshot, encode_snapshot
+from actors.domain.codec import decode_snapshot, encode_snapshot, newest_state
 from actors.domain.errors import SnapshotError
 from actors.domain.results.archive import archive_table, decode_archive, encode_archive
 from storage.ports import (
@@ -190,30 +190,21 @@ def _whole(stored: StoredSnapshot) -> bytes:
 
 def _encoded(snapshots: Sequence[StoredSnapshot], offset: int, now_ms: int) -> tuple[int, _File | None]:
     """The offset of the newest state that can be read, and its file, None for one that is not finished."""
-    damage: SnapshotError | None = None
-    for stored in snapshots:
-        if stored.offset < offset:
-            break
-        try:
-            state = decode_snapshot(stored.data, stored.deltas)
-        except SnapshotError as error:
-            damage = damage or error
-            continue
-        if state.status != "finished" or state.finished_ms is None:
-            return state.offset, None
-        table = archive_table(state)
-        data = encode_archive(table)
-        if not decode_archive(data).equals(table):
-            raise ArchiveUnavailableError(f"the file of tournament {state.tournament_id} does not read as the table")
-        entry = Archived(
-            tournament_id=state.tournament_id,
-            offset=state.offset,
-            revision=state.revision,
-            finished_ms=state.finished_ms,
-            participants=len(table),
-            size_bytes=len(data),
-            digest=digest_of(data),
-            archived_ms=now_ms,
-        )
-        return state.offset, _File(entry, data)
-    raise damage or SnapshotError(f"expected a snapshot of offset {offset} or later, got none")
+    state = newest_state(snapshots, offset)
+    if state.status != "finished" or state.finished_ms is None:
+        return state.offset, None
+    table = archive_table(state)
+    data = encode_archive(table)
+    if not decode_archive(data).equals(table):
+        raise ArchiveUnavailableError(f"the file of tournament {state.tournament_id} does not read as the table")
+    entry = Archived(
+        tournament_id=state.tournament_id,
+        offset=state.offset,
+        revision=state.revision,
+        finished_ms=state.finished_ms,
+        participants=len(table),
+        size_bytes=len(data),
+        digest=digest_of(data),
+        archived_ms=now_ms,
+    )
+    return state.offset, _File(entry, data)

@@ -17,7 +17,7 @@ import hashlib
 import itertools
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from actors.domain.boards.groups import Groups
 from actors.domain.columns import arrow_flags, arrow_numbers, arrow_texts, flags, number_array, numbers
 from actors.domain.deltas import MOVED, with_deltas
-from actors.domain.errors import SnapshotDamagedError, SnapshotVersionError
+from actors.domain.errors import SnapshotDamagedError, SnapshotError, SnapshotVersionError
 from actors.domain.life.freeze import FROZEN, restored
 from actors.domain.life.transitions import Status
 from actors.domain.messages import RULES_VERSION, Spec
@@ -210,6 +210,35 @@ def decode_snapshot(data: bytes, deltas: Sequence[bytes] = ()) -> Tournament:
         state.seen = dict.fromkeys(itertools.chain(*(part.seen.tolist() for part in (whole, *following))))
     state.frozen = frozen
     return state
+
+
+class Stored(Protocol):
+    """A snapshot as a store gives it: a whole one, the deltas that followed it, and the offset that they reach."""
+
+    @property
+    def offset(self) -> int:
+        """As of which it is with its deltas."""
+
+    @property
+    def data(self) -> bytes:
+        """What `encode_snapshot` gave."""
+
+    @property
+    def deltas(self) -> Sequence[bytes]:
+        """What `encode_delta` gave since, in order."""
+
+
+def newest_state(snapshots: Iterable[Stored], upto: int) -> Tournament:
+    """The newest state that can be read of snapshots, which come newest first, and is not older than an offset. Raises SnapshotError."""
+    damage: SnapshotError | None = None
+    for stored in snapshots:
+        if stored.offset < upto:
+            break
+        try:
+            return decode_snapshot(stored.data, stored.deltas)
+        except SnapshotError as error:
+            damage = damage or error
+    raise damage or SnapshotError(f"expected a snapshot of offset {upto} or later, got none")
 
 
 def _following(whole: _Payload, deltas: Sequence[bytes]) -> list[_Payload]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from actors.domain.codec import decode_snapshot
+from actors.domain.codec import newest_state
 from actors.domain.errors import SnapshotError
 from actors.domain.prizes.allocation import Award, allocate
 from actors.domain.prizes.erasure import erased_winners, standing_awards, without_groups
@@ -128,16 +128,7 @@ class Settler:
 
 def _decide(snapshots: Sequence[StoredSnapshot], offset: int) -> tuple[Tournament, Sequence[PrizeRule], list[Award]]:
     """The newest state that can be read, its rules and who wins what; nobody does in a tournament that was opened again."""
-    damage: SnapshotError | None = None
-    for stored in snapshots:
-        if stored.offset < offset:
-            break
-        try:
-            state = decode_snapshot(stored.data, stored.deltas)
-        except SnapshotError as error:
-            damage = damage or error
-            continue
-        rules: Sequence[PrizeRule] = () if state.spec.prizes is UNSET else state.spec.prizes
-        finished = state.status == "finished"
-        return state, rules, allocate(rules, final_table(state, rules)) if finished else []
-    raise damage or SnapshotError(f"expected a snapshot of offset {offset} or later, got none")
+    state = newest_state(snapshots, offset)
+    rules: Sequence[PrizeRule] = () if state.spec.prizes is UNSET else state.spec.prizes
+    finished = state.status == "finished"
+    return state, rules, allocate(rules, final_table(state, rules)) if finished else []

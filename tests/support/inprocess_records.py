@@ -61,9 +61,6 @@ class InProcessRecords:
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
         return [t for t, s in self._palio.states.items() if s.partition == partition and s.dedicated == dedicated]
 
-    async def ended_since(self, partition: int, offset: int) -> list[int]:
-        return []
-
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(scopes, -1)
 

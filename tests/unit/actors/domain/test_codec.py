@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.domain.codec import FORMAT_VERSION, MAGIC, decode_snapshot, encode_snapshot
+from actors.domain.codec import FORMAT_VERSION, MAGIC, decode_snapshot, encode_snapshot, newest_state
 from actors.domain.errors import SnapshotDamagedError, SnapshotError, SnapshotVersionError
 from actors.domain.messages import RULES_VERSION, Join
+from storage.ports import StoredSnapshot
 from tests.golden.make import golden_states
 from tests.support.histories import Step, create_of, fold, histories, items_of, random_spec
 
@@ -72,6 +73,18 @@ def test_every_damage_is_noticed(read: object, data: st.DataObject) -> None:
 def test_what_is_no_snapshot(data: bytes) -> None:
     with pytest.raises(SnapshotDamagedError, match="expected a snapshot"):
         decode_snapshot(data)
+
+
+def test_the_newest_that_can_be_read_is_taken_unless_it_is_too_old() -> None:
+    whole = encode_snapshot(golden_states()["running"])
+    older, damaged = StoredSnapshot(1, 0, 5, whole), StoredSnapshot(1, 0, 9, whole[:-1])
+    assert encode_snapshot(newest_state([damaged, older], 5)) == older.data
+    with pytest.raises(
+        SnapshotDamagedError
+    ):  # of what is new enough nothing can be read: told as the damage that it is
+        newest_state([damaged, older], 6)
+    with pytest.raises(SnapshotError, match="offset 6 or later, got none"):
+        newest_state([older], 6)
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
