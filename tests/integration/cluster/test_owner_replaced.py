@@ -34,7 +34,8 @@ from tests.support.watcher import Follower
 USERS = range(1, 21)
 OWNER = "ray::TournamentActor"
 ENDS_IN_S = 30.0
-AWAKE_S = 3.0  # how long it is looked at: a few of its checkpoints and comparisons of read models
+AWAKE_S = 3.0  # how long it is looked at, at least: a few of its checkpoints and comparisons of read models
+LOOKED_S = 15.0  # and at most: what slept for long publishes only once it has looked who listens, every 5 s
 
 
 def test_an_owner_wakes_after_it_was_replaced(
@@ -58,10 +59,10 @@ def test_an_owner_wakes_after_it_was_replaced(
                 before = written(cluster, owner)
                 # what comes after the end would not count: on a busy machine it wakes after the load
                 eventually(lambda: stored.row().epoch > first or time.monotonic() > ends_at - AWAKE_S - 2)
-                seen = wake(owner, stored, overheard) if stored.row().epoch > first else None
+                seen = wake(owner, stored, overheard, first) if stored.row().epoch > first else None
             if seen is None:
                 eventually(lambda: stored.row().epoch > first)
-                seen = wake(owner, stored, overheard)
+                seen = wake(owner, stored, overheard, first)
             # a delivery waited at its entrypoint, which it applied, though another owner had long done so, and wrote what came of it
             did = eventually(lambda: min(done := written(cluster, owner).minus(before)) > 0 and done)
             late = [frame for frame in seen.frames if frame.epoch == first]
@@ -157,12 +158,14 @@ class Seen(NamedTuple):
     frames: list[Frame]
 
 
-def wake(owner: int, stored: Stored, overheard: Overheard) -> Seen:
-    """Let it go on, and look at what is stored and published meanwhile."""
+def wake(owner: int, stored: Stored, overheard: Overheard, epoch: int) -> Seen:
+    """Let it go on, and look at what is stored and published meanwhile, until it has published in its old epoch, too."""
     seen, before = Seen([stored.row()], [stored.read_model()], []), len(overheard.frames)
     os.kill(owner, signal.SIGCONT)
     woken_at = time.monotonic()
-    while time.monotonic() < woken_at + AWAKE_S:
+    while (awake_s := time.monotonic() - woken_at) < AWAKE_S or (
+        awake_s < LOOKED_S and not any(frame.epoch == epoch for frame in overheard.frames[before:])
+    ):
         seen.rows.append(stored.row())
         for _ in range(20):  # a wrong read model would be written anew in a moment
             seen.read_models.append(stored.read_model())

@@ -26,6 +26,7 @@ def two(tmp_path: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection
 
 def test_a_transaction_waits_for_another_to_end(two: tuple[sqlite3.Connection, sqlite3.Connection]) -> None:
     one, other = two
+    switch_to_wal(one, 5)  # as every file of ours: without it who waits may be in the way of a commit, too
     one.execute("BEGIN IMMEDIATE")
     timer = Timer(0.02, one.execute, ["COMMIT"])
     timer.start()
