@@ -40,6 +40,15 @@ def rankings(
     return views.rankings(table, start, limit, around, users, epoch, at, status)
 
 
+def found(
+    state: Tournament, slots: list[int], start: int, limit: int, epoch: int, seq: int, status: str, *, full: bool
+) -> dict[str, Any]:
+    """Those of some slots that are listed, as `views.found`."""
+    real = full and is_frozen(state, status)
+    table, at = (state, views.UNPUBLISHED) if real else (shown(state, status), seq)
+    return views.found(table, slots, start, limit, epoch, at, status)
+
+
 def results(state: Tournament, status: str, *, full: bool) -> bytes:
     """The results, encoded."""
     return encode_results(results_table(state if full else shown(state, status), status))

@@ -209,6 +209,21 @@ def rankings(
     }
 
 
+def found(
+    state: Tournament, slots: list[int], start: int, limit: int, epoch: int, seq: int, status: str
+) -> dict[str, Any]:
+    """`GET .../rankings?q=`: as the rankings, of these slots alone, with the ranks of the whole table; `total` counts those that are listed."""
+    listed = state.ranking.sorted_of(np.array(slots, np.int32))
+    stop = start + limit
+    return {
+        "rows": rows_of(state, listed[start:stop]),
+        "total": len(listed),
+        "status": status,
+        "next_cursor": str(stop) if stop < len(listed) else None,
+        "position": position_of(state, epoch, seq),
+    }
+
+
 def participant(
     state: Tournament, user_id: int, previous_rank: int | None, *, ranked: bool = True, own: bool = False
 ) -> dict[str, Any] | None:

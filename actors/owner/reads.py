@@ -13,6 +13,7 @@ from actors.domain.series import views as family_views
 from actors.domain.series.children import commanded
 from actors.owner.board_tables import BoardTables
 from actors.owner.entity import Entity
+from actors.owner.name_index import NameIndex
 from actors.owner.owner import Owner
 from actors.owner.publisher import Publisher
 from storage.ports import (
@@ -34,6 +35,7 @@ from storage.ports import (
     RankingsQuery,
     Reply,
     ResultsQuery,
+    SearchQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
@@ -59,6 +61,7 @@ class OwnerReads:
         self._owner = owner
         self._publisher = publisher
         self._tables = BoardTables()
+        self._names = NameIndex()
 
     async def read(self, partition: int, tournament_id: int, query: Query[A]) -> A:
         """As `Owners.read`.
@@ -84,6 +87,8 @@ class OwnerReads:
         if scope is None or not scope.ready:
             return None
         entity = tournaments.at_hand(tournament_id)
+        if isinstance(query, SearchQuery):
+            return None
         if entity is None or (isinstance(query, SETTLED) and not self._publisher.settle(entity)):
             return None
         if isinstance(query, AccessQuery):
@@ -100,6 +105,8 @@ class OwnerReads:
                 # What is unknown was looked for in the records. So is what is hidden, or the time would tell one from the other.
                 await self._owner.tournaments.look_up(entity.state.tournament_id)
             return access
+        if isinstance(query, SearchQuery):
+            return NOT_FOUND if entity is None else await self._search(entity, query)
         if entity is not None and isinstance(query, SETTLED):
             return await self._publisher.settled(entity, lambda: self._answer(entity, query))
         return self._answer(entity, query)
@@ -172,6 +179,14 @@ class OwnerReads:
         reply = _reply(entity, views.encode(page))
         return _full(reply) if real else reply
 
+    async def _search(self, entity: Entity, query: SearchQuery) -> Reply:
+        members = entity.state.members
+        slots = await self._names.slots(entity.state.tournament_id, members.names, query.text)
+        named = -1 if query.user_id is None else members.slot(query.user_id)
+        if named >= 0 and named not in slots:
+            slots.append(named)
+        return await self._publisher.settled(entity, lambda: _found(entity, slots, query))
+
     def _live(self, entity: Entity) -> LiveSnapshot:
         """The data as last published, so that the next update's patch fits it."""
         self._publisher.watch(entity)
@@ -210,6 +225,13 @@ def _rankings(entity: Entity, query: RankingsQuery) -> Reply:
     page = shown.rankings(entity.state, query.start, query.limit, query.around, query.users, *at, full=query.full)
     if page is None:
         return NOT_FOUND._replace(frozen=entity.frozen and not query.full)
+    reply = _reply(entity, views.encode(page))
+    return _full(reply) if query.full and entity.frozen else reply
+
+
+def _found(entity: Entity, slots: list[int], query: SearchQuery) -> Reply:
+    at = entity.epoch, entity.shown_seq, entity.status
+    page = shown.found(entity.state, slots, query.start, query.limit, *at, full=query.full)
     reply = _reply(entity, views.encode(page))
     return _full(reply) if query.full and entity.frozen else reply
 

@@ -183,6 +183,16 @@ Search = Annotated[
     Query(description="Looked for in names, whatever the case, spaces and encoding of accents."),
     WithJsonSchema({"type": "string", "maxLength": 200}),
 ]
+RowSearch = Annotated[
+    str | None,
+    Query(
+        alias="q",
+        description="Only those whose names have this in them, whatever the case, spaces and encoding of accents, or whose user id it is; "
+        "with their ranks in the whole table. `total` counts them.",
+        examples=["rita"],
+    ),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64}),
+]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before."), _text]
 Limit = Annotated[
     str | None,

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from actors.domain.texts import normal_name
+from actors.domain.texts import folded, normal_name
 from actors.domain.values import parse_id
 from serve_app.handlers.callers import Callers, me
 from serve_app.http.caching import reply_response
@@ -15,10 +15,11 @@ from serve_app.http.problems import Problem, invalid
 from serve_app.http.query import query_int
 from serve_app.metrics import VIEW_SECONDS
 from serve_app.services.reads import Reads, unknown_tournament
-from storage.ports import GroupRankingsQuery, GroupsQuery, RankingsQuery, Reply, TeamsQuery
+from storage.ports import GroupRankingsQuery, GroupsQuery, RankingsQuery, Reply, SearchQuery, TeamsQuery
 
 MAX_AGE_S: Final = 1
 MAX_USERS: Final = 100
+MAX_SEARCH_CHARS: Final = 64  # as long as names may be
 MAX_ROWS: Final = 1000
 DEFAULT_ROWS: Final = 100
 
@@ -52,10 +53,12 @@ class ReadHandlers:
         return response
 
     async def rankings(self, request: Request) -> Response:
-        """`GET /v1/tournaments/{id}/rankings`: a page, around a user, or of named users."""
+        """`GET /v1/tournaments/{id}/rankings`: a page, around a user, of named users, or of those whose name has a text in it."""
         principal = await self.callers.principal(request)
         if "board" in request.query or "group" in request.query:
             return await self._group_rankings(request, principal)
+        if "q" in request.query:
+            return await self._search(request, principal)
         query = _rankings_query(request, principal)
         known = await self.reads.visible(request.path["tournament"], principal)
         reply = await self.reads.rankings(known, query, full=_full(principal))
@@ -65,8 +68,24 @@ class ReadHandlers:
             raise Problem(404, "not_ranked", f"user {query.around} has no rank in tournament {known.text}")
         return reply_response(request, reply, max_age_s=MAX_AGE_S)
 
+    async def _search(self, request: Request, principal: Principal | None) -> Response:
+        for name in ("around", "users"):
+            if name in request.query:
+                raise invalid(name, "not a parameter beside q")
+        asked, (start, limit) = request.query["q"], _page(request)
+        text = folded(asked[:MAX_SEARCH_CHARS])
+        if not text or len(asked) > MAX_SEARCH_CHARS:
+            raise invalid("q", f"expected 1 to {MAX_SEARCH_CHARS} characters to look for, got {len(asked)}")
+        known = await self.reads.visible(request.path["tournament"], principal)
+        reply = await self.reads.search(known, SearchQuery(text, _user_id(text), start, limit, _full(principal)))
+        if not reply.found:
+            raise unknown_tournament(known.text)
+        return reply_response(request, reply, max_age_s=MAX_AGE_S)
+
     async def _group_rankings(self, request: Request, principal: Principal | None) -> Response:
         """The same within one group of a board: a page, or around a user."""
+        if "q" in request.query:
+            raise invalid("q", "not a parameter beside board and group")
         for name in ("board", "group"):
             if name not in request.query:
                 raise invalid(name, "expected this parameter: board and group go together")
@@ -131,6 +150,14 @@ def _rankings_query(request: Request, principal: Principal | None) -> RankingsQu
         users = tuple(_named_user(request, "users", text, principal) for text in texts)
         return RankingsQuery(limit=limit, users=users)
     return RankingsQuery(*_page(request))
+
+
+def _user_id(text: str) -> int | None:
+    """The user id that a text is, or None."""
+    try:
+        return parse_id(text)
+    except ValueError:
+        return None
 
 
 def _named_user(request: Request, name: str, text: str, principal: Principal | None) -> int:

@@ -38,6 +38,7 @@ from storage.ports import (
     RecordsUnavailableError,
     Reply,
     ResultsQuery,
+    SearchQuery,
     StorageError,
     TeamsQuery,
     ViewQuery,
@@ -235,6 +236,10 @@ class Reads:
             if not (full and reply.frozen):
                 return reply
         return await self._ask(known.tournament_id, msgspec.structs.replace(query, full=full))
+
+    async def search(self, known: Known, query: SearchQuery) -> Reply:
+        """The rows of those whose names are asked for, as of now. Raises Problem 503: only the owner looks for names."""
+        return await self._ask(known.tournament_id, query)
 
     async def board(self, known: Known, query: GroupRankingsQuery | GroupsQuery | TeamsQuery) -> Reply:
         """What is read of boards, as of now. Raises Problem 503."""

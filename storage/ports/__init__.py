@@ -65,6 +65,7 @@ from storage.ports.owners import (
     RankingsQuery,
     Reply,
     ResultsQuery,
+    SearchQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,

@@ -122,6 +122,18 @@ class RankingsQuery(Query[Reply], frozen=True):
     full: bool = False
 
 
+class SearchQuery(Query[Reply], frozen=True):
+    """Encoded rankings of those whose names have `text` in them (as `actors.domain.texts.folded`), or whose user id is `user_id`
+    (`GET .../rankings?q=`), paged as RankingsQuery. Owners alone answer it. `full` as in ViewQuery.
+    """
+
+    text: str
+    user_id: int | None = None
+    start: int = 0
+    limit: int = 100
+    full: bool = False
+
+
 class GroupRankingsQuery(Query[Reply], frozen=True):
     """Encoded rankings within one group of a board (`GET .../rankings?board=&group=`), paged as RankingsQuery.
 

@@ -28,6 +28,7 @@ from storage.ports import (
     ReadModelPosition,
     ReadModelUnavailableError,
     ResultsQuery,
+    SearchQuery,
     TeamsQuery,
     ViewQuery,
 )
@@ -153,8 +154,8 @@ class RedisReadModel:
     # -- the readers' side ----------------------------------------------------------------------------------------
 
     async def read(self, tournament_id: int, query: Query[A]) -> A | None:
-        """See `ReadModel.read`. Boards are counted from a whole table: not here."""
-        if isinstance(query, GroupRankingsQuery | GroupsQuery | ResultsQuery | TeamsQuery):
+        """See `ReadModel.read`. Boards are counted from a whole table, and names are looked for in one: not here."""
+        if isinstance(query, GroupRankingsQuery | GroupsQuery | ResultsQuery | SearchQuery | TeamsQuery):
             return None
         script, arguments, answer_of = _reading(query)
         (answer,) = await self._run([_Call(script, _keys(tournament_id), arguments)])

@@ -36,6 +36,7 @@ from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.series import views as family_views
 from actors.domain.series.children import commanded
 from actors.domain.signing import Signer
+from actors.domain.texts import folded
 from actors.domain.tournament import Tournament
 from actors.domain.values import partition_of
 from actors.ingest.parse import Parsed, Parser
@@ -63,6 +64,7 @@ from storage.ports import (
     RankingsQuery,
     Reply,
     ResultsQuery,
+    SearchQuery,
     SeriesQuery,
     Standing,
     StandingsQuery,
@@ -381,6 +383,12 @@ class InProcessReadModel:
             case RankingsQuery():
                 asked = query.start, query.limit, query.around, query.users
                 page, full = shown.rankings(state, *asked, *at, full=query.full), query.full
+            case SearchQuery():
+                named = [s for s, n in enumerate(state.members.names) if n and query.text in folded(n)]
+                own = -1 if query.user_id is None else state.members.slot(query.user_id)
+                slots = sorted({*named, *([own] if own >= 0 else [])})
+                page = shown.found(state, slots, query.start, query.limit, *at, full=query.full)
+                full = query.full
             case GroupRankingsQuery():
                 asked_group = query.board, query.group, query.start, query.limit, query.around
                 page, full = boards.group_rankings(table, *asked_group, *at), query.full

@@ -206,9 +206,10 @@ class PalioClient:
         cursor: str | None = None,
         around: str | None = None,
         users: Sequence[str] | None = None,
+        q: str | None = None,
     ) -> Rankings:
-        """A page of the table; or the rows around a user, or of at most 100 users."""
-        params = _given(cursor=cursor, around=around, users=None if users is None else ",".join(users))
+        """A page of the table; or the rows around a user, of at most 100 users, or, by page, of those whose names have `q` in them."""
+        params = _given(cursor=cursor, around=around, q=q, users=None if users is None else ",".join(users))
         return await self._ask(
             "GET", await self._hot(tournament_id, "/rankings"), Rankings, params={"limit": str(limit), **params}
         )

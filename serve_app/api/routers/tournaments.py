@@ -31,6 +31,7 @@ from serve_app.api.calls import (
     ManagersCall,
     Prefer,
     Rows,
+    RowSearch,
     Search,
     StatusQuery,
     TournamentId,
@@ -158,11 +159,15 @@ async def rankings(
     cursor: Cursor = None,
     around: Around = None,
     users: Users = None,
+    q: RowSearch = None,
     board: Board = None,
     group: Group = None,
     if_none_match: IfNoneMatch = None,
 ) -> WebResponse:
-    """Who: all. At most one of `cursor`, `around` and `users`. With `board` and `group`: among the members of that group alone."""
+    """Who: all. At most one of `cursor`, `around` and `users`; `q` goes with `cursor` alone.
+
+    With `board` and `group`: among the members of that group alone.
+    """
     return await call.answer("rankings")
 
 

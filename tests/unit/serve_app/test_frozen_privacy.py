@@ -31,7 +31,15 @@ RIVAL, BYSTANDER = 11, 12
 RIVALS, MINE = "888.88", "777.77"
 READS: Final = ("view", "rankings", "export", "participant", "prizes")
 QUERIES: Final = {
-    "rankings": ("", "?limit=2", "?cursor=1", f"?users={MEMBER},{RIVAL}", f"?around={RIVAL}", "?around=me"),
+    "rankings": (
+        "",
+        "?limit=2",
+        "?cursor=1",
+        f"?users={MEMBER},{RIVAL}",
+        f"?around={RIVAL}",
+        "?around=me",
+        f"?q={RIVAL}",
+    ),
     "view": ("",),
     "export": EXPORTS,
 }

@@ -44,7 +44,7 @@ BODIES: Final[dict[str, tuple[Any, ...]]] = {
 }
 EXPORTS: Final = ("", *(f"?format={name}" for name in ("parquet", "iof", "ctftime", "clics", "gradebook")))
 QUERIES: Final = {
-    "rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me"),
+    "rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me", "?q=a"),
     "view": ("", "?more=1"),
     "export": EXPORTS,
 }

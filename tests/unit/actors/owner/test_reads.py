@@ -21,6 +21,7 @@ from storage.ports import (
     RankingsQuery,
     RecordsUnavailableError,
     Reply,
+    SearchQuery,
     ViewQuery,
 )
 from tests.support.histories import BEGIN_MS, PARTITION, TOURNAMENT, Score, Step, create_of, fold, items_of
@@ -118,6 +119,27 @@ async def test_pages_with_one_position_are_of_one_table(seed: int) -> None:
         users = [row["user_id"] for page in table.values() for row in page["rows"]]
         assert len(users) == len(set(users))
     assert len({msgspec.json.encode(table) for table in tables.values()}) > 50
+
+
+async def test_names_are_found_in_the_table_that_the_caller_is_shown() -> None:
+    spec = Spec(name="x", type="scheduled", starts_ms=BEGIN_MS - 1, ends_ms=BEGIN_MS + 1000, freeze_ms=500)
+    names = {1: "Ann", 2: "Joanna", 3: "Bob", 4: "Hanna"}
+    joins = [Step(BEGIN_MS, Join(command_id=name, user_id=str(user), name=name)) for user, name in names.items()]
+    early = [Step(BEGIN_MS + user, Score(user, "a", user)) for user in (1, 2, 3)]
+    late = [Step(BEGIN_MS + 600, Score(1, "b", 9_00)), Step(BEGIN_MS + 601, Leave(command_id="gone", user_id="2"))]
+    held = Held.of([Step(BEGIN_MS, create_of(spec)), *joins, *early, *late])
+
+    async def found(text: str, *, full: bool, user: int | None = None) -> list[tuple[int, str]]:
+        query = SearchQuery(text, user, full=full)
+        reply = await held.reads.read(PARTITION, TOURNAMENT, query)
+        assert (reply.public, reply.frozen) == (not full, not full)
+        assert held.reads.read_many([(PARTITION, TOURNAMENT, query)]) == [None]  # it takes several turns
+        return [(row["rank"], row["user_id"]) for row in msgspec.json.decode(reply.body)["rows"]]
+
+    assert await found("ann", full=False) == [(2, "1")]  # 2 has left, 4 has no score; 1's later one is not shown
+    assert await found("ann", full=True) == [(1, "1")]
+    assert await found("3", user=3, full=False) == [(1, "3")]
+    assert await held.reads.read(PARTITION, UNKNOWN, SearchQuery("ann")) == Reply(found=False)
 
 
 async def test_what_is_not_held_or_not_caught_up_is_not_answered() -> None:

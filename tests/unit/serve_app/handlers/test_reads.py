@@ -66,6 +66,30 @@ async def test_rankings_around_a_user_and_of_users(front: Front) -> None:
         assert problem(await front.call("GET", f"{path}?around={user}")) == (404, "not_ranked")
 
 
+async def test_rankings_of_names(front: Front) -> None:
+    tournament = await front.create()
+    names = {1: "Rita Weiß", 2: "RITA  WEISS", 3: "Anna", 4: None, 42: "Marita", 43: "Player 1"}
+    for user, name in names.items():
+        await front.join(tournament, user, **({} if name is None else {"name": name}))
+        if user != 2:
+            await front.submit(tournament, user, {"event_id": "a", "score": user})
+    path = f"/v1/tournaments/{tournament}/rankings"
+
+    async def found(query: str) -> list[tuple[int, str]]:
+        page = (await front.call("GET", f"{path}?{query}")).json()
+        assert page["total"] >= len(page["rows"])
+        return [(row["rank"], row["user_id"]) for row in page["rows"]]
+
+    assert await found("q=rita") == [(2, "42"), (5, "1")]  # best first, with the ranks of the whole table; 2 has none
+    assert await found("q=%20Weiss%20") == [(5, "1")]
+    assert await found("q=1") == [(1, "43"), (5, "1")]  # in a name, and as an id
+    assert await found("q=4") == [(3, "4")]
+    assert await found("q=nobody") == []
+    first = (await front.call("GET", f"{path}?q=rita&limit=1")).json()
+    assert (first["total"], first["next_cursor"]) == (2, "1")
+    assert await found("q=rita&limit=1&cursor=1") == [(5, "1")]
+
+
 PUBLIC = ("", "/rankings", "/rankings?around=42", "/rankings?users=42", "/participants/42", "/prizes")
 PERSONAL = ("/rankings?around=me", "/rankings?users=42,me", "/participants/me")
 
@@ -115,6 +139,13 @@ async def test_lists_and_everything_of_a_private_tournament_are_personal(front: 
         ("users=" + ",".join(["1"] * 101), "users"),
         ("around=1&users=2", "users"),
         ("around=1&cursor=2", "around"),
+        ("q=", "q"),
+        ("q=%20", "q"),
+        ("q=" + "x" * 65, "q"),
+        ("q=x&around=1", "around"),
+        ("q=x&users=1", "users"),
+        ("q=x&board=a&group=b", "q"),
+        ("q=x&cursor=x", "cursor"),
     ],
 )
 async def test_a_wrong_query_is_422(front: Front, query: str, path: str) -> None:

@@ -25,6 +25,7 @@ from storage.ports import (
     Query,
     RecordsUnavailableError,
     Reply,
+    SearchQuery,
     StoredSnapshot,
     TeamsQuery,
     TournamentRow,
@@ -194,6 +195,7 @@ async def test_replies_tell_of_the_stored_moment(model: SnapshotReadModel, recor
     assert await model.read(TOURNAMENT, ParticipantQuery(9)) == NOT_FOUND
     for user, member in ((None, False), (1, True), (9, False)):
         assert await model.read(TOURNAMENT, AccessQuery(user)) == Access(True, True, member)
+    assert await model.read(TOURNAMENT, SearchQuery("a")) is None  # owners alone
     with pytest.raises(TypeError, match="expected what a read model holds"):
         await model.read(TOURNAMENT, LiveQuery())
 
