@@ -85,14 +85,14 @@ def line(view: Tournament, board: Board, count: int) -> str:
     data = board.data
     rows = [f"{rank}. {_who(name, user)} {score}" for rank, user, name, score in _rows(view, board)[:count]]
     away = "" if board.connected else "  (connection lost, trying again)"
-    return f"{data.status}  {data.participants} participants  {'  '.join(rows) or '-'}{away}"
+    return f"{data.status}  {_participants(data.participants)}  {'  '.join(rows) or '-'}{away}"
 
 
 def picture(view: Tournament, board: Board, count: int | None, now: datetime) -> Group:
     """A board as a terminal shows it."""
     data = board.data
     head = Text.assemble(
-        (cell(view.name), "bold"), f"  {data.status}, {data.participants} participants", _time_left(board, now)
+        (cell(view.name), "bold"), f"  {data.status}, {_participants(data.participants)}", _time_left(board, now)
     )
     if not board.connected:
         head.append("\nconnection lost, trying again; this is the last that was seen", style="yellow")
@@ -117,6 +117,10 @@ def _rows(view: Tournament, board: Board) -> list[tuple[int, str, str | None, st
     unit = ("points", 2) if view.display is None else (view.display.unit, view.display.decimals)
     ranked = zip(board.ranks(), board.data.top, strict=True)
     return [(rank, row.user_id, row.name, score_text(row.score, *unit)) for rank, row in ranked]
+
+
+def _participants(count: int) -> str:
+    return f"{count} participant{'' if count == 1 else 's'}"
 
 
 def _who(name: str | None, user: str) -> str:

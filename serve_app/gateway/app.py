@@ -39,7 +39,8 @@ LIVE_PATH: Final = "/v1/live"
 METRICS_PATH: Final = "/metrics"  # of all processes of this node
 _PATHS: Final = Paths(route for route in ROUTES if route.gateway)
 _OFFERS: Final = (
-    "the gateway serves tournament views, rankings, scores, participants and /v1/live; everything else is at the api"
+    "the gateway serves what is asked often (tournaments, rankings, scores, participants, exports, /v1/live); "
+    "everything else is at the api"
 )
 
 

@@ -46,17 +46,23 @@ def head_and_body(response: Response) -> bytes:
     """The response behind its status line."""
     if response.status == 202 and response.headers == NO_STORE and response.content_type == _JSON:  # an accepted score
         return b"%bcontent-length: %d\r\n\r\n%b" % (_ACCEPTED, len(response.body), response.body)
+    if response.status in (204, 304):
+        return b"%b\r\n%b" % (_headers(response), response.body)
+    return b"%bcontent-length: %d\r\n\r\n%b" % (head_of(response), len(response.body), response.body)
+
+
+def head_of(response: Response) -> bytes:
+    """Its headers, without what ends them: more may follow."""
+    return b"%bcontent-type: %b\r\n" % (_headers(response), response.content_type.encode())
+
+
+def _headers(response: Response) -> bytes:
     parts: list[bytes] = []
     for name, value in response.headers.items():
         raw = value.encode("latin-1", "replace")
         if HEADER_VALUE_RE.search(raw):
             raise ValueError(f"header {name} has control characters")
         parts += (name.encode("latin-1"), b": ", raw, b"\r\n")
-    if response.status not in (204, 304):
-        parts.append(
-            b"content-type: %b\r\ncontent-length: %d\r\n" % (response.content_type.encode(), len(response.body))
-        )
-    parts += (b"\r\n", response.body)
     return b"".join(parts)
 
 

@@ -6,6 +6,7 @@ The fast path goes from the parser to the handler and from the response to the t
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable
 from typing import Any, Final
@@ -21,6 +22,7 @@ from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem, unavailable
 from serve_app.metrics import VIEW_SECONDS
 
+logger = logging.getLogger(__name__)
 _PREFIX: Final = b"/v1/tournaments/"
 _SCORES: Final = b"/scores"
 _WANTED: Final = {
@@ -113,7 +115,16 @@ class GatewayHttp(GatewayConnection):
             answer = self.gateway.handlers.errors.response(
                 unavailable("unavailable", "not answered in time"), "gateway"
             )
-        self._respond(exchange, answer)
+        if answer.stream is None:
+            self._respond(exchange, answer)
+            return
+        self.gateway.share(exchange, answer)
+        try:
+            await self.answer_in_pieces(exchange, answer)
+        except asyncio.CancelledError:
+            logger.warning("an answer broke off: its client or its pieces were too slow, or this server stops")
+        except Exception:
+            logger.exception("an answer broke off")
 
     def _await(self, exchange: Exchange, answer: asyncio.Future[Any]) -> None:
         """Let `expire`, and the server when its time to stop is over, cancel it while it is in `tasks`: the client is told either way."""

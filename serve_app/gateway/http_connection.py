@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import httptools
@@ -20,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serve_app.gateway.app import GatewayApp
-from serve_app.gateway.exchange import Exchange, head_and_body
+from serve_app.gateway.exchange import Exchange, head_and_body, head_of
 from serve_app.http.bodies import body_limit
 from serve_app.http.connection_bounds import (
     MAX_HEAD_BYTES,
@@ -39,6 +42,7 @@ from serve_app.security.client_address import FORWARDED_FOR
 
 HTTP_CONNECTIONS: Final = 5000  # beside the live sockets
 CLOSE: Final = b"connection: close\r\n"
+NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class GatewayConnection(HttpToolsProtocol):
@@ -131,6 +135,7 @@ class GatewayConnection(HttpToolsProtocol):
         self.refusal = self.receiving = None
         self.exchanges.clear()
         self._count_unread()
+        self.flow.resume_writing()  # for an answer in pieces: it ends
         self.parser = None  # it holds this object
 
     def resume_writing(self) -> None:
@@ -150,7 +155,7 @@ class GatewayConnection(HttpToolsProtocol):
         """End what takes too long; to be called every few seconds."""
         limit_s = self.limits.request_timeout_s
         if self.slow.is_overdue(self.transport.get_write_buffer_size(), now_s, limit_s):
-            self.transport.abort()
+            self._cut_off()
         elif self.slow.ended_since_s:
             pass
         elif self.waiting_since_s and now_s - self.waiting_since_s > limit_s:
@@ -337,10 +342,45 @@ class GatewayConnection(HttpToolsProtocol):
 
     def answer(self, exchange: Exchange, status_line: bytes, rest: bytes) -> None:
         """Send the answer to the first request, and go on with the next."""
+        if self.exchanges and not self.transport.is_closing():
+            self._write(status_line, b"" if exchange.keep_alive else CLOSE, rest)
+        self._answered(exchange)
+
+    async def answer_in_pieces(self, exchange: Exchange, response: Response) -> None:
+        """The same of an answer that comes in pieces, as fast as the client reads. One that breaks off ends the connection, so that nobody takes
+        it for whole: where its length is not known, what follows keep-alive is in chunks, and anything else ends with the connection."""
+        assert response.stream is not None
+        wanted = exchange.method != b"HEAD"
+        chunked = wanted and exchange.keep_alive and "content-length" not in response.headers
+        try:
+            if self.exchanges and not self.transport.is_closing():
+                head = head_of(response) + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n")
+                self._write(STATUS_LINE[response.status], b"" if exchange.keep_alive else CLOSE, head)
+                if wanted:
+                    await self._send_pieces(response.stream, chunked=chunked)
+        except BaseException:
+            self._cut_off()
+            raise
+        finally:
+            await response.stream.aclose()
+        self._answered(exchange)
+
+    async def _send_pieces(self, pieces: AsyncGenerator[bytes, None], *, chunked: bool) -> None:
+        async for piece in pieces:
+            if self.transport.is_closing():
+                return
+            if piece:
+                self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            await self.flow.drain()
+            self.slow.has_read()
+            self.answering_since_s = self.loop.time()  # one who goes on reading has time for the rest
+        if chunked and not self.transport.is_closing():
+            self.transport.write(b"0\r\n\r\n")
+
+    def _answered(self, exchange: Exchange) -> None:
         self.answering_since_s = 0.0
         if not self.exchanges or self.transport.is_closing():
             return
-        self._write(status_line, b"" if exchange.keep_alive else CLOSE, rest)
         self.exchanges.popleft()
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
@@ -398,6 +438,13 @@ class GatewayConnection(HttpToolsProtocol):
         self.slow.end(self.loop.time())
         self.transport.write_eof()
         self._regulate_reading()
+
+    def _cut_off(self) -> None:
+        """End the connection at once, by a reset: what is cut off is not taken for whole."""
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None and not self.transport.is_closing():
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
 
     # Live sockets
 

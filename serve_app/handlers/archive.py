@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ def _item(entry: Archived, name: str) -> dict[str, Any]:
     }
 
 
-async def _pieces(place: Place, data: bytes) -> AsyncIterator[bytes]:
+async def _pieces(place: Place, data: bytes) -> AsyncGenerator[bytes, None]:
     for start in range(0, len(data), PIECE_BYTES):
         yield data[start : start + PIECE_BYTES]
     del place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -104,7 +104,7 @@ class ExportHandlers:
         return Response(200, headers=headers, content_type=format_.media_type, stream=stream)
 
 
-async def _held(place: Place, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _held(place: Place, pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The pieces, made in a thread as they are read; the place is held as long as this is."""
     async for piece in iterate_in_threadpool(pieces):
         yield piece

@@ -43,6 +43,10 @@ class SlowClient:
         self._dropped_bytes += count
         return self._dropped_bytes > MAX_DROPPED_BYTES
 
+    def has_read(self) -> None:
+        """The client has read of what waits for it."""
+        self._unsent_bytes = 0
+
     def is_overdue(self, unsent_bytes: int, now_s: float, limit_s: float) -> bool:
         """Whether it takes too long; to be asked every few seconds, with what waits to be sent."""
         if not self._unsent_bytes or unsent_bytes < self._unsent_bytes:

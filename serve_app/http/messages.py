@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -40,14 +40,14 @@ class Request:
 class Response:
     """One HTTP response; `headers` have lower-case names, content-length is the entrypoint's business.
 
-    `stream`: the body comes from here, a piece at a time. Only the api sends such answers.
+    `stream`: the body comes from here, a piece at a time; whoever sends it closes it.
     """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncGenerator[bytes, None] | None = None
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -20,8 +20,8 @@ ROWS = [LiveRow(user_id="1", name="A\x1b[2Jnn", score=2814), LiveRow(user_id="2"
 
 
 def board(top: list[LiveRow] = ROWS, *, connected: bool = True, **more: Any) -> Board:
-    data = {"status": "running", "starts_at": None, "ends_at": NOW + timedelta(seconds=75), **more}
-    live = LiveData(participants=2, ties="first", top=top, **data)
+    data = {"participants": 2, "status": "running", "starts_at": None, "ends_at": NOW + timedelta(seconds=75), **more}
+    live = LiveData(ties="first", top=top, **data)
     return Board(tournament_id="7", epoch=1, seq=2, data=live, connected=connected)
 
 
@@ -33,6 +33,7 @@ def drawn(shown: Board, count: int | None = None) -> str:
 
 def test_a_line_has_the_first_rows_in_their_unit() -> None:
     assert line(RACE, board(), 3) == "running  2 participants  1. A\\x1b[2Jnn 46:54  2. user 2 1:02:10"
+    assert line(RACE, board(participants=1), 1).startswith("running  1 participant  ")
     assert line(RACE, board(), 1).count(". ") == 1
     assert line(RACE, board([], connected=False), 3) == "running  2 participants  -  (connection lost, trying again)"
 
