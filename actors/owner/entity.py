@@ -11,7 +11,7 @@ from actors.domain.codec import SavedPart
 from actors.domain.events import Event, Outcome
 from actors.domain.life.freeze import is_frozen, shown
 from actors.domain.tournament import Tournament
-from actors.owner.checkpoint.effects import effect_of
+from actors.owner.checkpoint.effects import effects_of
 from actors.owner.live import Live
 from storage.ports import OutboxRow
 
@@ -96,11 +96,9 @@ class Entity:
             self.over_offset = self.state.offset
 
     def note(self, event: Event) -> None:
-        """Something happened: what participants are to be told of it, and whether somebody was erased."""
+        """Something happened: what it leads to, and whether somebody was erased."""
         self.erased |= isinstance(event, Outcome) and event.kind == "erase" and event.first
-        effect = effect_of(self.state, event, self.effects)
-        if effect is not None:
-            self.effects.append(effect)
+        self.effects += effects_of(self.state, event, self.effects)
 
     @classmethod
     def loaded(cls, state: Tournament, scope: Scope, *, rewound: bool) -> Entity:

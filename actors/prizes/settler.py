@@ -32,7 +32,7 @@ AGAIN_MS: Final = 1000  # after what kept it from going on; twice as long with e
 AGAIN_MAX_MS: Final = 60_000
 TOLD: Final = 1000  # winners of a tournament who get a notice: each is a transaction of its own
 TELL_WITHIN_MS: Final = (
-    86_400_000  # of the entry's making: what was told is kept for days, and known by its key meanwhile
+    86_400_000  # of the prize's being won: what was told is kept for days, and known by its key meanwhile
 )
 
 
@@ -104,7 +104,8 @@ class Settler:
         erased = erased_winners(state, rules, entries)
         if erased:
             awards = standing_awards(state, entries, awards, erased)
-        made = reconcile(tournament_id, rules, entries, awards, self._clock_ms(), approve=approve)
+        reopened = state.status != "finished"
+        made = reconcile(tournament_id, rules, entries, awards, self._clock_ms(), approve=approve, reopened=reopened)
         if erased:
             made = without_groups(made, entries, erased)
         for start in range(0, len(made.entries), ENTRIES_A_WRITE):
@@ -115,15 +116,26 @@ class Settler:
             await self._approve(state)  # it makes the tournament wait once more
         if self._tell is not None:
             now = {entry.key: entry for entry in (*entries, *made.entries)}
-            fresh = [entry for entry in now.values() if self._is_news(entry)]
+            fresh = [entry for entry in now.values() if self._is_news(state, entry)]
             for entry in sorted(fresh, key=lambda entry: entry.rank)[:TOLD]:
                 await self._tell(state, entry)
         await self._ledger.write(tournament_id, [], upto=state.offset)
         return True
 
-    def _is_news(self, entry: Entry) -> bool:
+    def _is_news(self, state: Tournament, entry: Entry) -> bool:
         won = entry.kind == "prize" and entry.n == 0 and entry.state != "revoked"
-        return won and entry.created_ms > self._clock_ms() - TELL_WITHIN_MS
+        return won and won_ms(state, entry) > self._clock_ms() - TELL_WITHIN_MS
+
+
+def won_ms(state: Tournament, entry: Entry) -> int:
+    """When a prize was won: with its entry or, where the tournament was reopened since then, with its last end."""
+    return max(entry.created_ms, state.finished_ms or 0)
+
+
+def notice_key_of(state: Tournament, entry: Entry) -> str:
+    """The key of the notice that a prize was won: another one where it is won again after the tournament was reopened."""
+    at_ms = won_ms(state, entry)
+    return f"prize_won-{entry.key}" if at_ms == entry.created_ms else f"prize_won-{entry.key}-{at_ms}"
 
 
 def _decide(snapshots: Sequence[StoredSnapshot], offset: int) -> tuple[Tournament, Sequence[PrizeRule], list[Award]]:

@@ -13,7 +13,7 @@ from actors.domain.prizes.ledger import Entry, what_is_won
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.prizes.payer import Payer
-from actors.prizes.settler import Settler
+from actors.prizes.settler import Settler, notice_key_of, won_ms
 from cluster.actors.metrics import PrizeMetrics
 from cluster.actors.worker import Worker
 from cluster.startup.ports import clock_ms, notices_of, open_log, open_payouts, prizes_of, signer_of
@@ -83,11 +83,11 @@ def _telling(notices: Notices, channels: Sequence[Channel]) -> Callable[[Tournam
             event="prize_won",
             tournament_id=state.tournament_id,
             name=state.spec.name,
-            at_ms=entry.created_ms,
+            at_ms=won_ms(state, entry),
             user_id=entry.user_id,
             rank=entry.rank,
             details={"prize": what_is_won(entry)},
         )
-        await notices.begin(state.tournament_id, f"prize_won-{entry.key}", encode_event(event), channels, clock_ms())
+        await notices.begin(state.tournament_id, notice_key_of(state, entry), encode_event(event), channels, clock_ms())
 
     return tell

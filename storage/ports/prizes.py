@@ -58,7 +58,7 @@ class PrizeLedger(Protocol):
         """Entries that may be sent to whoever pays: `each` at most of so many tournaments, so that a large one holds up none."""
 
     async def user_prizes(self, user_id: int, cursor: str | None, limit: int) -> tuple[list[UserPrize], str | None]:
-        """A user's entries in tournaments that are finished, newest first, with the next cursor. Raises ValueError for a bad one."""
+        """A user's entries, newest first, with the next cursor. Raises ValueError for a bad one."""
 
     async def counts(self) -> Mapping[State, int]:
         """How many entries are in each state."""

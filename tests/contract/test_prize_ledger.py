@@ -148,14 +148,14 @@ async def test_a_users_prizes_page_by_page(records: Records, ledger: PrizeLedger
     await ledger.write(1, [entry(1, 4, rule, created_ms=5) for rule in range(3)] + [entry(1, 5)])
     await ledger.write(2, [entry(2, 4, created_ms=7)])
     await ledger.write(3, [entry(3, 4, created_ms=5)])
-    await ledger.write(4, [entry(4, 4)])  # of one that was opened again
+    await ledger.write(4, [entry(4, 4)])  # of one that was reopened, too
     pages, cursor = [], None
     while True:
         found, cursor = await ledger.user_prizes(4, cursor, 2)
         pages.append([(prize.entry.tournament_id, prize.entry.rule) for prize in found])
         if cursor is None:
             break
-    assert pages == [[(2, 0), (3, 0)], [(1, 2), (1, 1)], [(1, 0)]]
-    assert (await ledger.user_prizes(4, None, 1))[0][0].tournament_name == tournament(2).name
+    assert pages == [[(4, 0), (2, 0)], [(3, 0), (1, 2)], [(1, 1), (1, 0)]]
+    assert (await ledger.user_prizes(4, None, 1))[0][0].tournament_name == tournament(4).name
     with pytest.raises(ValueError, match="not a cursor"):
         await ledger.user_prizes(4, "abc", 2)

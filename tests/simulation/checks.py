@@ -180,14 +180,15 @@ async def _prizes(world: World, ledger: MemoryPrizeLedger, state: Tournament, wh
     """The ledger says what the final table gives; what is approved is paid, and told to whoever pays under one key."""
     name, rules = state.tournament_id, () if state.spec.prizes is UNSET else state.spec.prizes
     entries = await ledger.entries(name)
-    if state.status == "finished":  # of one that was opened again it follows the next end
-        awards = allocate(rules, final_table(state, rules))
-        wanted = {(award.rule, award.user_id): award.units for award in awards}
-        kept = Counter[tuple[int, int]]()
-        for entry in entries:
-            units = entry.units if entry.kind == "prize" else -entry.units
-            kept[entry.rule, entry.user_id] += 0 if entry.state == "revoked" else units
-        world.expect(+kept == Counter(wanted), f"{when}: the ledger of {name} gives {kept}, expected {wanted}")
+    finished = state.status == "finished"  # in one that was opened again nobody has won anything
+    awards = allocate(rules, final_table(state, rules)) if finished else []
+    wanted = {(award.rule, award.user_id): award.units for award in awards}
+    kept = Counter[tuple[int, int]]()
+    for entry in entries:
+        units = entry.units if entry.kind == "prize" else -entry.units
+        kept[entry.rule, entry.user_id] += 0 if entry.state == "revoked" else units
+    world.expect(+kept == Counter(wanted), f"{when}: the ledger of {name} gives {kept}, expected {wanted}")
+    if finished:
         open_prizes = [e.key for e in entries if (e.state, e.kind) == ("pending_review", "prize")]
         settled = not (world.approves and wanted) or bool(state.settled)
         world.expect(settled, f"{when}: nobody has approved {name}")

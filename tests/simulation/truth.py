@@ -9,11 +9,12 @@ from actors.domain.errors import InvalidRecordError
 from actors.domain.events import Outcome, StatusChanged
 from actors.domain.fold import apply
 from actors.domain.messages import Claim, Create
+from actors.domain.notices.events import NOTICE_KIND
 from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
 from actors.domain.tournament import Tournament
 from actors.ingest.parse import Misplaced, Parser
-from actors.owner.checkpoint.effects import effect_of
+from actors.owner.checkpoint.effects import effects_of
 from storage.ports import DeadLetter, LogRecord, OutboxRow
 from tests.support.naive_tournament import NaiveTournament
 from tests.support.submissions import sent_in
@@ -70,8 +71,7 @@ def truth_of(history: list[list[LogRecord]], signer: Signer) -> Truth:
         truth.states[tournament] = state
         effects = truth.effects.setdefault(tournament, [])
         for event in events:
-            effect = effect_of(state, event, effects)
-            effects += [] if effect is None else [effect]
+            effects += [row for row in effects_of(state, event, effects) if row.kind == NOTICE_KIND]
         truth.ends.setdefault(tournament, []).extend(
             (event.offset, event.after)
             for event in events

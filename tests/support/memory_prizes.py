@@ -84,7 +84,7 @@ class MemoryPrizeLedger:
         found = []
         for entry in sorted(self._entries.values(), key=place, reverse=True):
             row = await self._records.tournament(entry.tournament_id)
-            if entry.user_id == user_id and before(entry) and row is not None and row.status == "finished":
+            if entry.user_id == user_id and before(entry) and row is not None:
                 found.append(UserPrize(entry, row.name))
         more = len(found) > limit
         return found[:limit], encode_numbers(*place(found[limit - 1].entry)) if more else None

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from actors.domain.codec import encode_snapshot
 from actors.domain.commands.erasure import erase
+from actors.domain.events import StatusChanged
 from actors.domain.messages import ApprovePrizes, End, Erase, Join, Spec
 from actors.domain.prizes.ledger import Entry, State, moved
 from actors.domain.prizes.rules import PrizeRule
@@ -19,7 +20,16 @@ from actors.owner.checkpoint.rows import outbox_rows, tournament_row
 from actors.owner.entity import Entity, Scope
 from actors.prizes.payer import Payer, PayerConfig
 from actors.prizes.settler import Settler
-from storage.ports import Checkpoint, Payout, PayoutUnavailableError, PrizeLedger, Records, StoredSnapshot, UserPrize
+from storage.ports import (
+    Checkpoint,
+    OutboxRow,
+    Payout,
+    PayoutUnavailableError,
+    PrizeLedger,
+    Records,
+    StoredSnapshot,
+    UserPrize,
+)
 from tests.support.histories import BEGIN_MS, Score, Step, create_of, fold, items_of
 
 T = TypeVar("T")
@@ -161,11 +171,12 @@ class Bench:
         self.states[tournament_id] = state
         await self.save(state)
 
-    async def save(self, state: Tournament) -> None:
-        """As its owner's checkpoint."""
+    async def save(self, state: Tournament, effects: Sequence[OutboxRow] | None = None) -> None:
+        """As its owner's checkpoint; without `effects`, with those of its state."""
         row = tournament_row(state, 0)
         snapshot = StoredSnapshot(state.tournament_id, state.partition, state.offset, encode_snapshot(state))
-        effects = outbox_rows(Entity(state, Scope(state.partition, 0, 0, 0, 0)))
+        if effects is None:
+            effects = outbox_rows(Entity(state, Scope(state.partition, 0, 0, 0, 0)))
         await self.records.save(Checkpoint([row], [snapshot], [], effects, []))
 
     async def change(self, tournament_id: int, **changes: Any) -> None:
@@ -175,6 +186,14 @@ class Bench:
             setattr(state, name, value)
         state.offset += 3
         await self.save(state)
+
+    async def reopen(self, tournament_id: int) -> None:
+        """It runs again, and that is durable; `change` it to end it."""
+        state = self.states[tournament_id]
+        entity = Entity(state, Scope(state.partition, 0, 0, 0, 0))
+        state.status, state.offset, state.finished_ms = "running", state.offset + 3, None
+        entity.note(StatusChanged(state.offset, "finished", "running", self.now_ms, "command"))
+        await self.save(state, outbox_rows(entity))
 
     async def hide(self, tournament_id: int, user: int, *, shown: bool = False) -> None:
         """A user is disqualified, or reinstated."""

@@ -1,7 +1,8 @@
 """Prizes by the rank within a group, once a winner was erased (`actors.domain.commands.erasure`), whose group nobody knows any more.
 
 What was won stays, and nobody moves up to it: by a rule one of whose winners was erased the ledger stands as it is, but for winners who are
-in the table no more. What the ledger has of the group of one who was erased goes, too.
+in the table no more. Where nothing of a rule is won any more, since the tournament was reopened, the next final table gives it anew.
+What the ledger has of the group of one who was erased goes, too.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def standing_awards(
     state: Tournament, entries: Sequence[Entry], awards: Sequence[Award], erased: Set[Winner]
 ) -> list[Award]:
     """The awards of a final table, of the rules by which somebody was erased those of the ledger."""
-    standing = {rule for rule, _ in erased}
+    standing = {rule for rule, _ in erased} & {entry.rule for entry in entries if entry.state != "revoked"}
     given: dict[Winner, Award] = {}
     for entry in sorted(entries, key=lambda entry: entry.n):
         if entry.rule not in standing or entry.state == "revoked":

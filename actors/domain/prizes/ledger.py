@@ -115,8 +115,13 @@ def reconcile(
     now_ms: int,
     *,
     approve: bool = False,
+    reopened: bool = False,
 ) -> Reconciled:
-    """What makes the ledger follow the final table; nothing where it does. `approve`: prizes need nobody's review (claw-backs do)."""
+    """What makes the ledger follow the final table; nothing where it does. `approve`: prizes need nobody's review (claw-backs do).
+
+    `reopened`: there is no final table any more, so there are no awards.
+    """
+    lost = "reopened" if reopened else "standings_changed"
     wanted = {(award.rule, award.user_id): award for award in awards}
     known: dict[tuple[int, int], list[Entry]] = {key: [] for key in wanted}
     for entry in entries:
@@ -130,7 +135,7 @@ def reconcile(
         if owed and any(entry.state == "paying" for entry in history):
             deferred = True
             continue
-        followed = {entry.n: entry for entry in _follow(tournament_id, rules, history, award, owed, now_ms)}
+        followed = {entry.n: entry for entry in _follow(tournament_id, rules, history, award, owed, now_ms, lost)}
         if approve:
             now = {entry.n: entry for entry in history} | followed
             reviewed = [entry for entry in now.values() if entry.state == "pending_review" and entry.kind == "prize"]
@@ -156,8 +161,9 @@ def _follow(
     award: Award | None,
     owed: int,
     now_ms: int,
+    lost: str,
 ) -> list[Entry]:
-    """The changes of one winner's entries by one rule, of which the newest alone can be open."""
+    """The changes of one winner's entries by one rule, of which the newest alone can be open; `lost`: why what is open is revoked."""
     last = history[-1] if history else None
     if last is not None and last.state == "revoked" and last.changed_by != TABLE:
         return []  # an operator's word stands
@@ -167,14 +173,14 @@ def _follow(
         same = (last.kind, last.units) == (kind, abs(owed))
         rank = last.rank if award is None else award.rank
         if not owed:
-            return [] if last.state == "revoked" else [moved(last, "revoke", now_ms, reason="standings_changed")]
+            return [] if last.state == "revoked" else [moved(last, "revoke", now_ms, reason=lost)]
         if same and last.state != "revoked":
             return [] if rank == last.rank else [last._replace(rank=rank, version=last.version + 1)]
         if same or not last.attempts:  # its key was never sent with another amount
             event: Event = "restore" if last.state == "revoked" else "change"
             return [moved(last, event, now_ms, kind=kind, units=abs(owed), rank=rank)]
         if last.state != "revoked":
-            changes.append(moved(last, "revoke", now_ms, reason="standings_changed"))
+            changes.append(moved(last, "revoke", now_ms, reason=lost))
     if not owed:
         return changes
     changes.append(_entry(tournament_id, rules, history, award, owed, now_ms))

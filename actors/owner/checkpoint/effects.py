@@ -1,27 +1,42 @@
-"""What of a tournament's events is told to its participants: effects that go into the outbox with the checkpoint that makes them durable."""
+"""What a tournament's events lead to beyond it: participants are told, prizes are settled. Effects go into the outbox with the checkpoint that
+makes the events durable."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from msgspec import UNSET
+
 from actors.domain.events import Event, Outcome, StatusChanged
 from actors.domain.notices.events import NOTICE_KIND, EventName, NoticeEvent, encode_event
 from actors.domain.tournament import Tournament
-from storage.ports import OutboxRow
+from storage.ports import PRIZES_EFFECT, PRIZES_EFFECT_NUMBER, OutboxRow
 
 FIRST_N: Final = 100  # of an offset's effects; lower numbers are others'
 OVER: Final = ("finished", "cancelled")
 
 
-def effect_of(state: Tournament, event: Event, earlier: list[OutboxRow]) -> OutboxRow | None:
-    """The effect of an event, if it has one; `earlier` are the tournament's effects that wait to be saved."""
+def effects_of(state: Tournament, event: Event, earlier: list[OutboxRow]) -> list[OutboxRow]:
+    """The effects of an event; `earlier` are the tournament's effects that wait to be saved."""
+    effects = [] if (notice := _notice_of(state, event, earlier)) is None else [notice]
+    if isinstance(event, StatusChanged) and event.before == "finished" and state.spec.prizes is not UNSET:
+        effects.append(prizes_effect(state.tournament_id, event.offset))  # reopened: nobody has won anything now
+    return effects
+
+
+def prizes_effect(tournament_id: int, offset: int) -> OutboxRow:
+    """The ledger of a tournament's prizes is to follow it up to this offset."""
+    return OutboxRow(tournament_id, offset, PRIZES_EFFECT_NUMBER, PRIZES_EFFECT, b"{}")
+
+
+def _notice_of(state: Tournament, event: Event, earlier: list[OutboxRow]) -> OutboxRow | None:
     if isinstance(event, StatusChanged):
         told = _told(state, _name(event), event.time_ms, reason=event.reason if event.after == "cancelled" else "")
     elif isinstance(event, Outcome) and event.kind == "invite" and event.first and event.user_id:
         told = _told(state, "invited", state.time_ms, user_id=event.user_id)
     else:
         return None
-    n = FIRST_N + sum(row.offset == event.offset for row in earlier)
+    n = FIRST_N + sum((row.offset, row.kind) == (event.offset, NOTICE_KIND) for row in earlier)
     return OutboxRow(state.tournament_id, event.offset, n, NOTICE_KIND, encode_event(told))
 
 

@@ -12,8 +12,9 @@ from actors.domain.analytics.attempts import FIRST_N, KIND
 from actors.domain.messages import Spec
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
+from actors.owner.checkpoint.effects import prizes_effect
 from actors.owner.entity import Entity
-from storage.ports import PRIZES_EFFECT, PRIZES_EFFECT_NUMBER, OutboxRow, ParticipantRow, TournamentRow
+from storage.ports import OutboxRow, ParticipantRow, TournamentRow
 
 
 def participant_rows(entity: Entity, changed: Iterable[int]) -> list[ParticipantRow]:
@@ -54,7 +55,7 @@ def outbox_rows(entity: Entity) -> list[OutboxRow]:
     elif state.status == "finished" and state.offset > entity.durable_offset:
         effects.append(OutboxRow(state.tournament_id, state.offset, 0, state.status, payload))
     if state.status == "finished" and state.spec.prizes is not UNSET:
-        effects.append(OutboxRow(state.tournament_id, state.offset, PRIZES_EFFECT_NUMBER, PRIZES_EFFECT, b"{}"))
+        effects.append(prizes_effect(state.tournament_id, state.offset))
     return effects + entity.effects
 
 

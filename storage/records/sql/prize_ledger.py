@@ -124,7 +124,7 @@ class SqlPrizeLedger:
         statement = select(*_COLUMNS, tournaments.c.name).join(
             tournaments, tournaments.c.tournament_id == p.tournament_id
         )
-        statement = statement.where(p.user_id == user_id, tournaments.c.status == "finished")
+        statement = statement.where(p.user_id == user_id)
         if cursor is not None:
             statement = statement.where(tuple_(*place) < tuple_(*decode_numbers(cursor, 4)))
         statement = statement.order_by(*(column.desc() for column in place)).limit(limit + 1)

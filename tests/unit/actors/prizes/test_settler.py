@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.domain.prizes.ledger import Entry, State, what_is_won
+from actors.domain.prizes.ledger import TABLE, Entry, State, moved, what_is_won
 from actors.domain.tournament import Tournament
 from actors.prizes import settler as settler_module
-from actors.prizes.settler import Settler
+from actors.prizes.settler import Settler, notice_key_of
 from storage.ports import Checkpoint, RecordsUnavailableError, StoredSnapshot
 from storage.records.sql.database import SqlRecords
 from storage.records.sql.prize_ledger import SqlPrizeLedger
@@ -52,7 +52,7 @@ async def test_an_end_makes_entries_once(bench: Bench) -> None:
     assert await shown(bench, 5) == expected
 
 
-async def test_a_disqualification_moves_prizes_and_a_reopened_tournament_has_none(bench: Bench) -> None:
+async def test_a_disqualification_moves_prizes(bench: Bench) -> None:
     await bench.end(5, [30, 20, 10], FIRST, {**SECOND, "ranks": [2]})
     settler = settler_of(bench)
     await settler.round()
@@ -65,6 +65,47 @@ async def test_a_disqualification_moves_prizes_and_a_reopened_tournament_has_non
     await bench.hide(5, 1, shown=True)
     await settler.round()
     assert [line[:2] for line in await shown(bench, 5) if line[4] != "revoked"] == [(0, 1), (1, 2)]
+
+
+async def test_in_a_tournament_that_was_reopened_nobody_has_won_until_it_ends_again(bench: Bench) -> None:
+    """Then they have won what the new table gives, and hear of it: with another key, or they would drop it. What an operator revoked stays."""
+    await bench.end(5, [30, 20, 10], FIRST, {**SECOND, "ranks": [2]}, {"ranks": [3], "item": "mug"})
+    told: list[str] = []
+
+    async def tell(state: Tournament, entry: Entry) -> None:
+        told.append(notice_key_of(state, entry))
+
+    settler = Settler(bench.records, bench.ledger, bench.clock_ms, None, tell)
+    await settler.round()
+    first = ["prize_won-5-0-1-0", "prize_won-5-1-2-0", "prize_won-5-2-3-0"]
+    assert told == first
+    mug = (await bench.ledger.entries(5))[2]
+    await bench.ledger.write(5, [moved(mug, "revoke", bench.now_ms, 7, "no mugs")])
+    await bench.reopen(5)
+    assert await settler.round() == 1
+    entries = await bench.ledger.entries(5)
+    assert [(e.state, e.reason, e.changed_by) for e in entries] == [
+        ("revoked", "reopened", TABLE),
+        ("revoked", "reopened", TABLE),
+        ("revoked", "no mugs", 7),
+    ]
+    assert told == first
+    bench.now_ms += 60_000
+    bench.states[5].ranking.place(bench.states[5].members.slot(2), 4000)
+    await bench.change(5, status="finished", finished_ms=bench.now_ms)
+    assert await settler.round() == 1
+    assert [line for line in await shown(bench, 5) if line[4] != "revoked"] == [
+        (0, 2, "prize", 10001, "pending_review"),
+        (1, 1, "prize", 5000, "pending_review"),
+    ]
+    await bench.reopen(5)
+    await settler.round()
+    bench.now_ms += 60_000
+    await bench.change(5, status="finished", finished_ms=bench.now_ms)
+    await settler.round()
+    fresh = told[len(first) :]
+    assert fresh[:2] == ["prize_won-5-0-2-0", "prize_won-5-1-1-0"]
+    assert fresh[2:] == [f"prize_won-5-0-2-0-{bench.now_ms}", f"prize_won-5-1-1-0-{bench.now_ms}"]
 
 
 async def groups(bench: Bench, number: int) -> dict[int, tuple[str | None, str]]:
@@ -95,6 +136,26 @@ async def test_who_is_erased_keeps_what_was_won_in_a_group_whose_name_goes(bench
     last = [entry for entry in await bench.ledger.entries(5) if entry.user_id == 1][-1]
     assert (last.kind, last.state) == (("claw_back", "pending_review") if state == "paid" else ("prize", "revoked"))
     assert last.group is None
+
+
+async def test_reopened_after_an_erasure_the_next_end_gives_prizes_anew(bench: Bench) -> None:
+    rule = {"ranks": [1], "amount": "10", "currency": "EUR", "board": "country"}
+    await bench.end(5, [30, 20, 10], rule, countries=("FI", "FI", "SE"))
+    settler = settler_of(bench)
+    await settler.round()
+    await bench.erase(5, 1)
+    await settler.round()
+    assert await groups(bench, 5) == {1: (None, "pending_review"), 3: ("SE", "pending_review")}
+    await bench.reopen(5)
+    await settler.round()
+    assert await groups(bench, 5) == {1: (None, "revoked"), 3: ("SE", "revoked")}
+    await bench.change(5, status="finished")
+    await settler.round()
+    assert await groups(bench, 5) == {
+        1: (None, "revoked"),
+        2: ("FI", "pending_review"),
+        3: ("SE", "pending_review"),
+    }
 
 
 async def test_of_who_is_just_being_paid_the_group_goes_later(bench: Bench) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from actors.domain.events import Event, Outcome, StatusChanged
 from actors.domain.notices.events import NOTICE_KIND, decode_event
-from actors.owner.checkpoint.effects import FIRST_N, effect_of
+from actors.domain.prizes.rules import PrizeRule
+from actors.owner.checkpoint.effects import FIRST_N, effects_of, prizes_effect
 from tests.unit.actors.owner.checkpoint.test_rows import played
 
 STATE = played(ends_ms=20_000).state
@@ -28,8 +29,7 @@ STATE = played(ends_ms=20_000).state
     ],
 )
 def test_a_change_of_the_status_is_told_to_all(event: Event, name: str, details: dict[str, str]) -> None:
-    effect = effect_of(STATE, event, [])
-    assert effect is not None
+    [effect] = effects_of(STATE, event, [])
     told = decode_event(effect.payload)
     assert effect[:4] == (STATE.tournament_id, 9, FIRST_N, NOTICE_KIND)
     assert (told.event, told.at_ms, told.user_id, told.details) == (name, 500, 0, details)
@@ -37,8 +37,7 @@ def test_a_change_of_the_status_is_told_to_all(event: Event, name: str, details:
 
 
 def test_an_invitation_is_told_to_whom_it_is_for() -> None:
-    effect = effect_of(STATE, Outcome(9, "invite", "applied", user_id=7, first=True), [])
-    assert effect is not None
+    [effect] = effects_of(STATE, Outcome(9, "invite", "applied", user_id=7, first=True), [])
     told = decode_event(effect.payload)
     assert (told.event, told.user_id, told.at_ms) == ("invited", 7, STATE.time_ms)
 
@@ -53,14 +52,21 @@ def test_an_invitation_is_told_to_whom_it_is_for() -> None:
     ],
 )
 def test_other_events_are_not_told(event: Event) -> None:
-    assert effect_of(STATE, event, []) is None
+    assert effects_of(STATE, event, []) == []
 
 
 def test_effects_of_one_record_have_places_of_their_own() -> None:
-    start = effect_of(STATE, StatusChanged(9, "scheduled", "running", 500, ""), [])
-    assert start is not None
-    end = effect_of(STATE, StatusChanged(9, "running", "finished", 600, ""), [start])
-    later = effect_of(STATE, StatusChanged(10, "finished", "running", 600, ""), [start])
-    assert end is not None
-    assert later is not None
+    [start] = effects_of(STATE, StatusChanged(9, "scheduled", "running", 500, ""), [])
+    [end] = effects_of(STATE, StatusChanged(9, "running", "finished", 600, ""), [start])
+    [later] = effects_of(STATE, StatusChanged(10, "finished", "running", 600, ""), [start])
     assert [start.n, end.n, later.n] == [FIRST_N, FIRST_N + 1, FIRST_N]
+
+
+def test_who_reopens_takes_the_prizes_back() -> None:
+    """Of a tournament that was cancelled, and of one without prizes, there are none."""
+    with_prizes = played(ends_ms=20_000, prizes=(PrizeRule(ranks=(1,), item="mug"),)).state
+    told, settled = effects_of(with_prizes, StatusChanged(9, "finished", "running", 500, "command"), [])
+    assert (told.kind, settled) == (NOTICE_KIND, prizes_effect(with_prizes.tournament_id, 9))
+    again = effects_of(with_prizes, StatusChanged(9, "running", "finished", 500, "ends_at"), [told, settled])
+    assert [(row.kind, row.n) for row in again] == [(NOTICE_KIND, FIRST_N + 1)]
+    assert len(effects_of(with_prizes, StatusChanged(9, "cancelled", "running", 500, "command"), [])) == 1
