@@ -57,12 +57,20 @@ def add_tournaments(commands: Commands) -> None:
         shows="create a tournament",
         description="Create a tournament: by flags, by a JSON file with the body of POST /v1/tournaments, or both (a flag goes before the "
         "file's field). Prints its id, alone on the last line. With start and end it is scheduled; with --capacity and --duration-s alone it "
-        "is instant: it starts when it is full. What else there is (prizes, series, scoring, ...) stands in docs/tournaments.md.",
+        "is instant: it starts when it is full. What else there is (prizes, series, scoring, ...) stands in docs/tournaments.md.\n\n"
+        "With --file many are created, one of each line; the ids are printed, one a line. The exit status is 1 if one of them was refused.",
         example="scripts/palio create 'Spring exam' --starts-at now --ends-at +90m --capacity 1000",
         json=False,
     )
     create.add_argument("name", nargs="?", help="its name, 1 to 200 characters")
     create.add_argument("--json", dest="body", default=None, metavar="FILE", help="the body, as JSON; - is stdin")
+    create.add_argument(
+        "--file",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="NDJSON, such a body on each line; no other flag but --key goes with it",
+    )
     create.add_argument("--starts-at", metavar="TIME", help="such as 2027-05-01T09:00:00Z, now, or +10m (s, m, h, d)")
     create.add_argument("--ends-at", metavar="TIME", help="the same; + counts from the start")
     create.add_argument("--duration-s", type=float, metavar="N", help="of an instant one: how long it takes")
@@ -77,7 +85,11 @@ def add_tournaments(commands: Commands) -> None:
     create.add_argument("--max-attempts", type=at_least_one, metavar="N")
     create.add_argument("--unit", choices=("points", "time", "currency"), help="how scores are shown")
     create.add_argument("--decimals", type=int, choices=(0, 1, 2), help="of scores as they are shown")
-    create.add_argument("--key", default=None, help="Idempotency-Key: the same key again finds the same tournament")
+    create.add_argument(
+        "--key",
+        default=None,
+        help="Idempotency-Key: the same key again finds the same tournament; with --file each line's is KEY:LINE, unless it has its own",
+    )
 
     listed = add_command(
         commands,
@@ -127,11 +139,42 @@ async def order(name: str, palio: PalioClient, options: argparse.Namespace) -> i
 
 
 async def create_tournament(palio: PalioClient, options: argparse.Namespace) -> int:
-    """Create it; its id goes to stdout."""
+    """Create it, or those of a file; ids go to stdout."""
+    if options.file is not None:
+        return await _create_all(palio, options)
     made = await palio.create(body_of(options, datetime.now(UTC)), key=options.key)
     say(f"palio: {cell(made.name)} is {made.status}" + (f", until {time_text(made.ends_at)}" if made.ends_at else ""))
     print(made.id)
     return 0
+
+
+async def _create_all(palio: PalioClient, options: argparse.Namespace) -> int:
+    others = [options.name, options.body, options.private or None]
+    flags = ("starts_at", "ends_at", "duration_s", "capacity", "min_participants", "order", "score_policy", "ties")
+    if _given({str(n): value for n, value in enumerate(others + [getattr(options, flag) for flag in flags])}):
+        raise ValueError("expected --file alone, or with --key")
+    lines = specs_of(options.file, options.key)
+    done = await palio.create_all(spec for _, spec in lines)
+    for made in done.tournaments:
+        print(made.id)
+    for wrong in done.rejected:
+        say(f"palio: {options.file}, line {lines[wrong.index][0]}: {cell(wrong.detail)} ({wrong.code})")
+    say(f"palio: {len(done.tournaments)} created, {len(done.rejected)} refused")
+    return int(bool(done.rejected))
+
+
+def specs_of(path: Path, key: str | None) -> list[tuple[int, dict[str, Any]]]:
+    """The bodies of a file with their lines, the first is 1. Raises ValueError for a file or a line that cannot be read."""
+    found = []
+    for number, line in enumerate(_read_text(str(path)).split("\n"), start=1):
+        if line.strip():
+            spec = _object(line, f"{path}, line {number}")
+            if key is not None:
+                spec.setdefault("idempotency_key", f"{key}:{number}")
+            found.append((number, spec))
+    if not found:
+        raise ValueError(f"{path}: expected a tournament on each line, found none")
+    return found
 
 
 def body_of(options: argparse.Namespace, now: datetime) -> dict[str, Any]:
@@ -231,16 +274,25 @@ def table_of(view: Tournament, rows: list[Row]) -> tuple[list[str], list[list[st
 
 
 def _read_body(file: str | None) -> dict[str, Any]:
-    if file is None:
-        return {}
+    return {} if file is None else _object(_read_text(file), file)
+
+
+def _read_text(file: str) -> str:
     try:
-        body = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ValueError(f"{file}: expected JSON: {error}") from None
+        raise ValueError(f"{file}: expected UTF-8: {error}") from None
+
+
+def _object(text: str, where: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: expected JSON: {error}") from None
     if not isinstance(body, dict):
-        raise ValueError(f"{file}: expected an object, the body of a create")  # noqa: TRY004 - it is the file that is wrong
+        raise ValueError(f"{where}: expected an object, the body of a create")  # noqa: TRY004 - it is the file that is wrong
     return body
 
 

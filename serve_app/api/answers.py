@@ -519,6 +519,34 @@ class RejectedItem(Answer):
     line: int | None = None
 
 
+class RejectedCreate(RejectedItem):
+    """A line of a batch of creates that made no tournament: the `code` and `detail` are those of the problem that it would be alone."""
+
+    detail: str
+
+
+class CreatedItem(Answer):
+    """A line that made a tournament, or that had made it before; `status` null: it is in the log, undecided, and may be sent again."""
+
+    index: int
+    line: int
+    id: Id
+    status: Literal["scheduled", "running", "finished", "cancelled"] | None
+
+
+class CreatedBatch(Answer):
+    """What became of each line."""
+
+    accepted: int
+    tournaments: list[CreatedItem]
+    rejected: list[RejectedCreate]
+    example = {
+        "accepted": 1,
+        "tournaments": [{"index": 0, "line": 1, "id": "8127364512893471", "status": "scheduled"}],
+        "rejected": [{"index": 1, "line": 2, "code": "invalid", "detail": "capacity: expected `int` >= 1"}],
+    }
+
+
 class BatchAnswer(Answer):
     """How many were taken, and which were not."""
 

@@ -30,6 +30,7 @@ _REF: Final = "#/components/schemas/{name}"
 # What FastAPI does not see: bodies are read by these, and problems are of another media type than answers.
 _STRUCTS: Final = (
     bodies.NewTournament,
+    bodies.BatchCreate,
     bodies.TournamentEdit,
     bodies.JoinRequest,
     bodies.InvitationRequest,
@@ -113,6 +114,12 @@ def typed(status: int, media_type: str, schema: Any, example: Any) -> Responses:
     return {status: {"description": _TITLES[status], "content": {media_type: {"schema": schema, "example": example}}}}
 
 
+def either(responses: Responses, status: int, model: type[Answer]) -> Responses:
+    """The same, where an answer of this status may also be another model's."""
+    told = responses[status]
+    return responses | {status: told | {"model": told["model"] | model}}
+
+
 def _answers(models: Mapping[int, type[Answer] | None]) -> Responses:
     told: Responses = {status: {"description": _TITLES[status]} for status in models}
     for status, model in models.items():
@@ -150,6 +157,15 @@ def batch_body(struct: type[msgspec.Struct], item: Any) -> dict[str, Any]:
     content = {
         "application/json": {"schema": array, "example": [item]},
         "application/x-ndjson": {"schema": schema_of(struct), "example": item},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def body_or_lines(struct: type[msgspec.Struct], example: Any, line: type[msgspec.Struct], item: Any) -> dict[str, Any]:
+    """The body of a call that takes one as JSON, or many, one a line."""
+    content = {
+        "application/json": {"schema": schema_of(struct), "example": example},
+        "application/x-ndjson": {"schema": schema_of(line), "example": item},
     }
     return {"requestBody": {"required": True, "content": content}}
 

@@ -6,7 +6,7 @@ import functools
 import re
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,17 +17,18 @@ from actors.domain.messages import Cancel, Control, Create, Edit, End, Reopen, R
 from actors.domain.values import parse_time, tournament_id
 from serve_app.config import FrontConfig
 from serve_app.handlers.callers import Callers
+from serve_app.http.batches import KEY_FIELD, check_key, is_lines, read_creates
 from serve_app.http.bodies import require_json
 from serve_app.http.caching import NO_STORE, reply_response
-from serve_app.http.messages import Request, Response
+from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.problems import Problem, invalid
 from serve_app.http.request_schemas import Reopening, changes_of, read_edit, read_new_tournament, read_reopening
 from serve_app.services.commands import Commands, Issued, new_command_id
+from serve_app.services.known import Known
 from serve_app.services.log_clock import LogClock
 from serve_app.services.reads import Reads, unknown_tournament
 from storage.ports import ChildrenQuery, OwnerMovedError, Owners, OwnerUnavailableError
 
-MAX_KEY_CHARS: Final = 255
 _encode = msgspec.json.Encoder().encode
 _VERSION: Final = re.compile(r'"?([1-9][0-9]{0,9})"?')
 
@@ -48,12 +49,68 @@ class TournamentHandlers:
         """`POST /v1/tournaments`: the create record is the commit; the same again finds the first answer."""
         principal = await self.callers.privileged(request)
         key = idempotency_key(request)
+        if is_lines(request):
+            return await self._create_each(request, principal, key)
         sent = require_json(request, self.config.max_body_bytes)
+        known, create = await self._asked(principal, key, sent, self.log_clock.refusal)
+        issued = await self.commands.issue(known, create, request.headers)
+        if issued.outcome is None:
+            return undecided(issued, id=known.text)
+        self.reads.remember(known.tournament_id, public=known.public)
+        body = (await self.reads.view(known)).body
+        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
+
+    async def _create_each(self, request: Request, principal: Principal, key: str | None) -> Response:
+        """The same of up to 1,000, one a line: one append; each is told of by its place."""
+        if key is not None:
+            raise invalid("Idempotency-Key", f"expected none, but `{KEY_FIELD}` in each line")
+        lines = read_creates(request, self.config.max_body_bytes)
+        refusals: dict[int, Problem | None] = {}
+
+        async def refusal(partition: int) -> Problem | None:
+            if partition not in refusals:
+                refusals[partition] = await self.log_clock.refusal(partition)
+            return refusals[partition]
+
+        wanted: dict[int, tuple[Known, Create]] = {}
+        rejected: dict[int, Problem] = {}
+        for index, line in enumerate(lines):
+            try:
+                if line.problem is not None:
+                    raise line.problem
+                wanted[index] = await self._asked(principal, line.key, line.body, refusal)
+            except Problem as problem:
+                rejected[index] = problem
+        made: list[dict[str, object]] = []
+        answers = await self.commands.issue_each(list(wanted.values()), request.headers)
+        for (index, (known, _)), issued in zip(wanted.items(), answers, strict=True):
+            if isinstance(issued, Problem):
+                rejected[index] = issued
+                continue
+            status = None if issued.outcome is None else issued.outcome.status
+            if issued.outcome is not None:
+                self.reads.remember(known.tournament_id, public=known.public)
+            made.append({"index": index, "line": lines[index].line, "id": known.text, "status": status})
+        named = [
+            {"index": index, "line": lines[index].line, "code": problem.code, "detail": problem.detail}
+            for index, problem in sorted(rejected.items())
+        ]
+        body = {"accepted": len(made), "tournaments": made, "rejected": named}
+        return Response(202, _encode(body), dict(NO_STORE))
+
+    async def _asked(
+        self,
+        principal: Principal,
+        key: str | None,
+        sent: bytes,
+        refusal: Callable[[int], Awaitable[Problem | None]],
+    ) -> tuple[Known, Create]:
+        """What a body asks for. `refusal` tells why a partition takes no creates now. Raises Problem."""
         identity = tournament_id(principal.user_id, uuid.uuid4().hex if key is None else f"key:{key}")
         now_ms = self.clock_ms()
         spec, digest, problem = read_new_tournament(sent, now_ms)
         known = self.reads.fresh(identity, public=None if spec is None else spec.visibility == "public")
-        refused = problem or await self.log_clock.refusal(known.partition)
+        refused = problem or await refusal(known.partition)
         if refused is not None and (key is None or not await self._exists(identity)):
             raise refused
         if spec is None:  # nor did this body make the tournament that is there
@@ -68,12 +125,7 @@ class TournamentHandlers:
             salt=secrets.token_hex(16),
             request_digest=digest,
         )
-        issued = await self.commands.issue(known, create, request.headers)
-        if issued.outcome is None:
-            return undecided(issued, id=known.text)
-        self.reads.remember(identity, public=known.public)
-        body = (await self.reads.view(known)).body
-        return Response(201, body, {**NO_STORE, "location": f"/v1/tournaments/{known.text}"})
+        return known, create
 
     async def edit_tournament(self, request: Request) -> Response:
         """`PATCH /v1/tournaments/{id}`: what the state allows; `If-Match` compares the version."""
@@ -176,10 +228,7 @@ class TournamentHandlers:
 
 def idempotency_key(request: Request) -> str | None:
     """The key of a call that may be repeated. Raises Problem 422."""
-    key = request.headers.get("idempotency-key")
-    if key is not None and not (1 <= len(key) <= MAX_KEY_CHARS and key.isprintable()):
-        raise invalid("Idempotency-Key", f"expected 1 to {MAX_KEY_CHARS} printable characters")
-    return key
+    return check_key(request.headers.get("idempotency-key"), "Idempotency-Key")
 
 
 def undecided(issued: Issued, **more: str) -> Response:

@@ -108,6 +108,12 @@ class NewTournament(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     ends_when: EarlyEnd | UnsetType = UNSET
 
 
+class BatchCreate(NewTournament, kw_only=True, forbid_unknown_fields=True, frozen=True):
+    """A line of `POST /v1/tournaments` as NDJSON: `idempotency_key` is what the header of that name is to a create alone."""
+
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+
+
 class TournamentEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """`PATCH /v1/tournaments/{id}`: absent fields stay as they are; null takes away what may be left out of a create."""
 

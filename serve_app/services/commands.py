@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,20 +46,42 @@ class Commands:
 
     async def issue(self, known: Known, message: Control, headers: Mapping[str, str]) -> Issued:
         """Append a command and wait for its outcome, as long as the headers prefer. Raises Problem for a refused one, the log's errors."""
-        value = encode_message(message)
-        if len(value) > MAX_VALUE_BYTES:
-            raise Problem(413, "too_large", f"expected a record of at most {MAX_VALUE_BYTES} bytes, got {len(value)}")
+        (issued,) = await self.issue_each([(known, message)], headers)
+        if isinstance(issued, Problem):
+            raise issued
+        return issued
+
+    async def issue_each(
+        self, commands: Sequence[tuple[Known, Control]], headers: Mapping[str, str]
+    ) -> list[Issued | Problem]:
+        """As `issue` of many: one append, one wait for them all; a Problem in the place of each that was refused. Raises the log's errors."""
         wait_s = preferred_wait_s(headers, self.config.command_wait_s, self.config.max_wait_s)
-        reply_to = self.waiters.reply_to(wait_s)
-        signature = self.signer.sign(known.key, value)
-        record = NewRecord(known.partition, known.key, value, signature, reply_to)
-        offset = (await self.appends.submit([record], self.config.append_timeout_s))[0]
-        ACCEPTED.labels(entrypoint=self.entrypoint, kind=str(message.__struct_config__.tag)).inc()
-        outcome = await self.waiters.wait(known.partition, offset, wait_s) if reply_to else None
-        self.reads.invalidate(known.text)
-        if outcome is not None and outcome.outcome == "refused":
-            raise refused(outcome)
-        return Issued(message.command_id, known.partition, offset, outcome)
+        answers: list[Issued | Problem | None] = [None] * len(commands)
+        records: dict[int, NewRecord] = {}
+        for index, (known, message) in enumerate(commands):
+            value = encode_message(message)
+            if len(value) > MAX_VALUE_BYTES:
+                detail = f"expected a record of at most {MAX_VALUE_BYTES} bytes, got {len(value)}"
+                answers[index] = Problem(413, "too_large", detail)
+                continue
+            signature = self.signer.sign(known.key, value)
+            records[index] = NewRecord(known.partition, known.key, value, signature, self.waiters.reply_to(wait_s))
+        offsets = await self.appends.submit(list(records.values()), self.config.append_timeout_s) if records else []
+
+        async def decided(index: int, record: NewRecord, offset: int) -> None:
+            known, message = commands[index]
+            ACCEPTED.labels(entrypoint=self.entrypoint, kind=str(message.__struct_config__.tag)).inc()
+            outcome = await self.waiters.wait(known.partition, offset, wait_s) if record.reply_to else None
+            self.reads.invalidate(known.text)
+            if outcome is not None and outcome.outcome == "refused":
+                answers[index] = refused(outcome)
+            else:
+                answers[index] = Issued(message.command_id, known.partition, offset, outcome)
+
+        await asyncio.gather(
+            *(decided(index, record, offset) for (index, record), offset in zip(records.items(), offsets, strict=True))
+        )
+        return [answer for answer in answers if answer is not None]
 
     async def issue_to(self, tournament_ids: Sequence[int], make: Callable[[], Control]) -> None:
         """Append a command for each of several tournaments and wait for no outcome. Raises the log's errors; to repeat does no harm."""

@@ -17,6 +17,8 @@ from .requests import Join, Score
 from .results import (
     BatchAnswer,
     CommandOutcome,
+    Created,
+    CreatedBatch,
     Gateway,
     HistoryItem,
     Invitation,
@@ -26,6 +28,7 @@ from .results import (
     PrizeTable,
     Rankings,
     Rejected,
+    RejectedCreate,
     Result,
     Row,
     Series,
@@ -42,6 +45,7 @@ from .transport import Again, Token, Transport, decoded
 T = TypeVar("T")
 MAX_BATCH: Final = 1000  # items of one call
 MAX_BATCH_BYTES: Final = 500_000  # of one call; Palio takes a MiB unless told otherwise
+NDJSON: Final = "application/x-ndjson"
 PAGE_ROWS: Final = 1000
 PAGE_ITEMS: Final = 100
 ME: Final = "me"
@@ -139,6 +143,21 @@ class PalioClient:
         return await self._ask(
             "POST", f"{self.url}/v1/tournaments", Tournament, body=spec, headers=headers, again=_undecided
         )
+
+    async def create_all(self, specs: Iterable[Mapping[str, Any]]) -> CreatedBatch:
+        """Create many, 1,000 a call. A spec may have an `idempotency_key`: what it created is found by it, here as by `create`; without one
+        each call makes a new tournament."""
+        url, sent = f"{self.url}/v1/tournaments", 0
+        made, rejected = list[Created](), list[RejectedCreate]()
+        for lines in _chunks(_encode({"idempotency_key": uuid.uuid4().hex, **spec}) for spec in specs):
+            answer = await self._transport.call(
+                "POST", url, content=b"\n".join(lines), content_type=NDJSON, again=_some_undecided
+            )
+            took: CreatedBatch = decoded(f"POST {url}", answer, CreatedBatch)
+            made += [msgspec.structs.replace(item, index=sent + item.index) for item in took.tournaments]
+            rejected += [msgspec.structs.replace(item, index=sent + item.index, line=None) for item in took.rejected]
+            sent += len(lines)
+        return CreatedBatch(accepted=len(made), tournaments=made, rejected=rejected)
 
     async def tournament(self, tournament_id: str) -> Tournament:
         """The view, which may be a second old."""
@@ -424,9 +443,7 @@ class PalioClient:
         url = f"{(await self.gateway()).gateway.rstrip('/')}/v1/{name}"
         accepted, rejected, sent = 0, list[Rejected](), 0
         for lines in _chunks(map(_encode, items)):
-            answer = await self._transport.call(
-                "POST", url, content=b"\n".join(lines), content_type="application/x-ndjson"
-            )
+            answer = await self._transport.call("POST", url, content=b"\n".join(lines), content_type=NDJSON)
             took: BatchAnswer = decoded(f"POST {url}", answer, BatchAnswer)
             accepted += took.accepted
             rejected += [Rejected(index=sent + item.index, code=item.code) for item in took.rejected]
@@ -437,6 +454,11 @@ class PalioClient:
 def _undecided(status: int, _: bytes) -> bool:
     """Whether a command is not decided yet: to repeat it does no harm."""
     return status == 202
+
+
+def _some_undecided(_: int, body: bytes) -> bool:
+    """Whether a tournament of a batch is not decided yet."""
+    return b'"status":null' in body
 
 
 def _nowhere(status: int, body: bytes) -> bool:

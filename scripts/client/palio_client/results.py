@@ -301,6 +301,28 @@ class Rejected(Result, frozen=True, kw_only=True):
     line: int | None = None
 
 
+class RejectedCreate(Rejected, frozen=True, kw_only=True):
+    """A tournament of a batch that was not made, and why."""
+
+    detail: str
+
+
+class Created(Result, frozen=True, kw_only=True):
+    """A tournament of a batch; `index` is its place among those given, from 0. `status` None: it is in the log, undecided."""
+
+    index: int
+    id: str
+    status: Status | None
+
+
+class CreatedBatch(Result, frozen=True, kw_only=True):
+    """Which tournaments of a batch there are now, and which were refused."""
+
+    accepted: int
+    tournaments: list[Created]
+    rejected: list[RejectedCreate]
+
+
 class BatchAnswer(Result, frozen=True, kw_only=True):
     """How many were taken, and which were not."""
 

@@ -10,6 +10,7 @@ from starlette.responses import Response as WebResponse
 from serve_app.api.answers import (
     Accepted,
     CommandOutcome,
+    CreatedBatch,
     Groups,
     History,
     Rankings,
@@ -38,8 +39,8 @@ from serve_app.api.calls import (
     TypeQuery,
     Users,
 )
-from serve_app.api.responses import TOKEN_OPTIONAL, json_body, operation, reads, writes
-from serve_app.http.request_schemas import NewTournament, Reopening, TournamentEdit
+from serve_app.api.responses import TOKEN_OPTIONAL, body_or_lines, either, json_body, operation, reads, writes
+from serve_app.http.request_schemas import BatchCreate, NewTournament, Reopening, TournamentEdit
 
 router = APIRouter(tags=["tournaments"])
 _NEW: Final = {"name": "Sprint", "type": "instant", "capacity": 2, "duration_s": 3600, "metadata": {"room": 7}}
@@ -49,13 +50,13 @@ _NEW: Final = {"name": "Sprint", "type": "instant", "capacity": 2, "duration_s":
     router,
     summary="Create a tournament",
     status_code=201,
-    responses=writes({201: Tournament, 202: Accepted}, 403, 409, 415),
-    openapi_extra=json_body(NewTournament, _NEW),
+    responses=either(writes({201: Tournament, 202: Accepted}, 403, 409, 415), 202, CreatedBatch),
+    openapi_extra=body_or_lines(NewTournament, _NEW, BatchCreate, {**_NEW, "idempotency_key": "sprint-1"}),
 )
 async def create_tournament(
     call: ManagersCall, idempotency_key: IdempotencyKey = None, prefer: Prefer = None
 ) -> WebResponse:
-    """Who: service, operator."""
+    """Who: service, operator. Or up to 1,000 as NDJSON, one a line, each with its `idempotency_key`: 202, and what became of each."""
     return await call.answer("create_tournament")
 
 

@@ -69,6 +69,27 @@ def test_a_time_needs_its_zone(text: str) -> None:
     assert moment("2027-05-01T11:00:00+02:00", NOW) == NOW
 
 
+async def test_a_file_makes_many_and_the_same_key_makes_none_twice(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "season.ndjson"
+    times = {"type": "scheduled", "starts_at": "2027-01-15T09:00:00Z", "ends_at": "2027-01-15T10:00:00Z"}
+    lines = [{"name": "One", **times}, {"name": "Two", **times, "idempotency_key": "two"}, {"name": "Three"}]
+    file.write_text("\n\n".join(map(json.dumps, lines)))
+    done = await command("create", "--file", str(file), "--key", "season")
+    assert (done.status, len(done.out.split())) == (1, 2)
+    assert f"{file}, line 5: " in done.err
+    assert "2 created, 1 refused" in done.err
+    again = await command("create", "--file", str(file), "--key", "season")
+    assert again.out == done.out
+    file.write_text("\n")
+    with pytest.raises(ValueError, match="found none"):
+        await command("create", "--file", str(file))
+    file.write_text("{}\n[]")
+    with pytest.raises(ValueError, match="line 2: expected an object"):
+        await command("create", "--file", str(file))
+    with pytest.raises(ValueError, match="expected --file alone"):
+        await command("create", "Name", "--file", str(file))
+
+
 async def test_a_tournament_is_made_listed_shown_and_ended(command: Command, front: Front) -> None:
     made = await command("create", "Exam", *TIMES, "--key", "k")
     assert made.out == f"{made.last}\n"  # the id alone

@@ -39,6 +39,32 @@ async def test_a_create_keeps_its_key_however_often_it_is_sent() -> None:
     assert answers.requests[0].headers["idempotency-key"] == "mine"
 
 
+async def test_creates_keep_their_keys_and_their_places_in_calls_of_1000(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MAX_BATCH", 2)
+
+    def took(*status: str | None, rejected: int = 0) -> Given:
+        made = [{"index": at, "line": at + 1, "id": str(at), "status": each} for at, each in enumerate(status)]
+        wrong = {"index": len(made), "line": len(made) + 1, "code": "invalid", "detail": "name: x"}
+        return Given(202, {"accepted": len(made), "tournaments": made, "rejected": [wrong] * rejected})
+
+    answers = Answers(took("running", None), took("running", "scheduled"), took("scheduled", rejected=1))
+    specs = [{"name": "A"}, {"name": "B", "idempotency_key": "b"}, {"name": "C"}, {"name": "D"}]
+    told = await palio(answers).create_all(specs)
+    assert answers.sent() == ["POST http://api/v1/tournaments"] * 3
+    assert {request.headers["content-type"] for request in answers.requests} == {"application/x-ndjson"}
+    first, again, last = (request.content.split(b"\n") for request in answers.requests)
+    assert first == again  # undecided: sent again, with the same keys
+    assert [json.loads(line)["name"] for line in [*first, *last]] == ["A", "B", "C", "D"]
+    keys = [json.loads(line)["idempotency_key"] for line in [*first, *last]]
+    assert (keys[1], len(set(keys))) == ("b", 4)
+    assert [(made.index, made.status) for made in told.tournaments] == [
+        (0, "running"),
+        (1, "scheduled"),
+        (2, "scheduled"),
+    ]
+    assert [(wrong.index, wrong.detail) for wrong in told.rejected] == [(3, "name: x")]
+
+
 async def test_a_score_keeps_its_event_id_and_goes_to_the_gateway() -> None:
     answers = Answers(Given(503), Given(202, {"event_id": "x", "partition": 1, "offset": 2}))
     told = await palio(answers).submit("7", Decimal("12.50"))  # type: ignore[arg-type]
