@@ -282,7 +282,7 @@ class NaiveTournament:
             return "not_running" if self.status == "scheduled" else "ended"
         if user not in self.active():
             return "not_joined"
-        if self.spec.keys() & {"recurrence", "cohorts"}:
+        if self._opens_others():
             return "not_scored"
         person = self.people[user]
         if person["out"]:
@@ -325,7 +325,7 @@ class NaiveTournament:
         user = int(join.user_id)
         first = user not in self.active()
         reason = self._closed(join) or self._take_in(join)
-        if not reason and self.spec.keys() & {"recurrence", "cohorts"}:
+        if not reason and self._opens_others():
             changed = join.name is not None or isinstance(join.attributes, dict)
             self._place(user, tell=(first or changed) and not self.over)
         return reason
@@ -343,6 +343,9 @@ class NaiveTournament:
         if at is None or self.now >= (at if self.spec["join_until"] == "start" else at + until):
             return "registration_closed"
         return ""
+
+    def _opens_others(self) -> bool:
+        return bool(self.spec.keys() & {"recurrence", "cohorts"})
 
     def _undecided(self) -> int | None:
         """The first occurrence of a league that has not moved anybody yet."""
@@ -384,7 +387,7 @@ class NaiveTournament:
         return ""
 
     def _written(self, message: Written) -> str:
-        if not self.spec.keys() & {"recurrence", "cohorts"}:
+        if not self._opens_others():
             return "no_family"
         if self.over:
             return "already_over"
@@ -587,6 +590,8 @@ class NaiveTournament:
             return "participant_unknown"
         if self.status != "running":
             return "not_running"
+        if self._opens_others():
+            return "refused"
         person = self.people[user]
         if person["began"] is None:
             if self._is_extra():
@@ -599,6 +604,8 @@ class NaiveTournament:
             return "participant_unknown"
         if self.status != "running":
             return "not_running"
+        if self._opens_others():
+            return "refused"
         self.people[int(done.user_id)]["done"] = True
         return ""
 
@@ -607,6 +614,8 @@ class NaiveTournament:
             return "already_over"
         if int(extra.user_id) not in self.active():
             return "participant_unknown"
+        if self._opens_others():
+            return "refused"
         self.people[int(extra.user_id)]["extra"] = extra.extra_ms
         return ""
 
@@ -621,6 +630,8 @@ class NaiveTournament:
             return "participant_unknown"
         if self.status == "cancelled":
             return "already_over"
+        if self._opens_others():
+            return "refused"
         self.people[user]["out"] = reason
         return ""
 

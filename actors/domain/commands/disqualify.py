@@ -5,6 +5,7 @@ from __future__ import annotations
 from actors.domain.events import Event, outcome_of
 from actors.domain.life.freeze import set_shown
 from actors.domain.messages import Disqualify, Reinstate
+from actors.domain.series.placing import elsewhere
 from actors.domain.tournament import Tournament
 
 
@@ -37,4 +38,4 @@ def _problem(state: Tournament, slot: int, user_id: int) -> tuple[str, str]:
         return "participant_unknown", f"user {user_id} never took part"
     if state.status == "cancelled":
         return "already_over", "a tournament that was cancelled has no table to change"
-    return "", ""
+    return elsewhere(state, slot)

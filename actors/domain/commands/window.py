@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from actors.domain.events import Event, outcome_of
 from actors.domain.messages import Begin, Done, ExtraTime
+from actors.domain.series.placing import elsewhere
 from actors.domain.tournament import Tournament
 
 
@@ -43,7 +44,7 @@ def extra_time(state: Tournament, offset: int, message: ExtraTime, user_id: int)
     elif slot < 0:
         reason, detail = "participant_unknown", f"user {user_id} does not take part"
     else:
-        reason = detail = ""
+        reason, detail = elsewhere(state, slot)
     first = not reason and before.get(slot, 0) != message.extra_ms
     if first and message.extra_ms:
         before[slot] = message.extra_ms
@@ -53,8 +54,9 @@ def extra_time(state: Tournament, offset: int, message: ExtraTime, user_id: int)
 
 
 def _problem(state: Tournament, user_id: int, what: str) -> tuple[str, str]:
-    if state.members.slot(user_id) < 0:
+    slot = state.members.slot(user_id)
+    if slot < 0:
         return "participant_unknown", f"user {user_id} does not take part"
     if state.status != "running":
         return "not_running", f"cannot {what} in a tournament that is {state.status}"
-    return "", ""
+    return elsewhere(state, slot)

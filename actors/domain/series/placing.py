@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from actors.domain.messages import Join
-from actors.domain.series.children import child_id
+from actors.domain.series.children import child_id, cohort_of
 from actors.domain.series.family import Errand
 from actors.domain.tournament import Tournament
 
@@ -64,6 +64,16 @@ def take_away(state: Tournament, slot: int, user_id: int) -> None:
         tier = members.tier.get(slot, spec.league.tiers)
         if at > family.decided_ms:
             family.errands.append(Errand("leave", at, tier, user_id))
+
+
+def elsewhere(state: Tournament, slot: int) -> tuple[str, str]:
+    """Why nothing can be ordered here about how one who joined plays: (reason, detail), or empty strings where this is no parent. A parent has
+    neither table nor clock: what is taken here would change nothing for the user."""
+    if state.family is None:
+        return "", ""
+    cohort = cohort_of(state, slot)
+    there = "the tournament of the series that they are in" if cohort is None else f"tournament {cohort['tournament_id']}"
+    return "refused", f"nobody plays in what opens others: call it on {there}"
 
 
 def _next_occurrence(state: Tournament) -> int | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.events import Outcome
-from actors.domain.messages import Cancel, Join
+from actors.domain.messages import Begin, Cancel, Control, Disqualify, Done, EndsWhen, ExtraTime, Join, Reinstate
 from actors.domain.messages.spec import CohortPlace, Cohorts, SeriesPlace
 from actors.domain.series.children import board_id, cohort_of, occurrence_id
 from actors.domain.series.family import Errand
@@ -135,3 +137,28 @@ def test_who_was_placed_in_time_is_on_the_board_however_late_it_is_told() -> Non
         assert board.join(START, 1, invited=True, placed=True) == ""
         assert board.score(START + 1, 1, 100) == ""
         assert board.join(END, 2, invited=True, placed=True) == "registration_closed"
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [(Begin, {}), (Done, {}), (ExtraTime, {"extra_ms": 5}), (Disqualify, {"reason": "late"}), (Reinstate, {})],
+)
+def test_a_parent_is_not_ordered_what_only_a_board_can_do(command: type[Control], more: dict[str, Any]) -> None:
+    """It was answered as done, and changed nothing for the player; `done` by everybody ended the parent."""
+    ends_when = EndsWhen(all_done=True)
+    league = Parent(league=LEAGUE, window_ms=50, ends_when=ends_when)
+    league.open(600, 0, 1000)
+    for parent in (cohorts(2, window_ms=50, ends_when=ends_when), league):
+        board = landed(parent, 600, 1)
+        parent.now.status = "running"
+        for user, expected in (("1", "refused"), ("2", "participant_unknown")):
+            before = encode_snapshot(parent.now)
+            (event,) = parent.record(1000, command(command_id=parent.command_id(), user_id=user, **more))
+            assert isinstance(event, Outcome)
+            assert event.reason == expected
+            assert expected != "refused" or parent.now.spec.cohorts is UNSET or str(board) in event.detail
+            after = decode_snapshot(encode_snapshot(parent.now))
+            old = decode_snapshot(before)
+            assert (after.status, after.members.done_ms, after.members.disqualified, after.members.extra_ms) == (
+                old.status, old.members.done_ms, old.members.disqualified, old.members.extra_ms,
+            )  # fmt: skip
