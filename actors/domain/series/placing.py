@@ -72,7 +72,9 @@ def elsewhere(state: Tournament, slot: int) -> tuple[str, str]:
     if state.family is None:
         return "", ""
     cohort = cohort_of(state, slot)
-    there = "the tournament of the series that they are in" if cohort is None else f"tournament {cohort['tournament_id']}"
+    there = (
+        "the tournament of the series that they are in" if cohort is None else f"tournament {cohort['tournament_id']}"
+    )
     return "refused", f"nobody plays in what opens others: call it on {there}"
 
 
