@@ -49,6 +49,10 @@ class NameIndex:
         self._trim()
         return found
 
+    def forget(self, tournament_id: int) -> None:
+        """Nothing is kept of a tournament any more: it is gone from here, or somebody's name is to be forgotten."""
+        self._tournaments.pop(tournament_id, None)
+
     def _trim(self) -> None:
         kept = self.kept
         while kept > MAX_NAMES and len(self._tournaments) > 1:

@@ -31,6 +31,7 @@ from actors.owner.checkpoint.checkpointer import Checkpointer
 from actors.owner.checkpoint.snapshot_chain import USUAL, DeltaBounds
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import Families
+from actors.owner.name_index import NameIndex
 from actors.owner.publisher import Publisher
 from actors.owner.read_model.writer import ReadModelWriter
 from actors.owner.ticker import Ticker
@@ -104,6 +105,7 @@ class Owner:
             attempts=config.attempts,
         )
         self.read_model = read_model
+        self.names = NameIndex()
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)
         self.families = Families(log, records, signer, self.tournaments.active, clock_ms, config.dedicated_capacity)
         self._applier = Applier(
@@ -208,11 +210,14 @@ class Owner:
             self._ticker.forget(tournament_id)
             self.families.forget(tournament_id)
             self.checkpointer.forget(tournament_id)
+            self.names.forget(tournament_id)
             if self.read_model is not None:
                 self.read_model.forget(tournament_id)
 
     def _changed(self, change: Change) -> None:
         self.checkpointer.note(change)
+        if change.whole:  # a name may have been erased
+            self.names.forget(change.entity.state.tournament_id)
         if change.top:  # scores alone move no due time
             self._ticker.note(change)
             self.families.note(change)

@@ -13,7 +13,6 @@ from actors.domain.series import views as family_views
 from actors.domain.series.children import commanded
 from actors.owner.board_tables import BoardTables
 from actors.owner.entity import Entity
-from actors.owner.name_index import NameIndex
 from actors.owner.owner import Owner
 from actors.owner.publisher import Publisher
 from storage.ports import (
@@ -61,7 +60,6 @@ class OwnerReads:
         self._owner = owner
         self._publisher = publisher
         self._tables = BoardTables()
-        self._names = NameIndex()
 
     async def read(self, partition: int, tournament_id: int, query: Query[A]) -> A:
         """As `Owners.read`.
@@ -181,7 +179,7 @@ class OwnerReads:
 
     async def _search(self, entity: Entity, query: SearchQuery) -> Reply:
         members = entity.state.members
-        slots = await self._names.slots(entity.state.tournament_id, members.names, query.text)
+        slots = await self._owner.names.slots(entity.state.tournament_id, members.names, query.text)
         named = -1 if query.user_id is None else members.slot(query.user_id)
         if named >= 0 and named not in slots:
             slots.append(named)

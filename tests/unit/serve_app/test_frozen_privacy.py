@@ -121,6 +121,38 @@ def check(answer: httpx2.Response, own: int | None, case: Any) -> None:
         assert standing.get("percentile") is None or not mine, (case, text)
 
 
+@pytest.mark.parametrize("then", ["cancelled", "extra time", "cancelled and reopened"])
+async def test_nor_in_any_other_state_of_a_frozen_one(both: Entrypoints, then: str) -> None:
+    """A cancelled one stays as it is until it is revealed; one that is past its end, with extra time for somebody, until it is finished."""
+    tournament = await frozen(both, "public")
+    path, operator, api = f"/v1/tournaments/{tournament}", headers(both, "operator"), both.clients["api"]
+    if then == "extra time":
+        given = await api.patch(f"{path}/participants/{MEMBER}", headers=operator, json={"extra_s": 9000})
+        assert given.status_code == 200
+        await both.palio.pass_time(3_601_000)
+    else:
+        assert (await api.post(f"{path}/cancel", headers=operator)).status_code == 200
+    if then == "cancelled and reopened":
+        ends_at = rfc3339(both.palio.now_ms + 9_000_000)
+        assert (await api.post(f"{path}/reopen", headers=operator, json={"ends_at": ends_at})).status_code == 200
+    for role in ROLES:
+        own = {"member": MEMBER, "rival": RIVAL}.get(role)
+        for name, client in both.clients.items():
+            for route in ROUTES:
+                if route.name not in (*READS, *LISTS) or not (name == "api" or route.gateway):
+                    continue
+                for user in ("me", str(RIVAL)) if "{user}" in route.path else ("",):
+                    for query in QUERIES.get(route.name, ("",)):
+                        asked = route.path.replace("{tournament}", tournament).replace("{user}", user) + query
+                        answer = await client.get(asked, headers=headers(both, role))
+                        check(answer, own, (then, name, role, route.name, user, query))
+        async with both.gateway.client() as socket:
+            await sign_in(both, socket, "nobody" if role == "rival" else role)
+            await socket.watch(tournament)
+            assert table(socket.data[tournament]["top"]) == TABLE
+    assert (await api.get(path, headers=headers(both, "member"))).json()["frozen"] is True
+
+
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_a_player_sees_their_own_score_and_no_rank(both: Entrypoints, visibility: str) -> None:
     tournament = await frozen(both, visibility)

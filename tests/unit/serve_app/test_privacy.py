@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import httpx2
 import pytest
+from msgspec import UNSET
 
+from actors.domain.messages import Spec
 from actors.domain.values import rfc3339
 from serve_app.handlers.routes import ROUTES, Route
 from storage.ports import ListQuery
@@ -217,6 +219,100 @@ async def test_whoever_may_not_see_it_cannot_tell_it_from_none(both: Entrypoints
                         else:
                             assert code == "tournament_unknown", case
     assert len(both.palio.log.calls) == appended
+
+
+async def made(both: Entrypoints, kind: str) -> str:
+    """A private tournament of a kind or in a state, and one who was removed from it where there is anything to be removed from."""
+    gateway = both.gateway
+    hour_ms, later = 3_600_000, rfc3339(both.palio.now_ms + 7_200_000)
+    minutely = {"cron": "* * * * *", "time_zone": "UTC", "duration_s": 1800}
+    fields: dict[str, Any] = {
+        "scheduled": {"starts_at": rfc3339(both.palio.now_ms + hour_ms)},
+        "extra time": {"ends_at": rfc3339(both.palio.now_ms + 60_000)},
+        "frozen": {"ends_at": later, "freeze_s": 1},
+        "boards and teams": {"boards": ["team"], "teams": {"score": "sum"}},
+        "series": {"starts_at": None, "ends_at": None, "recurrence": minutely, "capacity": None},
+        "league": {
+            "starts_at": None,
+            "ends_at": None,
+            "recurrence": minutely,
+            "capacity": None,
+            "league": {"tiers": 2, "promote": 1, "demote": 1},
+        },
+        "cohorts": {"cohorts": {"size": 2}, "capacity": None},
+    }
+    of = {"board": "cohorts", "tier": "league", "occurrence": "series"}.get(kind, kind)
+    tournament = await gateway.tournament(visibility="private", **fields.get(of, {}))
+    if of in ("series", "league"):
+        await both.palio.pass_time(1000)
+    if of != "series":
+        for user in (MEMBER, REMOVED):
+            await gateway.join(tournament, user)
+        await gateway.score(tournament, MEMBER, 10)
+        if kind == "extra time":
+            await gateway.call("edit_participant", "PATCH", {"extra_s": 3600}, tournament=tournament, user=str(MEMBER))
+            await both.palio.pass_time(60_000)
+        if kind == "frozen":
+            await gateway.call("edit_tournament", "PATCH", {"freeze_s": 9000}, tournament=tournament)
+        await gateway.leave(tournament, REMOVED)
+    if kind in ("finished", "cancelled", "reopened"):
+        await gateway.call("cancel_tournament" if kind == "cancelled" else "end_tournament", tournament=tournament)
+    if kind == "reopened":
+        await gateway.call("reopen_tournament", body={"ends_at": later}, tournament=tournament)
+    if of == kind:
+        return tournament
+    children = [state for state in both.palio.states.values() if of_parent(state.spec) == tournament]
+    assert children, kind
+    return str(max(children, key=lambda state: state.members.joined).tournament_id)
+
+
+def of_parent(spec: Spec) -> str:
+    place = spec.cohort if spec.series is UNSET else spec.series
+    return "" if place is UNSET else place.of
+
+
+KINDS: Final = (
+    "scheduled", "extra time", "frozen", "finished", "cancelled", "reopened", "boards and teams",
+    "series", "occurrence", "league", "tier", "cohorts", "board",
+)  # fmt: skip
+STATUSES: Final = {
+    **dict.fromkeys(("scheduled", "series", "occurrence", "league", "tier"), "scheduled"),
+    "finished": "finished",
+    "cancelled": "cancelled",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nor_in_any_other_state_nor_of_any_other_kind(both: Entrypoints, kind: str) -> None:
+    """Every route, lists and the socket, for whoever has no wrong token: that one is looked at before all else."""
+    tournament = await made(both, kind)
+    assert both.palio.states[int(tournament)].status == STATUSES.get(kind, "running")
+    appended = len(both.palio.log.calls)
+    api = both.clients["api"]
+    for role in ("nobody", "stranger", "removed"):
+        headers = headers_of(both, role)
+        for route in offered("api", INSIDERS):
+            answers = []
+            for target in (tournament, UNKNOWN):
+                path = route.path.replace("{tournament}", target).replace("{user}", str(USERS.get(role, STRANGER)))
+                body = BODIES.get(route.name, (None,))[-1]
+                answer = await api.request(route.method, path, headers=headers, json=body)
+                answers.append(seen(answer, target))
+            assert answers[0] == answers[1], (role, route.name)
+            assert answers[0][0] in (401, 403, 404), (role, route.name)
+        for path in ("/v1/tournaments?limit=100", "/v1/tournaments?limit=100&type=series", "/v1/tournaments.ics"):
+            listed = await api.get(path, headers=headers)
+            assert listed.status_code == 200
+            assert tournament not in listed.text, (role, path)
+        async with both.gateway.client() as client:
+            await sign_in(both, client, role)
+            answer = await client.ask(subscribe=tournament)
+            assert answer["error"]["code"] == "tournament_unknown", role
+    assert len(both.palio.log.calls) == appended
+    shown = await api.get(f"/v1/tournaments/{tournament}", headers=headers_of(both, "service"))
+    assert shown.json()["visibility"] == "private"
+    listed = await api.get(f"/v1/users/{REMOVED}/tournaments", headers=headers_of(both, "removed"))
+    assert tournament not in listed.text
 
 
 @pytest.mark.parametrize("role", ["stranger", "removed"])

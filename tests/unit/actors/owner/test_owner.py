@@ -16,7 +16,8 @@ from actors.domain.publications import OutcomeReply, decode_outcomes
 from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
 from actors.owner.owner import Owner, OwnerConfig
-from storage.ports import Checkpoint, LogTruncatedError, RecordsUnavailableError, StoredSnapshot
+from actors.owner.reads import OwnerReads
+from storage.ports import Checkpoint, LogTruncatedError, RecordsUnavailableError, SearchQuery, StoredSnapshot
 from tests.support.histories import BEGIN_MS, PARTITION, SALT, TOURNAMENT, Step, item_of
 from tests.support.memory_ports import MemoryScoreLog
 from tests.support.memory_records import MemoryRecords
@@ -196,8 +197,12 @@ async def test_of_whom_was_erased_no_earlier_snapshot_is_kept() -> None:
     await deliver(owner, 0, 20, 21, items(step(End(command_id="e")), first=21))
     await owner.checkpointer.full_round(owner.scopes())
     assert len(await records.snapshots(TOURNAMENT)) == 2
+    query = SearchQuery("ann")
+    assert b"Ann" not in (await OwnerReads(owner, owner.publisher).read(PARTITION, TOURNAMENT, query)).body  # no score
+    assert owner.names.kept == 1
     await deliver(owner, 0, 21, 22, items(step(Erase(command_id="x", user_id="5")), first=22))
     await owner.checkpointer.full_round(owner.scopes())
+    assert owner.names.kept == 0
     [stored] = await records.snapshots(TOURNAMENT)
     assert b"Ann" not in stored.data
     [(row, person)], _ = await records.user_tournaments(5, None, 10)

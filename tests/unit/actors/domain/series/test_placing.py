@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.events import Outcome
-from actors.domain.messages import Begin, Cancel, Control, Disqualify, Done, EndsWhen, ExtraTime, Join, Reinstate
+from actors.domain.messages import Begin, Cancel, Disqualify, Done, EndsWhen, ExtraTime, Join, Reinstate
 from actors.domain.messages.spec import CohortPlace, Cohorts, SeriesPlace
 from actors.domain.series.children import board_id, cohort_of, occurrence_id
 from actors.domain.series.family import Errand
@@ -143,7 +143,7 @@ def test_who_was_placed_in_time_is_on_the_board_however_late_it_is_told() -> Non
     ("command", "more"),
     [(Begin, {}), (Done, {}), (ExtraTime, {"extra_ms": 5}), (Disqualify, {"reason": "late"}), (Reinstate, {})],
 )
-def test_a_parent_is_not_ordered_what_only_a_board_can_do(command: type[Control], more: dict[str, Any]) -> None:
+def test_a_parent_is_not_ordered_what_only_a_board_can_do(command: Any, more: dict[str, Any]) -> None:
     """It was answered as done, and changed nothing for the player; `done` by everybody ended the parent."""
     ends_when = EndsWhen(all_done=True)
     league = Parent(league=LEAGUE, window_ms=50, ends_when=ends_when)
