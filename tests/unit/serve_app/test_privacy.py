@@ -306,8 +306,8 @@ async def test_nor_in_any_other_state_nor_of_any_other_kind(both: Entrypoints, k
             assert tournament not in listed.text, (role, path)
         async with both.gateway.client() as client:
             await sign_in(both, client, role)
-            answer = await client.ask(subscribe=tournament)
-            assert answer["error"]["code"] == "tournament_unknown", role
+            subscribed = await client.ask(subscribe=tournament)
+            assert subscribed["error"]["code"] == "tournament_unknown", role
     assert len(both.palio.log.calls) == appended
     shown = await api.get(f"/v1/tournaments/{tournament}", headers=headers_of(both, "service"))
     assert shown.json()["visibility"] == "private"
