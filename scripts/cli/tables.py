@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from actors.domain.scoring import display
+
 LONGEST: Final = 200  # characters of a value in a table; JSON has all
 
 
@@ -61,11 +63,4 @@ def score_text(score: float | None, unit: str = "points", decimals: int = 2) -> 
     """A score in its tournament's unit: times are seconds, `1:02:09.5`. What has more decimals than are shown is rounded."""
     if score is None:
         return "-"
-    if unit != "time":
-        return f"{score:,.{decimals}f}"
-    total = (round(abs(score) * 100) * 10**decimals + 50) // 100  # whole ticks, so that 59.999 is no 0:60
-    seconds, rest = divmod(total, 10**decimals)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    whole = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-    return f"{'-' if score < 0 and total else ''}{whole}{f'.{rest:0{decimals}}' if decimals else ''}"
+    return display.score_text(round(score * 100), unit, decimals, thousands=",")

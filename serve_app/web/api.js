@@ -57,7 +57,7 @@ function reachable(address) {
 /**
  * Whose token goes along. `refused()` is told that the server does not take it; whether a read may be tried without it.
  * @typedef {{token: () => string | undefined, refused: (error: ApiError) => boolean}} Session
- * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache}} Options
+ * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache, asText?: boolean}} Options
  */
 
 /** @type {Session} */
@@ -86,13 +86,13 @@ async function hot(path, options) {
 const api = (path, options = {}) => send(new URL(path, document.baseURI), options);
 
 /** @param {URL} url @param {Options} options */
-export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS, cache = "default" }) {
+export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS, cache = "default", asText = false }) {
   const token = anonymous ? null : session.token();
   /** @type {RequestInit & {headers: Record<string, string>}} */
   const request = {
     method,
     cache,
-    headers: { Accept: "application/json", ...headers },
+    headers: { Accept: asText ? "*/*" : "application/json", ...headers },
     signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) : AbortSignal.timeout(TIMEOUT_MS),
   };
   if (token) request.headers.Authorization = `Bearer ${token}`;
@@ -111,10 +111,11 @@ export async function send(url, { method = "GET", body, headers = {}, signal, an
     throw new ApiError(0, { title: "No connection", detail: "The server could not be reached.", code: "unreachable" });
   }
   learnClock(response, sentAt);
+  if (response.ok && asText) return text;
   const answer = parse(text);
   if (response.ok) return method === "PUT" || method === "POST" ? { status: response.status, ...answer } : answer;
   const error = new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || null);
-  if (response.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, anonymous: true });
+  if (response.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, asText, anonymous: true });
   throw error;
 }
 
@@ -144,9 +145,18 @@ const query = (values) => {
 export const listTournaments = ({ status, q, cursor, limit }, signal) =>
   api(`v1/tournaments${query({ status, q, cursor, limit })}`, { signal });
 export const getTournament = (id, signal) => hot(tournament(id), { signal });
-/** @param {string} id @param {{limit?: number, cursor?: string, around?: string}} page @param {AbortSignal} signal */
-export const getRankings = (id, { limit, cursor, around }, signal) =>
-  hot(`${tournament(id)}/rankings${query({ limit, cursor, around })}`, { signal });
+/** @param {string} id @param {{limit?: number, cursor?: string, around?: string, q?: string}} page @param {AbortSignal} signal */
+export const getRankings = (id, { limit, cursor, around, q }, signal) =>
+  hot(`${tournament(id)}/rankings${query({ limit, cursor, around, q })}`, { signal });
+/** Where the table is to be had as a file. */
+export const csvAddress = (id) => `${tournament(id)}/export?format=csv`;
+/** Save that file as the signed-in player may have it. */
+export async function saveCsv(id, signal) {
+  const text = await api(csvAddress(id), { signal, asText: true });
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  Object.assign(document.createElement("a"), { href: address, download: `tournament-${id}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // by then it is saved
+}
 /** The rows of some players, at most 100. */
 export const getRowsOf = (id, users, signal) => hot(`${tournament(id)}/rankings${query({ users: users.join(",") })}`, { signal });
 export const getPrizes = (id, limit, signal) => api(`${tournament(id)}/prizes${query({ limit })}`, { signal });

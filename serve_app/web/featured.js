@@ -9,7 +9,7 @@ import { isolated, people } from "./format.js";
 import { keepDoing } from "./pages.js";
 import { player } from "./player.js";
 import { withRanks } from "./ranks.js";
-import { rankTable } from "./table.js";
+import { rankTable } from "./board/table.js";
 
 const ROWS = 5;
 const DRAW_MS = 400; // calm: it is a shop window
@@ -59,7 +59,7 @@ export function featured(live, signal) {
       timer = null;
       pill.show(view.status);
       setText(crowd, people(view.participants ?? 0));
-      if (view.top) table.top.update(withRanks(view.top, view.ties).slice(0, ROWS), { me: player()?.user_id });
+      if (view.top) table.top.update(withRanks(view.top, view.ties).slice(0, ROWS), { me: player()?.user_id, display: view.display });
       section.hidden = false;
     };
     const stopWatching = live.watch(item.id, {

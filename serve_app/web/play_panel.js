@@ -52,7 +52,7 @@ export class PlayPanel {
   /** A `me` message from the socket. */
   heard({ rank, previous_rank, score: value, percentile }) {
     if (rank === null) {
-      if (this.#me?.rank) this.#ask().catch(() => {}); // left, or taken out of the table; asked again in a moment anyway
+      if (this.#me?.rank || value !== null) this.#ask().catch(() => {}); // left, taken out of the table, or it stands still; asked again in a moment anyway
       return; // else: no score yet, or not joined, which the message does not tell apart
     }
     this.#me = { ...(this.#me ?? {}), rank, previous_rank, score: value, percentile };
@@ -218,7 +218,7 @@ function placeCard() {
   return {
     element,
     show(me, display) {
-      setText(rank, me.rank ? ordinal(me.rank) : "No score yet");
+      setText(rank, me.rank ? ordinal(me.rank) : me.disqualified ? "Disqualified" : me.score === null || me.score === undefined ? "No score yet" : "Rank not shown yet");
       const places = me.rank && me.previous_rank ? me.previous_rank - me.rank : 0;
       setText(move, places === 0 ? "" : `${places > 0 ? "▲ up" : "▼ down"} ${count(Math.abs(places))}`);
       move.dataset.move = places > 0 ? "up" : "down";

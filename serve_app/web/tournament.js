@@ -2,8 +2,8 @@
 
 import { getTournament } from "./api.js";
 import { announce } from "./announce.js";
-import { aroundMe } from "./around.js";
-import { Board } from "./board.js";
+import { aroundMe } from "./board/around.js";
+import { Board } from "./board/board.js";
 import { statusPill } from "./card.js";
 import { connectionChip } from "./connection.js";
 import { clockFace, everyTick, phase, timeBar } from "./countdown.js";
@@ -36,6 +36,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   const jump = el("button", { type: "button", class: "button jump", text: "Take part", on: { click: () => play.focus() } });
   const play = new PlayPanel(id, signal, (me) => {
     around.show(Boolean(me?.rank), view?.top?.[0]?.score, view?.display);
+    board.showMe(me);
     setText(jump, me ? "Your place" : "Take part");
   });
   const chip = connectionChip(live);
@@ -58,6 +59,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     board.show(view);
     play.show(view);
     prizes.show(view);
+    if (!refused) setText(board.note, view.frozen ? "The table stands still until the end: scores count, and are not shown." : "");
     jump.hidden = view.status === "finished" || view.status === "cancelled";
     if (revised && view.status === "finished") board.revise();
     if (before && before !== view.status) {
@@ -68,10 +70,10 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
 
   async function load() {
     try {
-      const { position: _position, ...fetched } = await getTournament(id, signal);
+      const { position: _position, frozen = false, ...fetched } = await getTournament(id, signal);
       const newer = view !== null && live.state === "live" && !refused;
       if (newer) for (const name of ["status", "participants", "top"]) delete fetched[name]; // the socket is ahead of a cached view
-      show(fetched);
+      show({ ...fetched, frozen });
       if (stop === null) follow();
     } catch (error) {
       if (signal.aborted) return;
@@ -85,8 +87,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     stop = live.watch(id, {
       data: (data) => {
         refused = false;
-        setText(board.note, "");
-        show(data, { fromLive: true });
+        show(data.status === "finished" ? { ...data, frozen: false } : data, { fromLive: true });
       },
       me: (message) => play.heard(message),
       error: (error) => {

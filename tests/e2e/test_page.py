@@ -113,6 +113,71 @@ async def test_more_of_the_ranking_and_the_rows_around_oneself(
         await expect(page.locator(f'.board tr[data-user="{user}"]')).to_have_attribute("aria-current", "true")
 
 
+async def test_a_large_table_is_searched_and_ones_own_row_is_found(
+    browser: Browser, palio: Any, organiser: Organiser
+) -> None:
+    race = {"order": "asc", "display": {"unit": "time", "decimals": 0}}
+    tournament = await organiser.tournament("A race of many", **race, visibility="private")
+    names = {f"Runner {number}": 2000 + number for number in range(400)} | {"Zoë Weiß": 2814, "Zoe Weiss": 2815.4}
+    users = await organiser.add_many(tournament, names)
+    async with window(browser) as page:
+        await page.goto(f"{palio.url}/#/t/{tournament}")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("There is no such tournament")
+        await page.evaluate(
+            "([user, token]) => sessionStorage.setItem('palio.player', JSON.stringify({user_id: user, name: 'me', token}))",
+            [users[300], palio.token("player", int(users[300]))],
+        )
+        await page.reload()
+        own = page.locator(".ranks .own tr")
+        await expect(own).to_contain_text("Runner 300")
+        await expect(own.locator(".medal")).to_have_text("301")
+        await expect(own.locator(".score")).to_have_text("38:20")
+        await page.get_by_role("button", name="Go to your row").click()
+        mine = page.locator(f'.excerpt tr[data-user="{users[300]}"]')
+        await expect(mine).to_be_focused()
+        await expect(mine).to_be_in_viewport()
+        await expect(page.locator(".excerpt tbody tr")).to_have_count(50)
+        await expect(page.get_by_text("Around you, of 402")).to_be_visible()
+        await page.get_by_role("button", name="Back to the top").click()
+        await expect(own).to_be_visible()
+
+        search = page.get_by_label("Search this table by name or number")
+        await search.fill("weiß")
+        found = page.locator(".excerpt tbody tr")
+        await expect(found).to_have_count(2)
+        await expect(page.get_by_role("status").filter(has_text="2 names with “weiß”")).to_be_visible()
+        assert await page.locator(".excerpt .who").all_text_contents() == ["Zoë Weiß", "Zoe Weiss"]
+        assert await page.locator(".excerpt .score-text").all_text_contents() == ["46:54", "46:55"]
+        await search.fill(users[7])
+        await expect(found).to_have_count(1)
+        await expect(found).to_contain_text("Runner 7")
+        await search.fill("nobody at all")
+        await expect(page.get_by_text("Nobody in this table is called “nobody at all”.")).to_be_visible()
+        await search.press("Escape")
+        await expect(rows(page).first).to_contain_text("Runner 0")
+
+        await organiser.call("POST", f"/v1/tournaments/{tournament}/end")
+        async with page.expect_download() as saving:
+            await page.get_by_role("link", name="Download CSV").click()
+        lines = (await (await saving.value).path()).read_text().splitlines()
+        assert len(lines) == 403
+        assert lines[0].startswith("rank,user_id,name,score,shown,")
+        assert lines[301].startswith(f"301,{users[300]},Runner 300,2300.00,38:20,")
+
+
+async def test_a_table_that_stands_still_says_so_and_hides_the_rank(
+    browser: Browser, palio: Any, organiser: Organiser
+) -> None:
+    tournament = await organiser.tournament("Frozen", freeze_s=3600 * 2)
+    async with window(browser) as page:
+        await take_part(page, palio, tournament, "Anna")
+        await expect(page.get_by_text("The table stands still until the end")).to_be_visible()
+        await send_score(page, "7")
+        await expect(page.locator(".place-rank")).to_have_text("Rank not shown yet")
+        await expect(page.locator(".place dd").first).to_have_text("7.00")
+        await expect(rows(page)).to_have_count(0)
+
+
 async def test_the_list_filters_searches_and_refreshes_by_itself(
     browser: Browser, palio: Any, organiser: Organiser
 ) -> None:

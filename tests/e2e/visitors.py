@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,6 +47,25 @@ class Organiser:
             )
             assert answer.is_success, answer.text
         return user
+
+    async def add_many(self, tournament: str, scores: dict[str, float]) -> list[str]:
+        """Up to 1,000 players by name with their scores, applied; returns their ids."""
+        users = [str(next(USERS)) for _ in scores]
+        joins = [
+            {"tournament_id": tournament, "user_id": user, "name": name}
+            for user, name in zip(users, scores, strict=True)
+        ]
+        answer = await self.call("POST", "/v1/participants", joins)
+        assert answer["rejected"] == [], answer
+        sent = [
+            {"tournament_id": tournament, "user_id": user, "event_id": "1", "score": score}
+            for user, score in zip(users, scores.values(), strict=True)
+        ]
+        answer = await self.call("POST", "/v1/scores", sent)
+        assert answer["rejected"] == [], answer
+        while (await self.call("GET", f"/v1/tournaments/{tournament}/rankings?limit=1"))["total"] < len(users):
+            await asyncio.sleep(0.1)
+        return users
 
 
 def stamp(moment: datetime) -> str:

@@ -9,6 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from actors.domain.results.table import told_of
+from actors.domain.scoring.display import score_text
 from actors.domain.values import rfc3339
 from serve_app.formats.write.rows import boards_of, has_subscore, pieces
 
@@ -21,12 +23,6 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def score_text(hundredths: int) -> str:
-    """A score with two decimals: `912.50`."""
-    sign, size = "-" if hundredths < 0 else "", abs(hundredths)
-    return f"{sign}{size // 100}.{size % 100:02d}"
-
-
 def lines(rows: Iterable[Iterable[str | int]]) -> bytes:
     """Rows as lines."""
     text = io.StringIO()
@@ -35,10 +31,12 @@ def lines(rows: Iterable[Iterable[str | int]]) -> bytes:
 
 
 def write_csv(table: pa.Table) -> Iterator[bytes]:
-    """rank, user_id, name, score, subscore where there is one, attempts, scored_at, and a column for each board."""
+    """rank, user_id, name, score, shown (the score as the tournament shows it, where it has a `display`), subscore where there is one,
+    attempts, scored_at, and a column for each board."""
     subscored = has_subscore(table)
+    display = told_of(table).get("display")
     boards = [guarded(f"board_{name}") for name in boards_of(table)]
-    middle = ["subscore"] if subscored else []
+    middle = [*(["shown"] if display else []), *(["subscore"] if subscored else [])]
     yield lines([["rank", "user_id", "name", "score", *middle, "attempts", "scored_at", *boards]])
     for rows in pieces(table):
         yield lines(
@@ -47,6 +45,7 @@ def write_csv(table: pa.Table) -> Iterator[bytes]:
                 row.user_id,
                 guarded(row.name or ""),
                 score_text(row.score),
+                *([_shown(row.score, **display)] if display else []),
                 *([] if row.subscore is None else [score_text(row.subscore)]),
                 row.attempts,
                 rfc3339(row.scored_ms),
@@ -54,3 +53,8 @@ def write_csv(table: pa.Table) -> Iterator[bytes]:
             ]
             for row in rows
         )
+
+
+def _shown(hundredths: int, unit: str, decimals: int) -> str:
+    text = score_text(hundredths, unit, decimals)
+    return guarded(text) if unit == "time" else text  # what else begins with a minus is a number

@@ -12,7 +12,8 @@ from typing import Final, Literal, get_args
 import pyarrow as pa
 
 from actors.domain.results.table import told_of
-from serve_app.formats.write.csv_text import guarded, lines, score_text
+from actors.domain.scoring.display import score_text
+from serve_app.formats.write.csv_text import guarded, lines
 from serve_app.formats.write.rows import Row, pieces
 
 System = Literal["moodle", "canvas"]

@@ -1,8 +1,8 @@
 // Where the console begins: who is signed in, which section the address names.
 
 import { announce } from "../announce.js";
-import { discover } from "../api.js";
-import { el, setAttr, setText } from "../dom.js";
+import { el, setAttr } from "../dom.js";
+import { isId, showViews } from "../router.js";
 import { auditView } from "./audit.js";
 import { chartsView } from "./charts.js";
 import { healthView } from "./health.js";
@@ -13,7 +13,6 @@ import { editView, newView } from "./forms/tournament_form.js";
 import { tournamentView } from "./tournament/view.js";
 import { tournamentsView } from "./tournaments.js";
 
-const main = document.getElementById("main");
 const sections = document.getElementById("sections");
 /** @type {[string, string, (root: Element, parameters: any, context: any) => any][]} */
 const SECTIONS = [
@@ -23,57 +22,16 @@ const SECTIONS = [
   ["letters", "Dead letters", lettersView],
   ["audit", "Audit", auditView],
 ];
-let shown = null; // {key, view, abort}
 let ended = null; // why the session before ended
 
 /** `#/`, `#/?status=running&q=exam`, `#/new`, `#/t/<id>`, `#/t/<id>/edit`, `#/health`, ... */
-function route() {
-  const [path, query] = location.hash.replace(/^#/, "").split("?");
-  const parts = path.split("/").filter(Boolean);
-  const parameters = Object.fromEntries(new URLSearchParams(query ?? ""));
-  const id = /^[1-9][0-9]{0,18}$/.test(parts[1] ?? "") ? parts[1] : null;
-  if (parts[0] === "new" && parts.length === 1) return { key: "new", section: "", open: newView, parameters };
-  if (parts[0] === "t" && id && parts.length === 2) return { key: path, section: "", open: tournamentView, parameters: { id } };
-  if (parts[0] === "t" && id && parts.length === 3 && parts[2] === "edit") return { key: path, section: "", open: editView, parameters: { id } };
-  const found = parts.length < 2 && SECTIONS.find(([name]) => name === (parts[0] ?? ""));
-  if (found) return { key: `section ${found[0]}`, section: found[0], open: found[2], parameters };
-  return { key: path, section: null, open: nothingHere, parameters };
-}
-
-function show() {
-  if (location.hash === "#main") return; // the skip link
-  const signedIn = operator() !== null;
-  const { key, section, open, parameters } = route();
-  if (signedIn && shown?.key === key && shown.view?.update) {
-    shown.view.update(parameters);
-    return;
-  }
-  shown?.abort.abort();
-  const first = shown === null;
-  const abort = new AbortController();
-  main.replaceChildren();
-  for (const link of sections.children) setAttr(link, "aria-current", section !== null && link.getAttribute("data-name") === section ? "page" : null);
-  const context = { signal: abort.signal, setTitle };
-  if (!signedIn) {
-    shown = { key: "sign in", abort, view: null };
-    signInView(main, ended, context);
-    return;
-  }
-  shown = { key, abort, view: null };
-  shown.view = open(main, parameters, context);
-  if (first) return;
-  scrollTo(0, 0);
-  main.focus({ preventScroll: true });
-}
-
-function nothingHere(root, _parameters, context) {
-  context.setTitle("Not found");
-  root.append(el("section", { class: "notice" }, el("h1", { text: "There is nothing here" }), el("p", {}, el("a", { href: "#/", text: "All tournaments" }))));
-  return {};
-}
-
-function setTitle(title) {
-  document.title = title ? `${title} · Palio console` : "Palio console";
+function find({ path, parts, parameters }) {
+  const [first, second, third] = parts;
+  if (first === "new" && parts.length === 1) return { key: "new", section: "", open: newView, parameters };
+  if (first === "t" && isId(second) && parts.length === 2) return { key: path, section: "", open: tournamentView, parameters: { id: second } };
+  if (first === "t" && isId(second) && parts.length === 3 && third === "edit") return { key: path, section: "", open: editView, parameters: { id: second } };
+  const found = parts.length < 2 && SECTIONS.find(([name]) => name === (first ?? ""));
+  return found ? { key: `section ${found[0]}`, section: found[0], open: found[2], parameters } : null;
 }
 
 function showSession() {
@@ -84,22 +42,15 @@ function showSession() {
 }
 
 sections.append(...SECTIONS.map(([name, title]) => el("a", { href: `#/${name}`, text: title, data: { name } })));
+showSession();
+const showAgain = showViews("Palio console", (address) => {
+  const found = find(address);
+  for (const link of sections.children) setAttr(link, "aria-current", found && link.getAttribute("data-name") === found.section ? "page" : null);
+  return operator() ? found : { key: "sign in", open: (root, _parameters, context) => signInView(root, ended, context), parameters: {} };
+});
 onSessionChange((why) => {
   ended = why;
   showSession();
-  shown?.abort.abort();
-  shown = { key: "", abort: new AbortController(), view: null };
-  show();
+  showAgain();
   if (why) announce(why);
 });
-showSession();
-addEventListener("hashchange", show);
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  main.focus();
-});
-show();
-discover().then(
-  (info) => setText(document.getElementById("version"), info.version ? `Version ${info.version}.` : ""),
-  () => {}, // the views say that the server cannot be reached
-);

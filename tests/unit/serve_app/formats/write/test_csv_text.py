@@ -11,8 +11,9 @@ import pytest
 
 from actors.domain.messages import Join
 from actors.domain.messages.scoring import Subscore
+from actors.domain.messages.spec import Display
 from actors.domain.results.table import results_table
-from serve_app.formats.write.csv_text import guarded, score_text, write_csv
+from serve_app.formats.write.csv_text import guarded, write_csv
 from tests.support.histories import Step
 from tests.support.results import BEGIN_MS, table, tournament
 from tests.support.submissions import Sent
@@ -57,6 +58,14 @@ def test_subscores_and_boards_are_columns_and_groups_are_guarded() -> None:
     assert row == "1,1,Ann,0.05,0.00,1,2027-01-15T08:01:00.000Z,'@home"
 
 
+def test_scores_are_also_as_the_tournament_shows_them() -> None:
+    for display, shown in ((Display(unit="time", decimals=0), "46:54"), (Display(decimals=1), "2814.0")):
+        written = b"".join(write_csv(results_table(tournament([(1, 281_400)], ["Ann"], display=display), "finished")))
+        head, row, _ = written.decode().split("\r\n")
+        assert head == "rank,user_id,name,score,shown,attempts,scored_at"
+        assert row.startswith(f"1,1,Ann,2814.00,{shown},1,")
+
+
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "＠a"])
 def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
     assert guarded(text) == f"'{text}"
@@ -65,10 +74,3 @@ def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "Ann", "1=1", " -", "'quoted'"])
 def test_other_texts_stay(text: str) -> None:
     assert guarded(text) == text
-
-
-@pytest.mark.parametrize(
-    ("hundredths", "text"), [(0, "0.00"), (5, "0.05"), (-5, "-0.05"), (-100, "-1.00"), (9_999_999_999, "99999999.99")]
-)
-def test_scores_have_two_decimals(hundredths: int, text: str) -> None:
-    assert score_text(hundredths) == text

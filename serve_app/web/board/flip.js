@@ -1,6 +1,6 @@
 // FLIP: first, last, invert, play. Rows glide from where they are seen to where they now belong.
 
-import { reducedMotion } from "./dom.js";
+import { reducedMotion } from "../dom.js";
 
 const MOVE = { duration: 520, easing: "cubic-bezier(.22,.8,.26,1)", id: "flip" };
 const ENTER = { duration: 360, easing: "ease-out", id: "flip" };

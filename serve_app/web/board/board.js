@@ -1,14 +1,16 @@
 // The ranking of a tournament: the live top, the pages below it, and in the end the final table.
 
-import { getRankings } from "./api.js";
-import { announce } from "./announce.js";
-import { el, onScreen, setText } from "./dom.js";
-import { count, isolated, score } from "./format.js";
-import { errorText } from "./notice.js";
-import { Pages, keepDoing } from "./pages.js";
-import { player } from "./player.js";
+import { csvAddress, getRankings, saveCsv } from "../api.js";
+import { announce } from "../announce.js";
+import { el, onScreen, reducedMotion, setText } from "../dom.js";
+import { count, isolated, score } from "../format.js";
+import { searchField } from "../listing.js";
+import { errorText } from "../notice.js";
+import { Pages, keepDoing } from "../pages.js";
+import { player } from "../player.js";
+import { withRanks } from "../ranks.js";
+import { Excerpt, found } from "./excerpt.js";
 import { podium } from "./podium.js";
-import { withRanks } from "./ranks.js";
 import { rankTable } from "./table.js";
 
 const PAGE = 50;
@@ -16,7 +18,7 @@ const DRAW_MS = 180; // updates come up to 20 a second; eyes and glides need a l
 const REFRESH_MS = 4000;
 const LEADER_WORDS_S = 20;
 
-/** `element`, `show(view, data)` and `tick()`. */
+/** `element`, `show(view)`, `showMe(me)` and `tick()`. */
 export class Board {
   #id;
   #signal;
@@ -26,6 +28,7 @@ export class Board {
   #leader = null;
   #below = null; // Pages, once asked for
   #table = null;
+  #me = null; // the visitor's standing, as GET participants/me gives it
 
   constructor(id, signal) {
     this.#id = id;
@@ -38,6 +41,13 @@ export class Board {
     this.more = el("button", { type: "button", class: "button more", text: "Show more of the ranking", on: { click: () => this.#showMore() } });
     this.more.hidden = true;
     this.problem = el("p", { class: "form-error", role: "alert" });
+    this.excerpt = new Excerpt(signal, () => this.#data, () => this.#backToTop());
+    this.search = searchField({ id: "row-search", label: "Search this table by name or number", placeholder: "Search by name", maxLength: 64 }, (text) => this.#find(text));
+    this.search.input.addEventListener("keydown", (event) => event.key === "Escape" && this.#backToTop());
+    this.mine = el("button", { type: "button", class: "button small", text: "Go to your row", on: { click: () => void this.#goToMine() } });
+    this.csv = el("a", { class: "button small", href: csvAddress(id), download: "", text: "Download CSV", on: { click: (event) => void this.#save(event) } });
+    this.tools = el("div", { class: "board-tools" }, this.search.element, this.mine, this.csv);
+    this.tools.hidden = true;
     this.side = el("div", { class: "board-side" }); // the connection's state goes here
     this.element = el(
       "section",
@@ -45,6 +55,8 @@ export class Board {
       el("div", { class: "board-head" }, this.heading, this.side),
       this.note,
       this.stage,
+      this.tools,
+      this.excerpt.element,
       this.place,
       this.empty,
       this.problem,
@@ -60,6 +72,12 @@ export class Board {
     this.#timer ??= setTimeout(() => this.#draw(), this.#table ? DRAW_MS : 0);
   }
 
+  /** Take in where the visitor stands (null: nowhere). */
+  showMe(me) {
+    this.#me = me;
+    this.redraw();
+  }
+
   /** Draw now: who plays has changed. */
   redraw() {
     if (this.#data) this.#draw();
@@ -68,6 +86,8 @@ export class Board {
   tick() {
     this.#table?.top.settle();
     this.#table?.more.settle();
+    this.#table?.own.settle();
+    this.excerpt.settle();
   }
 
   #makeTable(final) {
@@ -92,12 +112,28 @@ export class Board {
     const me = player()?.user_id ?? null;
     if (!final || !this.#below?.loaded) this.#table.top.update(rows, { me, moves: !final, display: this.#data.display });
     this.#drawBelow();
-    this.#table.element.hidden = rows.length === 0;
+    this.#drawOwn(me);
+    const elsewhere = this.excerpt.isOpen;
+    this.#table.element.hidden = rows.length === 0 || elsewhere;
+    this.stage.hidden = elsewhere;
+    this.tools.hidden = rows.length === 0;
+    this.csv.hidden = !final;
     this.empty.hidden = rows.length > 0;
     setText(this.empty, EMPTY[status] ?? "");
-    if (!final) this.more.hidden = rows.length < 20 || participants <= rows.length || (this.#below !== null && !this.#below.hasMore);
+    if (elsewhere) this.more.hidden = true;
+    else if (!final) this.more.hidden = rows.length < 20 || participants <= rows.length || (this.#below !== null && !this.#below.hasMore);
     if (final && this.stage.childElementCount === 0 && rows.length) this.stage.replaceChildren(podium(rows, this.#data.display));
     if (!final) this.#tellLeader(rows[0], status);
+  }
+
+  /** The visitor's own row below the others, where it is not one of them. */
+  #drawOwn(me) {
+    const { top, more, own } = this.#table;
+    const rank = this.#me?.rank;
+    const apart = me !== null && Boolean(rank) && !top.row(me) && !more.row(me);
+    const row = apart && { user_id: me, name: this.#me.name ?? player()?.name, rank, score: this.#me.score, scored_at: this.#me.scored_at };
+    own.update(row ? [row] : [], { me, leader: this.#data.top?.[0]?.score, news: false, moves: !this.#final, display: this.#data.display });
+    this.mine.hidden = me === null || !rank;
   }
 
   #tellLeader(first, status) {
@@ -114,7 +150,7 @@ export class Board {
     if (this.#final) {
       const rows = this.#below.items;
       this.#table.top.update(rows, { me, moves: false, display: this.#data.display });
-      this.more.hidden = !this.#below.hasMore;
+      this.more.hidden = !this.#below.hasMore || this.excerpt.isOpen;
       return;
     }
     // The pages were loaded a moment ago and the top is newer, so ranks are counted through both.
@@ -122,6 +158,63 @@ export class Board {
     const above = new Set(top.map((row) => row.user_id));
     const rest = this.#below.items.filter((row) => !above.has(row.user_id)).map(({ rank: _rank, ...row }) => row);
     this.#table.more.update(withRanks([...top, ...rest], this.#data.ties).slice(top.length), { me, leader, news: false, display: this.#data.display });
+  }
+
+  #find(text) {
+    if (text === "") {
+      this.#backToTop();
+      return;
+    }
+    void this.excerpt.open({
+      caption: `The ranking: names with “${text}”`,
+      fetch: (limit) => getRankings(this.#id, { q: text, limit }, this.#signal),
+      told: found(text),
+      empty: `Nobody in this table is called “${text}”.`,
+    });
+    this.redraw();
+  }
+
+  /** Bring the visitor's own row into the window: where it is not listed, with the rows around it. */
+  async #goToMine() {
+    const me = player()?.user_id;
+    if (!me) return;
+    const listed = () => this.#table?.top.row(me) ?? this.#table?.more.row(me);
+    if (this.excerpt.isOpen || !listed()) {
+      this.search.input.value = "";
+      const opened = this.excerpt.open({
+        caption: "The ranking around you",
+        fetch: (limit) => getRankings(this.#id, { around: me, limit }, this.#signal),
+        told: (total) => `Around you, of ${count(total)}`,
+        empty: "You have no rank in this table.",
+      });
+      this.redraw();
+      await opened;
+    }
+    const row = this.excerpt.isOpen ? this.excerpt.row(me) : listed();
+    if (!row) return;
+    row.tabIndex = -1;
+    row.scrollIntoView({ block: "center", behavior: reducedMotion() ? "auto" : "smooth" });
+    row.focus({ preventScroll: true });
+  }
+
+  #backToTop() {
+    const within = this.excerpt.element.contains(document.activeElement);
+    this.search.input.value = "";
+    this.excerpt.close();
+    this.redraw();
+    if (within) this.search.input.focus();
+  }
+
+  /** A private tournament's file is for those with a token, which no link brings along. */
+  async #save(event) {
+    if (this.#data.visibility !== "private") return;
+    event.preventDefault();
+    setText(this.problem, "");
+    try {
+      await saveCsv(this.#id, this.#signal);
+    } catch (error) {
+      if (!this.#signal.aborted) setText(this.problem, errorText(error));
+    }
   }
 
   #pages() {
@@ -174,6 +267,7 @@ export class Board {
   /** The final table was revised (somebody was disqualified or reinstated): load it again. */
   revise() {
     this.#below = null;
+    void this.excerpt.refresh();
     this.redraw();
   }
 }

@@ -1,18 +1,19 @@
 // A ranking table whose rows glide to their new places.
 
-import { arrange, el, setAttr, setText } from "./dom.js";
-import { emblem } from "./emblem.js";
+import { arrange, el, setAttr, setText } from "../dom.js";
+import { emblem } from "../emblem.js";
 import { flip, glow } from "./flip.js";
-import { count, score, timeOfDay } from "./format.js";
-import { gapToLeader } from "./ranks.js";
+import { count, score, timeOfDay } from "../format.js";
+import { gapToLeader } from "../ranks.js";
 
 const ARROW_MS = 9_000; // how long a change of rank stays marked
 
-/** A table and its body managers: `top` and `more`. `reached`: with a column for when the score was reached. */
+/** A table and its body managers: `top`, `more`, and `own` for the visitor's row where it is further down. `reached`: with a column for when the score was reached. */
 export function rankTable({ caption, reached = false, compact = false }) {
   const head = (text, kind) => el("th", { scope: "col", class: kind, text });
   const top = new RankBody(reached);
   const more = new RankBody(reached);
+  const own = new RankBody(reached, "own");
   const element = el(
     "table",
     { class: `ranks${compact ? " compact" : ""}` },
@@ -33,15 +34,16 @@ export function rankTable({ caption, reached = false, compact = false }) {
     ),
     top.element,
     more.element,
+    own.element,
   );
-  return { element, top, more };
+  return { element, top, more, own };
 }
 
 class RankBody {
   #rows = new Map(); // user id -> row
 
-  constructor(reached) {
-    this.element = el("tbody");
+  constructor(reached, kind = null) {
+    this.element = el("tbody", { class: kind });
     this.reached = reached;
   }
 

@@ -1,10 +1,10 @@
 // The rows around the visitor's own.
 
-import { getRankings } from "./api.js";
-import { el } from "./dom.js";
+import { getRankings } from "../api.js";
+import { el } from "../dom.js";
 import { rankTable } from "./table.js";
-import { keepDoing } from "./pages.js";
-import { player } from "./player.js";
+import { keepDoing } from "../pages.js";
+import { player } from "../player.js";
 
 const ROWS = 7;
 const REFRESH_MS = 3000;

@@ -1,8 +1,8 @@
 // The first three of a finished tournament.
 
-import { el } from "./dom.js";
-import { emblem } from "./emblem.js";
-import { count, score } from "./format.js";
+import { el } from "../dom.js";
+import { emblem } from "../emblem.js";
+import { count, score } from "../format.js";
 
 /** A podium of up to three `rows`, with scores as the tournament shows them; empty for none. Listed in order of rank, placed by CSS. */
 export function podium(rows, display) {
