@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response as WebResponse
 from starlette.staticfiles import StaticFiles
 
+from serve_app.api.bundle import bundled
 from serve_app.api.calls import CallReader
 from serve_app.api.docs_page import DOCS_CSP, SWAGGER_UI, docs_page
 from serve_app.api.responses import DESCRIPTION, openapi_document
@@ -25,6 +27,7 @@ from serve_app.api.security_headers import ASKED_METHOD, SecurityHeaders, web_re
 from serve_app.config import FrontConfig
 from serve_app.handlers.routes import ROUTES, Paths, answer_other_method
 from serve_app.http.bodies import wrong_fields
+from serve_app.http.cors import EMBED_MODULE
 from serve_app.http.problems import FieldError, Problem, problem_response
 from serve_app.metrics import exposition
 from serve_app.services.container import Services
@@ -75,6 +78,15 @@ def _add_pages(app: FastAPI, config: FrontConfig) -> None:
         }
         return WebResponse(content, headers=headers, media_type="text/html")
 
+    board = bundled(WEB_DIR / "embed" / "element.js").encode()
+    board_tag = f'"{hashlib.sha256(board).hexdigest()[:32]}"'
+
+    async def board_module(web: WebRequest) -> WebResponse:
+        headers = {"etag": board_tag, "cache-control": "public, max-age=300"}  # an update reaches other sites in minutes
+        if board_tag in web.headers.get("if-none-match", ""):
+            return WebResponse(status_code=304, headers=headers)
+        return WebResponse(board, headers=headers, media_type="text/javascript")
+
     async def documentation(web: WebRequest) -> WebResponse:
         del web
         return WebResponse(docs, headers={"content-security-policy": DOCS_CSP}, media_type="text/html")
@@ -87,6 +99,8 @@ def _add_pages(app: FastAPI, config: FrontConfig) -> None:
     for path, endpoint in (
         ("/", functools.partial(page, "index.html")),
         ("/console", functools.partial(page, "console/index.html")),
+        ("/embed", functools.partial(page, "embed/index.html")),
+        (EMBED_MODULE, board_module),
         ("/docs", documentation),
         ("/metrics", metrics),
     ):

@@ -2,7 +2,7 @@
 
 - What anybody may read is for every origin: answers to GET and HEAD that are public, or were asked for without a token.
 - Writes, and reads that depend on the caller, are for Palio's own page, which calls both entrypoints, and for the origins of PALIO_CORS_ORIGINS.
-- Only the calls of the API are shared: not the pages, the metrics, the health checks, nor what is refused before it is a request.
+- Only the calls of the API are shared, and the module that shows a board on other sites: not the pages, the metrics, the health checks, nor what is refused before it is a request.
 
 No cookies are used, so a page of another origin has no more than what its visitor gave it.
 """
@@ -17,6 +17,7 @@ from serve_app.http.caching import NO_STORE, is_public
 from serve_app.http.messages import Response
 
 ANY: Final = "*"
+EMBED_MODULE: Final = "/palio-board.js"
 READING: Final = ("GET", "HEAD")
 _ALLOW_ORIGIN: Final = "access-control-allow-origin"
 _EXPOSED: Final = {
@@ -102,8 +103,8 @@ def _origin(text: str) -> tuple[str, str, int]:
 
 
 def shared(path: str) -> bool:
-    """Whether other origins may read anything there: the API's calls."""
-    return path == "/v1" or path.startswith(("/v1/", "/xapi/"))
+    """Whether other origins may read anything there: the API's calls, and the module that is made for them."""
+    return path in ("/v1", EMBED_MODULE) or path.startswith(("/v1/", "/xapi/"))
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

@@ -46,11 +46,11 @@ export async function liveUrl() {
   return reachable((await discover()).live);
 }
 
-/** Where the page came over the network, a gateway named by a loopback address is on the page's own host. */
-function reachable(address) {
+/** Where the api was reached over the network (at `host`), a gateway named by a loopback address is on that host. */
+export function reachable(address, host = location.hostname) {
   const url = new URL(address);
   const loopback = (name) => ["localhost", "127.0.0.1", "[::1]"].includes(name);
-  if (loopback(url.hostname) && !loopback(location.hostname)) url.hostname = location.hostname;
+  if (loopback(url.hostname) && !loopback(host)) url.hostname = host;
   return url.href;
 }
 

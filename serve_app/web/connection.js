@@ -6,8 +6,8 @@ import { ago } from "./format.js";
 
 const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", stale: "Stale", closed: "Not connected", ended: "Final" };
 
-/** A chip with the state in words, how old the data is when it is not live, and a button when only the visitor can go on. */
-export function connectionChip(live) {
+/** A chip with the state in words, how old the data is when it is not live, and a button when only the visitor can go on. `say` tells screen readers. */
+export function connectionChip(live, say = announce) {
   const text = el("span", { class: "connection-text" });
   const age = el("span", { class: "connection-age" });
   const again = el("button", { type: "button", class: "link-button", text: "Connect again", on: { click: () => live.retry() } });
@@ -25,8 +25,8 @@ export function connectionChip(live) {
       setText(age, old && live.silentForS !== null ? `last heard ${ago(live.silentForS)}` : "");
       again.hidden = state !== "closed";
       setAttr(element, "title", state === "closed" ? live.closedWhy : null);
-      if (before === "live" && old) announce("The connection is lost. Trying again.", { kind: "connection", everyS: 10 });
-      if ((before === "reconnecting" || before === "stale") && state === "live") announce("Live again.", { kind: "connected", everyS: 10 });
+      if (before === "live" && old) say("The connection is lost. Trying again.", { kind: "connection", everyS: 10 });
+      if ((before === "reconnecting" || before === "stale") && state === "live") say("Live again.", { kind: "connected", everyS: 10 });
       before = state;
     },
   };

@@ -9,21 +9,16 @@ import { connectionChip } from "./connection.js";
 import { clockFace, everyTick, phase, timeBar } from "./countdown.js";
 import { arrange, el, setText } from "./dom.js";
 import { banner } from "./emblem.js";
+import { followTournament } from "./follow.js";
 import { count, isolated, rules, timeRange } from "./format.js";
 import { errorPanel } from "./notice.js";
-import { keepDoing } from "./pages.js";
 import { PlayPanel } from "./play_panel.js";
 import { onPlayerChange } from "./player.js";
 import { prizePanel } from "./prizes.js";
 
-const POLL_MS = 3000; // while the socket is down, and for the spec's edits when it is up
 const STATUS_WORDS = { running: "The tournament has started.", finished: "The tournament is over.", cancelled: "The tournament was cancelled." };
 
 export function tournamentView(root, { id }, { live, signal, setTitle }) {
-  let view = null; // the last GET, with the live data over it
-  let stop = null; // ends the subscription
-  let refused = false; // the server does not let this visitor follow live
-
   const body = el("div", { class: "tournament" });
   root.append(el("a", { class: "back", href: "#/" }, el("span", { "aria-hidden": "true", text: "←" }), " All tournaments"), body);
   body.append(el("p", { class: "loading", text: "Loading…" }));
@@ -35,7 +30,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   const prizes = prizePanel(id, signal);
   const jump = el("button", { type: "button", class: "button jump", text: "Take part", on: { click: () => play.focus() } });
   const play = new PlayPanel(id, signal, (me) => {
-    around.show(Boolean(me?.rank), view?.top?.[0]?.score, view?.display);
+    around.show(Boolean(me?.rank), followed.view?.top?.[0]?.score, followed.view?.display);
     board.showMe(me);
     setText(jump, me ? "Your place" : "Take part");
   });
@@ -49,53 +44,33 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     body.replaceChildren(head.element, jump, el("div", { class: "columns" }, el("div", { class: "t-column" }, board.element, prizes.element), el("aside", { class: "side", "aria-label": "Your part" }, play.element, around.element)));
   }
 
-  function show(next, { fromLive = false } = {}) {
-    const before = view?.status;
-    const revised = view?.revision !== undefined && next.revision !== undefined && next.revision !== view.revision;
-    view = { ...view, ...next };
+  function show(view, before) {
     layOut();
     head.show(view);
     setTitle(isolated(view.name));
     board.show(view);
     play.show(view);
     prizes.show(view);
-    if (!refused) setText(board.note, view.frozen ? "The table stands still until the end: scores count, and are not shown." : "");
+    if (!followed.refused) setText(board.note, view.frozen ? "The table stands still until the end: scores count, and are not shown." : "");
     jump.hidden = view.status === "finished" || view.status === "cancelled";
+    const revised = before?.revision !== undefined && view.revision !== before.revision;
     if (revised && view.status === "finished") board.revise();
-    if (before && before !== view.status) {
-      announce(STATUS_WORDS[view.status] ?? "", { kind: "status" });
-      if (fromLive) load(); // the times may be new, and the rest of the spec with them
-    }
+    if (before && before.status !== view.status) announce(STATUS_WORDS[view.status] ?? "", { kind: "status" });
   }
 
-  async function load() {
-    try {
-      const { position: _position, frozen = false, ...fetched } = await getTournament(id, signal);
-      const newer = view !== null && live.state === "live" && !refused;
-      if (newer) for (const name of ["status", "participants", "top"]) delete fetched[name]; // the socket is ahead of a cached view
-      show({ ...fetched, frozen });
-      if (stop === null) follow();
-    } catch (error) {
-      if (signal.aborted) return;
-      if (view !== null) return; // what is shown stays; the chip says how old it is
-      const heading = error.status === 404 ? "There is no such tournament" : "This could not be loaded";
-      body.replaceChildren(errorPanel(error, () => load(), heading, "h1"));
-    }
-  }
-
-  function follow() {
-    stop = live.watch(id, {
-      data: (data) => {
-        refused = false;
-        show(data.status === "finished" ? { ...data, frozen: false } : data, { fromLive: true });
+  const followed = followTournament(
+    { id, live, signal, getView: () => getTournament(id, signal) },
+    {
+      show,
+      failed(error) {
+        if (followed.view !== null) return; // what is shown stays; the chip says how old it is
+        const heading = error.status === 404 ? "There is no such tournament" : "This could not be loaded";
+        body.replaceChildren(errorPanel(error, () => void followed.load(), heading, "h1"));
       },
+      refused: (error) => void setText(board.note, error ? `Not live: ${error.message} The table is refreshed every few seconds.` : ""),
       me: (message) => play.heard(message),
-      error: (error) => {
-        refused = true;
-        setText(board.note, `Not live: ${error.message} The table is refreshed every few seconds.`);
-      },
-    });
-  }
+    },
+  );
 
   const endings = [
     live.onState(() => tick()),
@@ -103,11 +78,11 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
       play.playerChanged(why);
       board.redraw();
     }),
-    () => stop?.(),
   ];
   signal.addEventListener("abort", () => endings.forEach((end) => void end()), { once: true });
 
   function tick() {
+    const { view } = followed;
     if (view === null) return;
     head.tick(view);
     board.tick();
@@ -116,12 +91,6 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   }
 
   everyTick(tick, signal);
-  load();
-  let turn = 0;
-  keepDoing(async () => {
-    turn += 1;
-    if (live.state !== "live" || refused || turn % 5 === 0) await load();
-  }, POLL_MS, signal);
   return {};
 }
 

@@ -46,6 +46,7 @@ export class Board {
     this.search.input.addEventListener("keydown", (event) => event.key === "Escape" && this.#backToTop());
     this.mine = el("button", { type: "button", class: "button small", text: "Go to your row", on: { click: () => void this.#goToMine() } });
     this.csv = el("a", { class: "button small", href: csvAddress(id), download: "", text: "Download CSV", on: { click: (event) => void this.#save(event) } });
+    this.embed = el("a", { class: "link-button", href: `embed?tournament=${encodeURIComponent(id)}`, text: "Embed this table" });
     this.tools = el("div", { class: "board-tools" }, this.search.element, this.mine, this.csv);
     this.tools.hidden = true;
     this.side = el("div", { class: "board-side" }); // the connection's state goes here
@@ -61,6 +62,7 @@ export class Board {
       this.empty,
       this.problem,
       this.more,
+      el("p", { class: "board-foot" }, this.embed),
     );
     signal.addEventListener("abort", () => clearTimeout(this.#timer), { once: true });
     keepDoing(() => this.#refresh(), REFRESH_MS, signal);
@@ -118,6 +120,7 @@ export class Board {
     this.stage.hidden = elsewhere;
     this.tools.hidden = rows.length === 0;
     this.csv.hidden = !final;
+    this.embed.hidden = this.#data.visibility === "private"; // no other site may show it
     this.empty.hidden = rows.length > 0;
     setText(this.empty, EMPTY[status] ?? "");
     if (elsewhere) this.more.hidden = true;
