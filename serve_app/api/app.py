@@ -82,7 +82,10 @@ def _add_pages(app: FastAPI, config: FrontConfig) -> None:
     board_tag = f'"{hashlib.sha256(board).hexdigest()[:32]}"'
 
     async def board_module(web: WebRequest) -> WebResponse:
-        headers = {"etag": board_tag, "cache-control": "public, max-age=300"}  # an update reaches other sites in minutes
+        headers = {
+            "etag": board_tag,
+            "cache-control": "public, max-age=300",
+        }  # an update reaches other sites in minutes
         if board_tag in web.headers.get("if-none-match", ""):
             return WebResponse(status_code=304, headers=headers)
         return WebResponse(board, headers=headers, media_type="text/javascript")

@@ -2,7 +2,8 @@
 
 - What anybody may read is for every origin: answers to GET and HEAD that are public, or were asked for without a token.
 - Writes, and reads that depend on the caller, are for Palio's own page, which calls both entrypoints, and for the origins of PALIO_CORS_ORIGINS.
-- Only the calls of the API are shared, and the module that shows a board on other sites: not the pages, the metrics, the health checks, nor what is refused before it is a request.
+- Only the calls of the API are shared, and the module that shows a board on other sites: not the pages, the metrics, the health checks,
+  nor what is refused before it is a request.
 
 No cookies are used, so a page of another origin has no more than what its visitor gave it.
 """

@@ -1,45 +1,48 @@
-// What a browser can check of a page's accessibility by itself. Evaluates to a list of complaints.
-() => {
+// What a browser can check of a page's accessibility by itself, or of one shadow root in it. Evaluates to a list of complaints.
+(root) => {
+  const within = root ?? document;
   const complaints = [];
   const complain = (text, node) => complaints.push(`${text}: ${node?.outerHTML?.slice(0, 140) ?? ""}`);
   const shown = (node) => node.checkVisibility() && node.getBoundingClientRect().width > 0;
   const hidden = (node) => node.closest("[aria-hidden=true]") !== null;
 
-  if (!/^[a-z]{2}/.test(document.documentElement.lang)) complain("no language");
-  if (!document.title) complain("no title");
-  for (const role of ["main", "header"]) if (document.querySelectorAll(role === "main" ? "main" : "body > header").length !== 1) complain(`not one ${role}`);
+  if (within === document) {
+    if (!/^[a-z]{2}/.test(document.documentElement.lang)) complain("no language");
+    if (!document.title) complain("no title");
+    for (const role of ["main", "header"]) if (document.querySelectorAll(role === "main" ? "main" : "body > header").length !== 1) complain(`not one ${role}`);
 
-  const headings = [...document.querySelectorAll("h1, h2, h3, h4")].filter(shown);
-  if (headings.filter((node) => node.tagName === "H1").length !== 1) complain("not one h1");
-  headings.reduce((level, node) => {
-    const own = Number(node.tagName[1]);
-    if (own > level + 1) complain("skipped heading level", node);
-    return own;
-  }, 0);
+    const headings = [...document.querySelectorAll("h1, h2, h3, h4")].filter(shown);
+    if (headings.filter((node) => node.tagName === "H1").length !== 1) complain("not one h1");
+    headings.reduce((level, node) => {
+      const own = Number(node.tagName[1]);
+      if (own > level + 1) complain("skipped heading level", node);
+      return own;
+    }, 0);
+  }
 
-  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  const ids = [...within.querySelectorAll("[id]")].map((node) => node.id);
   if (new Set(ids).size !== ids.length) complain("an id twice");
-  for (const node of document.querySelectorAll("[aria-labelledby], [aria-describedby]"))
+  for (const node of within.querySelectorAll("[aria-labelledby], [aria-describedby]"))
     for (const name of ["aria-labelledby", "aria-describedby"])
-      for (const id of (node.getAttribute(name) ?? "").split(/\s+/).filter(Boolean)) if (!document.getElementById(id)) complain(`${name} of nothing`, node);
+      for (const id of (node.getAttribute(name) ?? "").split(/\s+/).filter(Boolean)) if (!within.getElementById(id)) complain(`${name} of nothing`, node);
 
-  for (const node of document.querySelectorAll("input, select, textarea"))
+  for (const node of within.querySelectorAll("input, select, textarea"))
     if (node.labels.length === 0 && !node.getAttribute("aria-label")) complain("field without label", node);
-  for (const node of document.querySelectorAll("a[href], button, summary"))
+  for (const node of within.querySelectorAll("a[href], button, summary"))
     if (!hidden(node) && !(node.getAttribute("aria-label") || node.textContent.trim())) complain("control without name", node);
-  for (const node of document.querySelectorAll("svg, img")) if (!hidden(node) && !node.getAttribute("aria-label") && !node.alt) complain("picture without text", node);
-  for (const node of document.querySelectorAll("[tabindex]")) if (node.tabIndex > 0) complain("positive tabindex", node);
-  for (const node of document.querySelectorAll("[role=progressbar]")) if (!node.getAttribute("aria-label") || !node.hasAttribute("aria-valuenow")) complain("progress without name or value", node);
-  for (const table of document.querySelectorAll("table")) {
+  for (const node of within.querySelectorAll("svg, img")) if (!hidden(node) && !node.getAttribute("aria-label") && !node.alt) complain("picture without text", node);
+  for (const node of within.querySelectorAll("[tabindex]")) if (node.tabIndex > 0) complain("positive tabindex", node);
+  for (const node of within.querySelectorAll("[role=progressbar]")) if (!node.getAttribute("aria-label") || !node.hasAttribute("aria-valuenow")) complain("progress without name or value", node);
+  for (const table of within.querySelectorAll("table")) {
     if (!table.caption?.textContent) complain("table without caption", table);
     for (const cell of table.querySelectorAll("th")) if (!cell.scope) complain("th without scope", cell);
     for (const cell of table.querySelectorAll("thead th")) if (!cell.textContent.trim()) complain("column without name", cell);
   }
-  const live = [...document.querySelectorAll("[aria-live=assertive]")];
+  const live = [...within.querySelectorAll("[aria-live=assertive]")];
   if (live.length) complain("an assertive live region", live[0]);
 
   // Targets of at least 24 x 24 CSS pixels (WCAG 2.2, 2.5.8), links inside text aside.
-  for (const node of document.querySelectorAll("button, input, summary, nav a")) {
+  for (const node of within.querySelectorAll("button, input, summary, nav a")) {
     const box = node.getBoundingClientRect();
     if (shown(node) && (box.height < 24 || box.width < 24)) complain("target too small", node);
   }
@@ -57,13 +60,13 @@
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const background = (node) => {
-    for (let at = node; at; at = at.parentElement) {
+    for (let at = node; at; at = at.parentElement ?? at.getRootNode().host) {
       const colour = rgba(getComputedStyle(at).backgroundColor);
       if (colour[3] === 255) return colour;
     }
     return [255, 255, 255, 255];
   };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const texts = document.createTreeWalker(within.body ?? within, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const node = texts.currentNode.parentElement;
     if (!texts.currentNode.data.trim() || !shown(node) || hidden(node) || node.closest(".quiet-text, .skip, :disabled")) continue;

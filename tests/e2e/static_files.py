@@ -1,4 +1,4 @@
-"""The page's files from a plain static server: its modules without a Palio."""
+"""Files from a plain static server: the page's modules without a Palio, or another site's pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.browser import WEB
@@ -18,9 +19,9 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served_files() -> Iterator[str]:
-    """The address of a server of `serve_app/web/`, on loopback and a port of its own."""
-    handler = functools.partial(QuietHandler, directory=str(WEB))
+def served_files(folder: Path = WEB) -> Iterator[str]:
+    """The address of a server of a folder, on loopback and a port of its own."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -57,7 +57,7 @@ async def test_the_documentation_needs_nothing_from_elsewhere(front: Front) -> N
         assert f'id="{code}"' in page.text  # the `type` of problems points here
 
 
-@pytest.mark.parametrize("path", ["/", "/console"])
+@pytest.mark.parametrize("path", ["/", "/console", "/embed"])
 async def test_the_pages_have_a_strict_policy(front: Front, path: str) -> None:
     page = await front.client.get(path)
     policy = page.headers["content-security-policy"]
@@ -71,6 +71,16 @@ async def test_the_pages_have_a_strict_policy(front: Front, path: str) -> None:
     assert {"http://127.0.0.1:8001", "ws://127.0.0.1:8001", "http://palio.example:8001"} <= set(connect)
     for path in re.findall(r'(?:src|href)="(web/[^"]+)"', page.text):
         assert (await front.client.get(f"/{path}")).status_code == 200, path
+
+
+async def test_the_board_to_embed_is_one_module_for_all_origins(front: Front) -> None:
+    module = await front.client.get("/palio-board.js", headers={"origin": "https://elsewhere.example"})
+    assert (module.status_code, module.headers["access-control-allow-origin"]) == (200, "*")
+    assert module.headers["content-type"].startswith("text/javascript")
+    assert 'customElements.define("palio-board"' in module.text
+    assert not re.search(r"^(import|export)\b", module.text, re.M)
+    again = await front.client.get("/palio-board.js", headers={"if-none-match": module.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
 
 
 @pytest.mark.parametrize("host", ["a;b", "evil.example *", "a b:80", "x'", "", "a" * 300])
