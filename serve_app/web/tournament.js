@@ -29,8 +29,11 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
   const around = aroundMe(id, signal);
   const prizes = prizePanel(id, signal);
   const jump = el("button", { type: "button", class: "button jump", text: "Take part", on: { click: () => play.focus() } });
+  let ranked = false; // whether the visitor has a place
+  const showAround = () => void around.show(ranked, followed.view?.top?.[0]?.score, followed.view?.display);
   const play = new PlayPanel(id, signal, (me) => {
-    around.show(Boolean(me?.rank), followed.view?.top?.[0]?.score, followed.view?.display);
+    ranked = Boolean(me?.rank);
+    showAround();
     board.showMe(me);
     setText(jump, me ? "Your place" : "Take part");
   });
@@ -50,6 +53,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     setTitle(isolated(view.name));
     board.show(view);
     play.show(view);
+    showAround();
     prizes.show(view);
     if (!followed.refused) setText(board.note, view.frozen ? "The table stands still until the end: scores count, and are not shown." : "");
     jump.hidden = view.status === "finished" || view.status === "cancelled";

@@ -17,6 +17,7 @@ export function aroundMe(id, signal) {
   let wanted = false; // the visitor has a rank
   let leader;
   let display = null;
+  let rows = []; // as last fetched
 
   async function refresh() {
     const me = player()?.user_id;
@@ -24,7 +25,6 @@ export function aroundMe(id, signal) {
       element.hidden = true;
       return;
     }
-    let rows;
     try {
       ({ rows } = await getRankings(id, { around: me, limit: ROWS }, signal));
     } catch (error) {
@@ -32,9 +32,11 @@ export function aroundMe(id, signal) {
       rows = []; // no rank any more
     }
     if (signal.aborted) return;
-    table.top.update(rows, { me, leader, display });
+    draw();
     element.hidden = rows.length === 0;
   }
+
+  const draw = () => void table.top.update(rows, { me: player()?.user_id, leader, display });
 
   keepDoing(refresh, REFRESH_MS, signal);
   return {
@@ -42,7 +44,9 @@ export function aroundMe(id, signal) {
     /** Tell whether the visitor is ranked, the leader's score (for gaps), and how scores are shown. Loaded at once where that is news. */
     show(ranked, leaderScore, shown) {
       leader = leaderScore;
+      const otherwise = shown?.unit !== display?.unit || shown?.decimals !== display?.decimals;
       display = shown;
+      if (otherwise && rows.length) draw();
       const news = ranked !== wanted;
       wanted = ranked;
       if (news) refresh().catch(() => {}); // repeated by the loop above, which also waits as told

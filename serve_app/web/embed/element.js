@@ -51,7 +51,7 @@ class PalioBoard extends HTMLElement {
   }
 
   attributeChangedCallback(name, before, after) {
-    if (!this.isConnected || before === after) return;
+    if (!this.isConnected || this.#abort === null || before === after) return; // those of the document come before it is connected
     if (name === "tournament" || name === "palio") this.#start();
     else this.#redraw();
   }
