@@ -16,7 +16,7 @@ from tests.e2e.visitors import USERS, Organiser, tab_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
+CHECKS = (Path(__file__).parent / "page_checks.js").read_text().rstrip(";\n")
 SITE = """<!doctype html><html lang="en"><head><title>Another site</title><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><style>:root {{ color-scheme: {scheme} }} * {{ font-size: 40px; color: red }}</style>
 <script type="module" src="{url}/palio-board.js"></script></head>
