@@ -1,6 +1,7 @@
 """Many at once, for services: scores, and joins. One append a batch; each item that is wrong is named by its index and a code.
 
-A batch is answered once it is in the log. What becomes of its items only the fold says, as of a score that nobody waits for.
+A batch is answered once it is in the log. What becomes of its items only the fold says, as of a score that nobody waits for. Whoever prefers to
+wait for joins is told which of them it refused.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from serve_app.handlers.callers import Callers
 from serve_app.handlers.scores import fitting_value
 from serve_app.http.batches import Batch, read_joins, read_scores
 from serve_app.http.caching import NO_STORE
+from serve_app.http.headers import preferred_wait_s
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import Problem
 from serve_app.http.request_schemas import (
@@ -33,8 +35,9 @@ from serve_app.http.request_schemas import (
     normal_attributes,
 )
 from serve_app.metrics import ACCEPTED
-from serve_app.services.commands import new_command_id
+from serve_app.services.commands import new_command_id, refused
 from serve_app.services.known import Known
+from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
 from storage.ports import NewRecord, Owners, OwnerUnavailableError
@@ -52,6 +55,7 @@ class BatchHandlers:
     reads: Reads
     owners: Owners
     appends: Appends
+    waiters: Waiters
     signer: Signer
     config: FrontConfig
     entrypoint: str
@@ -66,10 +70,15 @@ class BatchHandlers:
         return (await self._append(batch, _score, "batch_score"))[0]
 
     async def join_batch(self, request: Request) -> Response:
-        """`POST /v1/participants`: up to 1,000 joins, of private tournaments, too, as a service may."""
+        """`POST /v1/participants`: up to 1,000 joins, of private tournaments, too, as a service may.
+
+        202 once they are in the log; with `Prefer: wait` 200 once all are decided: then `rejected` names those that were refused, too. 202
+        as well when that takes longer, with those that are known to be refused.
+        """
         await self._service(request)
         batch = read_joins(request, self.config.max_body_bytes)
-        response, tournaments = await self._append(batch, self._join, "batch_join")
+        wait_s = preferred_wait_s(request.headers, 0.0, self.config.max_wait_s)
+        response, tournaments = await self._append(batch, self._join, "batch_join", wait_s)
         for tournament in tournaments:
             self.reads.invalidate(tournament)
         return response
@@ -79,12 +88,14 @@ class BatchHandlers:
             raise Problem(403, "role_forbidden", "expected the role service")
 
     async def _append(
-        self, batch: Batch[Item], record: Callable[[Known, Item], NewRecord], kind: str
+        self, batch: Batch[Item], record: Callable[[Known, Item], NewRecord], kind: str, wait_s: float = 0.0
     ) -> tuple[Response, set[str]]:
         """The answer, and the tournaments of what was appended. `record` raises ValueError for what is wrong with an item."""
         items, rejected, lines = batch
         await self._find_all({item.tournament_id for item in items if item is not None})
+        reply_to = self.waiters.reply_to(wait_s)
         records: list[NewRecord] = []
+        indices: list[int] = []
         tournaments: set[str] = set()
         for index, item in enumerate(items):
             if item is None:
@@ -94,19 +105,37 @@ class BatchHandlers:
                 rejected.append((index, "tournament_unknown"))
                 continue
             try:
-                records.append(record(known, item))
+                records.append(record(known, item)._replace(reply_to=reply_to))
             except ValueError:
                 rejected.append((index, "invalid"))
                 continue
+            indices.append(index)
             tournaments.add(known.text)
+        status = 202
         if records:
-            await self.appends.submit(records, self.config.append_timeout_s)
+            offsets = await self.appends.submit(records, self.config.append_timeout_s)
             ACCEPTED.labels(entrypoint=self.entrypoint, kind=kind).inc(len(records))
+            if reply_to:
+                outcomes = await self._outcomes(records, offsets, wait_s)
+                rejected += [(index, code) for index, code in zip(indices, outcomes, strict=True) if code]
+                status = 202 if None in outcomes else 200
         named = [
             {"index": index, **({"line": lines[index]} if lines else {}), "code": code}
             for index, code in sorted(rejected)
         ]
-        return Response(202, _encode({"accepted": len(records), "rejected": named}), dict(NO_STORE)), tournaments
+        answer = {"accepted": len(items) - len(named), "rejected": named}
+        return Response(status, _encode(answer), dict(NO_STORE)), tournaments
+
+    async def _outcomes(self, records: list[NewRecord], offsets: list[int], wait_s: float) -> list[str | None]:
+        """What became of each: the code of a refusal, empty for none, None for what is not known in time."""
+        waits = (
+            self.waiters.wait(record.partition, offset, wait_s) for record, offset in zip(records, offsets, strict=True)
+        )
+        outcomes = await asyncio.gather(*waits)
+        return [
+            None if outcome is None else refused(outcome).code if outcome.outcome == "refused" else ""
+            for outcome in outcomes
+        ]
 
     def _join(self, known: Known, item: BatchJoin) -> NewRecord:
         user_id, name = parse_id(item.user_id), None

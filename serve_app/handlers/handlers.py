@@ -44,7 +44,7 @@ class Handlers:
         self.callers: Final = (callers := Callers(services.authenticator, services.limiter))
         commands = Commands(services.appends, waiters, services.signer, reads, config, entrypoint)
         self.scores: Final = ScoreHandlers(callers, reads, services.appends, waiters, config, entrypoint)
-        batches = BatchHandlers(callers, reads, owners, services.appends, services.signer, config, entrypoint)
+        batches = BatchHandlers(callers, reads, owners, services.appends, waiters, services.signer, config, entrypoint)
         submissions = Submissions(callers, reads, services.appends, self.scores, config, entrypoint)
         foreign_ids = ForeignIdsFile(config.foreign_ids)
         events = CloudEventHandlers(submissions)

@@ -267,9 +267,10 @@ class PalioClient:
             return await self._ask("PUT", url, Joined, body=body, again=_undecided)
         return await self._ask("PUT", url, Joined, body=body, headers=_wait(wait_s), again=_nowhere)
 
-    async def join_all(self, joins: Iterable[Join]) -> BatchAnswer:
-        """Let many take part, 1,000 a call: a service's. Returns once all are in the log; `rejected` are those that never will be."""
-        return await self._batches("participants", joins)
+    async def join_all(self, joins: Iterable[Join], *, wait_s: float = 0) -> BatchAnswer:
+        """Let many take part, 1,000 a call: a service's. Returns once all are in the log; `rejected` are those that never will be. With `wait_s`
+        each call waits so long until they are decided: then also those that a tournament refused, such as one that is full."""
+        return await self._batches("participants", joins, _wait(wait_s) if wait_s else None)
 
     async def leave(self, tournament_id: str, user_id: str = ME) -> None:
         """Leave; score and attempts come back with the next join."""
@@ -438,12 +439,17 @@ class PalioClient:
                 return
 
     async def _batches(
-        self, name: Literal["scores", "participants"], items: Iterable[Score] | Iterable[Join]
+        self,
+        name: Literal["scores", "participants"],
+        items: Iterable[Score] | Iterable[Join],
+        headers: Mapping[str, str] | None = None,
     ) -> BatchAnswer:
         url = f"{(await self.gateway()).gateway.rstrip('/')}/v1/{name}"
         accepted, rejected, sent = 0, list[Rejected](), 0
         for lines in _chunks(map(_encode, items)):
-            answer = await self._transport.call("POST", url, content=b"\n".join(lines), content_type=NDJSON)
+            answer = await self._transport.call(
+                "POST", url, content=b"\n".join(lines), content_type=NDJSON, headers=headers
+            )
             took: BatchAnswer = decoded(f"POST {url}", answer, BatchAnswer)
             accepted += took.accepted
             rejected += [Rejected(index=sent + item.index, code=item.code) for item in took.rejected]

@@ -49,11 +49,12 @@ async def participant(call: AnyonesCall, tournament: TournamentId, user: UserId)
     router,
     summary="Up to 1,000 joins",
     status_code=202,
-    responses=writes({202: BatchAnswer}, 403, 415),
+    responses=writes({200: BatchAnswer, 202: BatchAnswer}, 403, 415),
     openapi_extra=batch_body(BatchJoin, _ITEM),
 )
-async def join_batch(call: CallersCall) -> WebResponse:
-    """Who: service. As an array, or one a line; what is wrong is named, the rest is in the log, undecided. Twice does no harm."""
+async def join_batch(call: CallersCall, prefer: Prefer = None) -> WebResponse:
+    """Who: service. As an array, or one a line; what is wrong is named, the rest is in the log, undecided. With `Prefer: wait=N` 200 once all
+    are decided, and those that the tournament refused are named, too, such as `tournament_full`. Twice does no harm."""
     return await call.answer("join_batch")
 
 

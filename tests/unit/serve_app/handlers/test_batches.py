@@ -130,6 +130,41 @@ async def test_only_the_fold_says_who_gets_in(front: Front) -> None:
     assert (view["participants"], view["status"]) == (2, "running")
 
 
+async def test_whoever_waits_is_told_which_joins_were_refused(front: Front) -> None:
+    full, over = await front.create(INSTANT), await front.create()
+    board = await front.create(boards=["team"])
+    await front.call("POST", f"/v1/tournaments/{over}/end", front.token())
+    items: list[Any] = [{"tournament_id": full, "user_id": str(user)} for user in (1, 2, 3)]
+    items += [{"tournament_id": over, "user_id": "1"}, {"tournament_id": "5", "user_id": "1"}, 7]
+    items += [{"tournament_id": board, "user_id": "1", "attributes": {each: "red"}} for each in ("team", "town")]
+    codes = {
+        2: "tournament_full", 3: "registration_closed", 4: "tournament_unknown", 5: "invalid", 7: "invalid",
+    }  # fmt: skip
+    rejected = [{"index": index, "code": code} for index, code in codes.items()]
+    wait = {**front.token(), "prefer": "wait=5"}
+    for _ in range(2):  # the same again
+        answer = await front.call("POST", "/v1/participants", wait, json=items)
+        assert (answer.status_code, answer.json()) == (200, {"accepted": 3, "rejected": rejected})
+    lines = b"\n\n".join(json.dumps(item).encode() for item in items)
+    answer = await front.call(
+        "POST", "/v1/participants", {**wait, "content-type": "application/x-ndjson"}, content=lines
+    )
+    told = [{"index": index, "line": 2 * index + 1, "code": code} for index, code in codes.items()]
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 3, "rejected": told})
+
+
+async def test_what_takes_longer_than_one_waits_is_undecided(front: Front) -> None:
+    tournament = await front.create(INSTANT)
+    items = [{"tournament_id": tournament, "user_id": str(user)} for user in (1, 2, 3)]
+    front.palio.replies_held = True
+    answer = await front.call("POST", "/v1/participants", {**front.token(), "prefer": "wait=0.05"}, json=items)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 3, "rejected": []})
+    front.palio.replies_held = False
+    answer = await front.call("POST", "/v1/participants", {**front.token(), "prefer": "wait=5"}, json=items)
+    rejected = [{"index": 2, "code": "tournament_full"}]
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 2, "rejected": rejected})
+
+
 async def test_a_view_that_was_read_before_shows_them(front: Front) -> None:
     tournament = await front.create()
     path = f"/v1/tournaments/{tournament}"
