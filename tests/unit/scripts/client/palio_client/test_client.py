@@ -107,6 +107,18 @@ async def test_batches_go_in_order_and_name_rejected_items_by_their_place_among_
     assert {request.headers["content-type"] for request in answers.requests} == {"application/x-ndjson"}
 
 
+async def test_joins_may_be_waited_for() -> None:
+    answers = Answers(Given(200, {"accepted": 1, "rejected": [{"index": 1, "code": "tournament_full"}]}))
+    joins = [Join(tournament_id="7", user_id=str(user)) for user in (1, 2)]
+    told = await palio(answers).join_all(joins, wait_s=5)
+    assert [(item.index, item.code) for item in told.rejected] == [(1, "tournament_full")]
+    await palio(answers).join_all(joins)
+    assert [request.headers.get("prefer") for request in answers.requests if request.method == "POST"] == [
+        "wait=5",
+        None,
+    ]
+
+
 async def test_a_batch_is_no_larger_than_a_body_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "MAX_BATCH_BYTES", 150)
     answers = Answers(Given(202, {"accepted": 1, "rejected": []}))
