@@ -332,6 +332,8 @@ def random_parent(r: Random, spec: Spec, durations_ms: Sequence[int] = (100, 400
         duration_ms, ahead = r.choice(durations_ms), r.randint(1, 3) if scheduled else 1
         fields["recurrence"] = Recurrence(cron="* * * * *", time_zone="UTC", duration_ms=duration_ms, ahead=ahead)
         fields |= {"starts_ms": None, "ends_ms": None, "duration_ms": None}
+    if kind != "series" and spec.ends_when is not UNSET:
+        fields["join_until"] = "start"
     return msgspec.structs.replace(spec, **fields)
 
 

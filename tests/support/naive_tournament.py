@@ -564,6 +564,9 @@ class NaiveTournament:
             return "invalid"
         if "cohorts" in self.spec and edited["min_participants"]:
             return "invalid"
+        late = edited["type"] == "scheduled" and edited["join_until"] == "end"
+        if "ends_when" in edited and edited.keys() & {"cohorts", "league"} and late:
+            return "invalid"
         if self.rules > 1:
             if None not in (edited["starts_ms"], edited["ends_ms"]) and edited["ends_ms"] <= edited["starts_ms"]:
                 return "invalid"

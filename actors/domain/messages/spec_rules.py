@@ -69,6 +69,10 @@ def _family_problems(spec: Spec) -> list[SpecProblem]:
             problems.append(SpecProblem("capacity", "not a field beside cohorts, whose size is that of a board"))
         if spec.min_participants:
             problems.append(SpecProblem("min_participants", "expected 0 beside cohorts"))
+    places = spec.cohorts is not UNSET or spec.league is not UNSET
+    if places and spec.ends_when is not UNSET and spec.type == "scheduled" and spec.join_until == "end":
+        told = "expected join_until start beside it: whoever joined later would land where all is over"
+        problems.append(SpecProblem("ends_when", told))
     if spec.league is not UNSET:
         if spec.recurrence is UNSET:
             problems.append(SpecProblem("recurrence", "expected this field in a league"))

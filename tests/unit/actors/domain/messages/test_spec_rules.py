@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from actors.domain.messages import Spec
+from actors.domain.messages import EndsWhen, Spec
+from actors.domain.messages.spec import Cohorts, League, Recurrence
 from actors.domain.messages.spec_rules import spec_problems
 
 SCHEDULED: dict[str, Any] = {"type": "scheduled", "starts_ms": 1000, "ends_ms": 2000}
@@ -44,6 +45,27 @@ def test_a_good_spec_breaks_no_rule(fields: dict[str, Any]) -> None:
 )
 def test_every_broken_rule_is_named_by_the_field_that_clients_know(fields: dict[str, Any], wrong: list[str]) -> None:
     assert [problem.field for problem in spec_problems(Spec(name="x", **fields))] == wrong
+
+
+@pytest.mark.parametrize("ends_when", [EndsWhen(all_done=True), EndsWhen(target_score=5)])
+def test_no_board_or_tier_ends_while_players_still_come_to_it(ends_when: EndsWhen) -> None:
+    """Whoever came after that was placed on a board that was over, and never taken in."""
+    recurrence = Recurrence(cron="* * * * *", time_zone="UTC", duration_ms=1000)
+    boards: dict[str, Any] = {**SCHEDULED, "cohorts": Cohorts(size=2)}
+    league = {"type": "scheduled", "recurrence": recurrence, "league": League(tiers=2, promote=1, demote=1)}
+    instant = {**INSTANT, "capacity": None, "cohorts": Cohorts(size=2)}
+    for fields, wrong in (
+        (boards, ["ends_when"]),
+        (league, ["ends_when"]),
+        ({**boards, "join_until": "start"}, []),
+        ({**league, "join_until": "start"}, []),
+        (instant, []),
+        (SCHEDULED, []),
+        ({"type": "scheduled", "recurrence": recurrence}, []),
+    ):
+        assert [problem.field for problem in spec_problems(Spec(name="x", ends_when=ends_when, **fields))] == wrong, (
+            fields
+        )
 
 
 def test_an_instant_one_that_has_started_has_both_times() -> None:

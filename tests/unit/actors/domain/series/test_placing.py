@@ -145,10 +145,10 @@ def test_who_was_placed_in_time_is_on_the_board_however_late_it_is_told() -> Non
 )
 def test_a_parent_is_not_ordered_what_only_a_board_can_do(command: Any, more: dict[str, Any]) -> None:
     """It was answered as done, and changed nothing for the player; `done` by everybody ended the parent."""
-    ends_when = EndsWhen(all_done=True)
-    league = Parent(league=LEAGUE, window_ms=50, ends_when=ends_when)
+    ending: dict[str, Any] = {"window_ms": 50, "ends_when": EndsWhen(all_done=True), "join_until": "start"}
+    league = Parent(league=LEAGUE, **ending)
     league.open(600, 0, 1000)
-    for parent in (cohorts(2, window_ms=50, ends_when=ends_when), league):
+    for parent in (cohorts(2, **ending), league):
         board = landed(parent, 600, 1)
         parent.now.status = "running"
         for user, expected in (("1", "refused"), ("2", "participant_unknown")):
