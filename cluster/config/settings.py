@@ -33,6 +33,9 @@ _TYPE_NAMES: Final[list[tuple[object, str]]] = [
     (int, "integer"),
     (float, "number"),
 ]
+API_URL: Final = (
+    "api_url"  # in the data directory while its Palio runs: where the commands of this machine find the api
+)
 PROJECT_DIR: Final = Path(__file__).resolve().parents[2]
 TOPICS: Final = {  # by the first setting of each; the others follow it
     "PALIO_HOST": "Where Palio listens and keeps its data",

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from cluster.config.secrets import JWT_SECRET
-from cluster.config.settings import Settings, load_settings
+from cluster.config.settings import API_URL, Settings, load_settings
 from cluster.config.tokens import token
 from scripts.client.palio_client import NoAnswerError, PalioClient, PalioError, ProblemError
 from scripts.client.palio_client.transport import Token
@@ -57,7 +57,11 @@ def add_command(
         allow_abbrev=False,
     )
     asked = command.add_argument_group("which Palio, and as whom")
-    asked.add_argument("--url", default=None, help="the api (default: PALIO_URL, or this machine's, at PALIO_PORT)")
+    asked.add_argument(
+        "--url",
+        default=None,
+        help="the api (default: PALIO_URL, or this machine's: the one that runs on the data directory, or at PALIO_PORT)",
+    )
     asked.add_argument(
         "--token",
         default=None,
@@ -76,6 +80,9 @@ def run(work: Work, options: argparse.Namespace, role: str, retry_for_s: float) 
     url, bearer = find(options, role)
 
     async def whole() -> int:
+        if retry_for_s > RETRY_FOR_S:  # for what is cut off later; that nobody is there is told soon
+            async with PalioClient(url, bearer, retry_for_s=RETRY_FOR_S) as palio:
+                await palio.gateway()
         async with PalioClient(url, bearer, retry_for_s=retry_for_s) as palio:
             return await work(palio, options)
 
@@ -94,9 +101,17 @@ def find(options: argparse.Namespace, role: str) -> tuple[str, Token]:
     url = options.url or os.environ.get("PALIO_URL")
     given = options.token or os.environ.get("PALIO_TOKEN")
     if given is not None or (url is not None and options.data is None):
-        return url or f"http://127.0.0.1:{load_settings(data_dir=options.data).port}", given
+        return url or local_url(load_settings(data_dir=options.data)), given
     settings = load_settings(data_dir=options.data)
-    return url or f"http://127.0.0.1:{settings.port}", signed(settings, role)
+    return url or local_url(settings), signed(settings, role)
+
+
+def local_url(settings: Settings) -> str:
+    """Where the Palio of a data directory answers: as it noted there when it started, else at the port of the settings."""
+    try:
+        return (settings.data_dir / API_URL).read_text().strip()
+    except OSError:
+        return f"http://127.0.0.1:{settings.port}"
 
 
 def signed(settings: Settings, role: str) -> Token:
@@ -112,7 +127,8 @@ def explain(error: PalioError, url: str) -> str:
         fields = "; ".join(
             f"{field.path}: {field.message}" for field in error.errors if field.message not in error.detail
         )
-        return f"{error.detail} ({error.code}){f'; {fields}' if fields else ''}"
+        who = "; `--token` or PALIO_TOKEN say who asks" if error.code == "token_missing" else ""
+        return f"{error.detail} ({error.code}){f'; {fields}' if fields else ''}{who}"
     if isinstance(error, NoAnswerError) and not isinstance(error.__cause__, PalioError):
         return f"nobody answers at {url} ({error.__cause__ or error}); is Palio running? `--url` or PALIO_URL say where"
     return str(error)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from cluster.config.settings import PROJECT_DIR, Settings, load_settings
+from cluster.config.settings import API_URL, PROJECT_DIR, Settings, load_settings
 from cluster.errors import StartError
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ def _run(options: argparse.Namespace, stop: Stop, servers: contextlib.ExitStack)
     try:
         if not stop.asked.is_set():
             _announce(palio, settings)
+            (settings.data_dir / API_URL).write_text(palio.url)
             with _demo(palio, settings):
                 stop.asked.wait()
     finally:
         _say("stopping ...")
+        (settings.data_dir / API_URL).unlink(missing_ok=True)
         palio.stop()
     _say("stopped; the same data goes on with the next start")
     return 0

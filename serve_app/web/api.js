@@ -162,7 +162,8 @@ export const getRowsOf = (id, users, signal) => hot(`${tournament(id)}/rankings$
 export const getPrizes = (id, limit, signal) => api(`${tournament(id)}/prizes${query({ limit })}`, { signal });
 export const claimPrizes = (id) => api(`${tournament(id)}/prizes/claim`, { method: "POST", body: {} });
 export const getMe = (id, signal) => api(`${tournament(id)}/participants/me`, { signal });
-export const join = (id, name) => api(`${tournament(id)}/participants/me`, { method: "PUT", body: name ? { name } : {} });
+/** `name` and `invite` may be left out. */
+export const join = (id, name, invite) => api(`${tournament(id)}/participants/me`, { method: "PUT", body: { ...(name ? { name } : {}), ...(invite ? { invite } : {}) } });
 export const leave = (id) => api(`${tournament(id)}/participants/me`, { method: "DELETE" });
 export const makeDemoPlayer = () => api("v1/demo/player", { method: "POST", body: {}, anonymous: true });
 

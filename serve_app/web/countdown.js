@@ -20,7 +20,7 @@ export function everyTick(update, signal) {
  * Where a tournament stands: `{label, text, fraction, done}`. `fraction` (0..1) is how much of its time has passed, or of an instant
  * one before its start how full it is; null where neither says anything.
  */
-export function phase({ status, starts_at, ends_at, finished_at, participants = 0, capacity }, atMs = now()) {
+export function phase({ status, starts_at, ends_at, finished_at, recurrence, participants = 0, capacity }, atMs = now()) {
   const start = starts_at ? Date.parse(starts_at) : null;
   const end = ends_at ? Date.parse(ends_at) : null;
   const finished = finished_at ? ago((atMs - Date.parse(finished_at)) / 1000) : null;
@@ -34,6 +34,7 @@ export function phase({ status, starts_at, ends_at, finished_at, participants = 
     case "scheduled": {
       if (start !== null && start > atMs) return { label: "Starts in", text: duration((start - atMs) / 1000), fraction: null, when: dayAndTime(starts_at) };
       if (start !== null) return { label: "Starts", text: "any moment", fraction: null };
+      if (recurrence) return { label: "A series", text: "opens tournaments", fraction: null };
       return { label: "Starts when full", text: `${count(participants)} of ${count(capacity ?? 0)}`, fraction: capacity ? participants / capacity : null };
     }
     case "finished":

@@ -229,7 +229,8 @@ function placeCard() {
   };
 }
 
-function joinForm(name, submit) {
+/** Asks for a name: `submit(name, button)`. */
+export function joinForm(name, submit) {
   const input = el("input", { id: "join-name", type: "text", dir: "auto", value: name, maxlength: 64, required: true, autocomplete: "nickname" });
   const button = el("button", { type: "submit", class: "button primary", text: "Join" });
   const onSubmit = (event) => {
@@ -244,7 +245,8 @@ function joinForm(name, submit) {
   );
 }
 
-function tokenForm(submit) {
+/** Asks for a token: `submit(player)`. */
+export function tokenForm(submit) {
   const input = el("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true });
   const problem = el("p", { class: "form-error", id: "token-problem", role: "alert" });
   input.setAttribute("aria-describedby", "token-problem");

@@ -11,6 +11,7 @@ import { arrange, el, setText } from "./dom.js";
 import { banner } from "./emblem.js";
 import { followTournament } from "./follow.js";
 import { count, isolated, rules, timeRange } from "./format.js";
+import { notThere } from "./invited.js";
 import { errorPanel } from "./notice.js";
 import { PlayPanel } from "./play_panel.js";
 import { onPlayerChange } from "./player.js";
@@ -19,6 +20,7 @@ import { prizePanel } from "./prizes.js";
 const STATUS_WORDS = { running: "The tournament has started.", finished: "The tournament is over.", cancelled: "The tournament was cancelled." };
 
 export function tournamentView(root, { id }, { live, signal, setTitle }) {
+  let missing = null; // what is shown in its place when it is not there
   const body = el("div", { class: "tournament" });
   root.append(el("a", { class: "back", href: "#/" }, el("span", { "aria-hidden": "true", text: "←" }), " All tournaments"), body);
   body.append(el("p", { class: "loading", text: "Loading…" }));
@@ -68,8 +70,12 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
       show,
       failed(error) {
         if (followed.view !== null) return; // what is shown stays; the chip says how old it is
-        const heading = error.status === 404 ? "There is no such tournament" : "This could not be loaded";
-        body.replaceChildren(errorPanel(error, () => void followed.load(), heading, "h1"));
+        if (error.status !== 404) {
+          body.replaceChildren(errorPanel(error, () => void followed.load(), "This could not be loaded", "h1"));
+          return;
+        }
+        missing ??= notThere(id, () => void followed.load(), signal);
+        if (!missing.isConnected) body.replaceChildren(missing); // what is typed there stays
       },
       refused: (error) => void setText(board.note, error ? `Not live: ${error.message} The table is refreshed every few seconds.` : ""),
       me: (message) => play.heard(message),

@@ -51,6 +51,11 @@ async def picture(page: Page, name: str) -> None:
         await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
 
+async def saved(download: Any) -> bytes:
+    """What a window saved."""
+    return Path(await (await download.value).path()).read_bytes()
+
+
 def panel(page: Page, title: str) -> Locator:
     return page.get_by_role("region", name=title, exact=True)
 
@@ -208,6 +213,17 @@ async def test_from_the_form_to_the_prizes(browser: Browser, palio: Any, organis
         await prizes.get_by_role("button", name="Approve all").click()
         await confirm(page, "Approve all")
         await expect(states).to_have_text(["Revoked", "Paid"])
+        files = panel(page, "Files")
+        await files.get_by_label("The table, as it stands, as").select_option("csv")
+        async with page.expect_download() as table:
+            await files.get_by_role("button", name="Save the table").click()
+        assert [line.split(",")[1] for line in (await saved(table)).decode().splitlines()[1:]] == users
+        archived = f"/v1/tournaments/{tournament}/archive"
+        while (await organiser.client.get(archived)).status_code == 404:
+            await asyncio.sleep(0.2)
+        async with page.expect_download() as archive:
+            await files.get_by_role("button", name="Save the archive's file").click()
+        assert (await saved(archive)).startswith(b"PAR1")
         await page.get_by_role("button", name="Reopen").click()
         dialog = page.get_by_role("dialog")
         await dialog.get_by_role("button", name="Reopen", exact=True).click()
@@ -233,11 +249,27 @@ async def test_a_private_frozen_one_is_seen_as_it_is_and_invites(
         await expect(panel(page, "Players").locator("tbody tr")).to_have_count(1)
         await page.get_by_role("button", name="Invite", exact=True).click()
         await confirm(page, "Make it", **{"How many may come by it": "2"})
-        invite = await page.get_by_label("The invite, told this once").input_value()
-        user = next(USERS)
-        with palio.client("player", user) as client:
-            joined = client.put(f"/v1/tournaments/{tournament}/participants/me", json={"invite": invite})
-            assert joined.status_code == 201
+        invite = await page.get_by_role("textbox", name="The invite alone, for a program of yours").input_value()
+        link = await page.get_by_role("textbox", name="The link for the player, told this once").input_value()
+        assert invite in link
+        async with window(browser) as other:  # the invited player's
+            await other.goto(link)
+            await expect(other.get_by_role("heading", level=1)).to_have_text("You are invited")
+            await picture(other, "invited")
+            await other.get_by_text("I have a token").click()
+            await other.get_by_label("Player token").fill(palio.token("player", next(USERS)))
+            await other.get_by_role("button", name="Use it").click()
+            await other.get_by_label("Your name in the table").fill("Ida")
+            await other.get_by_role("button", name="Join", exact=True).click()
+            await expect(other.get_by_role("heading", level=1)).to_have_text("Quiet cup")
+            assert "invite" not in other.url
+        async with window(browser) as third:
+            await third.goto(f"{palio.url}/#/t/{tournament}?invite={invite}x")
+            await third.get_by_text("I have a token").click()
+            await third.get_by_label("Player token").fill(palio.token("player", next(USERS)))
+            await third.get_by_role("button", name="Use it").click()
+            await third.get_by_role("button", name="Join", exact=True).click()
+            await expect(third.get_by_role("alert").last).to_contain_text("Ask for another one")
         await page.reload()
         given = panel(page, "Invitations")
         await expect(given.locator("tbody tr")).to_contain_text("1 of 2")

@@ -1,6 +1,6 @@
 // The console's calls. All go to the api, with the operator's token.
 
-import { send } from "../api.js";
+import { ApiError, send } from "../api.js";
 import { operator, signOut } from "./session.js";
 
 const SESSION = {
@@ -53,6 +53,28 @@ export const getRankings = (id, limit, signal) => api(`${tournament(id, "/rankin
 export const getParticipant = (id, user, signal) => api(participant(id, user), { signal });
 export const getPrizes = (id, limit, signal) => api(`${tournament(id, "/prizes")}${query({ limit })}`, { signal });
 export const getInvitations = (id, signal) => api(tournament(id, "/invitations"), { signal });
+
+/** Save a file of a tournament, `export?format=...` or `archive`, under the name that the server gives it; resolves to that name. */
+export async function saveFile(id, what) {
+  let response;
+  let data;
+  try {
+    response = await fetch(new URL(tournament(id, `/${what}`), document.baseURI), { cache: "no-store", headers: { Authorization: `Bearer ${SESSION.token()}` } });
+    data = await response.blob();
+  } catch {
+    throw new ApiError(0, { title: "No connection", detail: "The server could not be reached.", code: "unreachable" });
+  }
+  if (!response.ok) {
+    const error = new ApiError(response.status, JSON.parse(await data.text()), Number(response.headers.get("Retry-After")) || null);
+    if (response.status === 401) SESSION.refused(error);
+    throw error;
+  }
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? `tournament-${id}`;
+  const address = URL.createObjectURL(data);
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // by then it is saved
+  return name;
+}
 
 // Changing it
 export const create = (body, key) => post("v1/tournaments", body, { "Idempotency-Key": key });

@@ -30,7 +30,7 @@ export function newView(root, _parameters, { setTitle }) {
     form.element,
   );
   const start = new Date(Math.ceil(Date.now() / 600_000) * 600_000 + 600_000);
-  form.fill({ starts_at: start.toISOString(), ends_at: new Date(start.getTime() + 3_600_000).toISOString() });
+  form.fill({ starts_at: start.toISOString(), ends_at: new Date(start.getTime() + 3_600_000).toISOString(), "recurrence.time_zone": zoneHere() });
   return {};
 }
 
@@ -89,12 +89,11 @@ function tournamentForm(action, save, status = null) {
   for (const [index, group] of GROUPS.entries()) groups[index].append(el("div", { class: "field-grid" }, elements.splice(0, group.fields.length)));
   const said = el("div", { class: "form-said", role: "alert" });
   const button = el("button", { type: "submit", class: "button primary", text: action });
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const element = el(
     "form",
     { class: "tournament-form", novalidate: true, on: { submit } },
     groups,
-    el("p", { class: "hint", text: `Times are those of this window's zone, ${zone}. Durations are typed as 90 min, 1:30:00 or 2 d 4 h.` }),
+    el("p", { class: "hint", text: `Times are those of this window's zone, ${zoneHere()}. Durations are typed as 90 min, 1:30:00 or 2 d 4 h.` }),
     el("div", { class: "form-foot" }, said, button),
   );
 
@@ -140,6 +139,8 @@ function tournamentForm(action, save, status = null) {
     },
   };
 }
+
+const zoneHere = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** The request's body: names with dots become objects, what is of the form alone goes. */
 export function bodyOf(found, values) {

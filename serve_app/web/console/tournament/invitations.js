@@ -15,6 +15,19 @@ const FIELDS = [
   { name: "expires_at", label: "Counts until", kind: "time", hint: "Left out: until the tournament is over." },
 ];
 
+/** Why nobody is invited to a tournament itself, or nothing. */
+function elsewhere({ status, recurrence, league, cohort, series }) {
+  const link = (id, text) => el("a", { href: `#/t/${encodeURIComponent(id)}`, text });
+  if (status === "finished") return ["It is over: nobody joins any more."];
+  if (recurrence && !league) return ["Nobody joins the series itself. Invite to each of its tournaments, above."];
+  if (cohort) return ["A board fills by itself. Invite to ", link(cohort.tournament_id, "the tournament that opened it"), "."];
+  if (series?.tier) return ["A tier has those who belong there. Invite to ", link(series.id, "the league"), "."];
+  return null;
+}
+
+/** Where an invited player goes: the players' page, which asks who they are and lets them in. */
+const linkOf = (id, invite) => new URL(`./#/t/${encodeURIComponent(id)}?invite=${encodeURIComponent(invite)}`, document.baseURI).href;
+
 /** `element` and `show(view)`; hidden for a public tournament. */
 export function invitationsPanel(id, signal) {
   const given = el("div", { class: "given", "aria-live": "polite" });
@@ -29,7 +42,9 @@ export function invitationsPanel(id, signal) {
     ],
     { empty: "None were given." },
   );
-  const element = panel("Invitations", { tools: [button("Invite", give, { kind: "small primary" })] }, given);
+  const tool = button("Invite", give, { kind: "small primary" });
+  const why = el("p", { class: "hint" });
+  const element = panel("Invitations", { tools: [tool] }, why, given);
   element.hidden = true;
   let list = null;
 
@@ -37,7 +52,7 @@ export function invitationsPanel(id, signal) {
     const key = newKey(); // a second click gives the same one
     let made = { invite: "" };
     const done = await ask({
-      title: "Invite", text: "The invite is shown once: send it to the players, in a link or a message.", action: "Make it", fields: FIELDS,
+      title: "Invite", text: "A link for the player is made, and shown this once: send it to them.", action: "Make it", fields: FIELDS,
       async work({ is_for: _for, ...body }) {
         made = await invite(id, body, key);
       },
@@ -48,16 +63,22 @@ export function invitationsPanel(id, signal) {
     await list?.refresh();
   }
 
-  function show(text) {
-    const field = el("input", { id: "invite", readonly: true, value: text, on: { focus: (event) => event.target.select() } });
+  function show(invite) {
+    const link = copyField("invite-link", "The link for the player, told this once", linkOf(id, invite));
+    const bare = copyField("invite", "The invite alone, for a program of yours", invite);
+    given.replaceChildren(link.element, bare.element);
+    link.field.focus();
+  }
+
+  function copyField(name, label, text) {
+    const field = el("input", { id: name, readonly: true, value: text, on: { focus: (event) => event.target.select() } });
     const copied = el("span", { class: "hint", role: "status" });
     const copy = button("Copy", async () => {
       field.select();
       await navigator.clipboard.writeText(text);
       setText(copied, "Copied.");
-    }, { failed: () => setText(copied, "It is marked: copy it with the keyboard.") });
-    given.replaceChildren(el("label", { for: "invite", text: "The invite, told this once" }), el("div", { class: "line" }, field, copy, copied));
-    field.focus();
+    }, { label: `Copy: ${label}`, failed: () => setText(copied, "It is marked: copy it with the keyboard.") });
+    return { field, element: el("div", {}, el("label", { for: name, text: label }), el("div", { class: "line" }, field, copy, copied)) };
   }
 
   async function revoke(row) {
@@ -69,8 +90,13 @@ export function invitationsPanel(id, signal) {
 
   return {
     element,
-    show({ visibility, status }) {
-      element.hidden = visibility !== "private" || status === "cancelled";
+    show(view) {
+      element.hidden = view.visibility !== "private" || view.status === "cancelled";
+      const reason = elsewhere(view);
+      tool.hidden = reason !== null;
+      if (reason) given.replaceChildren();
+      if (why.dataset.reason !== String(Boolean(reason))) why.replaceChildren(...(reason ?? []));
+      why.dataset.reason = String(Boolean(reason));
       if (element.hidden || list) return;
       list = live((asked) => getInvitations(id, asked), (answer, into) => {
         grid.show(answer.items.map((item) => ({ ...item, key: item.id })));

@@ -8,6 +8,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from cluster.config.settings import API_URL
 from scripts.cli.connection import explain, find
 from scripts.cli.palio import main, parser
 from scripts.client.palio_client import FieldError, InvalidError, NoAnswerError
@@ -46,6 +47,9 @@ def test_options_go_before_the_environment_and_that_before_this_machine(
 ) -> None:
     url, token = found("--data", str(data))
     assert (url, role_of(token, data)) == ("http://127.0.0.1:8000", "service")
+    (data / API_URL).write_text("http://127.0.0.1:8120")  # while a Palio runs on it, at other ports
+    assert found("--data", str(data))[0] == "http://127.0.0.1:8120"
+    (data / API_URL).unlink()
     monkeypatch.setenv("PALIO_PORT", "9000")
     assert found("--data", str(data))[0] == "http://127.0.0.1:9000"
     monkeypatch.setenv("PALIO_URL", "https://palio.example")
@@ -62,7 +66,7 @@ def test_no_secret_is_made_where_there_is_no_palio(tmp_path: Path) -> None:
 
 
 def test_where_nobody_answers_one_line_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr("scripts.cli.connection.RETRY_FOR_S", 0.01)
     assert main(["show", "7", "--url", "http://127.0.0.1:9"]) == 1
@@ -70,6 +74,11 @@ def test_where_nobody_answers_one_line_says_so(
     assert said.startswith("palio: nobody answers at http://127.0.0.1:9 (")
     assert "is Palio running?" in said
     assert said.count("\n") == 1
+    file = tmp_path / "scores.csv"
+    file.write_text("user_id,score\n1,2\n")
+    assert main(["import", str(file), "--tournament", "7", "--yes", "--url", "http://127.0.0.1:9"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("palio: nobody answers")  # told before it begins: from then on it tries for minutes
 
 
 def test_errors_are_told_in_the_servers_words() -> None:

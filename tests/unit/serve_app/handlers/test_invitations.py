@@ -42,6 +42,27 @@ async def test_an_invite_lets_in_as_often_as_it_says(front: Front) -> None:
     assert (item["id"], item["uses"], item["uses_left"], item["user_id"]) == (given["id"], 3, 0, None)
 
 
+async def test_nobody_is_invited_where_nobody_joins(front: Front) -> None:
+    """An invite would be given, look right, and let nobody in."""
+    weekly = {"cron": "0 20 * * FRI", "time_zone": "UTC", "duration_s": 3600}
+    spec = {"name": "x", "type": "scheduled", "visibility": "private", "recurrence": weekly}
+    series = await front.create(spec)
+    board_of = await front.create(visibility="private", cohorts={"size": 2})
+    await front.call("PUT", f"/v1/tournaments/{board_of}/participants/1", front.token())
+    board = (await front.call("GET", f"/v1/tournaments/{board_of}/cohorts", front.token())).json()["items"][0]
+    league = await front.create(spec, league={"tiers": 2, "promote": 1, "demote": 1})
+    (tier, *_) = (await front.call("GET", f"/v1/series/{league}", front.token())).json()["tournaments"]
+    for refused, told in ((series, "one of its"), (board["tournament_id"], board_of), (tier["id"], league)):
+        answer = await front.call("POST", f"/v1/tournaments/{refused}/invitations", front.token())
+        assert problem(answer) == (409, "not_joinable")
+        assert str(told) in answer.json()["detail"]
+    for joinable in (board_of, league):
+        await invite(front, joinable)
+    occurrence = (await front.call("GET", f"/v1/series/{series}", front.token())).json()["tournaments"][0]["id"]
+    given = await invite(front, occurrence)
+    assert (await front.join(occurrence, 42, invite=given["invite"])).status_code == 201
+
+
 async def test_who_is_in_may_bring_it_again(front: Front) -> None:
     tournament = await front.create(LATER, visibility="private")
     given = await invite(front, tournament, user_id="42")
