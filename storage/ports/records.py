@@ -171,7 +171,8 @@ class Records(Protocol):
     async def user_tournaments(
         self, user_id: int, cursor: str | None, limit: int
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
-        """A user's tournaments (active participation only), newest joined first, with the next cursor."""
+        """A user's tournaments (active participation only), newest joined first, with the next cursor; of what has left for the archive,
+        too, without the participant's name, which is in the archive alone."""
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
         """Tournaments in which a user takes part, or did before leaving, by id, beyond one."""

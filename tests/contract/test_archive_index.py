@@ -9,6 +9,7 @@ import pytest
 from storage.ports import (
     Archived,
     ArchiveIndex,
+    ListQuery,
     NoticeRetry,
     OutboxRow,
     Records,
@@ -119,12 +120,43 @@ async def test_what_leaves_is_known_by_its_row_and_by_who_took_part(
     assert len(await records.snapshots(2)) == 1
     assert (await records.tournament(1)) == tournament(1, 10, status="finished")
     for user in range(1, users + 1):
-        assert [row.tournament_id for row, _ in (await records.user_tournaments(user, None, 9))[0]] == [2]
+        both, more = await records.user_tournaments(user, None, 9)
+        assert [part for _, part in both] == [participant(2, user), participant(1, user, name=None)]
+        assert both[1][0] == tournament(1, 10, status="finished")
+        assert more is None
+        first, cursor = await records.user_tournaments(user, None, 1)
+        last, end_of_list = await records.user_tournaments(user, cursor, 1)
+        assert ([*first, *last], end_of_list) == (both, None)
         assert await records.took_part(user, 0, 9) == [1, 2]
         assert await records.took_part(user, 1, 9) == [2]
         assert await records.took_part(user, 0, 1) == [1]
     assert await index.leave(gone)  # again changes nothing
     assert await index.counts() == {"kept": 1, "leaving": 0, "left": 1}
+
+
+async def test_what_has_left_is_listed_to_its_members_as_it_was(records: Records, index: ArchiveIndex) -> None:
+    row = tournament(1, 10, status="finished", visibility="private")
+    people = [participant(1, 1), participant(1, 2, active=False)]
+    await records.save(checkpoint(row, snapshots=[snapshot(1, 10)], participants=people))
+    await index.note(entry(1))
+    for viewer, listed in ((1, [1]), (2, []), (3, [])):
+        for left in (False, True):
+            if left:
+                assert await index.leave(entry(1))
+            page = await records.list_tournaments(ListQuery(viewer=viewer))
+            assert [each.tournament_id for each in page.rows] == listed, (viewer, left)
+            mine, _ = await records.user_tournaments(viewer, None, 9)
+            assert [each.tournament_id for each, _ in mine] == listed
+    # back again, without the first one
+    people = [participant(1, 1, active=False), participant(1, 2)]
+    await records.save(checkpoint(row._replace(offset=12), snapshots=[snapshot(1, 12)], participants=people))
+    assert (await records.user_tournaments(1, None, 9))[0] == []
+    assert (await records.list_tournaments(ListQuery(viewer=1))).rows == []
+    assert [part for _, part in (await records.user_tournaments(2, None, 9))[0]] == [participant(1, 2)]
+    await index.note(entry(1, 12))
+    assert await index.leave(entry(1, 12))
+    assert (await records.user_tournaments(1, None, 9))[0] == []
+    assert [part for _, part in (await records.user_tournaments(2, None, 9))[0]] == [participant(1, 2, name=None)]
 
 
 async def test_nothing_leaves_that_was_saved_since_or_that_waits(records: Records, index: ArchiveIndex) -> None:

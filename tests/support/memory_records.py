@@ -44,7 +44,9 @@ class MemoryRecords:
         self._outbox: dict[tuple[int, int, int], OutboxRow] = {}
         self._projected: dict[str, int] = {}
         self._closed = False
-        self._gone: set[tuple[int, int]] = set()  # (tournament, user) of those that left for the archive
+        self._gone: dict[
+            tuple[int, int], ParticipantRow
+        ] = {}  # of tournaments that left for the archive, without names
 
     async def save(self, checkpoint: Checkpoint) -> None:
         self._open()
@@ -125,12 +127,11 @@ class MemoryRecords:
         """Its snapshots and participants are gone; `wholly`: everything of it."""
         self._snapshots.pop(tournament_id, None)
         theirs = {key for key in self._participants if key[0] == tournament_id}
-        self._gone |= theirs
         for key in theirs:
-            del self._participants[key]
+            self._gone[key] = self._participants.pop(key)._replace(name=None)
         if wholly:
             self._tournaments.pop(tournament_id, None)
-            self._gone = {key for key in self._gone if key[0] != tournament_id}
+            self._gone = {key: row for key, row in self._gone.items() if key[0] != tournament_id}
 
     async def outbox(self, limit: int, tournament_id: int | None = None) -> list[OutboxRow]:
         self._open()
@@ -163,7 +164,7 @@ class MemoryRecords:
         return Page(page, _cursor(_listed(page[-1])) if len(found) > query.limit else None)
 
     def _matches(self, row: TournamentRow, query: ListQuery) -> bool:
-        own = self._participants.get((row.tournament_id, query.viewer or 0))
+        own = self._all_participants().get((row.tournament_id, query.viewer or 0))
         return (
             query.status in {None, row.status}
             and (row.type not in UNLISTED_TYPES if query.type is None else row.type == query.type)
@@ -177,18 +178,22 @@ class MemoryRecords:
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         self._open()
         beyond = None if cursor is None else _position(cursor)
-        own = [p for p in self._participants.values() if p.user_id == user_id and p.active]
+        own = [p for p in self._all_participants().values() if p.user_id == user_id and p.active]
         own = sorted((p for p in own if beyond is None or _joined(p) < beyond), key=_joined, reverse=True)
         page = [(self._tournaments[p.tournament_id], p) for p in own[:limit]]
         return page, _cursor(_joined(page[-1][1])) if len(own) > limit else None
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:
         self._open()
-        known = self._participants.keys() | self._gone
+        known = self._all_participants().keys()
         return sorted(number for number, user in known if user == user_id and number > after)[:limit]
 
     async def close(self) -> None:
         self._closed = True
+
+    def _all_participants(self) -> dict[tuple[int, int], ParticipantRow]:
+        """Also of what has left; of what came back as it is now."""
+        return self._gone | self._participants
 
     def _open(self) -> None:
         if self._closed:

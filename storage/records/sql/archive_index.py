@@ -14,7 +14,7 @@ from actors.domain.analytics.attempts import KEPT_KIND
 from storage.ports.archive_index import PLACES, Archived, ArchivePlace
 from storage.ports.records import OVER_EFFECTS
 from storage.records.sql.archive_schema import archived_participants, archives
-from storage.records.sql.dialects import insert_new, upsert
+from storage.records.sql.dialects import upsert
 from storage.records.sql.notices_schema import notice_jobs, notice_retries
 from storage.records.sql.prize_ledger import Held, Store
 from storage.records.sql.queries import decode_cursor, encode_cursor
@@ -144,16 +144,17 @@ class SqlArchiveIndex:
     async def _copy(self, entry: Archived, after: int) -> int | None:
         """Note some of those who took part, beyond a user; the last of them, None once there are no more."""
         number, p = entry.tournament_id, participants.c
-        some = select(p.user_id).where(p.tournament_id == number, p.user_id > after)
+        some = select(*(p[column.name] for column in archived_participants.c)).where(
+            p.tournament_id == number, p.user_id > after
+        )
         some = some.order_by(p.user_id).limit(ROWS_A_TRANSACTION)
 
         async def work(connection: AsyncConnection, _partition: int) -> int | None:
-            users: list[int] = list(await connection.scalars(some))
-            if not users or not await _same(connection, entry):
+            rows = [dict(row) for row in (await connection.execute(some)).mappings()]
+            if not rows or not await _same(connection, entry):
                 return None
-            rows = [{"tournament_id": number, "user_id": user} for user in users]
-            await connection.execute(insert_new(connection.dialect.name, archived_participants), rows)
-            return users[-1]
+            await connection.execute(upsert(connection.dialect.name, archived_participants), rows)
+            return int(rows[-1]["user_id"])
 
         return await self._store.write_of(number, work)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, false
 
-from storage.records.sql.schema import MILLISECONDS, MYSQL_TABLE, Id, metadata
+from storage.records.sql.schema import MILLISECONDS, MYSQL_TABLE, Hundredths, Id, metadata
 
 archives = Table(
     "archives",
@@ -24,12 +24,20 @@ archives = Table(
     **MYSQL_TABLE,
 )
 
-# So that a user's tournaments are found, to forget the user there: see `Records.took_part`.
+# So that a user's tournaments are found: to show them (without a name: that is in the archive alone, to be erased in one place), and to forget
+# the user there: see `Records.user_tournaments` and `Records.took_part`. Columns are as in `tournament_participants`.
 archived_participants = Table(
     "archived_participants",
     metadata,
     Column("tournament_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("active", Boolean, nullable=False, server_default=false()),
+    Column("score", Hundredths),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("scored_ms", MILLISECONDS),
+    Column("joined_ms", MILLISECONDS, nullable=False, server_default="0"),
+    Column("rank", Integer),
+    Column("subscore", Hundredths),
     Index("idx_archived_participants_user", "user_id", "tournament_id"),
     sqlite_with_rowid=False,
     **MYSQL_TABLE,

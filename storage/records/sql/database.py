@@ -204,10 +204,12 @@ class SqlRecords:
         self, user_id: int, cursor: str | None, limit: int
     ) -> tuple[list[tuple[TournamentRow, ParticipantRow]], str | None]:
         """See `Records.user_tournaments`."""
-        statement = records_queries.user_tournaments(user_id, cursor, limit)
+        rows: list[tuple[TournamentRow, ParticipantRow]] = []
         async with self._read() as connection:
-            statement = await self._of_held(connection, statement)
-            rows = [(tournament_row(row), participant_row(row)) for row in await connection.execute(statement)]
+            for statement in records_queries.user_tournaments(user_id, cursor, limit):
+                found = await connection.execute(await self._of_held(connection, statement))
+                rows += [(tournament_row(row), participant_row(row)) for row in found]
+        rows.sort(key=records_queries.place_of_user, reverse=True)
         return records_queries.page(rows, limit, records_queries.place_of_user)
 
     async def took_part(self, user_id: int, after: int, limit: int) -> list[int]:

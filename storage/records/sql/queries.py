@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, false, null, or_, select, true
 
 from actors.domain.texts import folded
 from storage.ports.records import UNLISTED_TYPES, ListQuery, ParticipantRow, TournamentRow
@@ -96,7 +96,14 @@ def list_tournaments(query: ListQuery) -> Select[Any]:
             takes_part = exists().where(
                 p.tournament_id == t.tournament_id, p.user_id == query.viewer, p.active == true()
             )
-            visible = or_(visible, takes_part)
+            a = archived_participants.c
+            took_part = exists().where(
+                a.tournament_id == t.tournament_id,
+                a.user_id == query.viewer,
+                a.active == true(),
+                _not_held(query.viewer),
+            )
+            visible = or_(visible, takes_part, took_part)
         statement = statement.where(visible)
     if query.cursor is not None:
         statement = statement.where(_beyond(t.created_ms, t.tournament_id, query.cursor))
@@ -114,14 +121,26 @@ def took_part(user_id: int, after: int, limit: int) -> list[Select[Any]]:
     return [among(participants), among(archived_participants)]
 
 
-def user_tournaments(user_id: int, cursor: str | None, limit: int) -> Select[Any]:
-    """Tournament and participant columns, one row more than the page. Raises ValueError for a bad cursor."""
+def user_tournaments(user_id: int, cursor: str | None, limit: int) -> list[Select[Any]]:
+    """Tournament and participant columns, of what the records hold, and of what has left them: each one row more than the page. Raises
+    ValueError for a bad cursor."""
+
+    def among(table: Table) -> Select[Any]:
+        own = table.c
+        columns = (own[c.name] if c.name in own else null().label(c.name) for c in PARTICIPANT_COLUMNS)
+        statement = (
+            select(*TOURNAMENT_COLUMNS, *columns)
+            .select_from(table.join(tournaments, own.tournament_id == tournaments.c.tournament_id))
+            .where(own.user_id == user_id, own.active == true())
+        )
+        if cursor is not None:
+            statement = statement.where(_beyond(own.joined_ms, own.tournament_id, cursor))
+        return statement.order_by(own.joined_ms.desc(), own.tournament_id.desc()).limit(limit + 1)
+
+    return [among(participants), among(archived_participants).where(_not_held(user_id))]
+
+
+def _not_held(user_id: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """Whether the records have no row of a user any more who took part: one that came back has both, and its own counts."""
     p = participants.c
-    statement = (
-        select(*TOURNAMENT_COLUMNS, *PARTICIPANT_COLUMNS)
-        .select_from(participants.join(tournaments, p.tournament_id == tournaments.c.tournament_id))
-        .where(p.user_id == user_id, p.active == true())
-    )
-    if cursor is not None:
-        statement = statement.where(_beyond(p.joined_ms, p.tournament_id, cursor))
-    return statement.order_by(p.joined_ms.desc(), p.tournament_id.desc()).limit(limit + 1)
+    return ~exists().where(p.tournament_id == archived_participants.c.tournament_id, p.user_id == user_id)

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from actors.domain.texts import folded
 from storage.ports.records import OutboxRow, ParticipantRow, TournamentRow
 
-SCHEMA_VERSION = 8  # the newest revision below storage/records/migrations/versions
+SCHEMA_VERSION = 9  # the newest revision below storage/records/migrations/versions
 # A snapshot's rows: MySQL's default packet takes 16 MiB, and a row should stay well below it.
 SNAPSHOT_PART_BYTES = 4 << 20
 SNAPSHOTS_KEPT = 2

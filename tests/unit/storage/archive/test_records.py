@@ -73,4 +73,4 @@ async def test_everything_else_is_the_records() -> None:
     assert await held.projected(0, ["partition-0"]) == {"partition-0": -1}
     assert await held.snapshots_of(partition(1), [1]) == {}
     assert await held.settled_snapshots(1) == []
-    assert (await held.user_tournaments(5, None, 9)) == ([], None)
+    assert (await held.user_tournaments(5, None, 9)) == (await records.user_tournaments(5, None, 9))
