@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from typing import Any
+from urllib.parse import quote
 
 from scripts.cli.connection import Commands, add_command, at_least_one, print_json
 from scripts.cli.tables import cell, print_rows, score_text
@@ -149,7 +150,10 @@ async def invite_user(palio: PalioClient, options: argparse.Namespace) -> int:
     if options.json:
         print_json(made)
     else:
-        print(f'invitation {made.id}; join with --invite, or "invite" in the body:\n{made.invite}')
+        link = f"{palio.url}/#/t/{options.tournament}?invite={quote(made.invite, safe='')}"
+        print(
+            f'invitation {made.id}; a link for the player:\n{link}\nor join with --invite, or "invite" in the body:\n{made.invite}'
+        )
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -29,7 +30,9 @@ async def test_who_joins_submits_and_is_told_the_rank(command: Command, front: F
 
 async def test_an_invitation_is_made_used_listed_and_revoked(command: Command, front: Front) -> None:
     tournament = await front.create(visibility="private")
-    invite = (await command("invite", tournament, "--user", 42)).last
+    given = await command("invite", tournament, "--user", 42)
+    invite = given.last
+    assert f"http://palio.example:8000/#/t/{tournament}?invite={quote(invite, safe='')}" in given.out.splitlines()
     with pytest.raises(NotFoundError):
         await command("join", tournament, "me", role="player", user=42)
     joined = await command("join", tournament, "me", "--invite", invite, role="player", user=42)
