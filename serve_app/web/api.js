@@ -57,7 +57,7 @@ export function reachable(address, host = location.hostname) {
 /**
  * Whose token goes along. `refused()` is told that the server does not take it; whether a read may be tried without it.
  * @typedef {{token: () => string | undefined, refused: (error: ApiError) => boolean}} Session
- * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache, asText?: boolean}} Options
+ * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache}} Options
  */
 
 /** @type {Session} */
@@ -86,13 +86,13 @@ async function hot(path, options) {
 const api = (path, options = {}) => send(new URL(path, document.baseURI), options);
 
 /** @param {URL} url @param {Options} options */
-export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS, cache = "default", asText = false }) {
+export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS, cache = "default" }) {
   const token = anonymous ? null : session.token();
   /** @type {RequestInit & {headers: Record<string, string>}} */
   const request = {
     method,
     cache,
-    headers: { Accept: asText ? "*/*" : "application/json", ...headers },
+    headers: { Accept: "application/json", ...headers },
     signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) : AbortSignal.timeout(TIMEOUT_MS),
   };
   if (token) request.headers.Authorization = `Bearer ${token}`;
@@ -111,11 +111,10 @@ export async function send(url, { method = "GET", body, headers = {}, signal, an
     throw new ApiError(0, { title: "No connection", detail: "The server could not be reached.", code: "unreachable" });
   }
   learnClock(response, sentAt);
-  if (response.ok && asText) return text;
   const answer = parse(text);
   if (response.ok) return method === "PUT" || method === "POST" ? { status: response.status, ...answer } : answer;
   const error = new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || null);
-  if (response.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, asText, anonymous: true });
+  if (response.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, anonymous: true });
   throw error;
 }
 
@@ -152,8 +151,12 @@ export const getRankings = (id, { limit, cursor, around, q }, signal) =>
 export const csvAddress = (id) => `${tournament(id)}/export?format=csv`;
 /** Save that file as the signed-in player may have it. */
 export async function saveCsv(id, signal) {
-  const text = await api(csvAddress(id), { signal, asText: true });
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  const token = player()?.token;
+  const response = await fetch(new URL(csvAddress(id), document.baseURI), { signal, headers: token ? { Authorization: `Bearer ${token}` } : {} }).catch(() => {
+    throw new Error("The server could not be reached.");
+  });
+  if (!response.ok) throw new Error(`The file was not given: ${(await response.json().catch(() => null))?.title ?? response.status}.`);
+  const address = URL.createObjectURL(await response.blob());
   Object.assign(document.createElement("a"), { href: address, download: `tournament-${id}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000); // by then it is saved
 }

@@ -9,7 +9,7 @@ const POLL_MS = 3000; // while the socket is down; when it is up every fifth tim
  * could not be had, `refused(error)` where the server does not let this visitor follow live (null: it does again), `me(message)` with the
  * visitor's standing. Returns `{view, refused, load}`.
  */
-export function followTournament({ id, live, getView, signal }, { show, failed, refused: toldRefused, me = (_message) => {} }) {
+export function followTournament({ id, live, getView, signal }, { show, failed, refused: toldRefused, me = undefined }) {
   let stop = null; // ends the subscription
   const followed = { view: null, refused: false, load };
 
@@ -44,7 +44,7 @@ export function followTournament({ id, live, getView, signal }, { show, failed, 
         if (followed.refused) setRefused(null);
         take(data.status === "finished" ? { ...data, frozen: false } : data, { fromLive: true });
       },
-      me,
+      ...(me ? { me } : {}), // else it is not asked for
       error: (error) => setRefused(error),
     });
 
