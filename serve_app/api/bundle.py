@@ -14,11 +14,13 @@ _IMPORT: Final = re.compile(
     r'^import (?:(?P<default>\w+)|\{(?P<names>[^}]*)\}) from "(?P<path>\.[^"]+)"(?: with \{ type: "css" \})?;$', re.M
 )
 _EXPORT: Final = re.compile(r"^export (?P<what>(?:async )?(?:function|class|const) (?P<name>\w+))", re.M)
+_REM: Final = re.compile(r"(?<![\w.#])(\d*\.?\d+)rem\b")
 _LEFT: Final = re.compile(r"^(?:import|export)\b.*", re.M)
 
 
 def bundled(entry: Path) -> str:
-    """The module with its imports before it, those of style sheets as `CSSStyleSheet`.
+    """The module with its imports before it, those of style sheets as `CSSStyleSheet`, with `rem` in pixels: on other sites that unit is
+    whatever the site says.
 
     Understands what the page's modules use: named imports of relative paths, a style sheet's default one, and exports of declarations.
     Raises ValueError for other forms, and for modules that import each other in a circle.
@@ -33,7 +35,8 @@ def _pieces(path: Path, names: dict[Path, str], within: tuple[Path, ...]) -> lis
     pieces: list[str] = []
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".css":
-        body = f"const sheet = new CSSStyleSheet();\nsheet.replaceSync({json.dumps(text)});\nreturn sheet;"
+        style = _REM.sub(lambda found: f"{float(found[1]) * 16:g}px", text)
+        body = f"const sheet = new CSSStyleSheet();\nsheet.replaceSync({json.dumps(style)});\nreturn sheet;"
     else:
         for found in _IMPORT.finditer(text):
             imported = (path.parent / found["path"]).resolve()

@@ -80,6 +80,9 @@ async def test_accessible_and_within_the_window(
         await send_score(page, "-3")
         await expect(page.get_by_role("region", name="Around you")).to_be_visible()
         await check(page, "playing")
+        await page.get_by_label("Search this table by name or number").fill("participant")
+        await expect(page.locator(".excerpt tbody tr")).to_have_count(3)
+        await check(page, "searching")
 
 
 async def check(page: Page, where: str) -> None:

@@ -47,10 +47,11 @@ def test_a_style_sheet_is_one(tmp_path: Path) -> None:
     entry = written(
         tmp_path,
         main__js='import sheet from "./look.css" with { type: "css" };\nuse(sheet);\n',
-        look__css='a { b: "\\e" }',
+        look__css='a { b: "\\e"; c: -.5rem 1.25rem 2premium }',
     )
     text = bundled(entry)
-    assert 'sheet.replaceSync("a { b: \\"\\\\e\\" }");' in text
+    assert 'sheet.replaceSync("a { b: \\"\\\\e\\";' in text
+    assert 'c: -8px 20px 2premium }");' in text
     assert "const sheet = module0;" in text
 
 
