@@ -17,6 +17,7 @@ import { PlayPanel } from "./play_panel.js";
 import { onPlayerChange } from "./player.js";
 import { prizePanel } from "./prizes.js";
 
+const STILL = { running: "The table stands still until the end: scores count, and are not shown.", cancelled: "The table stands as it was when it was frozen." };
 const STATUS_WORDS = { running: "The tournament has started.", finished: "The tournament is over.", cancelled: "The tournament was cancelled." };
 
 export function tournamentView(root, { id }, { live, signal, setTitle }) {
@@ -57,7 +58,7 @@ export function tournamentView(root, { id }, { live, signal, setTitle }) {
     play.show(view);
     showAround();
     prizes.show(view);
-    if (!followed.refused) setText(board.note, view.frozen ? "The table stands still until the end: scores count, and are not shown." : "");
+    if (!followed.refused) setText(board.note, view.frozen ? STILL[view.status] ?? STILL.running : "");
     jump.hidden = view.status === "finished" || view.status === "cancelled";
     const revised = before?.revision !== undefined && view.revision !== before.revision;
     if (revised && view.status === "finished") board.revise();
