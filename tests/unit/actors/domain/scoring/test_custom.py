@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -60,6 +62,49 @@ def test_it_refuses_by_a_value_error_and_an_error_of_its_own_is_no_crash() -> No
         score(refuses)
     with pytest.raises(ResultError, match="failed: ZeroDivisionError"):
         score(refuses, {"reps": 0})
+    with pytest.raises(ResultError, match="failed: SystemExit"):
+        score(lambda _result, _options: sys.exit(1))
+
+
+def test_one_that_does_not_come_to_an_end_is_refused_wherever_it_loops() -> None:
+    """At the same step each time; whoever traces this process goes on tracing it."""
+    lines = 0
+
+    def loops(result: dict[str, Any], _options: dict[str, Any]) -> int:
+        nonlocal lines
+        lines = 0
+        while "stop" not in result:
+            try:
+                lines += 1
+                int("no number")
+            except ValueError:
+                continue
+        return 1
+
+    def within(_result: dict[str, Any], _options: dict[str, Any]) -> int:
+        return sum(1 for _ in itertools.count())
+
+    tracing = sys.gettrace()
+    seen = []
+    for _ in range(2):
+        with pytest.raises(ResultError, match="took more than 1000000 steps"):
+            score(loops)
+        seen.append(lines)
+    assert seen[0] == seen[1] > 100_000
+    with pytest.raises(ResultError, match="took more than 1000000 steps"):
+        score(within)
+    assert score(loops, {"stop": 1}) == (100, None)
+    assert sys.gettrace() is tracing
+
+
+def test_what_it_changes_is_its_own() -> None:
+    def greedy(_result: dict[str, Any], options: dict[str, Any]) -> int:
+        options["taken"].append(1)
+        return len(options["taken"])
+
+    custom.register({"mine": greedy})
+    scoring = Custom(function="mine", options={"taken": []})
+    assert [custom.score_custom(scoring, {}) for _ in range(2)] == [(100, None), (100, None)]
 
 
 def test_one_that_is_not_registered_is_named() -> None:
