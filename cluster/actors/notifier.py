@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from actors.domain.notices.events import Channel
+from actors.domain.notices.events import Channel, Notice
+from actors.domain.notices.settings import NotificationSettings
+from actors.domain.signing import Signer
 from actors.notifier.notifier import Notifier, NotifierConfig
 from actors.notifier.overtaken import Overtaken
 from actors.notifier.sender import Sender
@@ -15,9 +17,10 @@ from cluster.actors.directory import RayOwners
 from cluster.actors.metrics import NotifierMetrics
 from cluster.actors.updates import connect_updates
 from cluster.actors.worker import AWAY_S, Worker
-from cluster.startup.ports import clock_ms, notices_of, open_channels, plan_of
+from cluster.startup.ports import clock_ms, notices_of, open_channels, plan_of, signer_of
+from serve_app.security.invites import with_invite
 from storage.channels.templates import Templates
-from storage.ports import Records
+from storage.ports import Letter, Records
 
 INTAKE_S: Final = 0.5
 SOON_S: Final = 5.0
@@ -47,7 +50,7 @@ class NotifierActor(Worker):
         self._notifier = Notifier(
             notices,
             self._channels,
-            Templates(page_url=settings.notification_page_url or ""),
+            _Letters(Templates(page_url=settings.notification_page_url or ""), signer_of(settings)),
             clock_ms,
             NotifierConfig(
                 soon_ms=round(settings.notification_soon_s * 1000),
@@ -92,6 +95,18 @@ class NotifierActor(Worker):
 
     async def _measure(self) -> None:
         self._metrics.update(clock_ms())
+
+
+class _Letters:
+    """Letters by the templates; that of an invitation has the invite, which is not stored."""
+
+    def __init__(self, templates: Templates, signer: Signer) -> None:
+        self._templates = templates
+        self._signer = signer
+
+    def letter(self, notice: Notice, settings: NotificationSettings) -> Letter:
+        """As `actors.notifier.sender.Letters`."""
+        return self._templates.letter(with_invite(self._signer, notice), settings)
 
 
 async def _send(sender: Sender) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from actors.domain.errors import InvalidRecordError
+from actors.domain.notices.events import Notice
 from actors.domain.signing import Signer
 
 MAX_INVITE_CHARS: Final = 500
@@ -31,6 +32,19 @@ def make_invite(signer: Signer, invite: Invite) -> str:
     """The invite as a text of letters, digits and `-_.:`, within MAX_INVITE_CHARS."""
     payload = msgspec.json.encode(invite)
     return f"{base64.urlsafe_b64encode(payload).decode().rstrip('=')}.{signer.sign(_KEY, payload)}"
+
+
+def with_invite(signer: Signer, notice: Notice) -> Notice:
+    """A notice of an invitation with the invite itself in place of the invitation's id; any other as it is.
+
+    Until when it counts the fold says: to the one whom it is for, an invite that is too late is one that is no good.
+    """
+    event = notice.event
+    invitation = event.details.get("invitation")
+    if invitation is None:
+        return notice
+    invite = make_invite(signer, Invite(event.tournament_id, invitation, notice.user_id, None))
+    return msgspec.structs.replace(notice, event=msgspec.structs.replace(event, details={"invite": invite}))
 
 
 def read_invite(signer: Signer, text: str, tournament: str, user_id: int, now_ms: int) -> str | None:

@@ -36,7 +36,7 @@ def invite(state: Tournament, offset: int, message: Invite, user_id: int) -> lis
         )
     if not reason and known is None:
         state.invitations[message.invitation] = given
-    return [outcome_of(offset, message, reason, detail, first=not reason and known is None)]
+    return [outcome_of(offset, message, reason, detail, user_id=user_id, first=not reason and known is None)]
 
 
 def revoke_invitation(state: Tournament, offset: int, message: RevokeInvitation, _user_id: int) -> list[Event]:

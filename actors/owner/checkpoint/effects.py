@@ -33,7 +33,8 @@ def _notice_of(state: Tournament, event: Event, earlier: list[OutboxRow]) -> Out
     if isinstance(event, StatusChanged):
         told = _told(state, _name(event), event.time_ms, reason=event.reason if event.after == "cancelled" else "")
     elif isinstance(event, Outcome) and event.kind == "invite" and event.first and event.user_id:
-        told = _told(state, "invited", state.time_ms, user_id=event.user_id)
+        invitation = next(name for name, each in state.invitations.items() if each.offset == event.offset)
+        told = _told(state, "invited", state.time_ms, user_id=event.user_id, invitation=invitation)
     else:
         return None
     n = FIRST_N + sum((row.offset, row.kind) == (event.offset, NOTICE_KIND) for row in earlier)
@@ -48,7 +49,7 @@ def _name(event: StatusChanged) -> EventName:
     return "ended" if event.after == "finished" else "cancelled"
 
 
-def _told(state: Tournament, name: EventName, at_ms: int, *, user_id: int = 0, reason: str = "") -> NoticeEvent:
+def _told(state: Tournament, name: EventName, at_ms: int, *, user_id: int = 0, **details: str) -> NoticeEvent:
     return NoticeEvent(
         event=name,
         tournament_id=state.tournament_id,
@@ -57,5 +58,5 @@ def _told(state: Tournament, name: EventName, at_ms: int, *, user_id: int = 0, r
         starts_ms=state.spec.starts_ms,
         ends_ms=state.spec.ends_ms,
         user_id=user_id,
-        details={"reason": reason} if reason else {},
+        details={key: text for key, text in details.items() if text},
     )

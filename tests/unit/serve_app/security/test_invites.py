@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.messages import MAX_USES
+from actors.domain.notices.events import Notice, NoticeEvent
 from actors.domain.signing import Signer
 from actors.domain.values import LATEST_MS, MAX_ID
-from serve_app.security.invites import MAX_INVITE_CHARS, Invite, make_invite, read_invite
+from serve_app.security.invites import MAX_INVITE_CHARS, Invite, make_invite, read_invite, with_invite
 
 SIGNER = Signer({"k1": b"records" * 6}, "k1")
 INVITE = make_invite(SIGNER, Invite(7, "abc", 0, 5000))
@@ -27,6 +28,18 @@ def test_one_for_a_user_is_for_nobody_else() -> None:
     text = make_invite(SIGNER, Invite(7, "abc", 42, None))
     assert read_invite(SIGNER, text, "7", 42, LATEST_MS) == "abc"
     assert read_invite(SIGNER, text, "7", 43, 0) is None
+
+
+def test_the_notice_of_an_invitation_has_an_invite_for_its_user() -> None:
+    event = NoticeEvent(
+        event="invited", tournament_id=7, name="Cup", at_ms=1, user_id=42, details={"invitation": "abc"}
+    )
+    told = with_invite(SIGNER, Notice(key="k", event=event, user_id=42)).event.details
+    assert list(told) == ["invite"]
+    assert read_invite(SIGNER, told["invite"], "7", 42, LATEST_MS) == "abc"
+    assert read_invite(SIGNER, told["invite"], "7", 43, 0) is None
+    ended = Notice(key="k", event=NoticeEvent(event="ended", tournament_id=7, name="Cup", at_ms=1), user_id=42)
+    assert with_invite(SIGNER, ended) is ended
 
 
 def test_an_older_key_verifies_on() -> None:

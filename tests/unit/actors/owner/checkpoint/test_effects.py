@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from actors.domain.events import Event, Outcome, StatusChanged
+from actors.domain.messages import Invite
 from actors.domain.notices.events import NOTICE_KIND, decode_event
 from actors.domain.prizes.rules import PrizeRule
 from actors.owner.checkpoint.effects import FIRST_N, effects_of, prizes_effect
+from tests.unit.actors.domain.test_fold import World
 from tests.unit.actors.owner.checkpoint.test_rows import played
 
 STATE = played(ends_ms=20_000).state
@@ -37,9 +39,15 @@ def test_a_change_of_the_status_is_told_to_all(event: Event, name: str, details:
 
 
 def test_an_invitation_is_told_to_whom_it_is_for() -> None:
-    [effect] = effects_of(STATE, Outcome(9, "invite", "applied", user_id=7, first=True), [])
-    told = decode_event(effect.payload)
-    assert (told.event, told.user_id, told.at_ms) == ("invited", 7, STATE.time_ms)
+    """Of what the fold itself says of it; the same again is not told, nor one for whoever brings it."""
+    world, told = World(visibility="private"), []
+    for time_ms, name, user in ((600, "for-7", 7), (601, "for-7", 7), (602, "for-all", 0)):
+        message = Invite(command_id=f"c{time_ms}", invitation=name, creator="9", user_id=str(user) if user else None)
+        for event in world.record(time_ms, message):
+            told += [decode_event(row.payload) for row in effects_of(world.now, event, [])]
+    assert [(each.event, each.user_id, each.at_ms, each.details) for each in told] == [
+        ("invited", 7, 600, {"invitation": "for-7"})
+    ]
 
 
 @pytest.mark.parametrize(
