@@ -23,6 +23,11 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
+def unguarded(text: str) -> str:
+    """What `guarded` was given, of texts that do not themselves begin with an apostrophe before a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULAS) else text
+
+
 def lines(rows: Iterable[Iterable[str | int]]) -> bytes:
     """Rows as lines."""
     text = io.StringIO()
