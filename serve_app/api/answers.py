@@ -555,6 +555,70 @@ class BatchAnswer(Answer):
     example = {"accepted": 999, "rejected": [{"index": 3, "code": "tournament_unknown"}]}
 
 
+class RejectedRow(Answer):
+    """A row that was not taken, by where it stands."""
+
+    line: int
+    why: str
+    example = {"line": 5, "why": "score: expected a number, got two"}
+
+
+class ImportedRow(Answer):
+    """What a row says."""
+
+    user_id: Id
+    name: str | None = None
+    score: float | None = None
+    subscore: float | None = None
+    result: dict[str, Any] | None = None
+    example = {"user_id": "42", "name": "Rita", "score": 912.5}
+
+
+class Imported(Answer):
+    """What a file is taken for, and what becomes of its rows; `sent`: whether it was brought in, or would be.
+
+    `mapping`: fields with the file's columns; `grades`: those of a gradebook to choose from. `where` a row's `line` is: a line, a row, a result,
+    an attempt. `left_out`: how many rows say no result, by why. `groups`: of a file with several classes or races, how many of each. `problem`:
+    why it cannot be brought in as it is.
+    """
+
+    sent: bool
+    format: str
+    where: str
+    columns: list[str]
+    grades: list[str]
+    mapping: dict[str, str]
+    rows: int
+    accepted: int
+    left_out: dict[str, int]
+    rejected_count: int
+    rejected: list[RejectedRow]
+    kind: Literal["scores", "joins"] | None = None
+    unit: Literal["points", "time", "currency"] | None = None
+    decimal: Literal["point", "comma"] | None = None
+    examples: list[ImportedRow] | None = None
+    groups: dict[str, dict[str, int]] | None = None
+    problem: str | None = None
+    example = {
+        "sent": False,
+        "format": "moodle",
+        "where": "line",
+        "columns": ["First name", "ID number", "Quiz: Exam (Real)"],
+        "grades": ["Quiz: Exam (Real)"],
+        "mapping": {"user_id": "ID number", "score": "Quiz: Exam (Real)"},
+        "rows": 3,
+        "accepted": 1,
+        "left_out": {"no score": 1},
+        "rejected_count": 1,
+        "rejected": [RejectedRow.example],
+        "kind": "scores",
+        "unit": "points",
+        "decimal": "point",
+        "examples": [ImportedRow.example],
+        "groups": {},
+    }
+
+
 PrizeState = Literal["pending_review", "approved", "paying", "paid", "failed", "revoked"]
 
 

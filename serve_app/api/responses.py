@@ -170,6 +170,12 @@ def body_or_lines(struct: type[msgspec.Struct], example: Any, line: type[msgspec
     return {"requestBody": {"required": True, "content": content}}
 
 
+def file_body(example: str) -> dict[str, Any]:
+    """A file as a body, of any media type."""
+    content = {"*/*": {"schema": {"type": "string", "format": "binary"}, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Where the document has the schema of a Struct."""
     return {"$ref": _REF.format(name=struct.__name__)}

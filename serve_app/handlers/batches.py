@@ -7,7 +7,7 @@ wait for joins is told which of them it refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -67,7 +67,7 @@ class BatchHandlers:
         await self._learn_rules(
             {item.tournament_id for item in batch.items if item is not None and not _is_plain(item)}
         )
-        return (await self._append(batch, _score, "batch_score"))[0]
+        return (await self._append(batch, score_record, "batch_score"))[0]
 
     async def join_batch(self, request: Request) -> Response:
         """`POST /v1/participants`: up to 1,000 joins, of private tournaments, too, as a service may.
@@ -78,7 +78,7 @@ class BatchHandlers:
         await self._service(request)
         batch = read_joins(request, self.config.max_body_bytes)
         wait_s = preferred_wait_s(request.headers, 0.0, self.config.max_wait_s)
-        response, tournaments = await self._append(batch, self._join, "batch_join", wait_s)
+        response, tournaments = await self._append(batch, self.join_record, "batch_join", wait_s)
         for tournament in tournaments:
             self.reads.invalidate(tournament)
         return response
@@ -113,8 +113,7 @@ class BatchHandlers:
             tournaments.add(known.text)
         status = 202
         if records:
-            offsets = await self.appends.submit(records, self.config.append_timeout_s)
-            ACCEPTED.labels(entrypoint=self.entrypoint, kind=kind).inc(len(records))
+            offsets = await self.append(records, kind)
             if reply_to:
                 outcomes = await self._outcomes(records, offsets, wait_s)
                 rejected += [(index, code) for index, code in zip(indices, outcomes, strict=True) if code]
@@ -137,7 +136,16 @@ class BatchHandlers:
             for outcome in outcomes
         ]
 
-    def _join(self, known: Known, item: BatchJoin) -> NewRecord:
+    async def append(self, records: Sequence[NewRecord], kind: str) -> list[int]:
+        """Their offsets, once they are in the log in their order. Raises what the log raises; with no records, nothing happens."""
+        if not records:
+            return []
+        offsets = await self.appends.submit(records, self.config.append_timeout_s)
+        ACCEPTED.labels(entrypoint=self.entrypoint, kind=kind).inc(len(records))
+        return offsets
+
+    def join_record(self, known: Known, item: BatchJoin) -> NewRecord:
+        """The record of a join, as a service orders it. Raises ValueError for what is wrong with it."""
         user_id, name = parse_id(item.user_id), None
         if item.name is not None:
             check_name(item.name, max_chars=MAX_PLAYER_NAME)
@@ -194,7 +202,8 @@ def _is_plain(item: BatchSubmission) -> bool:
     return item.result is UNSET and item.subscore is UNSET
 
 
-def _score(known: Known, item: BatchSubmission) -> NewRecord:
+def score_record(known: Known, item: BatchSubmission) -> NewRecord:
+    """The record of a score. Raises ValueError for what is wrong with it."""
     if known.plain and _is_plain(item) and item.score is not UNSET:
         value = encode_score(item.event_id, parse_id(item.user_id), hundredths(item.score))
         return NewRecord(known.partition, known.key, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from serve_app.formats.importing import ImportHandlers
 from serve_app.handlers.analytics import AnalyticsHandlers
 from serve_app.handlers.archive import ArchiveHandlers
 from serve_app.handlers.batches import BatchHandlers
@@ -47,6 +48,7 @@ class Handlers:
         batches = BatchHandlers(callers, reads, owners, services.appends, waiters, services.signer, config, entrypoint)
         submissions = Submissions(callers, reads, services.appends, self.scores, config, entrypoint)
         foreign_ids = ForeignIdsFile(config.foreign_ids)
+        imports = ImportHandlers(batches, foreign_ids, config)
         events = CloudEventHandlers(submissions)
         xapi = XapiHandlers(submissions, foreign_ids)
         tokens = open_tokens(config, services.signer, services.clock_ms)
@@ -83,6 +85,7 @@ class Handlers:
                 self.scores.submit_score,
                 batches.submit_batch,
                 batches.join_batch,
+                imports.import_file,
                 events.submit_events,
                 xapi.submit_statements,
                 xapi.put_statement,

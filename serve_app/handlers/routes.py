@@ -37,6 +37,7 @@ ROUTES: Final = (
     Route("reveal_table", "POST", _TOURNAMENT + "/reveal"),
     Route("history", "GET", _TOURNAMENT + "/history"),
     Route("export", "GET", _TOURNAMENT + "/export", GATEWAY),
+    Route("import_file", "POST", _TOURNAMENT + "/import"),
     Route("archive", "GET", _TOURNAMENT + "/archive", GATEWAY),
     Route("rankings", "GET", _TOURNAMENT + "/rankings", GATEWAY),
     Route("board_groups", "GET", _TOURNAMENT + "/boards/{board}"),

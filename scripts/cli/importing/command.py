@@ -97,6 +97,8 @@ async def import_file(palio: PalioClient, options: argparse.Namespace) -> int:
 
 async def _target(palio: PalioClient, options: argparse.Namespace) -> Target:
     view = await palio.tournament(options.tournament)
+    if view.status != "running":
+        say(f"palio: this tournament is {view.status}; scores count while it runs")
     unit = options.unit or ("points" if view.display is None else view.display.unit)
     return Target(view.id, view.name, unit, tuple(view.boards or ()), view.subscore is not None)
 

@@ -89,4 +89,6 @@ export const previewPrizes = (id) => post(tournament(id, "/prizes/preview"));
 export const decidePrizes = (id, name, body) => post(tournament(id, `/prizes/${name}`), body);
 export const invite = (id, body, key) => post(tournament(id, "/invitations"), body, { "Idempotency-Key": key });
 export const revokeInvitation = (id, invitation) => api(tournament(id, `/invitations/${encodeURIComponent(invitation)}`), { method: "DELETE" });
+/** A file as it is; without `dry_run: false` it is only told what would be done. */
+export const importFile = (id, file, wishes, signal) => api(`${tournament(id, "/import")}${query(wishes)}`, { method: "POST", body: file, signal });
 export const replayLetters = (letters) => post("v1/dead-letters/replay", { letters });

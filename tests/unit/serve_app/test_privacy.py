@@ -28,6 +28,7 @@ OUTSIDERS: Final = ("nobody", "wrong token", "stranger", "removed")
 BODIES: Final[dict[str, tuple[Any, ...]]] = {
     "edit_tournament": ({"name": "New"},),
     "edit_participant": ({"extra_s": 5},),
+    "import_file": ({"user": MEMBER, "score": 5},),
     "disqualify": ({"reason": "Two accounts"},),
     "reopen_tournament": ({"ends_at": "2027-05-01T11:00:00.000Z"},),
     "join": ({}, {"name": "Ann"}, {"invite": "anything"}),
@@ -49,12 +50,14 @@ QUERIES: Final = {
     "rankings": ("", "?limit=5", "?users=1", "?around=1", "?around=me", "?q=a"),
     "view": ("", "?more=1"),
     "export": EXPORTS,
+    "import_file": ("?dry_run=false",),
 }
 # What those who may see it are answered: member, service, operator.
 INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "view": (200, 200, 200),
     "rankings": (200, 200, 200),
     "export": (200, 200, 200),
+    "import_file": (403, 200, 200),
     "archive": (403, 404, 404),  # it has not finished
     "prizes": (200, 200, 200),
     "preview_prizes": (403, 200, 200),
@@ -91,6 +94,7 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "analytics_tournament": (403, 403, 200),
 }
 MANAGING: Final = {
+    "import_file",
     "archive",
     "edit_tournament",
     "start_tournament",

@@ -8,6 +8,7 @@ import { getHistory, getPlace, getTournament } from "../calls.js";
 import { actionsOf, keepPlace } from "./actions.js";
 import { childrenPanel } from "./children.js";
 import { filesPanel } from "./files.js";
+import { importsPanel } from "./imports.js";
 import { invitationsPanel } from "./invitations.js";
 import { orders } from "./orders.js";
 import { chip, facts, lag, live, moment, panel, pill, table } from "../parts.js";
@@ -27,6 +28,7 @@ export function tournamentView(root, { id }, { signal, setTitle }) {
   const spec = el("div");
   const children = childrenPanel(id, signal);
   const players = playersPanel(id, signal, () => void view.refresh());
+  const imports = importsPanel(id, signal, () => void view.refresh());
   const prizes = prizesPanel(id, signal);
   const invitations = invitationsPanel(id, signal);
   const files = filesPanel(id);
@@ -53,13 +55,14 @@ export function tournamentView(root, { id }, { signal, setTitle }) {
     if (!doing.isConnected) {
       heads.append(el("div", { class: "t-clock" }, clock.element, " ", el("a", { href: `./#/t/${encodeURIComponent(id)}`, text: "As players see it" })), doing);
       into.append(
-        el("div", { class: "console-columns" }, el("div", { class: "t-column" }, children.element, players.element, prizes.element, files.element, invitations.element, told, panel("Audit", {}, past.element)), el("div", { class: "t-column" }, panel("How it stands", {}, about), panel("Where it is", {}, place.element), panel("As it was made", {}, spec))),
+        el("div", { class: "console-columns" }, el("div", { class: "t-column" }, children.element, players.element, imports.element, prizes.element, files.element, invitations.element, told, panel("Audit", {}, past.element)), el("div", { class: "t-column" }, panel("How it stands", {}, about), panel("Where it is", {}, place.element), panel("As it was made", {}, spec))),
       );
     }
     if (title.textContent !== answer.name) title.replaceChildren(el("bdi", { text: answer.name }));
     clock.show(phase(answer));
     children.show(answer);
     players.show(answer);
+    imports.show(answer);
     prizes.show(answer);
     files.show(answer);
     invitations.show(answer);
