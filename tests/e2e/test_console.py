@@ -27,6 +27,7 @@ from tests.e2e.visitors import USERS, Organiser, stamp, tab_to
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
+GRADEBOOKS = Path(__file__).parents[1] / "golden" / "imports"
 SHOTS = os.environ.get("PALIO_TEST_SCREENSHOTS")  # a folder: then the views are kept as pictures
 expect.set_options(timeout=15_000)
 
@@ -286,6 +287,42 @@ async def test_a_private_frozen_one_is_seen_as_it_is_and_invites(
         await page.get_by_role("button", name="Reopen").click()
         await confirm(page, "Reopen", New_end="2031-01-01T00:00:00")
         await expect(page.locator(".t-top .pill")).to_have_text("Running")
+
+
+async def test_a_gradebook_is_looked_at_and_brought_in(browser: Browser, palio: Any, organiser: Organiser) -> None:
+    tournament = await organiser.tournament("Spring exam", visibility="private", score_policy="last")
+    later = await organiser.tournament("Later", starts_at="2031-01-01T00:00:00Z", ends_at="2031-01-02T00:00:00Z")
+    async with signed_in(browser, palio, f"#/t/{tournament}", width=1280, height=900) as page:
+        section = panel(page, "Results from a file")
+        given, problem = section.get_by_label("File", exact=True), section.get_by_role("alert")
+        await given.set_input_files(GRADEBOOKS / "canvas.csv")
+        await expect(section).to_contain_text("canvas.csv is a gradebook of Canvas: 4 rows")
+        await expect(section.get_by_label("User id")).to_have_value("SIS User ID")
+        await expect(section.get_by_label("Score")).to_have_value("Spring exam (123)")
+        await expect(section.get_by_role("status")).to_have_text("2 scores would be sent, left out: 2 (no score).")
+        await expect(panel(page, "Players").locator("tbody tr")).to_have_count(0)
+        await picture(page, "import")
+        await section.get_by_label("Score").focus()
+        await section.get_by_label("Score").select_option("Final Score")
+        await expect(section.get_by_role("status")).to_have_text("4 scores would be sent.")
+        await expect(section.get_by_label("Score")).to_be_focused()
+        await section.get_by_role("button", name="Import the scores").click()
+        await expect(section.get_by_role("status")).to_have_text("4 scores are in.")
+        await expect(panel(page, "Players").locator("tbody tr")).to_have_count(4)
+        await expect(panel(page, "Players").locator("tbody")).to_contain_text("Lind, Zo\u00eb")
+        await given.set_input_files(GRADEBOOKS / "ooresults.xml")
+        await section.get_by_label("Only class").select_option("D21")
+        await expect(section.get_by_role("status")).to_contain_text("1 scores would be sent, left out:")
+        await given.set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"user,points\n1,2\nx,3\n"})
+        await expect(section.get_by_role("row").filter(has_text="line 3")).to_contain_text("user_id: expected a number")
+        await given.set_input_files({"name": "a.xlsx", "mimeType": "", "buffer": b"PK\x03\x04"})
+        await expect(problem).to_contain_text("save the sheet as CSV")
+        await expect(section.get_by_role("button", name="Import")).to_be_disabled()
+        assert await page.evaluate(CHECKS) == []
+        await page.goto(f"{palio.url}/console#/t/{later}")
+        await given.set_input_files(GRADEBOOKS / "canvas.csv")
+        await section.get_by_label("Score").select_option("Final Score")
+        await expect(problem).to_contain_text("Scores count while a tournament runs")
 
 
 async def test_every_kind_can_be_made_in_the_form(browser: Browser, palio: Any, organiser: Organiser) -> None:

@@ -117,7 +117,7 @@ export function importsPanel(id, signal, changed) {
   }
 
   function tell({ accepted, left_out: leftOut, rejected_count: refusedCount }, words) {
-    const out = Object.entries(leftOut).map(([why, number]) => `${why} ${count(number)}`).join(", ");
+    const out = Object.entries(leftOut).map(([why, number]) => `${count(number)} (${why})`).join(", ");
     setText(summary, `${count(accepted)} ${words}${out ? `, left out: ${out}` : ""}${refusedCount ? `, ${count(refusedCount)} not taken` : ""}.`);
   }
 
