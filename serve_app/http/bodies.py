@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from actors.domain.messages.wrong_fields import wrong_field
 from serve_app.config import FrontConfig
 from serve_app.http.messages import Request
 from serve_app.http.problems import FieldError, Problem, unavailable
@@ -24,7 +25,6 @@ MAX_PATH_CHARS: Final = 100
 TOO_DEEP: Final = 100  # what decoders refuse is deeper than this, and what they take and mean is not
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _JSON_TYPE: Final = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
-_AT: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 
 
 class BodyReader(Generic[T]):
@@ -86,7 +86,7 @@ class BodyReader(Generic[T]):
             try:
                 value = msgspec.convert(raw[name], field.type)
             except msgspec.ValidationError as error:
-                found = field_error(error)
+                found = FieldError(*wrong_field(error, raw[name], field.type))
                 errors.append(FieldError(_joined(name, found.path), found.message))
                 continue
             except (OverflowError, RecursionError):
@@ -122,10 +122,7 @@ def _judge(errors: list[FieldError], name: str, check: Check, value: object) -> 
 
 def field_error(error: msgspec.ValidationError) -> FieldError:
     """msgspec's message, taken apart into path and message."""
-    matched = _AT.fullmatch(str(error))
-    if matched is None:
-        return FieldError("", str(error))
-    return FieldError(matched[2], matched[1])
+    return FieldError(*wrong_field(error))
 
 
 def _joined(name: str, rest: str) -> str:

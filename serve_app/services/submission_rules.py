@@ -12,8 +12,9 @@ from msgspec import UNSET, UnsetType
 
 from actors.domain.errors import ResultError
 from actors.domain.messages import Custom, Scoring, Subscore
-from actors.domain.scoring.compute import at_path, compute
+from actors.domain.scoring.compute import compute
 from actors.domain.scoring.keyed import KeyedResult
+from actors.domain.scoring.reading import read_result
 from actors.domain.scoring.submissions import check_parts
 
 
@@ -58,9 +59,6 @@ def rules_of(view: bytes) -> SubmissionRules:
 
 
 def _check_answers(scoring: ShownKey, result: dict[str, Any] | UnsetType) -> None:
-    try:
-        answers = msgspec.convert(result, KeyedResult).answers
-    except msgspec.ValidationError as error:
-        raise ResultError(*at_path(error)) from None
+    answers = read_result(result, KeyedResult).answers
     if len(answers) > scoring.questions:
         raise ResultError("answers", f"expected at most {scoring.questions}, got {len(answers)}")

@@ -43,6 +43,8 @@ class Templates:
     def letter(self, notice: Notice, settings: NotificationSettings) -> Letter:
         """A notice in the language of its user. Raises jinja2.TemplateError for a template that is wrong."""
         link = f"{self._page_url}/#/t/{notice.event.tournament_id}" if self._page_url else ""
+        if link and "invite" in notice.event.details:
+            link += f"?invite={notice.event.details['invite']}"  # the page lets them in by it
         values = _values(notice)
         rendered = self._environment.get_template(f"{settings.language}/{notice.event.event}.j2").render(values)
         title, _, text = rendered.strip().partition("\n")

@@ -36,9 +36,6 @@ def compute(scoring: Scoring, result: bytes) -> Computed:
         raise ResultError("", f"expected at most {MAX_RESULT_BYTES} bytes of JSON, got {len(result)}")
     try:
         computed = _computed(scoring, _decode(result))
-    except msgspec.ValidationError as error:
-        path, message = at_path(error)
-        raise ResultError(path, message) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise ResultError("", f"expected a JSON object: {error}") from None
     if computed.subscore is not None and computed.subscore > MAX_HUNDREDTHS:
@@ -58,9 +55,3 @@ def _computed(scoring: Scoring, result: dict[str, Any]) -> Computed:
             return Computed(*score_penalty(scoring, result))
         case Custom():
             return Computed(*score_custom(scoring, result))
-
-
-def at_path(error: msgspec.ValidationError) -> tuple[str, str]:
-    """(path, message) of msgspec's message, which is `message - at `$.path``."""
-    message, _, path = str(error).partition(" - at `$")
-    return path.rstrip("`").lstrip("."), message

@@ -9,6 +9,7 @@ import msgspec
 from actors.domain.errors import ResultError
 from actors.domain.messages.scoring import MAX_QUESTIONS, Answer, Keyed, Label
 from actors.domain.scoring.bounds import bounded
+from actors.domain.scoring.reading import read_result
 from actors.domain.values import hundredths
 
 
@@ -23,7 +24,7 @@ def score_keyed(scoring: Keyed, result: dict[str, Any]) -> int:
 
     Raises ResultError for a question that the key does not have.
     """
-    given = msgspec.convert(result, KeyedResult).answers
+    given = read_result(result, KeyedResult).answers
     unknown = [question for question in given if question not in scoring.key]
     if unknown:
         raise ResultError(f"answers.{unknown[0]}", "not a question of this tournament")

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from actors.domain.errors import ResultError
 from actors.domain.messages.scoring import MAX_PROBLEMS, Label, Penalty
+from actors.domain.scoring.reading import read_result
 
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 
@@ -31,7 +32,7 @@ def score_penalty(scoring: Penalty, result: dict[str, Any]) -> tuple[int, int]:
 
     Wrong attempts at a problem that was never solved cost nothing. Raises ResultError for a problem that there is not.
     """
-    given = msgspec.convert(result, PenaltyResult).problems
+    given = read_result(result, PenaltyResult).problems
     if scoring.problems is not UNSET:
         unknown = [name for name in given if name not in scoring.problems]
         if unknown:

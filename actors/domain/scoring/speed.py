@@ -8,6 +8,7 @@ import msgspec
 
 from actors.domain.errors import ResultError
 from actors.domain.messages.scoring import Speed
+from actors.domain.scoring.reading import read_result
 from actors.domain.scoring.rounding import half_away, scaled
 from actors.domain.scoring.rules import LONGEST_S
 from actors.domain.values import hundredths
@@ -25,7 +26,7 @@ def score_speed(scoring: Speed, result: dict[str, Any]) -> tuple[int, int]:
 
     Raises ResultError for a time of more than 3 decimals.
     """
-    given = msgspec.convert(result, SpeedResult)
+    given = read_result(result, SpeedResult)
     try:
         time_ms = scaled(given.time_s, 3, LONGEST_S)
     except ValueError as error:

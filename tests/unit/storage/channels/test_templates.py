@@ -32,7 +32,7 @@ def test_every_event_in_every_language(event: EventName, language: Language) -> 
         letter = templates.letter(notice(event, **more), NotificationSettings(language=language))
         assert NAME in letter.title
         assert "\n" not in letter.title
-        assert letter.text.endswith("https://palio.example/#/t/5")
+        assert letter.text.endswith("https://palio.example/#/t/5?invite=abc" if more else "https://palio.example/#/t/5")
         assert ("Hallo Ann" if language == "de" else "Hello Ann") in letter.text
         assert "<b>" not in letter.html
         assert "&lt;b&gt;{{ 7*7 }} &amp; &#34;Cup&#34;&lt;/b&gt;" in letter.html

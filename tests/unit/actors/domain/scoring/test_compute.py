@@ -9,7 +9,7 @@ import pytest
 
 from actors.domain.errors import InvalidRecordError, ResultError
 from actors.domain.messages.scoring import Custom, Keyed, Penalty, Scoring, Speed, Weighted
-from actors.domain.scoring.compute import MAX_RESULT_BYTES, at_path, compute
+from actors.domain.scoring.compute import MAX_RESULT_BYTES, compute
 
 KINDS: list[tuple[Scoring, Any, tuple[int, int | None]]] = [
     (Weighted(fields={"correct": 2}), {"correct": 3}, (600, None)),
@@ -48,12 +48,8 @@ def test_what_is_no_result_is_one_kind_of_error(scoring: Scoring, result: bytes)
 def test_the_field_is_named_within_the_result() -> None:
     with pytest.raises(ResultError) as caught:
         compute(Penalty(), b'{"problems":{"A":{"minutes":"9"}}}')
-    assert caught.value.field == "problems[...].minutes"
-    assert str(caught.value) == "result.problems[...].minutes: Expected `int | null`, got `str`"
-    assert at_path(msgspec.ValidationError("Object missing required field `x`")) == (
-        "",
-        "Object missing required field `x`",
-    )
+    assert caught.value.field == "problems.A.minutes"
+    assert str(caught.value) == "result.problems.A.minutes: Expected `int | null`, got `str`"
 
 
 def test_a_subscore_beyond_the_largest_does_not_fit() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +52,7 @@ def test_an_unknown_question_is_named_and_nothing_tells_the_key() -> None:
         {"answers": {}, "more": 1},
     ]
     for result in wrong:
-        with pytest.raises((ResultError, msgspec.ValidationError)) as caught:
+        with pytest.raises(ResultError) as caught:
             score_keyed(scoring, result)
         for told in ("secret", "hidden", "second"):
             assert told not in str(caught.value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,5 +43,5 @@ def test_a_problem_that_there_is_not() -> None:
     "problems", [{"A": {"minutes": -1}}, {"A": {"minutes": 1.5}}, {"A": {"wrong": None}}, {"A": 3}, {"": {}}, None]
 )
 def test_what_does_not_fit(problems: object) -> None:
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(ResultError):
         score_penalty(Penalty(), {"problems": problems})
