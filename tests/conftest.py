@@ -14,8 +14,8 @@ from tests.support.small_disk import small_disk
 TESTS = Path(__file__).parent
 
 
-# The tests of these folders share what takes long to start, so one process runs them all, see `pytest_collection_modifyitems`.
-SHARING = {"integration": "palio", "e2e": "palio", "contract": "servers"}
+# The tests of these folders share what takes long to start, so one process runs all of a kind, see `pytest_collection_modifyitems`.
+SHARING = {"contract": "servers", "e2e": "palio", "integration": "palio", "integration/cluster": "cluster"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,9 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     themselves (`make coverage`), all tests do.
     """
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
+        folder = item.path.parent.relative_to(TESTS).as_posix()
         item.add_marker(pytest.mark.xdist_group(SHARING.get(folder, str(item.path))))
-        if folder != "unit" and "COVERAGE_PROCESS_START" not in os.environ:
+        if not folder.startswith("unit") and "COVERAGE_PROCESS_START" not in os.environ:
             item.add_marker("no_cover")
 
 
