@@ -58,3 +58,9 @@ def test_a_document_is_whole(document: Path) -> None:
         if len(line) > 120 and not line.startswith(("|", "!"))
     ]
     assert wrong == []
+
+
+def test_each_decision_is_listed_once() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"(?m)^\d+\. \[.*\]\((\S+)\)$", (folder / "README.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(path.name for path in folder.glob("0*.md"))
