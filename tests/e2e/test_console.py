@@ -120,7 +120,7 @@ async def test_a_lost_connection_is_told_and_mended(browser: Browser, palio: Any
 async def test_from_the_form_to_the_prizes(browser: Browser, palio: Any, organiser: Organiser) -> None:
     name = f"Console cup {next(USERS)}"
     async with signed_in(browser, palio, width=1280, height=900) as page:
-        await page.get_by_role("link", name="New tournament").click()
+        await page.get_by_role("link", name="New tournament").first.click()
         await page.get_by_role("button", name="Create it").click()
         await expect(page.get_by_label("Name", exact=True)).to_be_focused()
         await expect(page.locator("[data-name=name] .field-error")).to_have_text("This is needed.")
