@@ -27,12 +27,12 @@ def change_status(state: Tournament, offset: int, message: Start | End | Cancel,
     """Move the status as ordered, where it may."""
     command: Command = message.kind  # type: ignore[assignment]  # the message's tag is the command's name
     joined, needed = state.members.joined, state.spec.min_participants
-    if command == "start" and state.status == "scheduled" and joined < needed:
-        detail = f"expected at least {needed} participants, got {joined}"
-        return [outcome_of(offset, message, "too_few_participants", detail)]
     if command in _NOT_OF_PARENTS.get(_kind(state), ()):
         detail = f"cannot {command} {_kind(state)}: its tournaments {command} by themselves"
         return [outcome_of(offset, message, "refused", detail)]
+    if command == "start" and state.status == "scheduled" and joined < needed:
+        detail = f"expected at least {needed} participants, got {joined}"
+        return [outcome_of(offset, message, "too_few_participants", detail)]
     try:
         changed = move(state, command, state.time_ms, "command")
     except IllegalTransitionError as error:
