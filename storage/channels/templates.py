@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from actors.domain.notices.events import Notice
 from actors.domain.notices.settings import NotificationSettings
+from actors.domain.scoring.display import score_text
 from storage.ports import Letter
 
 FOLDER: Final = Path(__file__).parent / "templates"
@@ -62,11 +63,19 @@ def _values(notice: Notice) -> dict[str, Any]:
         "name": event.name,
         "player": notice.user_name or "",
         "rank": notice.rank,
-        "score": notice.score,
+        "score": _score(notice),
         "starts_at": _time(event.starts_ms),
         "ends_at": _time(event.ends_ms),
         "details": dict(event.details),
     }
+
+
+def _score(notice: Notice) -> str | float | None:
+    """As the tournament shows scores."""
+    display = notice.event.display
+    if notice.score is None or display is None:
+        return notice.score
+    return score_text(round(notice.score * 100), display.unit, display.decimals, thousands=",")
 
 
 def _time(time_ms: int | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from actors.domain.messages.spec import Display
 from actors.domain.values import rfc3339
 
 EventName = Literal["starting_soon", "started", "ended", "overtaken", "prize_won", "invited", "cancelled", "reopened"]
@@ -24,7 +25,7 @@ class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Something to tell about the tournament called `name`; times in ms since 1970, `at_ms` by the log's clock.
 
     `user_id` 0: all who had joined by then. `rank`: the user's, where the event is about it. `details` are texts for templates and programs
-    (a prize, an invitation, a reason), few and short.
+    (a prize, an invitation, a reason), few and short. `display`: how the tournament shows scores, where it says so.
     """
 
     event: EventName
@@ -36,6 +37,7 @@ class NoticeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     user_id: int = 0
     rank: int | None = None
     details: dict[str, str] = {}
+    display: Display | None = None
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,4 +59,5 @@ def _told(state: Tournament, name: EventName, at_ms: int, *, user_id: int = 0, *
         ends_ms=state.spec.ends_ms,
         user_id=user_id,
         details={key: text for key, text in details.items() if text},
+        display=None if state.spec.display is UNSET else state.spec.display,
     )

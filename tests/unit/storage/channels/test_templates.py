@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 
-from actors.domain.notices.events import EVENTS, EventName, Notice, NoticeEvent
+from actors.domain.messages.spec import Display
+from actors.domain.notices.events import EVENTS, EventName, Notice, NoticeEvent, decode_event, encode_event
 from actors.domain.notices.settings import LANGUAGES, Language, NotificationSettings
 from storage.channels.templates import FOLDER, Templates
 
@@ -45,6 +47,19 @@ def test_every_event_in_every_language(event: EventName, language: Language) -> 
         if more and event == "invited":
             assert "abc" in letter.text
     assert "#/t/" not in Templates().letter(notice(event), NotificationSettings()).html
+
+
+def test_a_score_is_in_its_tournaments_unit() -> None:
+    for display, words in (
+        (Display(unit="time", decimals=0), "46:54"),
+        (Display(decimals=1), "2,814.0"),
+        (None, "2814.0"),
+    ):
+        plain = notice("ended", rank=1, score=2814.0)
+        told = msgspec.structs.replace(plain, event=msgspec.structs.replace(plain.event, display=display))
+        for language in LANGUAGES:
+            assert words in Templates().letter(told, NotificationSettings(language=language)).text
+            assert decode_event(encode_event(told.event)) == told.event
 
 
 def test_all_templates_are_known() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from actors.domain.events import Event, Outcome, StatusChanged
 from actors.domain.messages import Invite
+from actors.domain.messages.spec import Display
 from actors.domain.notices.events import NOTICE_KIND, decode_event
 from actors.domain.prizes.rules import PrizeRule
 from actors.owner.checkpoint.effects import FIRST_N, effects_of, prizes_effect
@@ -36,6 +37,12 @@ def test_a_change_of_the_status_is_told_to_all(event: Event, name: str, details:
     assert effect[:4] == (STATE.tournament_id, 9, FIRST_N, NOTICE_KIND)
     assert (told.event, told.at_ms, told.user_id, told.details) == (name, 500, 0, details)
     assert (told.name, told.ends_ms) == (STATE.spec.name, STATE.spec.ends_ms)
+
+
+def test_how_scores_are_shown_goes_along() -> None:
+    state = played(ends_ms=20_000, display=Display(unit="time", decimals=0)).state
+    [effect] = effects_of(state, StatusChanged(9, "running", "finished", 500, "ends_at"), [])
+    assert decode_event(effect.payload).display == Display(unit="time", decimals=0)
 
 
 def test_an_invitation_is_told_to_whom_it_is_for() -> None:
