@@ -8,14 +8,15 @@ import { Pages, keepDoing } from "./pages.js";
 const SEARCH_MS = 250;
 export const STATUS_TABS = [["", "All"], ["running", "Running"], ["scheduled", "Scheduled"], ["finished", "Finished"], ["cancelled", "Cancelled"]];
 
-/** A field for a search, with its label; `searched(text)` is called a moment after typing. */
-export function searchField({ id, label, placeholder, value = "", maxLength = 100 }, searched) {
+/** A field for a search, with its label; `searched(text)` is called a moment after typing, unless `signal` is aborted by then: the view is left. */
+export function searchField({ id, label, placeholder, value = "", maxLength = 100, signal }, searched) {
   const input = el("input", { type: "search", id, dir: "auto", placeholder, autocomplete: "off", value, maxlength: maxLength });
   let typing;
   input.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(() => searched(input.value.trim()), SEARCH_MS);
   });
+  signal.addEventListener("abort", () => clearTimeout(typing), { once: true });
   const element = el("form", { class: "search", role: "search", on: { submit: (event) => event.preventDefault() } }, el("label", { for: id, class: "quiet-text", text: label }), input);
   return { element, input };
 }
@@ -32,7 +33,7 @@ export function listing({ tabs, parameters, refreshMs, grid, fetch, draw, row, e
   let shown = 0; // items
 
   const links = tabs.map(([status, name]) => el("a", { text: name, data: { status } }));
-  const search = searchField({ id: "search", label: "Search tournaments by name", placeholder: "Search by name", value: filter.q }, (q) => location.replace(address({ ...filter, q })));
+  const search = searchField({ id: "search", label: "Search tournaments by name", placeholder: "Search by name", value: filter.q, signal }, (q) => location.replace(address({ ...filter, q })));
   const message = el("div");
   const stale = el("p", { class: "stale-note", role: "status" });
   stale.hidden = true;

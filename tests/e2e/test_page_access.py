@@ -68,7 +68,7 @@ async def test_accessible_and_within_the_window(
         places = [
             ("/", ".card"),
             ("/#/?q=nothing-is-called-this", ".notice"),
-            ("/#/t/1", ".notice.error"),
+            ("/#/t/1", ".notice.invited"),
             (f"/#/t/{ended}", ".podium"),
             (f"/#/t/{tournament}", ".ranks tbody tr"),
         ]

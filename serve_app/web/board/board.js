@@ -42,7 +42,7 @@ export class Board {
     this.more.hidden = true;
     this.problem = el("p", { class: "form-error", role: "alert" });
     this.excerpt = new Excerpt(signal, () => this.#data, () => this.#backToTop());
-    this.search = searchField({ id: "row-search", label: "Search this table by name or number", placeholder: "Search by name", maxLength: 64 }, (text) => this.#find(text));
+    this.search = searchField({ id: "row-search", label: "Search this table by name or number", placeholder: "Search by name", maxLength: 64, signal }, (text) => this.#find(text));
     this.search.input.addEventListener("keydown", (event) => event.key === "Escape" && this.#backToTop());
     this.mine = el("button", { type: "button", class: "button small", text: "Go to your row", on: { click: () => void this.#goToMine() } });
     this.csv = el("a", { class: "button small", href: csvAddress(id), download: "", text: "Download CSV", on: { click: (event) => void this.#save(event) } });
