@@ -1,13 +1,16 @@
-"""What owners publish for gateways: channel names, the update frame, who changed, and the outcomes that entrypoints wait for."""
+"""What owners publish for gateways: channel names, live messages, who changed, and the outcomes that entrypoints wait for."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, get_args
 
 import msgspec
 import numpy as np
+
+from actors.domain.life.transitions import Status
+from actors.domain.messages.fields import DecimalId
 
 MAX_CHANGED: Final = 4096  # user ids in one `changed` publication (32 KiB); more are announced as "many"
 
@@ -36,6 +39,82 @@ def changed_channel(tournament_id: int) -> str:
 def replies_channel(replica: str) -> str:
     """Carries `encode_outcomes` to one waiting entrypoint; `replica` is a name that entrypoint made up for its lifetime."""
     return f"replies:{replica}"
+
+
+# The live messages, as both the owner that makes them and the documents for clients have them.
+
+Pointer = Annotated[str, msgspec.Meta(description="A JSON Pointer into `data`, such as `/top/3` or `/top/3/score`.")]
+ShownStatus = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(Status))})]
+
+
+class LiveRow(TypedDict):
+    """A row of the live table. Its rank follows from its place, the scores (and subscores, where there are some) and `ties`."""
+
+    user_id: DecimalId
+    name: str | None
+    score: float
+    subscore: NotRequired[float]
+
+
+class LiveData(TypedDict):
+    """What is kept up to date of a tournament; `top` are the first 20 rows. Times are RFC 3339 in UTC."""
+
+    status: ShownStatus
+    participants: int
+    starts_at: str | None
+    ends_at: str | None
+    ties: Literal["first", "shared", "dense"]
+    top: list[LiveRow]
+
+
+class AddRow(msgspec.Struct, tag_field="op", tag="add", gc=False):
+    """A row comes in."""
+
+    path: Pointer
+    value: LiveRow
+
+
+class RemoveRow(msgspec.Struct, tag_field="op", tag="remove", gc=False):
+    """A row goes."""
+
+    path: Pointer
+
+
+class ReplaceValue(msgspec.Struct, tag_field="op", tag="replace", gc=False):
+    """A field of `data`, or of a row, changes."""
+
+    path: Pointer
+    value: Any
+
+
+class MoveRow(msgspec.Struct, tag_field="op", tag="move", rename={"from_": "from"}, gc=False):
+    """A row rises or falls."""
+
+    from_: Pointer
+    path: Pointer
+
+
+PatchOperation = AddRow | RemoveRow | ReplaceValue | MoveRow
+
+
+class SnapshotMessage(TypedDict):
+    """Replaces all that is known of a tournament's live data, and sets the position, whatever they were."""
+
+    tournament: DecimalId
+    type: Literal["snapshot"]
+    epoch: int
+    seq: int
+    data: LiveData
+
+
+class UpdateMessage(TypedDict):
+    """What changed: a JSON Patch (RFC 6902) on `data`. It applies where `epoch` is the one at hand, and `seq` the one at hand plus one."""
+
+    tournament: DecimalId
+    type: Literal["update"]
+    epoch: int
+    seq: int
+    patch: list[PatchOperation]
 
 
 def update_frame(tournament_id: int, epoch: int, seq: int, patch: bytes) -> bytes:
@@ -120,6 +199,6 @@ def decode_notices(payload: bytes) -> list[tuple[int, bytes]]:
     return _notices.decode(payload)
 
 
-def encode_patch(operations: list[dict[str, Any]]) -> bytes:
+def encode_patch(operations: Sequence[PatchOperation]) -> bytes:
     """A JSON Patch as bytes."""
     return msgspec.json.encode(operations)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,15 @@ from actors.domain.life.freeze import is_frozen
 from actors.domain.life.windows import closes_at
 from actors.domain.messages import EndsWhen, Spec
 from actors.domain.messages.spec import CohortPlace, Recurrence, SeriesPlace
+from actors.domain.publications import (
+    AddRow,
+    LiveData,
+    LiveRow,
+    MoveRow,
+    PatchOperation,
+    RemoveRow,
+    ReplaceValue,
+)
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.scoring.rules import shown_scoring
 from actors.domain.series.children import cohort_of
@@ -320,10 +329,10 @@ def _beside(state: Tournament, slot: int, *, ranked: bool) -> dict[str, Any]:
     return fields
 
 
-def top_row(state: Tournament, slot: int, score: int, subscore: int | None = None) -> dict[str, Any]:
+def top_row(state: Tournament, slot: int, score: int, subscore: int | None = None) -> LiveRow:
     """A row of the live table, without its rank, which follows from its index, the scores (and subscores) and `ties`; hundredths."""
     members = state.members
-    row: dict[str, Any] = {
+    row: LiveRow = {
         "user_id": str(members.users.user_id(slot)),
         "name": members.names[slot],
         "score": decimal_score(score),
@@ -333,7 +342,7 @@ def top_row(state: Tournament, slot: int, score: int, subscore: int | None = Non
     return row
 
 
-def live_fields(state: Tournament, status: str, shown: list[dict[str, Any]]) -> dict[str, Any]:
+def live_fields(state: Tournament, status: str, shown: list[LiveRow]) -> LiveData:
     """`data` of a live snapshot; `shown` are the live table's rows."""
     return {
         "status": status,
@@ -345,30 +354,29 @@ def live_fields(state: Tournament, status: str, shown: list[dict[str, Any]]) -> 
     }
 
 
-def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+def patch(before: LiveData, after: LiveData) -> list[PatchOperation]:
     """The JSON Patch (RFC 6902) that turns one live `data` into another; rows that moved become `move` operations."""
-    operations: list[dict[str, Any]] = [
-        {"op": "replace", "path": f"/{key}", "value": after[key]}
-        for key in ("status", "participants", "starts_at", "ends_at", "ties")
-        if before[key] != after[key]
+    was: Mapping[str, object] = before
+    operations: list[PatchOperation] = [
+        ReplaceValue(f"/{key}", value) for key, value in after.items() if key != "top" and was[key] != value
     ]
     if before["top"] != after["top"]:
         operations += _table_patch(list(before["top"]), after["top"])
     return operations
 
 
-def whole_patch(data: dict[str, Any]) -> list[dict[str, Any]]:
+def whole_patch(data: LiveData) -> list[PatchOperation]:
     """The JSON Patch that turns any live `data` into this one."""
-    return [{"op": "replace", "path": f"/{key}", "value": value} for key, value in data.items()]
+    return [ReplaceValue(f"/{key}", value) for key, value in data.items()]
 
 
-def _table_patch(table: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _table_patch(table: list[LiveRow], wanted: list[LiveRow]) -> list[PatchOperation]:
     """The operations that turn `table` (which is changed) into `wanted`: one for a row that rises or falls, in the common case."""
-    operations: list[dict[str, Any]] = []
+    operations: list[PatchOperation] = []
     targets = {row["user_id"]: index for index, row in enumerate(wanted)}
     for index in range(len(table) - 1, -1, -1):
         if table[index]["user_id"] not in targets:
-            operations.append({"op": "remove", "path": f"/top/{index}"})
+            operations.append(RemoveRow(f"/top/{index}"))
             del table[index]
     for index, row in enumerate(wanted):
         user = row["user_id"]
@@ -376,20 +384,20 @@ def _table_patch(table: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> l
         while at < size and table[at]["user_id"] != user:
             at += 1
         if at == size:
-            operations.append({"op": "add", "path": f"/top/{index}", "value": row})
+            operations.append(AddRow(f"/top/{index}", row))
             table.insert(index, row)
             continue
         if at == index + 1:  # the one in its place falls
             below = min(targets[table[index]["user_id"]], size - 1)
-            operations.append({"op": "move", "from": f"/top/{index}", "path": f"/top/{below}"})
+            operations.append(MoveRow(f"/top/{index}", f"/top/{below}"))
             table.insert(below, table.pop(index))
         elif at != index:
-            operations.append({"op": "move", "from": f"/top/{at}", "path": f"/top/{index}"})
+            operations.append(MoveRow(f"/top/{at}", f"/top/{index}"))
             table.insert(index, table.pop(at))
         shown = table[index]
         if shown is not row:
             operations.extend(
-                {"op": "replace", "path": f"/top/{index}/{key}", "value": row[key]}
+                ReplaceValue(f"/top/{index}/{key}", row.get(key))
                 for key in ("name", "score", "subscore")
                 if shown.get(key) != row.get(key)
             )

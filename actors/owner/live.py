@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from actors.domain import views
+from actors.domain.publications import LiveData, LiveRow
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.tournament import Tournament
 
@@ -25,12 +26,12 @@ class Live:
     """
 
     seq: int = 0
-    data: dict[str, Any] | None = None
+    data: LiveData | None = None
     recent: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RECENT_UPDATES))
     stale: bool = False
     published_ms: int = 0
     watched_ms: int = NEVER_MS
-    rows: dict[int, tuple[int, str | None, dict[str, Any], int | None]] = field(default_factory=dict)
+    rows: dict[int, tuple[int, str | None, LiveRow, int | None]] = field(default_factory=dict)
     worst: int | None = None
 
     def let_go(self) -> None:
@@ -46,13 +47,13 @@ class Live:
             self.seq += 1
             self.recent.clear()
 
-    def data_now(self, state: Tournament, status: str) -> dict[str, Any]:
+    def data_now(self, state: Tournament, status: str) -> LiveData:
         """The live data as of now. Rows that are as they were the last time are the same objects, and never changed."""
         kept, names = self.rows, state.members.names
         slots = state.ranking.slots(0, views.TOP_ROWS)
         scores = state.ranking.scores_of(slots).tolist() if len(slots) else []
         second = state.ranking if isinstance(state.ranking, SubscoreRanking) else None
-        rows: dict[int, tuple[int, str | None, dict[str, Any], int | None]] = {}
+        rows: dict[int, tuple[int, str | None, LiveRow, int | None]] = {}
         for slot, score in zip(slots.tolist(), scores, strict=True):
             known, subscore = kept.get(slot), None if second is None else second.subscore(slot)
             if known is None or known[0] != score or known[1] != names[slot] or known[3] != subscore:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from actors.domain import views
 from actors.domain.publications import (
     OutcomeReply,
+    PatchOperation,
     changed_channel,
     encode_changed,
     encode_outcomes,
@@ -200,7 +201,7 @@ class Publisher:
                 self._publish(entity, operations, now)
         waiting.read()
 
-    def _publish(self, entity: Entity, operations: list[dict[str, Any]], now: int) -> None:
+    def _publish(self, entity: Entity, operations: Sequence[PatchOperation], now: int) -> None:
         live, tournament_id = entity.live, entity.state.tournament_id
         live.published_ms = now
         live.seq += 1

@@ -770,6 +770,27 @@ class NotificationsAnswer(Answer):
     }  # fmt: skip
 
 
+class SchemaItem(Answer):
+    """A message: of the `topic` or of the `live` socket, and whom it comes from. `url` is relative to the index."""
+
+    name: str
+    of: Literal["topic", "live"]
+    sent_by: Literal["anyone", "palio", "client"]
+    description: str
+    url: str
+    example = {
+        "name": "score-record", "of": "topic", "sent_by": "anyone", "description": "A score as produced.",
+        "url": "score-record.json",
+    }  # fmt: skip
+
+
+class SchemaIndex(Answer):
+    """The messages that have a JSON Schema."""
+
+    schemas: list[SchemaItem]
+    example = {"schemas": [SchemaItem.example]}
+
+
 class Gateway(Answer):
     """Where the gateway is; `time` is the server's, in ms since 1970."""
 

@@ -209,6 +209,7 @@ Board = Annotated[
     str | None, Query(description="Only those in one `group` of this board.", examples=["country"]), _text
 ]
 Group = Annotated[str | None, Query(description="The group of the `board`.", examples=["FR"]), _text]
+SchemaFile = Annotated[str, Path(description="A `url` of the index.", examples=["score-record.json"])]
 BoardName = Annotated[str, Path(description="One of the tournament's boards.", examples=["country"])]
 Users = Annotated[str | None, Query(description="Rows of these users, at most 100, separated by commas."), _text]
 Prefer = Annotated[

@@ -28,5 +28,7 @@ def docs_page() -> bytes:
         '<script src="swagger-ui/swagger-ui-bundle.js" defer></script><script src="web/docs.js" defer></script></head>'
         '<body class="swagger-ui"><details class="wrapper"><summary>Codes of problems</summary>'
         f"<table><thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead><tbody>{codes}</tbody></table>"
-        '</details><div id="swagger-ui"></div></body></html>'
+        '</details><p class="wrapper">Beside it: <a href="asyncapi.json">AsyncAPI</a> of the live socket and of the Kafka '
+        'topic, and <a href="schemas/">JSON Schemas</a> of their messages.</p>'
+        '<div id="swagger-ui"></div></body></html>'
     ).encode()

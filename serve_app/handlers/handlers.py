@@ -21,6 +21,7 @@ from serve_app.handlers.reads import ReadHandlers
 from serve_app.handlers.scores import ScoreHandlers
 from serve_app.handlers.series import SeriesHandlers
 from serve_app.handlers.system.discovery import DiscoveryHandlers
+from serve_app.handlers.system.documents import DocumentHandlers
 from serve_app.handlers.system.health import HealthHandlers
 from serve_app.handlers.tournaments import TournamentHandlers
 from serve_app.handlers.users.erasure import ErasureHandlers
@@ -78,6 +79,7 @@ class Handlers:
             services.clock_ms,
         )
         analytics = AnalyticsHandlers(callers, reads, services.analytics, services.clock_ms)
+        documents = DocumentHandlers(callers, config)
         health = HealthHandlers(services.log, owners, waiters)
         self.table: Final[dict[str, Handler]] = {
             handler.__name__: self.errors.answered(handler)
@@ -148,6 +150,9 @@ class Handlers:
                 analytics.analytics_tournament,
                 discovery.root,
                 discovery.demo_player,
+                documents.asyncapi,
+                documents.list_schemas,
+                documents.message_schema,
                 health.healthz,
                 health.readyz,
             )

@@ -90,6 +90,9 @@ ROUTES: Final = (
     Route("analytics_series", "GET", "/v1/analytics/series", GATEWAY),
     Route("analytics_tournament", "GET", "/v1/analytics/tournaments/{tournament}", GATEWAY),
     Route("demo_player", "POST", "/v1/demo/player"),
+    Route("asyncapi", "GET", "/asyncapi.json", GATEWAY),
+    Route("list_schemas", "GET", "/schemas/", GATEWAY),
+    Route("message_schema", "GET", "/schemas/{schema}", GATEWAY),
     Route("healthz", "GET", "/healthz", GATEWAY),
     Route("readyz", "GET", "/readyz"),
 )

@@ -2,8 +2,8 @@
 
 - What anybody may read is for every origin: answers to GET and HEAD that are public, or were asked for without a token.
 - Writes, and reads that depend on the caller, are for Palio's own page, which calls both entrypoints, and for the origins of PALIO_CORS_ORIGINS.
-- Only the calls of the API are shared, and the module that shows a board on other sites: not the pages, the metrics, the health checks,
-  nor what is refused before it is a request.
+- Only the calls of the API are shared, the documents that describe them, and the module that shows a board on other sites: not the pages,
+  the metrics, the health checks, nor what is refused before it is a request.
 
 No cookies are used, so a page of another origin has no more than what its visitor gave it.
 """
@@ -104,8 +104,9 @@ def _origin(text: str) -> tuple[str, str, int]:
 
 
 def shared(path: str) -> bool:
-    """Whether other origins may read anything there: the API's calls, and the module that is made for them."""
-    return path in ("/v1", EMBED_MODULE) or path.startswith(("/v1/", "/xapi/"))
+    """Whether other origins may read anything there: the API's calls, the documents that describe them, and the module made for other sites."""
+    documents = ("/openapi.json", "/asyncapi.json")
+    return path in ("/v1", *documents, EMBED_MODULE) or path.startswith(("/v1/", "/xapi/", "/schemas/"))
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

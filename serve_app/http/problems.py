@@ -34,6 +34,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "participant_unknown": (404, "There is no such participant"),
     "board_unknown": (404, "There is no such board or group"),
     "letter_unknown": (404, "There is no such dead letter"),
+    "schema_unknown": (404, "There is no such schema"),
     "prize_unknown": (404, "There is no such prize"),
     "not_ranked": (404, "This participant has no rank"),
     "method_not_allowed": (405, "This method is not offered here"),

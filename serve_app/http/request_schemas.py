@@ -52,10 +52,13 @@ Id = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
 Score = Annotated[float, Meta(extra_json_schema={"minimum": -99_999_999.99, "maximum": 99_999_999.99})]
 
 
+OnlyTrue = Annotated[bool, Meta(extra_json_schema={"const": True})]  # as an enum generators of clients do not know it
+
+
 class EarlyEnd(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     """`ends_when`: `{"all_done": true}`, or `{"target_score": 500, "count": 3}`."""
 
-    all_done: Literal[True] | UnsetType = UNSET
+    all_done: OnlyTrue | UnsetType = UNSET
     target_score: Score | UnsetType = UNSET
     count: Annotated[int, Meta(ge=1, le=MAX_CAPACITY)] | UnsetType = UNSET
 
@@ -269,8 +272,8 @@ def _score(score: float) -> int:
 
 
 def _ends_when(given: EarlyEnd) -> EndsWhen:
-    if given.all_done is UNSET and given.target_score is UNSET:
-        raise ValueError("expected all_done or target_score")
+    if given.all_done is False or (given.all_done is UNSET and given.target_score is UNSET):
+        raise ValueError("expected all_done, which is true, or target_score")
     if given.all_done is not UNSET and (given.target_score is not UNSET or given.count is not UNSET):
         raise ValueError("expected either all_done or target_score, and count with target_score alone")
     return EndsWhen(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from serve_app.live.protocol import NOT_ALLOWED, NOT_FOUND, MessageId, Position, error_frame, unsubscribed_frame
+from serve_app.live.protocol import (
+    NOT_ALLOWED,
+    NOT_FOUND,
+    MessageId,
+    Position,
+    Unsubscription,
+    error_frame,
+    unsubscribed_frame,
+)
 from serve_app.live.standings import Standings
 from serve_app.live.topic import CATCH_UP_FRAMES, Socket, Subscription, Topic
 from serve_app.live.topics import Topics
@@ -70,7 +78,7 @@ class Subscriptions:
         if subscription.me:
             self._standings.join(subscription)
 
-    def end(self, subscription: Subscription, code: str, message: str) -> None:
+    def end(self, subscription: Subscription, code: Unsubscription, message: str) -> None:
         """Refuse a subscription that was not answered yet, or tell the client that it ended."""
         socket, tournament_id = subscription.socket, subscription.topic.tournament_id
         if socket.subscriptions.get(tournament_id) is subscription:
@@ -92,7 +100,7 @@ class Subscriptions:
         else:
             self.refuse(subscription)
 
-    def sign_out(self, socket: Socket, reason: str) -> None:
+    def sign_out(self, socket: Socket, reason: Unsubscription) -> None:
         """The socket's user is no longer known: private subscriptions and `me` end."""
         for subscription in list(socket.subscriptions.values()):
             if subscription.topic.public is False:

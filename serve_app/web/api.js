@@ -1,31 +1,11 @@
 // The REST calls. The hot paths go to the gateway and, if it cannot be reached, to the api, which serves every path too.
 
+import { Transport, queryOf as query } from "./client/src/transport.js";
 import { player, signOut } from "./player.js";
 
 const TIMEOUT_MS = 12_000; // above the longest wait the page asks for (`Prefer: wait=5`)
 let info = null; // what GET /v1 said
 let clockOffsetMs = 0;
-
-/** An answer that is not a success, or none at all (`status` 0). `retryAfterS` where the server named it. */
-export class ApiError extends Error {
-  constructor(status, problem = {}, retryAfterS = null) {
-    super(problem.detail || problem.title || `The server answered ${status}.`);
-    this.name = "ApiError";
-    this.status = status;
-    this.code = problem.code ?? null;
-    this.title = problem.title ?? null;
-    this.errors = Array.isArray(problem.errors) ? problem.errors : [];
-    this.retryAfterS = retryAfterS;
-  }
-
-  /** The error as a sentence or two for people, with its code for whoever reports it. */
-  get text() {
-    const fields = this.errors.map((one) => `${one.path}: ${one.message}`).join("; ");
-    const title = this.title && this.title !== this.message ? `${this.title}: ` : "";
-    const again = this.retryAfterS ? ` Try again in ${this.retryAfterS} s.` : "";
-    return `${title}${this.message}${fields ? ` (${fields})` : ""}${again}${this.code ? ` [${this.code}]` : ""}`;
-  }
-}
 
 /** The server's time in milliseconds, as far as the page knows it. */
 export const now = () => Date.now() + clockOffsetMs;
@@ -56,8 +36,8 @@ export function reachable(address, host = location.hostname) {
 
 /**
  * Whose token goes along. `refused()` is told that the server does not take it; whether a read may be tried without it.
- * @typedef {{token: () => string | undefined, refused: (error: ApiError) => boolean}} Session
- * @typedef {{method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache}} Options
+ * @typedef {{token: () => string | undefined, refused: (error: import("./client/src/errors.js").PalioError) => boolean}} Session
+ * @typedef {{method?: string, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal, anonymous?: boolean, session?: Session, cache?: RequestCache}} Options
  */
 
 /** @type {Session} */
@@ -88,43 +68,14 @@ const api = (path, options = {}) => send(new URL(path, document.baseURI), option
 /** @param {URL} url @param {Options} options */
 export async function send(url, { method = "GET", body, headers = {}, signal, anonymous = false, session = PLAYERS, cache = "default" }) {
   const token = anonymous ? null : session.token();
-  /** @type {RequestInit & {headers: Record<string, string>}} */
-  const request = {
-    method,
-    cache,
-    headers: { Accept: "application/json", ...headers },
-    signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) : AbortSignal.timeout(TIMEOUT_MS),
-  };
-  if (token) request.headers.Authorization = `Bearer ${token}`;
-  if (body instanceof Blob) {
-    request.body = body; // a file goes as it is
-  } else if (body !== undefined) {
-    request.headers["Content-Type"] = "application/json";
-    request.body = JSON.stringify(body);
-  }
-  const sentAt = Date.now();
-  let response;
-  let text;
+  // One try: whoever looks on or presses again is told at once.
+  const transport = new Transport({ token, timeoutMs: TIMEOUT_MS, retryForMs: 0, heard: learnClock });
   try {
-    response = await fetch(url, request);
-    text = await response.text();
+    const answer = await transport.call(url, { method, body, headers, signal, cache });
+    return method === "PUT" || method === "POST" ? { status: answer.status, ...answer.body } : answer.body;
   } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new ApiError(0, { title: "No connection", detail: "The server could not be reached.", code: "unreachable" });
-  }
-  learnClock(response, sentAt);
-  const answer = parse(text);
-  if (response.ok) return method === "PUT" || method === "POST" ? { status: response.status, ...answer } : answer;
-  const error = new ApiError(response.status, answer ?? {}, Number(response.headers.get("Retry-After")) || null);
-  if (response.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, anonymous: true });
-  throw error;
-}
-
-function parse(text) {
-  try {
-    return text ? JSON.parse(text) : null;
-  } catch {
-    return { detail: "The server's answer could not be read." };
+    if (error.status === 401 && token && session.refused(error) && method === "GET") return send(url, { method, headers, signal, anonymous: true });
+    throw error;
   }
 }
 
@@ -137,10 +88,6 @@ function learnClock(response, sentAt) {
 }
 
 const tournament = (id) => `v1/tournaments/${encodeURIComponent(id)}`;
-const query = (values) => {
-  const set = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return set.length ? `?${new URLSearchParams(set)}` : "";
-};
 
 /** @param {{status?: string, q?: string, cursor?: string, limit?: number}} filter @param {AbortSignal} signal */
 export const listTournaments = ({ status, q, cursor, limit }, signal) =>

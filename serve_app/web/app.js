@@ -5,7 +5,7 @@ import { announce } from "./announce.js";
 import { el } from "./dom.js";
 import { emblem } from "./emblem.js";
 import { listView } from "./list.js";
-import { Live } from "./live.js";
+import { Live } from "./client/src/live.js";
 import { onPlayerChange, player, signOut } from "./player.js";
 import { isId, showViews } from "./router.js";
 import { tournamentView } from "./tournament.js";
@@ -18,7 +18,7 @@ const live = new Live(
       rediscover(); // asked again at the next connection: the gateway may have moved
     }
   },
-  (error) => signOut(error?.message ?? "Your token was not accepted."),
+  { authRefused: (error) => signOut(error?.message ?? "Your token was not accepted.") },
 );
 
 function showPlayer(why = null) {

@@ -1,5 +1,6 @@
 // The form that sends a score.
 
+import { newId } from "./client/src/transport.js";
 import { el, setText } from "./dom.js";
 import { score } from "./format.js";
 
@@ -18,11 +19,6 @@ export function readScore(text, display) {
   if (parts) return Math.round((Number(parts[1] ?? 0) * 3600 + Number(parts[2]) * 60 + Number(parts[3].replace(",", "."))) * 100) / 100;
   if (!SCORE.test(trimmed)) throw new Error("A score is a number with at most 8 digits and 2 decimals, such as 87.5.");
   return Number(trimmed.replace(",", "."));
-}
-
-/** A fresh id for one submission (crypto.randomUUID is missing where the page came over plain http from another machine). */
-export function newEventId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
@@ -49,7 +45,7 @@ export function scoreForm(send) {
     }
     setText(problem, "");
     input.removeAttribute("aria-invalid");
-    if (pending?.value !== value) pending = { value, eventId: newEventId() };
+    if (pending?.value !== value) pending = { value, eventId: newId() };
     send(pending.eventId, value);
   };
   const element = el(

@@ -37,7 +37,7 @@ async def run(page: Page, body: str, argument: Any = None) -> Any:
 
 
 APPLY_ALL = """
-    const {applyPatch, PatchError} = await import('/patch.js');
+    const {applyPatch, PatchError} = await import('/client/src/patch.js');
     return given.map(([before, patch]) => {
         const kept = JSON.stringify(before);
         let answer;
@@ -140,7 +140,10 @@ async def test_ranks_follow_from_index_scores_and_ties(page: Page, ties: str) ->
         tables.append(sorted(scores, reverse=rng.random() < 0.5))
     answers = await run(
         page,
-        "const {ranksOf} = await import('/ranks.js'); return given[0].map((scores) => ranksOf(scores.map((score) => ({score})), given[1]));",
+        """
+        const {ranksOf} = await import('/client/src/ranks.js');
+        return given[0].map((scores) => ranksOf(scores.map((score) => ({score})), given[1]));
+        """,
         [tables, ties],
     )
     assert answers == [ranks_by_counting(table, ties) for table in tables]
@@ -148,14 +151,14 @@ async def test_ranks_follow_from_index_scores_and_ties(page: Page, ties: str) ->
 
 async def test_ranks_examples_of_the_contract(page: Page) -> None:
     body = """
-        const {ranksOf} = await import('/ranks.js');
+        const {ranksOf} = await import('/client/src/ranks.js');
         const rows = [{score: 5}, {score: 5}, {score: 4}];
         return ['first', 'shared', 'dense'].map((ties) => ranksOf(rows, ties));
     """
     assert await run(page, body) == [[1, 2, 3], [1, 1, 3], [1, 1, 2]]
     refused = await run(
         page,
-        "const {ranksOf} = await import('/ranks.js'); try { ranksOf([], 'other') } catch (error) { return error.name }",
+        "const {ranksOf} = await import('/client/src/ranks.js'); try { ranksOf([], 'other') } catch (error) { return error.name }",
     )
     assert refused == "RangeError"
 
@@ -171,7 +174,7 @@ async def test_gaps_are_exact_to_the_hundredth(page: Page) -> None:
 
 async def test_taking_updates_in_applies_ignores_or_asks_again(page: Page) -> None:
     body = """
-        const {take} = await import('/live_rules.js');
+        const {take} = await import('/client/src/live_rules.js');
         const fresh = () => ({epoch: 4, seq: 10, data: {n: 1}});
         const set = (n) => [{op: 'replace', path: '/n', value: n}];
         return [
@@ -199,7 +202,7 @@ async def test_taking_updates_in_applies_ignores_or_asks_again(page: Page) -> No
 
 async def test_backoff_grows_is_jittered_and_bounded(page: Page) -> None:
     body = """
-        const {backoffMs, retryAfterMs} = await import('/live_rules.js');
+        const {backoffMs, retryAfterMs} = await import('/client/src/live_rules.js');
         return [[0, 1, 2, 30].map((n) => [backoffMs(n, 0), backoffMs(n, 1)]),
                 ['{"retry_after_ms": 1500}', 'draining retry_after_ms=20', 'bye', ''].map(retryAfterMs)];
     """
@@ -370,7 +373,7 @@ async def test_names_keep_their_direction_of_writing_to_themselves(page: Page) -
         page,
         """
         document.createElement = (tag) => document.createElementNS('http://www.w3.org/1999/xhtml', tag);  // this one is an image
-        const [{Card}, {podium}, {rankTable}] = await Promise.all(['card', 'podium', 'table'].map((m) => import(`/${m}.js`)));
+        const [{Card}, {podium}, {rankTable}] = await Promise.all(['card', 'board/podium', 'board/table'].map((m) => import(`/${m}.js`)));
         const row = {user_id: '7', name: given, score: 5, rank: 1};
         const card = new Card('1');
         card.show({name: given, status: 'running', ends_at: '2099-01-01T00:00:00.000Z', top: [row]});

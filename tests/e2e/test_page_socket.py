@@ -86,9 +86,9 @@ def watching(browser: Browser, static_url: str, script: Script) -> Callable[...,
             await page.goto(f"{static_url}/favicon.svg")
             await page.evaluate(
                 """async ([url, token, timing]) => {
-                    const {Live} = await import('/live.js');
+                    const {Live} = await import('/client/src/live.js');
                     Object.assign(globalThis, {seen: [], states: [], mine: [], errors: [], refusals: []});
-                    globalThis.live = new Live(async () => url, (error) => refusals.push(error.code), timing);
+                    globalThis.live = new Live(async () => url, {authRefused: (error) => refusals.push(error.code), timing});
                     live.onState((state) => states.push(state));
                     live.setToken(token);
                     globalThis.stop = live.watch('7', {

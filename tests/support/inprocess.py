@@ -24,6 +24,7 @@ from actors.domain.life.invitations import admits
 from actors.domain.messages import Tick, encode_message
 from actors.domain.prizes.standings import PrizeStandings, prize_standings
 from actors.domain.publications import (
+    LiveData,
     OutcomeReply,
     changed_channel,
     encode_changed,
@@ -101,7 +102,7 @@ class InProcessPalio:
         self.partitions = partitions
         self.states: dict[int, Tournament] = {}
         self.seqs: dict[int, int] = {}
-        self.published: dict[int, dict[str, Any]] = {}
+        self.published: dict[int, LiveData] = {}
         self.recent: dict[int, deque[tuple[int, bytes]]] = {}
         self.signer = Signer({"k1": b"records" * 6}, "k1")
         self.parser = Parser(self.signer, partitions)

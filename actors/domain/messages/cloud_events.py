@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain.errors import InvalidRecordError
 from actors.domain.messages.control import ScoreWire
+from actors.domain.messages.fields import DecimalId, ResultObject, ScoreNumber
 from actors.domain.values import derived_event_id
 
 SUBMITTED: Final = "palio.score.submitted"
@@ -27,10 +28,10 @@ _encode: Final = msgspec.json.encode
 class ScoreData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happened: a `score`, or a `result` from which the tournament computes it; beside either a `subscore`, where it has one."""
 
-    user_id: str
-    score: float | UnsetType = UNSET
-    subscore: float | UnsetType = UNSET
-    result: msgspec.Raw | UnsetType = UNSET
+    user_id: DecimalId
+    score: ScoreNumber | UnsetType = UNSET
+    subscore: ScoreNumber | UnsetType = UNSET
+    result: ResultObject | UnsetType = UNSET
 
 
 class ScoreEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=SUBMITTED):

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import msgspec
 
-from actors.domain.messages.fields import MAX_USES, RULES_VERSION, Command, Millis, Name, Record, Token, UserCommand
+from actors.domain.messages.fields import (
+    MAX_USES,
+    RULES_VERSION,
+    Command,
+    DecimalId,
+    Millis,
+    Name,
+    Record,
+    ResultObject,
+    ScoreNumber,
+    Token,
+    UserCommand,
+)
 from actors.domain.messages.scoring import Attributes
 from actors.domain.messages.spec import Changes, Spec, needed_rules
 
@@ -18,10 +30,10 @@ class ScoreWire(Record, frozen=True, kw_only=True, tag="score"):
     """
 
     event_id: Token
-    user_id: str
-    score: float | msgspec.UnsetType = msgspec.UNSET
-    subscore: float | msgspec.UnsetType = msgspec.UNSET
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    user_id: DecimalId
+    score: ScoreNumber | msgspec.UnsetType = msgspec.UNSET
+    subscore: ScoreNumber | msgspec.UnsetType = msgspec.UNSET
+    result: ResultObject | msgspec.UnsetType = msgspec.UNSET
 
 
 class Create(Record, frozen=True, kw_only=True, tag="create"):

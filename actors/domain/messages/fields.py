@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
-from actors.domain.values import LATEST_MS
+from actors.domain.values import LATEST_MS, MAX_HUNDREDTHS, decimal_score
 
 RULES_VERSION: Final = 3  # of the fold, fixed for life by the create; `actors.domain.fold` says what differs
 MAX_USES: Final = 1_000_000  # of one invitation
@@ -16,6 +16,16 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 Duration = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_MS)]
+# Judged by `parse_id`, `hundredths` and the tournament's scoring, whose errors say more; here they are told.
+DecimalId = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^[1-9][0-9]{0,18}$"})]
+ScoreNumber = Annotated[
+    float,
+    msgspec.Meta(
+        description="With at most 2 decimals.",
+        extra_json_schema={"minimum": decimal_score(-MAX_HUNDREDTHS), "maximum": decimal_score(MAX_HUNDREDTHS)},
+    ),
+]
+ResultObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -50,4 +60,4 @@ class Command(Record, frozen=True, kw_only=True):
 class UserCommand(Command, frozen=True, kw_only=True):
     """Base of commands about one user, whose id is decimal."""
 
-    user_id: str
+    user_id: DecimalId

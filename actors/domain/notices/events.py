@@ -6,7 +6,7 @@ too, so that who is told twice (each channel delivers at least once) can drop th
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, NotRequired, TypedDict, get_args
 
 import msgspec
 
@@ -69,10 +69,32 @@ def notice_key(tournament_id: int, event_key: str, user_id: int) -> str:
     return f"{tournament_id}.{event_key}.{user_id}"
 
 
-def notice_body(notice: Notice, title: str, text: str) -> dict[str, Any]:
+class NoticeMessage(TypedDict):
+    """What happened to one of the user's tournaments. It may come twice, with the same `key`. Times are RFC 3339 in UTC.
+
+    `rank` and `score` are there where the event is about them, null for one without a score. `title` and `text` are for people.
+    """
+
+    type: Literal["notice"]
+    key: str
+    event: EventName
+    tournament: str
+    name: str
+    user_id: str
+    at: str
+    starts_at: str | None
+    ends_at: str | None
+    rank: NotRequired[int | None]
+    score: NotRequired[float | None]
+    details: NotRequired[dict[str, str]]
+    title: str
+    text: str
+
+
+def notice_body(notice: Notice, title: str, text: str) -> NoticeMessage:
     """A notice as programs get it: on live sockets, by webhook and by push. `title` and `text` are for people."""
     event = notice.event
-    body: dict[str, Any] = {
+    body: NoticeMessage = {
         "type": "notice",
         "key": notice.key,
         "event": event.event,
@@ -82,9 +104,11 @@ def notice_body(notice: Notice, title: str, text: str) -> dict[str, Any]:
         "at": rfc3339(event.at_ms),
         "starts_at": None if event.starts_ms is None else rfc3339(event.starts_ms),
         "ends_at": None if event.ends_ms is None else rfc3339(event.ends_ms),
+        "title": title,
+        "text": text,
     }
     if event.event in ("ended", "overtaken"):
-        body |= {"rank": notice.rank, "score": notice.score}
+        body["rank"], body["score"] = notice.rank, notice.score
     if event.details:
         body["details"] = event.details
-    return body | {"title": title, "text": text}
+    return body

@@ -57,6 +57,7 @@ Code = Literal[
     "role_forbidden",
     "scope_missing",
     "score_outdated",
+    "schema_unknown",
     "series_unknown",
     "token_expired",
     "token_invalid",

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from serve_app.api.routers import (
     analytics,
     archive,
+    documents,
     exports,
     invitations,
     operations,
@@ -35,5 +36,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     users.router,
     operations.router,
     analytics.router,
+    documents.router,
     process.router,
 )

@@ -24,7 +24,9 @@ To = Annotated[str | None, Query(alias="to", description="Before this time; now 
 OfType = Annotated[
     str | None, Query(alias="type", description="Only of this type."), WithJsonSchema({"enum": [*TYPES]})
 ]
-MetricName = Annotated[str, Query(description="What is asked for."), WithJsonSchema({"enum": [*METRICS]})]
+MetricName = Annotated[
+    str | None, Query(description="What is asked for; it must be given."), WithJsonSchema({"enum": [*METRICS]})
+]
 OfTournament = Annotated[
     str | None,
     Query(alias="tournament", description="Only of this tournament: as it stood at the end of each step."),
@@ -76,7 +78,7 @@ async def analytics_summary(
 )
 async def analytics_series(
     call: OperatorsCall,
-    metric: MetricName = "",
+    metric: MetricName = None,
     start: From = None,
     end: To = None,
     kind: OfType = None,

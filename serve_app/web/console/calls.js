@@ -1,6 +1,8 @@
 // The console's calls. All go to the api, with the operator's token.
 
-import { ApiError, send } from "../api.js";
+import { send } from "../api.js";
+import { NoAnswerError, ProblemError } from "../client/src/errors.js";
+import { queryOf as query } from "../client/src/transport.js";
 import { operator, signOut } from "./session.js";
 
 const SESSION = {
@@ -18,14 +20,7 @@ const SESSION = {
 const api = (path, options = {}) => send(new URL(path, document.baseURI), { session: SESSION, cache: "no-store", ...options });
 const tournament = (id, more = "") => `v1/tournaments/${encodeURIComponent(id)}${more}`;
 const participant = (id, user, more = "") => tournament(id, `/participants/${encodeURIComponent(user)}${more}`);
-const query = (values) => {
-  const set = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return set.length ? `?${new URLSearchParams(set)}` : "";
-};
 const post = (path, body, headers = {}) => api(path, { method: "POST", body: body ?? {}, headers });
-
-/** A key for a call that may be sent again. (`crypto.randomUUID` is there in secure contexts alone.) */
-export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Whether the server takes a token that nobody is signed in with yet. */
 export const tryToken = (token) => send(new URL("v1/operations/notices?limit=1", document.baseURI), { session: { token: () => token, refused: () => false } });
@@ -62,10 +57,10 @@ export async function saveFile(id, what) {
     response = await fetch(new URL(tournament(id, `/${what}`), document.baseURI), { cache: "no-store", headers: { Authorization: `Bearer ${SESSION.token()}` } });
     data = await response.blob();
   } catch {
-    throw new ApiError(0, { title: "No connection", detail: "The server could not be reached.", code: "unreachable" });
+    throw new NoAnswerError("The server could not be reached.");
   }
   if (!response.ok) {
-    const error = new ApiError(response.status, JSON.parse(await data.text()), Number(response.headers.get("Retry-After")) || null);
+    const error = new ProblemError(response.status, JSON.parse(await data.text()), Number(response.headers.get("Retry-After")) || null);
     if (response.status === 401) SESSION.refused(error);
     throw error;
   }

@@ -1,9 +1,9 @@
 // A Palio as another site's page reaches it: what is public, and with a token what its player may see where PALIO_CORS_ORIGINS names the site.
 
 import { reachable, send } from "../api.js";
-import { Live } from "../live.js";
+import { Live } from "../client/src/live.js";
 
-/** Sockets that nobody uses, by Palio: a `Live` keeps its timers for good, so they are used again. */
+/** Sockets that nobody uses, by Palio: they are used again. */
 const idle = new Map();
 
 export class Palio {

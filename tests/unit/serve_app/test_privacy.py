@@ -153,6 +153,9 @@ OF_NO_TOURNAMENT: Final = {
     "erase_user",
     "notifications",
     "set_notifications",
+    "asyncapi",
+    "list_schemas",
+    "message_schema",
     "healthz",
     "readyz",
 }

@@ -4,7 +4,8 @@ import { announce } from "../../announce.js";
 import { el } from "../../dom.js";
 import { STATUS } from "../../format.js";
 import { errorPanel, errorText } from "../../notice.js";
-import { create, edit, getTournament, newKey } from "../calls.js";
+import { newId } from "../../client/src/transport.js";
+import { create, edit, getTournament } from "../calls.js";
 import { GROUPS, contradictions } from "./fields.js";
 import { Fields } from "./form.js";
 
@@ -17,7 +18,7 @@ export function newView(root, _parameters, { setTitle }) {
   let sent = "";
   const form = tournamentForm("Create it", async (body) => {
     const text = JSON.stringify(body);
-    if (text !== sent) key = newKey();
+    if (text !== sent) key = newId();
     sent = text;
     const made = await create(body, key);
     announce("The tournament was created.");

@@ -3,7 +3,8 @@
 import { announce } from "../../announce.js";
 import { el, setText } from "../../dom.js";
 import { count } from "../../format.js";
-import { getInvitations, invite, newKey, revokeInvitation } from "../calls.js";
+import { newId } from "../../client/src/transport.js";
+import { getInvitations, invite, revokeInvitation } from "../calls.js";
 import { ask } from "../forms/dialogs.js";
 import { button, live, moment, panel, table } from "../parts.js";
 
@@ -49,7 +50,7 @@ export function invitationsPanel(id, signal) {
   let list = null;
 
   async function give() {
-    const key = newKey(); // a second click gives the same one
+    const key = newId(); // a second click gives the same one
     let made = { invite: "" };
     const done = await ask({
       title: "Invite", text: "A link for the player is made, and shown this once: send it to them.", action: "Make it", fields: FIELDS,

@@ -8,6 +8,7 @@ import pytest
 from actors.domain.publications import (
     MAX_CHANGED,
     OutcomeReply,
+    ReplaceValue,
     changed_channel,
     decode_changed,
     decode_outcomes,
@@ -38,7 +39,7 @@ def test_the_channel_of_updates_names_its_tournament() -> None:
 
 
 def test_frames_are_json_with_the_position() -> None:
-    patch = encode_patch([{"op": "replace", "path": "/status", "value": "finished"}])
+    patch = encode_patch([ReplaceValue("/status", "finished")])
     update = update_frame(LARGEST, 5, 9, patch)
     assert json.loads(update) == {
         "tournament": str(LARGEST),

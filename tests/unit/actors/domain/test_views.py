@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from actors.domain import views
 from actors.domain.messages import Join, Leave, Message, Spec
+from actors.domain.publications import LiveData, LiveRow, MoveRow, PatchOperation
 from actors.domain.tournament import Tournament
 from actors.owner.live import Live
 from tests.support.histories import Score, Step, create_of, fold, histories, items_of
@@ -134,7 +135,7 @@ def test_whoever_left_is_not_shown() -> None:
     assert views.view(state, 1, 1, "running")["participants"] == 3
 
 
-def check_patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+def check_patch(before: LiveData, after: LiveData) -> list[PatchOperation]:
     kept = copy.deepcopy((before, after))
     operations = views.patch(before, after)
     assert (before, after) == kept
@@ -159,10 +160,16 @@ def test_a_patch_turns_before_into_after(steps: list[Step], data: st.DataObject)
         before, at = after, until
 
 
-def live(top: list[tuple[int, int]]) -> dict[str, Any]:
-    rows = [{"user_id": str(user), "name": None, "score": score} for user, score in top]
-    fields = {"participants": 5, "starts_at": None, "ends_at": None, "ties": "first"}
-    return {"status": "running", **fields, "top": rows}
+def live(top: list[tuple[int, int]]) -> LiveData:
+    rows: list[LiveRow] = [{"user_id": str(user), "name": None, "score": score} for user, score in top]
+    return {
+        "status": "running",
+        "participants": 5,
+        "starts_at": None,
+        "ends_at": None,
+        "ties": "first",
+        "top": rows,
+    }
 
 
 _tables = st.lists(st.tuples(st.integers(1, 25), st.integers(0, 3)), max_size=20, unique_by=lambda row: row[0])
@@ -181,9 +188,9 @@ def test_a_patch_between_any_two_tables(before: list[tuple[int, int]], after: li
 def test_one_that_rises_or_falls_is_one_move() -> None:
     rows = [(user, 0) for user in range(1, 21)]
     risen = check_patch(live(rows), live([rows[15], *rows[:15], *rows[16:]]))
-    assert [operation["op"] for operation in risen] == ["move"]
+    assert [type(operation) for operation in risen] == [MoveRow]
     fallen = check_patch(live(rows), live([*rows[:2], *rows[3:18], rows[2], *rows[18:]]))
-    assert [operation["op"] for operation in fallen] == ["move"]
+    assert [type(operation) for operation in fallen] == [MoveRow]
 
 
 def test_nothing_changed_is_no_patch() -> None:
@@ -195,7 +202,7 @@ def test_live_data() -> None:
     data = Live().data_now(state, "running")
     assert len(data["top"]) == views.TOP_ROWS
     assert data["top"][0] == {"user_id": "25", "name": "N25", "score": 25}
-    assert {key: data[key] for key in data if key != "top"} == {
+    assert {key: value for key, value in data.items() if key != "top"} == {
         "status": "running", "participants": 26, "ties": "dense",
         "starts_at": "2026-05-01T09:00:00.000Z", "ends_at": "2026-05-01T10:00:00.000Z",
     }  # fmt: skip

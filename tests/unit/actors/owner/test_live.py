@@ -8,6 +8,7 @@ import pytest
 
 from actors.domain import views
 from actors.domain.messages import Join, Spec
+from actors.domain.publications import LiveData, LiveRow
 from actors.domain.tournament import Tournament
 from actors.owner.live import RECENT_UPDATES, Live
 from tests.support.histories import BEGIN_MS, Score, Step, create_of, fold, item_of, items_of
@@ -26,9 +27,8 @@ def score(state: Tournament, user: int, hundredths: int) -> int:
     return state.members.slot(user)
 
 
-def rows_of(data: dict[str, object]) -> list[dict[str, object]]:
-    (rows,) = [value for value in data.values() if isinstance(value, list)]
-    return rows
+def rows_of(data: LiveData) -> list[LiveRow]:
+    return data["top"]
 
 
 def test_it_shows_the_table_and_keeps_the_rows_that_did_not_change() -> None:

@@ -285,7 +285,7 @@ async def test_each_patch_leads_from_one_table_to_the_next() -> None:
     for _ in range(20):
         stage = Stage(members=rng.choice([3, 25, 40]))
         stage.publisher.watch(stage.entity)
-        shown = copy.deepcopy(stage.entity.live.data)
+        shown: Any = copy.deepcopy(stage.entity.live.data)
         for _ in range(40):
             for _ in range(rng.choice([1, 1, 2, 8])):
                 stage.score(rng.randint(1, 40), rng.randint(0, 30) * 100)

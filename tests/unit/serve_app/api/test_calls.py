@@ -40,6 +40,7 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
             .replace("{user}", "42")
             .replace("{invitation}", "i")
             .replace("{board}", "b")
+            .replace("{schema}", "s")
         )
         who = DOCUMENT["paths"][call.path][call.method.lower()]["description"].partition(".")[0].removeprefix("Who: ")
         for caller, headers in callers.items():
@@ -63,7 +64,7 @@ async def test_dependencies_tell_who_may_call_before_a_handler_is_asked(front: F
                 assert (request.principal is None) == (caller == "nobody" or not request.counted)
                 assert (
                     dict(request.path).items()
-                    <= {"tournament": "77", "user": "42", "invitation": "i", "board": "b"}.items()
+                    <= {"tournament": "77", "user": "42", "invitation": "i", "board": "b", "schema": "s"}.items()
                 )
 
 

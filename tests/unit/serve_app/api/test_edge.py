@@ -94,11 +94,20 @@ async def test_a_request_that_takes_too_long() -> None:
 async def test_only_the_api_is_for_other_origins() -> None:
     ask = {"origin": "https://elsewhere.example", "access-control-request-method": "GET"}
     async with open_front() as front:
-        for path in ("/v1", "/v1/tournaments", "/v1/nothing", "/palio-board.js"):
+        shared = (
+            "/v1",
+            "/v1/tournaments",
+            "/v1/nothing",
+            "/openapi.json",
+            "/asyncapi.json",
+            "/schemas/",
+            "/palio-board.js",
+        )
+        for path in shared:
             answer = await front.client.get(path, headers={"origin": ask["origin"]})
             assert answer.headers["access-control-allow-origin"] == "*", path
             assert (await front.client.options(path, headers=ask)).status_code == 204
-        for path in ("/", "/docs", "/metrics", "/openapi.json", "/healthz", "/readyz", "/web/app.js", "/nothing"):
+        for path in ("/", "/docs", "/metrics", "/healthz", "/readyz", "/web/app.js", "/nothing"):
             for answer in (
                 await front.client.get(path, headers={"origin": ask["origin"]}),
                 await front.client.options(path, headers=ask),
