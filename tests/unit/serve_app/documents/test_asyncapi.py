@@ -23,7 +23,12 @@ def test_it_is_valid() -> None:
     official = json.loads(node_package(f"@asyncapi/specs/schemas/{VERSION}.json").read_text(encoding="utf-8"))
     checker = jsonschema_rs.Draft7Validator(official)
     checker.validate(DOCUMENT)
-    for wrong in ({"asyncapi": "2.6.0"}, {"channels": []}, {"operations": {"x": {"action": "publish"}}}):
+    wrongs: list[dict[str, Any]] = [
+        {"asyncapi": "2.6.0"},
+        {"channels": []},
+        {"operations": {"x": {"action": "publish"}}},
+    ]
+    for wrong in wrongs:
         assert not checker.is_valid(DOCUMENT | wrong)
 
 

@@ -41,7 +41,7 @@ def name_of_record(value: dict[str, Any]) -> str:
 
 def name_of_live(message: dict[str, Any]) -> str:
     kinds = (message.get("type", "").replace("_", "-"), *message)
-    return next(kind for kind in kinds if kind in BY_NAME)
+    return str(next(kind for kind in kinds if kind in BY_NAME))
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -131,8 +131,9 @@ async def test_what_a_gateway_and_a_client_say_is_as_told() -> None:
         await client.ask(auth=gateway.token(1))
         await client.watch(board, me=True)
         await client.watch(hidden, since={"epoch": 1, "seq": -1})
-        for event_id, fields in {"a": {"score": 5, "subscore": 1}, "b": {"score": 7.25, "subscore": 2.5}}.items():
-            await client.ask(submit={"tournament": board, "event_id": event_id, **fields})
+        for event_id, score, subscore in (("a", 5, 1), ("b", 7.25, 2.5)):
+            submission = {"tournament": board, "event_id": event_id, "score": score, "subscore": subscore}
+            await client.ask(submit=submission)
         await client.ask(submit={"tournament": board, "event_id": "c", "score": 5.255})
         await client.until_data(board, gateway.data(board))
         await client.ask(auth=gateway.token(1, ttl_s=1))
