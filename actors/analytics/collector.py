@@ -9,47 +9,62 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from actors.analytics.points import points_of, void
 from actors.domain.analytics.attempts import BLOCK_ATTEMPTS, AttemptsError, Columns, decode_blocks, encode_block
 from actors.domain.analytics.series import MEASUREMENTS
 from actors.domain.codec import newest_state
 from actors.domain.errors import SnapshotError
+from actors.domain.tournament import Tournament
 from storage.ports import (
     AttemptBlocks,
+    Kept,
     MetricsSeries,
     Point,
     Records,
     RecordsUnavailableError,
     SeriesUnavailableError,
+    StoredAttempts,
     WaitingTournament,
 )
 
 logger = logging.getLogger(__name__)
 
-PAGE: Final = 50  # tournaments that are asked for at once
+PAGE: Final = 200  # tournaments that are asked for at once
+TOGETHER: Final = 2_000  # participants, about, of the tournaments that are read, made and stored together: one at least
 POINTS_A_FLUSH: Final = 10_000
 MERGE_BLOCKS: Final = 16  # of a tournament that goes on, from which they are put together
 REMEMBERED: Final = (
     10_000  # tournaments of which is known up to when they are in the series; of others all is written again
 )
 FOREVER_MS: Final = 1 << 52
+LONGEST_PAUSE_S: Final = 60.0
+
+
+class _Made(NamedTuple):
+    """What a tournament comes to, before it is in the series."""
+
+    state: Tournament
+    points: list[Point]
+    kept: Kept
 
 
 class Collector:
-    """See the module."""
+    """See the module. `share`: of a core that it may use, so that what many tournaments need is spread out; but what is made anew is made at
+    once."""
 
-    def __init__(self, records: Records, blocks: AttemptBlocks, series: MetricsSeries) -> None:
+    def __init__(self, records: Records, blocks: AttemptBlocks, series: MetricsSeries, share: float = 1.0) -> None:
         self._records = records
         self._blocks = blocks
         self._series = series
+        self._share = share
         self._upto_ms: dict[int, int] = {}
         self.collected = 0  # tournaments, each time that they changed
         self.failures = 0
         self.waiting = 0  # as of the last round
-        self.longest_s = 0.0  # that one tournament took in the last round
+        self.longest_s = 0.0  # that a group of tournaments took in the last round; a large one is a group
 
     async def round(self) -> int:
         """Collect all that waits; returns how many tournaments that were. One that cannot be read is left for the next round.
@@ -60,41 +75,51 @@ class Collector:
         self.longest_s = 0.0
         self.waiting = (await self._blocks.counts())[0]
         while page := await self._blocks.waiting(after, PAGE):
-            for waiting in page:
-                began_s = time.monotonic()
-                try:
-                    await self.collect(waiting)
-                except (SnapshotError, AttemptsError, RecordsUnavailableError) as error:
-                    logger.warning("tournament %d is not in the analytics yet: %s", waiting.tournament_id, error)
-                    self.failures += 1
-                    continue
-                finally:
-                    self.longest_s = max(self.longest_s, time.monotonic() - began_s)
-                done += 1
-                self.waiting = max(0, self.waiting - 1)
+            for group in _groups(page):
+                began_s, began_cpu_s = time.monotonic(), time.process_time()
+                collected = await self._collect(group)
+                self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+                self.failures += len(group) - collected
+                self.collected += collected
+                done += collected
+                self.waiting = max(0, self.waiting - collected)
+                if not any(each.anew for each in group):
+                    pause_s = (time.process_time() - began_cpu_s) * (1 / self._share - 1)
+                    await asyncio.sleep(min(pause_s, LONGEST_PAUSE_S))
             after = page[-1].tournament_id
-        self.collected += done
         return done
 
-    async def collect(self, waiting: WaitingTournament) -> None:
-        """Bring one tournament into the series. Raises SnapshotError, AttemptsError, RecordsUnavailableError, SeriesUnavailableError."""
-        number, upto = waiting.tournament_id, waiting.offset
-        state = await asyncio.to_thread(newest_state, await self._records.snapshots(number), upto)
-        blocks = await self._blocks.blocks(number, upto)
-        attempts = await asyncio.to_thread(decode_blocks, blocks)
-        whole = waiting.anew or state.over
-        after_ms = -1 if whole else self._upto_ms.get(number, -1)
-        points = await asyncio.to_thread(points_of, state, attempts, after_ms)
-        if whole:
-            points += void(await self._stored(number, state.created_ms), points)
-        await self._store(points)
-        merges = len(blocks) > (1 if state.over else MERGE_BLOCKS)
-        await self._blocks.keep(number, upto, await asyncio.to_thread(_merged, attempts) if merges else None)
-        self._upto_ms.pop(number, None)
-        if not state.over:
-            self._upto_ms[number] = state.time_ms
-            if len(self._upto_ms) > REMEMBERED:
-                del self._upto_ms[next(iter(self._upto_ms))]
+    async def _collect(self, group: Sequence[WaitingTournament]) -> int:
+        """Bring tournaments into the series; returns how many. Raises RecordsUnavailableError where no records answer,
+        SeriesUnavailableError."""
+        stored = await self._blocks.stored(group)
+        made = []
+        for waiting in group:
+            try:
+                made.append(await self._made(waiting, stored.pop(waiting.tournament_id, None)))
+            except (SnapshotError, AttemptsError, RecordsUnavailableError) as error:
+                logger.warning("tournament %d is not in the analytics yet: %s", waiting.tournament_id, error)
+        await self._store([point for each in made for point in each.points])
+        kept = await self._blocks.keep([each.kept for each in made]) if made else set()
+        for number, state in ((each.kept.tournament_id, each.state) for each in made):
+            self._upto_ms.pop(number, None)
+            if number in kept and not state.over:
+                self._upto_ms[number] = state.time_ms
+                if len(self._upto_ms) > REMEMBERED:
+                    del self._upto_ms[next(iter(self._upto_ms))]
+        return len(kept)
+
+    async def _made(self, waiting: WaitingTournament, stored: StoredAttempts | None) -> _Made:
+        """Raises SnapshotError, AttemptsError, RecordsUnavailableError, SeriesUnavailableError."""
+        number = waiting.tournament_id
+        if stored is None:
+            raise RecordsUnavailableError("the records that hold it do not answer")
+        if not stored.snapshots:  # in the archive
+            stored = stored._replace(snapshots=await self._records.snapshots(number))
+        made = await asyncio.to_thread(_made, waiting, stored, self._upto_ms.get(number, -1))
+        if waiting.anew or made.state.over:
+            made.points.extend(void(await self._stored(number, made.state.created_ms), made.points))
+        return made
 
     async def _stored(self, number: int, from_ms: int) -> list[Point]:
         tags = {"tournament": str(number)}
@@ -110,6 +135,29 @@ class Collector:
             await self._series.flush()
             if self._series.waiting:
                 raise SeriesUnavailableError(f"{self._series.waiting} points wait for the series")
+
+
+def _groups(page: Sequence[WaitingTournament]) -> Iterator[list[WaitingTournament]]:
+    """Tournaments by the page's order, of TOGETHER participants together, or one."""
+    group: list[WaitingTournament] = []
+    weight = 0
+    for waiting in page:
+        if group and weight + waiting.participants > TOGETHER:
+            yield group
+            group, weight = [], 0
+        group.append(waiting)
+        weight += waiting.participants
+    yield group
+
+
+def _made(waiting: WaitingTournament, stored: StoredAttempts, after_ms: int) -> _Made:
+    """What became of a tournament after a time. Raises SnapshotError, AttemptsError."""
+    number, upto, anew, _ = waiting
+    state = newest_state(stored.snapshots, upto)
+    attempts = decode_blocks(stored.blocks)
+    points = points_of(state, attempts, -1 if anew or state.over else after_ms)
+    merges = len(stored.blocks) > (1 if state.over else MERGE_BLOCKS)
+    return _Made(state, points, Kept(number, upto, _merged(attempts) if merges else None))
 
 
 def _merged(attempts: Columns) -> list[bytes]:

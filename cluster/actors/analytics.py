@@ -1,8 +1,10 @@
 """`AnalyticsActor`: a Ray actor around `actors.analytics`, one in a Palio. How far it is stands in the records, where a restarted one
-goes on."""
+goes on. Nobody waits for it: it gives way to all others on its machine, and uses a small share of a core.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from actors.analytics.collector import Collector
@@ -13,6 +15,8 @@ from storage.ports import MetricsSeries, Records
 
 COMPACT_S: Final = 300.0
 MEASURE_S: Final = 1.0
+SHARE: Final = 0.03  # of a core; what is made anew takes what it can get
+NICENESS: Final = 5  # not 19: it would then hold a database's lock for long once others keep the cores busy
 
 
 class AnalyticsActor(Worker):
@@ -23,6 +27,7 @@ class AnalyticsActor(Worker):
     async def begin(self, records: Records) -> None:
         """As Worker.begin."""
         settings = self.settings
+        os.nice(NICENESS)
         self._series: MetricsSeries
         if settings.influx_url is None:
             self._series = parquet = open_parquet(settings, keeps=True)
@@ -30,7 +35,8 @@ class AnalyticsActor(Worker):
         else:
             self._series = open_series(settings)
         self._archive = open_archive(settings)
-        self._collector = Collector(with_archive(records, self._archive), attempts_of(records), self._series)
+        readable = with_archive(records, self._archive)
+        self._collector = Collector(readable, attempts_of(records), self._series, SHARE)
         self._metrics = AnalyticsMetrics(self._collector, self._series)
         self.repeat("collection", settings.analytics_interval_s, self._collector.round)
         self.repeat("metrics", MEASURE_S, self._measure)

@@ -199,7 +199,8 @@ ANALYTICS_FAILURES = Counter(
 ANALYTICS_WAITING = _gauge("palio_analytics_waiting_tournaments", "Tournaments that are not in the series as they are.")
 ANALYTICS_POINTS = _gauge("palio_analytics_waiting_points", "Points of analytics that the series have not taken yet.")
 ANALYTICS_LONGEST = _gauge(
-    "palio_analytics_longest_seconds", "What one tournament took at most, in the last look at all that changed."
+    "palio_analytics_longest_seconds",
+    "What tournaments that are read together took at most, in the last look; a large one is alone.",
 )
 ATTEMPTS_LOST = Counter(
     "palio_attempts_lost_total", "Attempts that count and that analytics do not learn of, since too many waited."

@@ -48,7 +48,7 @@ class Bench:
         self.count = 0
         self.offsets = dict.fromkeys(range(PARTITIONS), -1)
 
-    async def open(self, path: Path, updates: Updates) -> None:
+    async def open(self, path: Path, updates: Updates, config: OwnerConfig | None = None) -> None:
         """Make the owner and its tournaments."""
         log = MemoryScoreLog(PARTITIONS, clock_ms=lambda: self.now_ms)
         self.records = await SqlRecords.open(path)
@@ -60,7 +60,7 @@ class Bench:
             updates=updates,
             signer=Signer({"k": b"s" * 32}, "k"),
             clock_ms=lambda: self.now_ms,
-            config=OwnerConfig(),
+            config=config or OwnerConfig(),
         )
         self.reads = OwnerReads(self.owner, self.owner.publisher)
         await self.owner.adopt([(partition, 0, -1) for partition in range(PARTITIONS)])

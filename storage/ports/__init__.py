@@ -6,7 +6,7 @@ Each file declares one port and states its guarantees (order, atomicity, duplica
 
 from storage.ports.archive import ArchiveFiles, digest_of, state_name, table_name
 from storage.ports.archive_index import Archived, ArchiveIndex, ArchivePlace
-from storage.ports.attempts import AttemptBlocks, WaitingTournament
+from storage.ports.attempts import AttemptBlocks, Kept, StoredAttempts, WaitingTournament
 from storage.ports.errors import (
     ArchiveUnavailableError,
     LogBehindError,

@@ -13,13 +13,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from storage.ports.records import StoredSnapshot
+
 
 class WaitingTournament(NamedTuple):
-    """One that changed: up to which offset; `anew`: its series are to be made again from nothing."""
+    """One that changed: up to which offset; `anew`: its series are to be made again from nothing; how many take part, about."""
 
     tournament_id: int
     offset: int
     anew: bool
+    participants: int = 0
+
+
+class StoredAttempts(NamedTuple):
+    """What is stored of a tournament: its snapshots, newest first (none: it has left for the archive), and its blocks."""
+
+    snapshots: Sequence[StoredSnapshot]
+    blocks: Sequence[bytes]
+
+
+class Kept(NamedTuple):
+    """A tournament that is in the series up to an offset; `merged` blocks take the place of all up to there."""
+
+    tournament_id: int
+    offset: int
+    merged: Sequence[bytes] | None = None
 
 
 class AttemptBlocks(Protocol):
@@ -28,11 +46,14 @@ class AttemptBlocks(Protocol):
     async def waiting(self, after: int, limit: int) -> list[WaitingTournament]:
         """Tournaments that changed since they were last kept, by id, beyond one. Of the databases that answer."""
 
-    async def blocks(self, tournament_id: int, upto: int | None = None) -> list[bytes]:
-        """All blocks of a tournament (`actors.domain.analytics.attempts`), up to an offset if one is named."""
+    async def blocks(self, tournament_id: int) -> list[bytes]:
+        """All blocks of a tournament (`actors.domain.analytics.attempts`)."""
 
-    async def keep(self, tournament_id: int, upto: int, merged: Sequence[bytes] | None = None) -> None:
-        """Up to this offset a tournament is in the series; `merged` blocks take the place of all up to there."""
+    async def stored(self, waiting: Sequence[WaitingTournament]) -> dict[int, StoredAttempts]:
+        """What is stored of these, blocks up to their offsets, from databases that answer: others are left out."""
+
+    async def keep(self, kept: Sequence[Kept]) -> set[int]:
+        """These are in the series; returns which of them that is stored for: all on databases that answer."""
 
     async def rebuild(self) -> int:
         """Let every tournament wait to be made anew; returns how many wait. Again while some wait changes nothing."""

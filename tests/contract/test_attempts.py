@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.domain.analytics.attempts import FIRST_N, KIND, Attempts, decode_blocks
-from storage.ports import AttemptBlocks, OutboxRow, Records, WaitingTournament
+from storage.ports import AttemptBlocks, Kept, OutboxRow, Records, WaitingTournament
 from storage.records.mysql.sharded import ShardedRecords
 from storage.records.sql.attempts import SqlAttempts
 from storage.records.sql.database import SqlRecords
@@ -19,7 +19,9 @@ def attempts(records: Records) -> AttemptBlocks:
     """Over the durable store of the same implementation."""
     if isinstance(records, MemoryRecords):
         return MemoryAttempts(
-            records.attempts(), lambda: {row.tournament_id: row.offset for row in records.all_tournaments()}
+            records.attempts(),
+            lambda: {row.tournament_id: row.offset for row in records.all_tournaments()},
+            records.snapshots_at_hand,
         )
     assert isinstance(records, SqlRecords | ShardedRecords)
     return SqlAttempts(records)
@@ -40,7 +42,10 @@ async def save(records: Records, number: int, offset: int, *offsets: int) -> Non
 
 
 async def offsets_of(attempts: AttemptBlocks, number: int, upto: int | None = None) -> list[int]:
-    found: list[int] = decode_blocks(await attempts.blocks(number, upto)).offsets.tolist()
+    blocks = await attempts.blocks(number)
+    if upto is not None:
+        blocks = list((await attempts.stored([WaitingTournament(number, upto, anew=False)]))[number].blocks)
+    found: list[int] = decode_blocks(blocks).offsets.tolist()
     return found
 
 
@@ -54,8 +59,8 @@ async def test_a_tournament_waits_from_its_save_until_it_is_kept(records: Record
     assert await attempts.waiting(0, 1) == waiting[:1]
     assert await attempts.waiting(1, 10) == waiting[1:]
     assert await attempts.counts() == (2, 2)
-    await attempts.keep(1, 12)
-    await attempts.keep(1, 12)
+    await attempts.keep([Kept(1, 12)])
+    await attempts.keep([Kept(1, 12)])
     assert await attempts.waiting(0, 10) == waiting[1:]
     assert await offsets_of(attempts, 1) == [8, 9, 12]
     assert await offsets_of(attempts, 1, 10) == [8, 9]
@@ -66,15 +71,15 @@ async def test_a_tournament_waits_from_its_save_until_it_is_kept(records: Record
 async def test_what_is_saved_meanwhile_makes_it_wait_again(records: Records, attempts: AttemptBlocks) -> None:
     await save(records, 1, 10, 10)
     await save(records, 1, 12, 12)
-    await attempts.keep(1, 10)
+    await attempts.keep([Kept(1, 10)])
     assert await attempts.waiting(0, 10) == [WaitingTournament(1, 12, anew=False)]
-    await attempts.keep(1, 12)
+    await attempts.keep([Kept(1, 12)])
     assert await attempts.waiting(0, 10) == []
 
 
 async def test_a_save_that_is_made_again_tells_nothing_twice(records: Records, attempts: AttemptBlocks) -> None:
     await save(records, 1, 10, 10)
-    await attempts.keep(1, 10)
+    await attempts.keep([Kept(1, 10)])
     await save(records, 1, 10, 10)
     assert await attempts.waiting(0, 10) == []
     await save(records, 1, 11, 10, 11)  # it was not known that the first had succeeded
@@ -84,12 +89,12 @@ async def test_a_save_that_is_made_again_tells_nothing_twice(records: Records, a
 async def test_merged_blocks_take_the_place_of_all_up_to_theirs(records: Records, attempts: AttemptBlocks) -> None:
     for offset in (10, 11, 12):
         await save(records, 1, offset, offset)
-    await attempts.keep(1, 11, [block(10), block(11)])
+    await attempts.keep([Kept(1, 11, [block(10), block(11)])])
     assert len(await attempts.blocks(1)) == 3
     assert await offsets_of(attempts, 1) == [10, 11, 12]
     assert await attempts.waiting(0, 10) == [WaitingTournament(1, 12, anew=False)]
-    await attempts.keep(1, 12, [block(10, 11, 12)])
-    await attempts.keep(1, 12, [block(10, 11, 12)])
+    await attempts.keep([Kept(1, 12, [block(10, 11, 12)])])
+    await attempts.keep([Kept(1, 12, [block(10, 11, 12)])])
     assert await attempts.blocks(1) == [block(10, 11, 12)]
 
 
@@ -102,7 +107,7 @@ async def test_a_large_block_is_stored(records: Records, attempts: AttemptBlocks
 async def test_rebuilding_lets_all_wait_to_be_made_anew(records: Records, attempts: AttemptBlocks) -> None:
     assert await attempts.rebuild() == 0
     await save(records, 1, 10, 10)
-    await attempts.keep(1, 10)
+    await attempts.keep([Kept(1, 10)])
     await records.save(checkpoint(tournament(2, 5)))  # of a version that told of no attempts
     for _ in range(2):
         assert await attempts.rebuild() == 2
@@ -110,8 +115,8 @@ async def test_rebuilding_lets_all_wait_to_be_made_anew(records: Records, attemp
     assert await attempts.waiting(0, 10) == waiting
     await save(records, 1, 12, 12)
     assert await attempts.waiting(0, 1) == [WaitingTournament(1, 12, anew=True)]
-    await attempts.keep(1, 12)
-    await attempts.keep(2, 5)
+    await attempts.keep([Kept(1, 12)])
+    await attempts.keep([Kept(2, 5)])
     assert (await attempts.waiting(0, 10), await attempts.counts()) == ([], (0, 2))
     assert await offsets_of(attempts, 1) == [10, 12]
     assert await attempts.rebuild() == 2

@@ -14,17 +14,23 @@ from actors.domain.analytics.attempts import (
     Columns,
     encode_block,
 )
-from storage.ports import OutboxRow, WaitingTournament
+from storage.ports import Kept, OutboxRow, StoredAttempts, StoredSnapshot, WaitingTournament
 
 Effects = dict[tuple[int, int, int], OutboxRow]
 
 
 class MemoryAttempts:
-    """See `storage.ports.attempts.AttemptBlocks`; `offsets` tells of each tournament how far it is stored."""
+    """See `storage.ports.attempts.AttemptBlocks`; `offsets` tells of each tournament how far it is stored, `snapshots` what is stored of one."""
 
-    def __init__(self, effects: Effects, offsets: Callable[[], Mapping[int, int]]) -> None:
+    def __init__(
+        self,
+        effects: Effects,
+        offsets: Callable[[], Mapping[int, int]],
+        snapshots: Callable[[int], Sequence[StoredSnapshot]] = lambda _: (),
+    ) -> None:
         self._effects = effects
         self._offsets = offsets
+        self._snapshots = snapshots
 
     def tell(self, row: OutboxRow) -> None:
         """An effect of an owner's."""
@@ -40,18 +46,29 @@ class MemoryAttempts:
                 found[row.tournament_id] = WaitingTournament(row.tournament_id, offset, anew)
         return [found[number] for number in sorted(found)][:limit]
 
-    async def blocks(self, tournament_id: int, upto: int | None = None) -> list[bytes]:
-        return [row.payload for row in self._of(tournament_id, upto)]
+    async def blocks(self, tournament_id: int) -> list[bytes]:
+        return [row.payload for row in self._of(tournament_id)]
 
-    async def keep(self, tournament_id: int, upto: int, merged: Sequence[bytes] | None = None) -> None:
-        for row in self._of(tournament_id, upto):
-            if merged is not None or row.n == ANEW_N:
-                del self._effects[row[:3]]
-            else:
-                self._effects[row[:3]] = row._replace(kind=KEPT_KIND)
-        for n, block in enumerate(merged or (), FIRST_N):
-            row = OutboxRow(tournament_id, upto, n, KEPT_KIND, block)
-            self._effects[row[:3]] = row
+    async def stored(self, waiting: Sequence[WaitingTournament]) -> dict[int, StoredAttempts]:
+        return {
+            each.tournament_id: StoredAttempts(
+                self._snapshots(each.tournament_id),
+                [row.payload for row in self._of(each.tournament_id, each.offset)],
+            )
+            for each in waiting
+        }
+
+    async def keep(self, kept: Sequence[Kept]) -> set[int]:
+        for number, upto, merged in kept:
+            for row in self._of(number, upto):
+                if merged is not None or row.n == ANEW_N:
+                    del self._effects[row[:3]]
+                else:
+                    self._effects[row[:3]] = row._replace(kind=KEPT_KIND)
+            for n, block in enumerate(merged or (), FIRST_N):
+                row = OutboxRow(number, upto, n, KEPT_KIND, block)
+                self._effects[row[:3]] = row
+        return {each.tournament_id for each in kept}
 
     async def rebuild(self) -> int:
         for number, offset in self._offsets().items():
@@ -64,6 +81,6 @@ class MemoryAttempts:
     def _rows(self) -> list[OutboxRow]:
         return [row for _, row in sorted(self._effects.items()) if row.kind in KINDS]
 
-    def _of(self, tournament_id: int, upto: int | None) -> list[OutboxRow]:
+    def _of(self, tournament_id: int, upto: int | None = None) -> list[OutboxRow]:
         mine = (row for row in self._rows() if row.tournament_id == tournament_id)
         return [row for row in mine if upto is None or row.offset <= upto]

@@ -138,6 +138,10 @@ class MemoryRecords:
         mine = (row for _, row in sorted(self._outbox.items()) if tournament_id in (None, row.tournament_id))
         return [row for row in mine if row.kind not in KINDS][:limit]
 
+    def snapshots_at_hand(self, tournament_id: int) -> list[StoredSnapshot]:
+        """As `snapshots`, without waiting."""
+        return list(self._snapshots.get(tournament_id, []))
+
     def attempts(self) -> dict[tuple[int, int, int], OutboxRow]:
         """The effects that tell of attempts, by key; to be changed by `MemoryAttempts` alone."""
         self._open()

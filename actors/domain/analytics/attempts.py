@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -28,6 +27,8 @@ BLOCK_ATTEMPTS: Final = 100_000  # of one block: 3.2 MB before it is packed
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BI")
 _COLUMN: Final = np.dtype("<i8")
+_ROW: Final = struct.Struct("<4q")  # of an attempt that waits, in the order of Columns
+_DIFFERENCES: Final = 2  # of the columns, the first ones, are stored as differences
 
 
 class AttemptsError(ValueError):
@@ -55,48 +56,46 @@ class Columns(NamedTuple):
 
 
 class Attempts:
-    """Those since the last checkpoint, MAX_WAITING at most."""
+    """Those since the last checkpoint, MAX_WAITING at most: rows of bytes, since one append is what an owner can spend on each."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._columns = (array("q"), array("q"), array("q"), array("q"))
+        self._rows = bytearray()
 
     def __len__(self) -> int:
-        return len(self._columns[0])
+        return len(self._rows) // _ROW.size
 
     def add(self, offset: int, time_ms: int, user_id: int, score: int) -> bool:
         """One that counted; offsets only grow. False, with nothing noted, when too many wait."""
-        offsets, times, users, scores = self._columns
-        if len(offsets) >= MAX_WAITING:
+        if len(self._rows) >= MAX_WAITING * _ROW.size:
             return False
-        offsets.append(offset)
-        times.append(time_ms)
-        users.append(user_id)
-        scores.append(score)
+        self._rows += _ROW.pack(offset, time_ms, user_id, score)
         return True
 
     def blocks(self) -> Iterator[bytes]:
         """All of them, at least one block."""
-        columns = Columns(*(np.array(column, np.int64) for column in self._columns))
         for start in range(0, max(1, len(self)), BLOCK_ATTEMPTS):
-            yield encode_block(Columns(*(column[start : start + BLOCK_ATTEMPTS] for column in columns)))
+            yield _encoded(self._columns()[:, start : start + BLOCK_ATTEMPTS])
 
     def forget(self, upto: int) -> None:
         """Those up to an offset are durable."""
-        offsets = self._columns[0]
-        count = int(np.searchsorted(np.array(offsets, np.int64), upto, side="right"))
-        for column in self._columns:
-            del column[:count]
+        count = int(np.searchsorted(self._columns()[0], upto, side="right"))
+        del self._rows[: count * _ROW.size]
+
+    def _columns(self) -> NDArray[np.int64]:
+        return np.frombuffer(self._rows, _COLUMN).reshape(-1, len(Columns._fields)).T
 
 
 def encode_block(columns: Columns) -> bytes:
     """A block of attempts in the order of their offsets."""
-    packed = b"".join(
-        np.diff(column, prepend=0).astype(_COLUMN).tobytes() if n < 2 else column.astype(_COLUMN).tobytes()
-        for n, column in enumerate(columns)
-    )
-    return _HEAD.pack(_VERSION, columns.size) + zlib.compress(packed, 1)
+    return _encoded(np.array(columns, _COLUMN))
+
+
+def _encoded(columns: NDArray[np.int64]) -> bytes:
+    packed = columns.copy(order="C")
+    packed[:_DIFFERENCES, 1:] -= columns[:_DIFFERENCES, :-1]
+    return _HEAD.pack(_VERSION, columns.shape[1]) + zlib.compress(packed.tobytes(), 1)
 
 
 def decode_blocks(blocks: Iterable[bytes]) -> Columns:

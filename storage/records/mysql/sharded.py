@@ -28,6 +28,7 @@ from storage.records.mysql.primary import Ask
 from storage.records.mysql.shard import ServerHealth, Shard
 from storage.records.sql import queries as records_queries
 from storage.records.sql.checkpoint_writer import partition_of_checkpoint
+from storage.records.sql.database import SqlRecords
 from storage.records.sql.partitions import Place, PlacedElsewhereError, newest, stored_places
 
 T = TypeVar("T")
@@ -157,6 +158,19 @@ class ShardedRecords:
             self._partition(tournament_id), lambda records: records.write_of(tournament_id, work)
         )
 
+    async def read_of_many(
+        self, tournament_ids: Sequence[int], ask: Callable[[AsyncConnection, Sequence[int]], Awaitable[T]]
+    ) -> list[T]:
+        """What `ask` finds on each primary of those of these tournaments that it holds, in one transaction; of those that answer, at least
+        one."""
+        return await self._of_primaries(tournament_ids, lambda records, mine: records.read_of_many(mine, ask))
+
+    async def write_of_many(
+        self, tournament_ids: Sequence[int], work: Callable[[AsyncConnection, Sequence[int]], Awaitable[T]]
+    ) -> list[T]:
+        """What `work` does there in a transaction that writes; see `SqlRecords.write_of_many`."""
+        return await self._of_primaries(tournament_ids, lambda records, mine: records.write_of_many(mine, work))
+
     async def read_each(
         self, ask: Callable[[AsyncConnection, Sequence[int] | None], Awaitable[T]], *, of_all: bool = True
     ) -> list[T]:
@@ -164,12 +178,7 @@ class ShardedRecords:
         asked = (shard.primary.ask(lambda records: records.read_each(ask)) for shard in self.shards)
         if of_all:
             return [found for answer in await _all(asked) for found in answer]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        away = [answer for answer in answers if isinstance(answer, BaseException)]
-        for error in away:
-            if len(away) == len(answers) or not isinstance(error, RecordsUnavailableError):
-                raise error
-        return [found for answer in answers if not isinstance(answer, BaseException) for found in answer]
+        return await _those_that_answer(asked)
 
     async def read_first(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """What `ask` finds on the first shard's primary, where what belongs to no tournament is."""
@@ -195,6 +204,19 @@ class ShardedRecords:
 
     def _partition(self, tournament_id: int) -> int:
         return partition_of(tournament_id, len(self.places))
+
+    async def _of_primaries(
+        self, tournament_ids: Sequence[int], ask: Callable[[SqlRecords, Sequence[int]], Awaitable[list[T]]]
+    ) -> list[T]:
+        """Answers of the primaries of these tournaments, each asked for its own. One of a partition that has just been moved does not answer."""
+        held: dict[int, list[int]] = {}
+        for number in tournament_ids:
+            held.setdefault(self.places[self._partition(number)].shard, []).append(number)
+
+        def asked(mine: Sequence[int]) -> Awaitable[list[T]]:
+            return self._of_primary(self._partition(mine[0]), lambda records: ask(records, mine))
+
+        return await _those_that_answer([asked(mine) for mine in held.values()])
 
     async def _of_primary(self, partition: int, ask: Ask[T]) -> T:
         return await self._at(partition, lambda shard: shard.primary.ask(ask))
@@ -251,6 +273,16 @@ async def check_servers(options: MysqlOptions) -> tuple[dict[int, Place], list[S
         return newest(places for places in known if isinstance(places, dict)), health
     finally:
         await asyncio.gather(*(shard.close() for shard in shards))
+
+
+async def _those_that_answer(asked: Iterable[Awaitable[list[T]]]) -> list[T]:
+    """All that is found by those that answer. Raises RecordsUnavailableError when none does, and any other error."""
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    away = [answer for answer in answers if isinstance(answer, BaseException)]
+    for error in away:
+        if len(away) == len(answers) or not isinstance(error, RecordsUnavailableError):
+            raise error
+    return [found for answer in answers if not isinstance(answer, BaseException) for found in answer]
 
 
 async def _all(asked: Iterable[Awaitable[T]]) -> list[T]:

@@ -7,13 +7,14 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.domain.analytics.attempts import ANEW_KIND, ANEW_N, FIRST_N, KEPT_KIND, KIND, KINDS, Columns, encode_block
-from storage.ports.attempts import WaitingTournament
+from storage.ports.attempts import Kept, StoredAttempts, WaitingTournament
 from storage.records.sql.prize_ledger import Held
 from storage.records.sql.prize_ledger import Store as OneStore
+from storage.records.sql.queries import stored_snapshots
 from storage.records.sql.schema import outbox, tournaments
 
 T = TypeVar("T")
@@ -22,6 +23,16 @@ WAITING: Final = (KIND, ANEW_KIND)
 
 class Store(OneStore, Protocol):
     """What attempts ask of the records besides."""
+
+    async def read_of_many(
+        self, tournament_ids: Sequence[int], ask: Callable[[AsyncConnection, Sequence[int]], Awaitable[T]]
+    ) -> list[T]:
+        """In a transaction for the tournaments of each database, of those that answer, at least one."""
+
+    async def write_of_many(
+        self, tournament_ids: Sequence[int], work: Callable[[AsyncConnection, Sequence[int]], Awaitable[T]]
+    ) -> list[T]:
+        """Likewise in one that writes."""
 
     async def write_each(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> list[T]:
         """In a transaction that writes, on each database."""
@@ -37,46 +48,76 @@ class SqlAttempts:
         """See `AttemptBlocks.waiting`."""
         o = outbox.c
         # by an index on (kind, tournament_id); the kind of a mark is the first of the two by name
-        newest = select(o.tournament_id, func.max(o.log_offset), func.min(o.kind)).where(
+        newest = select(o.tournament_id, func.max(o.log_offset).label("upto"), func.min(o.kind).label("kind")).where(
             o.kind.in_(WAITING), o.tournament_id > after
         )
         newest = newest.group_by(o.tournament_id).order_by(o.tournament_id).limit(limit)
 
         async def ask(connection: AsyncConnection, held: Held) -> list[WaitingTournament]:
-            rows = await connection.execute(_held(newest, held))
-            return [WaitingTournament(number, offset, kind == ANEW_KIND) for number, offset, kind in rows]
+            found = _held(newest, held).subquery()
+            t, f = tournaments.c, found.c
+            rows = select(f.tournament_id, f.upto, f.kind, func.coalesce(t.participants, 0))
+            rows = rows.outerjoin_from(found, tournaments, t.tournament_id == f.tournament_id).order_by(f.tournament_id)
+            return [
+                WaitingTournament(number, offset, kind == ANEW_KIND, participants)
+                for number, offset, kind, participants in await connection.execute(rows)
+            ]
 
         found = await self._store.read_each(ask, of_all=False)
         return list(itertools.islice(heapq.merge(*found), limit))
 
-    async def blocks(self, tournament_id: int, upto: int | None = None) -> list[bytes]:
+    async def blocks(self, tournament_id: int) -> list[bytes]:
         """See `AttemptBlocks.blocks`."""
         o = outbox.c
-        statement = select(o.payload).where(_of(tournament_id)).order_by(o.log_offset, o.n)
-        if upto is not None:
-            statement = statement.where(o.log_offset <= upto)
+        mine = and_(o.tournament_id == tournament_id, o.kind.in_(KINDS))
+        statement = select(o.payload).where(mine).order_by(o.log_offset, o.n)
 
         async def ask(connection: AsyncConnection) -> list[bytes]:
             return list(await connection.scalars(statement))
 
         return await self._store.read_of(tournament_id, ask)
 
-    async def keep(self, tournament_id: int, upto: int, merged: Sequence[bytes] | None = None) -> None:
+    async def stored(self, waiting: Sequence[WaitingTournament]) -> dict[int, StoredAttempts]:
+        """See `AttemptBlocks.stored`."""
+        o = outbox.c
+        upto = {each.tournament_id: each.offset for each in waiting}
+        rows = select(o.tournament_id, o.log_offset, o.payload).where(o.kind.in_(KINDS))
+        rows = rows.order_by(o.tournament_id, o.log_offset, o.n)
+
+        async def ask(connection: AsyncConnection, mine: Sequence[int]) -> dict[int, StoredAttempts]:
+            snapshots = await stored_snapshots(connection, mine)
+            blocks: dict[int, list[bytes]] = {number: [] for number in mine}
+            for number, offset, payload in await connection.execute(rows.where(o.tournament_id.in_(mine))):
+                if offset <= upto[number]:
+                    blocks[number].append(payload)
+            return {number: StoredAttempts(snapshots.get(number, ()), blocks[number]) for number in mine}
+
+        found = await self._store.read_of_many(list(upto), ask)
+        return {number: each for part in found for number, each in part.items()}
+
+    async def keep(self, kept: Sequence[Kept]) -> set[int]:
         """See `AttemptBlocks.keep`."""
         o = outbox.c
-        mine = and_(_of(tournament_id), o.log_offset <= upto)
+        named = {each.tournament_id: each for each in kept}
+        upto = and_(o.tournament_id == bindparam("number"), o.log_offset <= bindparam("upto"))
+        marks = delete(outbox).where(upto, o.kind == ANEW_KIND)
+        told = update(outbox).where(upto, o.kind == KIND).values(kind=KEPT_KIND)
+        merged_away = delete(outbox).where(upto, o.kind.in_(KINDS))
 
-        async def work(connection: AsyncConnection, _partition: int) -> None:
-            if merged is None:
-                await connection.execute(delete(outbox).where(mine, o.n == ANEW_N))
-                await connection.execute(update(outbox).where(mine, o.kind == KIND).values(kind=KEPT_KIND))
-                return
-            await connection.execute(delete(outbox).where(mine))
-            for n, block in enumerate(merged, FIRST_N):
-                values: dict[str, Any] = {"tournament_id": tournament_id, "log_offset": upto, "n": n}
-                await connection.execute(insert(outbox).values(**values, kind=KEPT_KIND, payload=block))
+        async def work(connection: AsyncConnection, mine: Sequence[int]) -> Sequence[int]:
+            merged = [number for number in mine if named[number].merged is not None]
+            others = [number for number in mine if named[number].merged is None]
+            for statement, numbers in ((marks, others), (told, others), (merged_away, merged)):
+                if numbers:
+                    where = [{"number": number, "upto": named[number].offset} for number in numbers]
+                    await connection.execute(statement, where)
+            for number in merged:
+                for n, block in enumerate(named[number].merged or (), FIRST_N):
+                    values: dict[str, Any] = {"tournament_id": number, "log_offset": named[number].offset, "n": n}
+                    await connection.execute(insert(outbox).values(**values, kind=KEPT_KIND, payload=block))
+            return mine
 
-        await self._store.write_of(tournament_id, work)
+        return {number for part in await self._store.write_of_many(list(named), work) for number in part}
 
     async def rebuild(self) -> int:
         """See `AttemptBlocks.rebuild`."""
@@ -108,10 +149,6 @@ class SqlAttempts:
 
         found = await self._store.read_each(ask, of_all=False)
         return sum(waits for waits, _ in found), sum(count for _, count in found)
-
-
-def _of(tournament_id: int) -> ColumnElement[bool]:
-    return and_(outbox.c.tournament_id == tournament_id, outbox.c.kind.in_(KINDS))
 
 
 def _held(statement: Select[Any], held: Held) -> Select[Any]:

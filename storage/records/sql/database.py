@@ -39,12 +39,10 @@ from storage.records.sql.checkpoint_writer import CheckpointWriter, checked_part
 from storage.records.sql.dialects import WRITES, is_lock_conflict, sqlite_engine
 from storage.records.sql.partitions import Held
 from storage.records.sql.schema import (
-    FIRST_PART,
     TOURNAMENT_COLUMNS,
     outbox,
     participant_row,
     projected,
-    snapshots,
     tournament_row,
     tournaments,
 )
@@ -123,33 +121,14 @@ class SqlRecords:
     async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
         """See `Records.snapshots`."""
         async with self._read(tournament_id=tournament_id) as connection:
-            return (await self._snapshots_of(connection, [tournament_id])).get(tournament_id, [])
+            return (await records_queries.stored_snapshots(connection, [tournament_id])).get(tournament_id, [])
 
     async def snapshots_of(self, partition: int, tournament_ids: Sequence[int]) -> dict[int, list[StoredSnapshot]]:
         """See `Records.snapshots_of`."""
         found: dict[int, list[StoredSnapshot]] = {}
         async with self._read(partition) as connection:
             for part in in_parts(tournament_ids):
-                found |= await self._snapshots_of(connection, part)
-        return found
-
-    async def _snapshots_of(
-        self, connection: AsyncConnection, tournament_ids: Sequence[int]
-    ) -> dict[int, list[StoredSnapshot]]:
-        s = snapshots.c
-        columns = select(s.tournament_id, s.log_offset, s.part, s.log_partition, s.data)
-        rows = await connection.execute(
-            columns.where(s.tournament_id.in_(tournament_ids)).order_by(s.tournament_id, s.log_offset, s.part)
-        )
-        found: dict[int, list[StoredSnapshot]] = {}
-        for (number, offset), parts in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
-            cut = sorted(parts, key=lambda row: abs(row[2]))
-            data = cut[0][4] if len(cut) == 1 else b"".join(row[4] for row in cut)
-            older = found.setdefault(number, [])
-            if cut[0][2] == FIRST_PART:
-                older.insert(0, StoredSnapshot(number, cut[0][3], offset, data))
-            elif older:
-                older.insert(0, older[0]._replace(offset=offset, deltas=(*older[0].deltas, data)))
+                found |= await records_queries.stored_snapshots(connection, part)
         return found
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
@@ -243,8 +222,27 @@ class SqlRecords:
                 raise RecordsUnavailableError(f"{self._where}: tournament {tournament_id} is not stored yet")
             return await work(connection, partition)
 
-        held = [] if self._held is None else [partition_of(tournament_id, self._held.partitions)]
-        return await self._write(held, located)
+        return await self._write(self._partitions([tournament_id]), located)
+
+    async def read_of_many(
+        self, tournament_ids: Sequence[int], ask: Callable[[AsyncConnection, Sequence[int]], Awaitable[T]]
+    ) -> list[T]:
+        """What `ask` finds of tournaments that are held here, in a transaction for the tournaments of each database (there is one)."""
+        async with self._read() as connection:
+            if self._held is not None:
+                for partition in self._partitions(tournament_ids):
+                    await self._held.check(connection, partition)
+            return [await ask(connection, tournament_ids)]
+
+    async def write_of_many(
+        self, tournament_ids: Sequence[int], work: Callable[[AsyncConnection, Sequence[int]], Awaitable[T]]
+    ) -> list[T]:
+        """What `work` does likewise in a transaction that writes; it runs again where others' locks cut it off."""
+
+        async def of_all(connection: AsyncConnection) -> T:
+            return await work(connection, tournament_ids)
+
+        return [await self._write(self._partitions(tournament_ids), of_all)]
 
     async def read_each(
         self, ask: Callable[[AsyncConnection, Sequence[int] | None], Awaitable[T]], *, of_all: bool = True
@@ -287,6 +285,12 @@ class SqlRecords:
                         raise
                     await asyncio.sleep(random.uniform(0, LOCK_PAUSE_S * attempt))  # noqa: S311 - spreads, hides nothing
         raise AssertionError("unreachable: the loop returns or raises")
+
+    def _partitions(self, tournament_ids: Sequence[int]) -> list[int]:
+        """Whose being held is to be looked at: none where the database is the only one."""
+        if self._held is None:
+            return []
+        return sorted({partition_of(number, self._held.partitions) for number in tournament_ids})
 
     async def _of_held(self, connection: AsyncConnection, statement: Select[Any]) -> Select[Any]:
         """Of the rows of tournaments those of partitions that are held: a move may have left others here, or copied some ahead."""

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, false, null, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.domain.texts import folded
-from storage.ports.records import UNLISTED_TYPES, ListQuery, ParticipantRow, TournamentRow
+from storage.ports.records import UNLISTED_TYPES, ListQuery, ParticipantRow, StoredSnapshot, TournamentRow
 from storage.records.sql.archive_schema import archived_participants
-from storage.records.sql.schema import PARTICIPANT_COLUMNS, TOURNAMENT_COLUMNS, participants, tournaments
+from storage.records.sql.schema import (
+    FIRST_PART,
+    PARTICIPANT_COLUMNS,
+    TOURNAMENT_COLUMNS,
+    participants,
+    snapshots,
+    tournaments,
+)
 
 T = TypeVar("T")
 
@@ -144,3 +153,24 @@ def _not_held(user_id: ColumnElement[int] | int) -> ColumnElement[bool]:
     """Whether the records have no row of a user any more who took part: one that came back has both, and its own counts."""
     p = participants.c
     return ~exists().where(p.tournament_id == archived_participants.c.tournament_id, p.user_id == user_id)
+
+
+async def stored_snapshots(
+    connection: AsyncConnection, tournament_ids: Sequence[int]
+) -> dict[int, list[StoredSnapshot]]:
+    """The snapshots of these tournaments, newest first: put together from their parts, with the deltas that follow them."""
+    s = snapshots.c
+    columns = select(s.tournament_id, s.log_offset, s.part, s.log_partition, s.data)
+    rows = await connection.execute(
+        columns.where(s.tournament_id.in_(tournament_ids)).order_by(s.tournament_id, s.log_offset, s.part)
+    )
+    found: dict[int, list[StoredSnapshot]] = {}
+    for (number, offset), parts in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
+        cut = sorted(parts, key=lambda row: abs(row[2]))
+        data = cut[0][4] if len(cut) == 1 else b"".join(row[4] for row in cut)
+        older = found.setdefault(number, [])
+        if cut[0][2] == FIRST_PART:
+            older.insert(0, StoredSnapshot(number, cut[0][3], offset, data))
+        elif older:
+            older.insert(0, older[0]._replace(offset=offset, deltas=(*older[0].deltas, data)))
+    return found

@@ -41,7 +41,9 @@ class Bench:
     def __init__(self, **fields: Any) -> None:
         self.contest = Contest(**{"max_attempts": 2, **fields})
         self.records = MemoryRecords()
-        self.blocks = MemoryAttempts(self.records.attempts(), lambda: {TOURNAMENT: self.contest.offset})
+        self.blocks = MemoryAttempts(
+            self.records.attempts(), lambda: {TOURNAMENT: self.contest.offset}, self.records.snapshots_at_hand
+        )
         self.series = MemoryMetrics(100_000)
 
     async def checkpoint(self) -> None:
@@ -147,7 +149,7 @@ def patch_to_die(patched: pytest.MonkeyPatch, bench: Bench, cut: str) -> None:
         raise Killed
 
     if cut == "read":
-        patched.setattr(bench.blocks, "blocks", die)
+        patched.setattr(bench.blocks, "stored", die)
     elif cut == "write":
         patched.setattr(bench.series, "write", write_half)
     elif cut == "flush":
