@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -16,9 +17,11 @@ from actors.domain.analytics.timeline import MINUTE_MS, Table
 from actors.domain.values import parse_id, parse_time, rfc3339
 from serve_app.handlers.callers import Callers
 from serve_app.http.caching import PERSONAL
+from serve_app.http.headers import attachment
 from serve_app.http.messages import Request, Response
 from serve_app.http.problems import invalid
 from serve_app.http.query import query_int
+from serve_app.pictures.report import FORMS, PARTS, THEMES, Form, Part, Theme, draw
 from serve_app.services.analytics import MAX_STEPS, TYPES, Analytics, Range, Report, Summary, rate, score
 from serve_app.services.reads import Reads, unknown_tournament
 
@@ -108,6 +111,18 @@ class AnalyticsHandlers:
         if _wants_csv(request):
             return _csv_of_report(report, request.query.get("table", "standings"))
         return _json(report_body(report))
+
+    async def analytics_picture(self, request: Request) -> Response:
+        """`GET /v1/analytics/tournaments/{id}/picture`: its report as SVG or PNG."""
+        form: Form = _one_of(request, "format", FORMS)
+        part: Part = _one_of(request, "part", PARTS)
+        theme: Theme = _one_of(request, "theme", THEMES)
+        report = await self._report(request)
+        async with self.analytics.gate:
+            picture = await asyncio.to_thread(draw, report, form, part, theme)
+        name = f"tournament-{report.state.tournament_id}-{part}.{form}"
+        headers = {**PERSONAL, "content-disposition": attachment(name)}
+        return Response(200, picture, headers, FORMS[form])
 
     async def _report(self, request: Request) -> Report:
         principal = await self.callers.operator(request)
@@ -266,6 +281,15 @@ def _time(request: Request, name: str, default: int) -> int:
         return parse_time(text)
     except ValueError as error:
         raise invalid(name, str(error)) from error
+
+
+def _one_of(request: Request, name: str, known: Iterable[str]) -> Any:
+    """One of the words that a field of the query may be, the first unless told otherwise. Raises Problem 422."""
+    words = list(known)
+    wanted = request.query.get(name, words[0])
+    if wanted not in words:
+        raise invalid(name, f"expected one of {', '.join(words)}, got {wanted[:40]!r}")
+    return wanted
 
 
 def _id(text: str) -> str:

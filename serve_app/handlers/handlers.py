@@ -148,6 +148,7 @@ class Handlers:
                 analytics.analytics_summary,
                 analytics.analytics_series,
                 analytics.analytics_tournament,
+                analytics.analytics_picture,
                 discovery.root,
                 discovery.demo_player,
                 documents.asyncapi,

@@ -89,6 +89,7 @@ ROUTES: Final = (
     Route("analytics_summary", "GET", "/v1/analytics/summary", GATEWAY),
     Route("analytics_series", "GET", "/v1/analytics/series", GATEWAY),
     Route("analytics_tournament", "GET", "/v1/analytics/tournaments/{tournament}", GATEWAY),
+    Route("analytics_picture", "GET", "/v1/analytics/tournaments/{tournament}/picture"),
     Route("demo_player", "POST", "/v1/demo/player"),
     Route("asyncapi", "GET", "/asyncapi.json", GATEWAY),
     Route("list_schemas", "GET", "/schemas/", GATEWAY),

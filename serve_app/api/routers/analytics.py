@@ -12,9 +12,10 @@ from actors.domain.analytics.series import METRICS
 from serve_app.api.analytics_answers import AnalyticsSeries, AnalyticsSummary, TournamentAnalytics
 from serve_app.api.answers import Answer
 from serve_app.api.calls import OperatorsCall, TournamentId
-from serve_app.api.responses import Responses, operation, reads
+from serve_app.api.responses import Responses, files, operation, reads
 from serve_app.handlers.analytics import MAX_STEP_S, REPORT_TABLES
 from serve_app.http.request_schemas import ID_PATTERN
+from serve_app.pictures.report import FORMS, PARTS, THEMES
 from serve_app.services.analytics import TYPES
 
 router = APIRouter(tags=["analytics"])
@@ -101,3 +102,34 @@ async def analytics_tournament(
 ) -> WebResponse:
     """Who: operator. A running one too, as of its last checkpoint, and never as its frozen table shows it."""
     return await call.answer("analytics_tournament")
+
+
+PictureForm = Annotated[
+    str | None, Query(alias="format", description="`svg` unless told otherwise."), WithJsonSchema({"enum": [*FORMS]})
+]
+PicturePart = Annotated[
+    str | None,
+    Query(description="`report`, which is all of it, unless told otherwise."),
+    WithJsonSchema({"enum": [*PARTS]}),
+]
+PictureTheme = Annotated[
+    str | None, Query(description="`light` unless told otherwise."), WithJsonSchema({"enum": [*THEMES]})
+]
+
+
+@operation(
+    router,
+    summary="A picture of a tournament's report",
+    response_class=WebResponse,
+    responses=files(dict.fromkeys(FORMS.values(), ""), 403, 404),
+)
+async def analytics_picture(
+    call: OperatorsCall,
+    tournament: TournamentId,
+    form: PictureForm = None,
+    part: PicturePart = None,
+    theme: PictureTheme = None,
+) -> WebResponse:
+    """Who: operator. The scores, what came in over time, and the ranks of the first ten; as of its last checkpoint, and never as its frozen
+    table shows it."""
+    return await call.answer("analytics_picture")

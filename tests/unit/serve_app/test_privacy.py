@@ -92,6 +92,7 @@ INSIDERS: Final[dict[str, tuple[int, int, int]]] = {
     "line_item_results": (403, 200, 200),
     "submit_lti_score": (403, 200, 403),
     "analytics_tournament": (403, 403, 200),
+    "analytics_picture": (403, 403, 200),
 }
 MANAGING: Final = {
     "import_file",
@@ -117,6 +118,7 @@ MANAGING: Final = {
     "submit_lti_score",
     "placed_tournament",
     "analytics_tournament",
+    "analytics_picture",
 }
 # What those who may not see it are answered where it is not 404: the token is no good, or the call is none of theirs.
 REFUSED_BEFORE: Final = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
+from xml.etree import ElementTree
 
 import pytest
 
@@ -14,6 +15,7 @@ from storage.ports import Point, SeriesUnavailableError
 from tests.support.front import SCHEDULED, Front, open_front, problem, wrong_paths
 from tests.support.memory_ports import MemoryMetrics
 
+SVG: Final = "{http://www.w3.org/2000/svg}"
 SUMMARY, SERIES, ONE = "/v1/analytics/summary", "/v1/analytics/series", "/v1/analytics/tournaments"
 HOUR = {"from": "2027-01-15T08:00:00.000Z", "to": "2027-01-15T09:00:00.000Z"}
 NOTHING = dict.fromkeys(("average", "stddev", "min", "q1", "median", "q3", "max")) | {"count": 0}
@@ -267,3 +269,43 @@ async def test_too_many_scores_for_one_answer(front: Front, monkeypatch: pytest.
     monkeypatch.setattr("serve_app.services.analytics.MAX_SCORES", 1)
     answer = await front.call("GET", SUMMARY, front.token("operator"), params=HOUR)
     assert wrong_paths(answer) == ["from"]
+
+
+async def picture(front: Front, tournament: str, **query: str) -> bytes:
+    response = await front.client.get(f"{ONE}/{tournament}/picture", headers=front.token("operator"), params=query)
+    assert response.status_code == 200, response.text
+    form = query.get("format", "svg")
+    assert response.headers["content-type"] == {"svg": "image/svg+xml", "png": "image/png"}[form]
+    assert f".{form}" in response.headers["content-disposition"]
+    return bytes(response.content)
+
+
+async def test_a_report_is_drawn_as_svg_and_png(front: Front) -> None:
+    name = "Exam $x^2$ <b> & more"
+    tournament = await played(front, {1: [50.0, 60.0], 2: [70.0], 3: []}, name=name)
+    whole = (await picture(front, tournament)).decode()
+    texts = ["".join(each.itertext()).strip() for each in ElementTree.fromstring(whole).iter(f"{SVG}text")]  # noqa: S314 - our own
+    assert f"{name} (final)" in texts
+    assert "3 take part, 2 have a score, 1 are done; 3 scores counted" in texts
+    assert {"1. P2", "2. P1"} <= set(texts)
+    assert (await picture(front, tournament)).decode() == whole
+    assert (await picture(front, tournament, format="png", theme="dark")).startswith(b"\x89PNG")
+    curves = (await picture(front, tournament, part="curves")).decode()
+    assert "1. P2" in curves
+    assert "participants" not in curves
+    for wrong in ({"format": "gif"}, {"part": "x"}, {"theme": "x"}):
+        response = await front.client.get(f"{ONE}/{tournament}/picture", headers=front.token("operator"), params=wrong)
+        assert problem(response, 422) == "invalid"
+
+
+async def test_of_nobody_the_pictures_say_so(front: Front) -> None:
+    tournament = await front.create(SCHEDULED)
+    drawn = (await picture(front, tournament)).decode()
+    assert drawn.count("Nobody has a score.") == 2
+    assert "Nobody has joined." in drawn
+
+
+async def test_times_are_drawn_as_times(front: Front) -> None:
+    tournament = await played(front, {1: [2814.0], 2: [3700.5]}, display={"unit": "time", "decimals": 0}, order="asc")
+    drawn = (await picture(front, tournament)).decode()
+    assert "lower quartile 50:35" in drawn

@@ -1,0 +1,1 @@
+"""Pictures of a tournament: its report drawn as SVG or PNG."""
