@@ -33,6 +33,7 @@ DPI: Final = 160
 MAX_BARS: Final = 2_000  # of what came in: more are put together
 MAX_NAME: Final = 24  # characters of a name
 LOGARITHMIC_RANK: Final = 60  # from this rank on the ranks' axis is logarithmic
+SMALLEST_AXIS: Final = 0.1  # of scores: below, its ticks would be closer than hundredths
 _COLOURS: Final = {
     "light": {"paper": "#ffffff", "ink": "#1d2430", "faint": "#c9d0da", "first": "#2457a6", "second": "#b5480f"},
     "dark": {"paper": "#161b22", "ink": "#e6eaf0", "faint": "#3b4452", "first": "#7fb0ff", "second": "#ffa066"},
@@ -86,7 +87,7 @@ def _head(report: Report) -> str:
     scores = table.scores
     lines = [
         f"{_cut(state.spec.name, 80)} ({_STATUS[state.status]})",
-        f"{table.joined:,} take part, {table.scored:,} have a score, {table.completed:,} are done; {table.submissions:,} scores counted",
+        f"participants {table.joined:,}, with a score {table.scored:,}, done {table.completed:,}; scores counted {table.submissions:,}",
     ]
     if scores.size:
         names = {"median": "median", "average": "average", "q1": "lower quartile", "q3": "upper quartile"}
@@ -109,6 +110,8 @@ def _histogram(axes: Axes, report: Report, theme: str) -> None:
         axes.set_title(f"median {_shown(report, median)}", loc="right", fontsize=9.5, color=colours["second"])
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, max(each.size for each in report.bins) * 1.08)
+    if edges[-1] - edges[0] < SMALLEST_AXIS:
+        axes.set_xticks(edges)
     axes.xaxis.set_major_formatter(lambda value, _: _shown(report, round(value * 100)))
     _whole_numbers(axes.yaxis)
 
