@@ -50,19 +50,19 @@ async def measure(tournaments: int, members: int, rounds: int, *, attempts: bool
         await owner.checkpointer.full_round(owner.scopes())
         await collector.round()
         settle()
-        spent = [0.0, 0.0, 0.0]
+        applying = saving = collecting = 0.0
         for number in range(rounds + 1):
             if number == 1:
-                spent = [0.0, 0.0, 0.0]
+                applying = saving = collecting = 0.0
             for _ in range(ROUND_S * SECOND // DELIVERY):
                 data = bench.encoded(bench.scores(DELIVERY))
-                spent[0] += await cpu_of(owner.deliver(data))
+                applying += await cpu_of(owner.deliver(data))
                 bench.now_ms += DELIVERY * 1000 // SECOND
-            spent[1] += await cpu_of(owner.checkpointer.full_round(owner.scopes()))
-            spent[2] += await cpu_of(collector.round())
+            saving += await cpu_of(owner.checkpointer.full_round(owner.scopes()))
+            collecting += await cpu_of(collector.round())
         await series.close()
         await bench.records.close()
-    return Spent(*spent, rounds * ROUND_S * SECOND)
+    return Spent(applying, saving, collecting, rounds * ROUND_S * SECOND)
 
 
 def row(tournaments: int, members: int, rounds: int) -> list[str]:

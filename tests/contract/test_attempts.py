@@ -98,6 +98,24 @@ async def test_merged_blocks_take_the_place_of_all_up_to_theirs(records: Records
     assert await attempts.blocks(1) == [block(10, 11, 12)]
 
 
+async def test_many_are_read_and_kept_together(records: Records, attempts: AttemptBlocks) -> None:
+    for number in (1, 2, 3, 4):
+        await save(records, number, 10, number)
+        await save(records, number, 12, 10 + number)
+    waiting = await attempts.waiting(0, 10)
+    found = await attempts.stored([*waiting[:3], WaitingTournament(4, 10, anew=False)])
+    assert {number: decode_blocks(each.blocks).offsets.tolist() for number, each in found.items()} == {
+        1: [1, 11], 2: [2, 12], 3: [3, 13], 4: [4]
+    }  # fmt: skip
+    for number, each in found.items():
+        assert list(each.snapshots) == await records.snapshots(number)
+    kept = [Kept(1, 12, [block(1, 11)]), Kept(2, 12, [block(2, 12)]), Kept(3, 12), Kept(4, 10)]
+    assert await attempts.keep(kept) == {1, 2, 3, 4}
+    assert await attempts.waiting(0, 10) == [waiting[3]]
+    assert [len(await attempts.blocks(number)) for number in (1, 2, 3, 4)] == [1, 1, 2, 2]
+    assert await offsets_of(attempts, 2) == [2, 12]
+
+
 async def test_a_large_block_is_stored(records: Records, attempts: AttemptBlocks) -> None:
     large = bytes(range(256)) * 12_000
     await records.save(checkpoint(tournament(1, 10), outbox=[OutboxRow(1, 10, FIRST_N, KIND, large)]))

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from actors.domain.analytics.attempts import ANEW_KIND, ANEW_N, FIRST_N, KEPT_KIND, KIND, KINDS, Columns, encode_block
@@ -102,7 +102,7 @@ class SqlAttempts:
         upto = and_(o.tournament_id == bindparam("number"), o.log_offset <= bindparam("upto"))
         marks = delete(outbox).where(upto, o.kind == ANEW_KIND)
         told = update(outbox).where(upto, o.kind == KIND).values(kind=KEPT_KIND)
-        merged_away = delete(outbox).where(upto, o.kind.in_(KINDS))
+        merged_away = delete(outbox).where(upto, or_(*(o.kind == kind for kind in KINDS)))  # of many at once no `in_`
 
         async def work(connection: AsyncConnection, mine: Sequence[int]) -> Sequence[int]:
             merged = [number for number in mine if named[number].merged is not None]
