@@ -25,8 +25,10 @@ from storage.ports import (
     Point,
     Records,
     RecordsUnavailableError,
+    SeriesTooLargeError,
     SeriesUnavailableError,
     StoredAttempts,
+    Tags,
     WaitingTournament,
 )
 
@@ -48,6 +50,7 @@ class _Made(NamedTuple):
 
     state: Tournament
     points: list[Point]
+    whole: bool  # these are all its points: others that the series have of it are not true any more
     kept: Kept
 
 
@@ -99,7 +102,11 @@ class Collector:
                 made.append(await self._made(waiting, stored.pop(waiting.tournament_id, None)))
             except (SnapshotError, AttemptsError, RecordsUnavailableError) as error:
                 logger.warning("tournament %d is not in the analytics yet: %s", waiting.tournament_id, error)
-        await self._store([point for each in made for point in each.points])
+        points = [point for each in made for point in each.points]
+        whole = [each.state for each in made if each.whole]
+        if whole:
+            points += void(await self._stored(whole), points)
+        await self._store(points)
         kept = await self._blocks.keep([each.kept for each in made]) if made else set()
         for number, state in ((each.kept.tournament_id, each.state) for each in made):
             self._upto_ms.pop(number, None)
@@ -116,16 +123,25 @@ class Collector:
             raise RecordsUnavailableError("the records that hold it do not answer")
         if not stored.snapshots:  # in the archive
             stored = stored._replace(snapshots=await self._records.snapshots(number))
-        made = await asyncio.to_thread(_made, waiting, stored, self._upto_ms.get(number, -1))
-        if waiting.anew or made.state.over:
-            made.points.extend(void(await self._stored(number, made.state.created_ms), made.points))
-        return made
+        return await asyncio.to_thread(_made, waiting, stored, self._upto_ms.get(number, -1))
 
-    async def _stored(self, number: int, from_ms: int) -> list[Point]:
-        tags = {"tournament": str(number)}
+    async def _stored(self, states: Sequence[Tournament]) -> list[Point]:
+        """What the series have of these. Raises SeriesUnavailableError."""
+        tags = {"tournament": [str(state.tournament_id) for state in states]}
         # minutes and steps begin before what is in them
-        from_ms -= 32 * 86_400_000
-        return [point for name in MEASUREMENTS for point in await self._series.read(name, from_ms, FOREVER_MS, tags)]
+        from_ms = min(state.created_ms for state in states) - 32 * 86_400_000
+        return [point for name in MEASUREMENTS for point in await self._read(name, from_ms, FOREVER_MS, tags)]
+
+    async def _read(self, measurement: str, from_ms: int, until_ms: int, tags: Tags) -> list[Point]:
+        """In as many parts as it takes. Raises SeriesUnavailableError."""
+        try:
+            return await self._series.read(measurement, from_ms, until_ms, tags)
+        except SeriesTooLargeError:
+            middle_ms = (from_ms + until_ms) // 2
+            if middle_ms == from_ms:
+                raise
+            earlier = await self._read(measurement, from_ms, middle_ms, tags)
+            return earlier + await self._read(measurement, middle_ms, until_ms, tags)
 
     async def _store(self, points: Sequence[Point]) -> None:
         """Until they are in the store, or it refused them for good. Raises SeriesUnavailableError: some wait."""
@@ -155,9 +171,10 @@ def _made(waiting: WaitingTournament, stored: StoredAttempts, after_ms: int) -> 
     number, upto, anew, _ = waiting
     state = newest_state(stored.snapshots, upto)
     attempts = decode_blocks(stored.blocks)
-    points = points_of(state, attempts, -1 if anew or state.over else after_ms)
+    whole = anew or state.over
+    points = points_of(state, attempts, -1 if whole else after_ms)
     merges = len(stored.blocks) > (1 if state.over else MERGE_BLOCKS)
-    return _Made(state, points, Kept(number, upto, _merged(attempts) if merges else None))
+    return _Made(state, points, whole, Kept(number, upto, _merged(attempts) if merges else None))
 
 
 def _merged(attempts: Columns) -> list[bytes]:

@@ -207,14 +207,15 @@ def open_redis_read_model(settings: Settings) -> RedisReadModel | None:
     return RedisReadModel(redis, RedisReadModelConfig(expire_after_end_s=settings.redis_expire_after_end_s))
 
 
-def open_series(settings: Settings) -> MetricsSeries:
-    """The metric series: InfluxDB if it is configured, else Parquet files. Raises ValueError for settings that cannot work."""
+def open_series(settings: Settings, *, keeps: bool = False) -> MetricsSeries:
+    """The metric series: InfluxDB if it is configured, else Parquet files (`keeps`: as `open_parquet`). Raises ValueError for settings that
+    cannot work."""
     influx = settings.influx()
     if influx is not None:
         from storage.metrics.influx import InfluxMetrics
 
         return InfluxMetrics(influx)
-    return open_parquet(settings)
+    return open_parquet(settings, keeps=keeps)
 
 
 def open_parquet(settings: Settings, *, keeps: bool = False) -> ParquetMetrics:

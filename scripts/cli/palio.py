@@ -98,6 +98,16 @@ def parser() -> argparse.ArgumentParser:
     add_data_option(reseal)
     reseal.set_defaults(command=_reseal)
 
+    analytics = commands.add_parser(
+        "analytics",
+        help="make the series of analytics anew",
+        description="rebuild: make the series anew from what is stored, as after they were lost or sent to another InfluxDB. A running Palio "
+        "goes on meanwhile, and does the work itself; of a stopped one it is done here. What was cut off is finished by the same command.",
+    )
+    analytics.add_argument("action", choices=("rebuild",), help="see above")
+    add_data_option(analytics)
+    analytics.set_defaults(command=_analytics)
+
     _add_inspect(
         commands.add_parser(
             "inspect",
@@ -268,6 +278,12 @@ def _push_key(options: argparse.Namespace) -> int:
     del options
     print(new_private_key())
     return 0
+
+
+def _analytics(options: argparse.Namespace) -> int:
+    from scripts.cli.analytics import rebuild
+
+    return rebuild(options.data)
 
 
 def _reseal(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ import gzip
 import json
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ import httpx2
 
 from storage.metrics.buffer import PointBuffer
 from storage.metrics.line_protocol import Lines, carried, carried_key, carried_measurement, lines
-from storage.ports.metrics import MAX_READ_POINTS, Point, SeriesTooLargeError, SeriesUnavailableError
+from storage.ports.metrics import MAX_READ_POINTS, Point, SeriesTooLargeError, SeriesUnavailableError, Tags
 
 logger = logging.getLogger(__name__)
 
@@ -119,9 +119,7 @@ class InfluxMetrics:
             if refused:
                 logger.warning("%d metric points were refused and are dropped: %s", refused, self._refusal)
 
-    async def read(
-        self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str] | None = None
-    ) -> list[Point]:
+    async def read(self, measurement: str, from_ms: int, until_ms: int, tags: Tags | None = None) -> list[Point]:
         """See `MetricsSeries.read`."""
         query = f"SELECT * {self._from(measurement)} {_where(from_ms, until_ms, tags)} GROUP BY *"
         points: list[Point] = []
@@ -141,7 +139,7 @@ class InfluxMetrics:
         from_ms: int,
         until_ms: int,
         step_ms: int,
-        tags: Mapping[str, str] | None = None,
+        tags: Tags | None = None,
     ) -> dict[int, dict[str, int]]:
         """See `MetricsSeries.sums`. Of integers InfluxDB's own sum is exact."""
         wanted = ", ".join(f"sum({_identifier(carried_key(name))})" for name in fields)
@@ -294,13 +292,16 @@ def _write_url(config: InfluxConfig) -> httpx2.URL:
     return url.copy_with(path=url.path.rstrip("/") + path, params={**names, "precision": "ms"})
 
 
-def _where(from_ms: int, until_ms: int, tags: Mapping[str, str] | None) -> str:
+def _where(from_ms: int, until_ms: int, tags: Tags | None) -> str:
     """A condition of InfluxQL; `time_ms` of 64 bits of ns at most, which is the year 2262."""
     most = (1 << 63) // 1_000_000 - 1
     times = f"WHERE time >= {max(from_ms, -most)}ms AND time < {min(until_ms, most)}ms"
-    return " AND ".join(
-        [times, *(f"{_identifier(carried_key(n))} = {_text(carried(v))}" for n, v in (tags or {}).items())]
-    )
+    return " AND ".join([times, *(_is(name, value) for name, value in (tags or {}).items())])
+
+
+def _is(name: str, value: str | Sequence[str]) -> str:
+    values = [value] if isinstance(value, str) else value
+    return f"({' OR '.join(f'{_identifier(carried_key(name))} = {_text(carried(each))}' for each in values)})"
 
 
 def _identifier(name: str) -> str:

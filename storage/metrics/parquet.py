@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.metrics.buffer import PointBuffer
-from storage.ports.metrics import MAX_READ_POINTS, Point, SeriesTooLargeError, SeriesUnavailableError, Value
+from storage.ports.metrics import MAX_READ_POINTS, Point, SeriesTooLargeError, SeriesUnavailableError, Tags, Value
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +90,7 @@ class ParquetMetrics:
                     return
                 points.clear()
 
-    async def read(
-        self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str] | None = None
-    ) -> list[Point]:
+    async def read(self, measurement: str, from_ms: int, until_ms: int, tags: Tags | None = None) -> list[Point]:
         """See `MetricsSeries.read`."""
         return await self._of_files(lambda: self._read(measurement, from_ms, until_ms, tags or {}))
 
@@ -103,7 +101,7 @@ class ParquetMetrics:
         from_ms: int,
         until_ms: int,
         step_ms: int,
-        tags: Mapping[str, str] | None = None,
+        tags: Tags | None = None,
     ) -> dict[int, dict[str, int]]:
         """See `MetricsSeries.sums`."""
         found: dict[int, dict[str, int]] = {}
@@ -137,7 +135,7 @@ class ParquetMetrics:
                 raise SeriesUnavailableError(f"the files of the series cannot be read: {error}") from error
         raise AssertionError  # not reached
 
-    def _read(self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str]) -> list[Point]:
+    def _read(self, measurement: str, from_ms: int, until_ms: int, tags: Tags) -> list[Point]:
         found: dict[_Key, Point] = {}
         for path in [*self._days(from_ms, until_ms), *self._small()]:
             _add(found, _points(path, measurement, from_ms, until_ms, tags))
@@ -213,7 +211,7 @@ def _points(
     measurement: str | None = None,
     from_ms: int | None = None,
     until_ms: int | None = None,
-    tags: Mapping[str, str] | None = None,
+    tags: Tags | None = None,
 ) -> list[Point]:
     """The points of a file, in its order: all, or those of a measurement, a range and with these tags."""
     table = pq.read_table(path)
@@ -222,7 +220,8 @@ def _points(
         wanted = pc.and_(pc.greater_equal(times, from_ms), pc.less(times, until_ms))
         wanted = pc.and_(wanted, pc.equal(table["measurement"].cast(pa.string()), measurement))
         for name, value in (tags or {}).items():
-            has = pc.equal(pc.map_lookup(table["tags"], name, "first"), value)
+            values = pa.array([value] if isinstance(value, str) else value, pa.string())
+            has = pc.is_in(pc.map_lookup(table["tags"], name, "first"), values)
             wanted = pc.and_(wanted, has.fill_null(fill_value=False))
         table = table.filter(wanted)
     columns = [table["time"].cast(pa.int64()).to_pylist(), table["measurement"].to_pylist(), table["tags"].to_pylist()]

@@ -28,6 +28,7 @@ from storage.ports.metrics import (
     Point,
     SeriesTooLargeError,
     SeriesUnavailableError,
+    Tags,
     Value,
 )
 from storage.ports.notice_channels import SENT, Delivery, Letter, NoticeChannel

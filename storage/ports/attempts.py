@@ -56,7 +56,11 @@ class AttemptBlocks(Protocol):
         """These are in the series; returns which of them that is stored for: all on databases that answer."""
 
     async def rebuild(self) -> int:
-        """Let every tournament wait to be made anew; returns how many wait. Again while some wait changes nothing."""
+        """Let every tournament wait to be made anew; returns how many do. A database where some wait still from an earlier call goes on with
+        those: so it may be called again, and nothing is made twice."""
+
+    async def anew(self) -> int:
+        """How many tournaments wait to be made anew."""
 
     async def counts(self) -> tuple[int, int]:
         """How many tournaments wait, and how many there are."""

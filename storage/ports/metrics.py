@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, Protocol
 from storage.ports.errors import StorageError
 
 Value = float | int | str
+Tags = Mapping[str, str | Sequence[str]]  # a tag's value, or several of which it is one
 MAX_READ_POINTS: Final = 200_000  # of one read
 
 
@@ -55,9 +56,7 @@ class MetricsSeries(Protocol):
     def dropped(self) -> int:
         """How many points were lost so far."""
 
-    async def read(
-        self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str] | None = None
-    ) -> list[Point]:
+    async def read(self, measurement: str, from_ms: int, until_ms: int, tags: Tags | None = None) -> list[Point]:
         """The points with `from_ms <= time_ms < until_ms` and these tags, by time.
 
         Raises SeriesUnavailableError, and SeriesTooLargeError beyond MAX_READ_POINTS.
@@ -70,7 +69,7 @@ class MetricsSeries(Protocol):
         from_ms: int,
         until_ms: int,
         step_ms: int,
-        tags: Mapping[str, str] | None = None,
+        tags: Tags | None = None,
     ) -> dict[int, dict[str, int]]:
         """Sums of integer fields over all such points, by the begin of the steps (multiples of `step_ms` since 1970) that have any.
 

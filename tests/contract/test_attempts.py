@@ -134,6 +134,7 @@ async def test_rebuilding_lets_all_wait_to_be_made_anew(records: Records, attemp
     await save(records, 1, 12, 12)
     assert await attempts.waiting(0, 1) == [WaitingTournament(1, 12, anew=True)]
     await attempts.keep([Kept(1, 12)])
+    assert await attempts.rebuild() == 1, "what was cut off goes on with what is left"
     await attempts.keep([Kept(2, 5)])
     assert (await attempts.waiting(0, 10), await attempts.counts()) == ([], (0, 2))
     assert await offsets_of(attempts, 1) == [10, 12]

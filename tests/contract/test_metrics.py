@@ -121,6 +121,8 @@ async def test_points_are_read_back_by_measurement_range_and_tags(metrics: Metri
     assert await series.read("finished", 2_000, 4_000) == points[1:3]
     assert await series.read("finished", 0, 10_000, {"type": "a"}) == points[::2]
     assert await series.read("finished", 0, 10_000, {"type": "a", "tournament": "3"}) == [points[2]]
+    several = {"type": "a", "tournament": ["3", "4", "5", "'; DROP"]}
+    assert await series.read("finished", 0, 10_000, several) == [points[2], points[4]]
     assert await series.read("finished", 0, 10_000, {"type": "'; DROP", "x": '"'}) == []
     assert await series.read("nothing", -(1 << 60), 1 << 60) == []
     await series.close()

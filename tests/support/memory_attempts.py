@@ -71,9 +71,13 @@ class MemoryAttempts:
         return {each.tournament_id for each in kept}
 
     async def rebuild(self) -> int:
-        for number, offset in self._offsets().items():
-            self.tell(OutboxRow(number, offset, ANEW_N, ANEW_KIND, encode_block(Columns.nothing())))
-        return (await self.counts())[0]
+        if not await self.anew():
+            for number, offset in self._offsets().items():
+                self.tell(OutboxRow(number, offset, ANEW_N, ANEW_KIND, encode_block(Columns.nothing())))
+        return await self.anew()
+
+    async def anew(self) -> int:
+        return len({row.tournament_id for row in self._rows() if row.kind == ANEW_KIND})
 
     async def counts(self) -> tuple[int, int]:
         return len({row.tournament_id for row in self._rows() if row.kind in (KIND, ANEW_KIND)}), len(self._offsets())

@@ -20,6 +20,7 @@ from storage.ports import (
     LogUnavailableError,
     NewRecord,
     Point,
+    Tags,
 )
 from tests.support.memory_records import MemoryRecords
 
@@ -222,13 +223,15 @@ class MemoryMetrics:
     def dropped(self) -> int:
         return self._dropped
 
-    async def read(
-        self, measurement: str, from_ms: int, until_ms: int, tags: Mapping[str, str] | None = None
-    ) -> list[Point]:
+    async def read(self, measurement: str, from_ms: int, until_ms: int, tags: Tags | None = None) -> list[Point]:
         found: dict[tuple[frozenset[tuple[str, str]], int], Point] = {}
         for point in self.points:
             its = point.tags.items()
-            if point.measurement == measurement and from_ms <= point.time_ms < until_ms and its >= (tags or {}).items():
+            wanted = all(
+                point.tags.get(name) in ([value] if isinstance(value, str) else value)
+                for name, value in (tags or {}).items()
+            )
+            if point.measurement == measurement and from_ms <= point.time_ms < until_ms and wanted:
                 key = frozenset(its), point.time_ms
                 before = found.get(key)
                 found[key] = point if before is None else point._replace(fields={**before.fields, **point.fields})
@@ -241,7 +244,7 @@ class MemoryMetrics:
         from_ms: int,
         until_ms: int,
         step_ms: int,
-        tags: Mapping[str, str] | None = None,
+        tags: Tags | None = None,
     ) -> dict[int, dict[str, int]]:
         found: dict[int, dict[str, int]] = {}
         for point in await self.read(measurement, from_ms, until_ms, tags):

@@ -128,10 +128,19 @@ class SqlAttempts:
         mark = insert(outbox).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(mark.from_select(names, marks))
+            if not await connection.scalar(_anew(None)):
+                await connection.execute(mark.from_select(names, marks))
 
         await self._store.write_each(work)
-        return (await self.counts())[0]
+        return await self.anew()
+
+    async def anew(self) -> int:
+        """See `AttemptBlocks.anew`."""
+
+        async def ask(connection: AsyncConnection, held: Held) -> int:
+            return await connection.scalar(_anew(held)) or 0
+
+        return sum(await self._store.read_each(ask))
 
     async def counts(self) -> tuple[int, int]:
         """See `AttemptBlocks.counts`."""
@@ -149,6 +158,11 @@ class SqlAttempts:
 
         found = await self._store.read_each(ask, of_all=False)
         return sum(waits for waits, _ in found), sum(count for _, count in found)
+
+
+def _anew(held: Held) -> Select[Any]:
+    """How many tournaments wait to be made anew."""
+    return _held(select(func.count(outbox.c.tournament_id.distinct())).where(outbox.c.kind == ANEW_KIND), held)
 
 
 def _held(statement: Select[Any], held: Held) -> Select[Any]:

@@ -20,8 +20,11 @@ from storage.ports import (
     OutboxRow,
     Point,
     RecordsUnavailableError,
+    SeriesTooLargeError,
     SeriesUnavailableError,
     StoredSnapshot,
+    Tags,
+    WaitingTournament,
 )
 from tests.support.histories import TOURNAMENT
 from tests.support.memory_attempts import MemoryAttempts
@@ -262,6 +265,55 @@ async def test_many_points_go_in_parts_and_known_ones_are_not_written_again(monk
     await played(bench, collect)
     assert max(written[:-1]) <= 5, "the last minute and what is new"
     assert written[-1] > 15, "all of it at the end"
+
+
+async def test_what_is_too_much_for_one_read_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    await played(bench, bench.collector().round)
+    before = await bench.everything()
+    bench.series.points.append(Point(FLOW, before[0].tags, {"submissions": 5, "joins": 0}, 50 * 60_000))
+    whole, reads = bench.series.read, 0
+
+    async def three_at_most(name: str, from_ms: int, until_ms: int, tags: Tags | None = None) -> list[Point]:
+        nonlocal reads
+        reads += 1
+        found = await whole(name, from_ms, until_ms, tags)
+        if len(found) > 3:
+            raise SeriesTooLargeError("more than 3")
+        return found
+
+    await bench.blocks.rebuild()
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.series, "read", three_at_most)
+        assert await bench.collector().round() == 1
+    assert reads > len(MEASUREMENTS)
+    assert said(await bench.everything()) == said(before), "also what had not been true was found"
+
+
+def test_small_tournaments_go_together_and_large_ones_alone() -> None:
+    page = [WaitingTournament(n, 1, False, size) for n, size in enumerate([900, 900, 900, 5_000, 10, 1_990, 1])]
+    groups = [[each.participants for each in group] for group in module._groups(page)]
+    assert groups == [[900, 900], [900], [5_000], [10, 1_990], [1]]
+
+
+@pytest.mark.parametrize(("anew", "spread"), [(False, True), (True, False)])
+async def test_it_takes_its_share_of_a_core_but_for_what_is_made_anew(
+    anew: bool, spread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench()
+    await played(bench)
+    if anew:
+        await bench.blocks.rebuild()
+    cpu_s, slept = iter(range(0, 1_000, 2)), []
+
+    async def sleep(pause_s: float) -> None:
+        slept.append(pause_s)
+
+    monkeypatch.setattr("actors.analytics.collector.time.process_time", lambda: float(next(cpu_s)))
+    monkeypatch.setattr("actors.analytics.collector.asyncio.sleep", sleep)
+    collector = Collector(bench.records, bench.blocks, bench.series, 0.1)
+    assert await collector.round() == 1
+    assert slept == ([pytest.approx(18.0)] if spread else []), "2 s of a tenth of a core, of 20"
 
 
 def said(points: Sequence[Point]) -> list[Point]:
