@@ -453,6 +453,31 @@ async def test_the_charts_show_what_analytics_say(browser: Browser, palio: Any, 
             await picture(page, "charts-dark")
 
 
+async def test_the_report_shows_and_gives_pictures_and_numbers(
+    browser: Browser, palio: Any, organiser: Organiser
+) -> None:
+    tournament = await organiser.tournament("Reported")
+    for score in (3, 5):
+        await organiser.add(tournament, "Somebody", score)
+    async with signed_in(browser, palio, f"#/t/{tournament}") as page:
+        await page.get_by_role("link", name="Report").click()
+        await expect(page.locator(".picture img[src]")).to_have_count(3)
+        totals = page.locator(".totals dd")
+        await expect(totals.nth(3)).to_have_text("2", timeout=60_000)  # with the next checkpoint
+        await expect(totals.nth(4)).to_have_text("4.00")
+        assert await page.locator(".picture img").evaluate_all("(all) => all.every((each) => each.naturalWidth > 0)")
+        curves = page.locator("figure").nth(2)
+        await curves.locator("summary").click()
+        await expect(curves.locator("tbody tr")).to_have_count(2)
+        for name, begin in (("As PNG", b"\x89PNG"), ("As SVG", b"<?xml"), ("Ranks, CSV", b"time,user_id")):
+            async with page.expect_download() as saving:
+                await page.get_by_role("button", name=name).click()
+            saved = await saving.value
+            assert (await saved.path()).read_bytes().startswith(begin)
+            assert saved.suggested_filename.startswith(f"tournament-{tournament}-")
+        await picture(page, "report")
+
+
 async def test_health_tells_of_every_server_and_process(browser: Browser, palio: Any, organiser: Organiser) -> None:
     await organiser.tournament("Healthy")
     async with signed_in(browser, palio, "#/health") as page:
@@ -484,6 +509,7 @@ async def test_accessible_and_within_the_window(
             ("#/new", ".tournament-form"),
             (f"#/t/{tournament}", ".console-columns tbody tr"),
             (f"#/t/{tournament}/edit", ".tournament-form"),
+            (f"#/t/{tournament}/report", ".picture img[src]"),
             ("#/t/1", ".notice.error"),
             ("#/charts", ".uplot canvas"),
             ("#/health", "tbody tr"),

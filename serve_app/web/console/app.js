@@ -10,6 +10,7 @@ import { lettersView } from "./letters.js";
 import { onSessionChange, operator, signOut } from "./session.js";
 import { signInView } from "./sign_in.js";
 import { editView, newView } from "./forms/tournament_form.js";
+import { reportView } from "./tournament/report.js";
 import { tournamentView } from "./tournament/view.js";
 import { tournamentsView } from "./tournaments.js";
 
@@ -24,12 +25,13 @@ const SECTIONS = [
 ];
 let ended = null; // why the session before ended
 
-/** `#/`, `#/?status=running&q=exam`, `#/new`, `#/t/<id>`, `#/t/<id>/edit`, `#/health`, ... */
+/** `#/`, `#/?status=running&q=exam`, `#/new`, `#/t/<id>`, `#/t/<id>/edit`, `#/t/<id>/report`, `#/health`, ... */
 function find({ path, parts, parameters }) {
   const [first, second, third] = parts;
   if (first === "new" && parts.length === 1) return { key: "new", section: "", open: newView, parameters };
   if (first === "t" && isId(second) && parts.length === 2) return { key: path, section: "", open: tournamentView, parameters: { id: second } };
   if (first === "t" && isId(second) && parts.length === 3 && third === "edit") return { key: path, section: "", open: editView, parameters: { id: second } };
+  if (first === "t" && isId(second) && parts.length === 3 && third === "report") return { key: path, section: "", open: reportView, parameters: { id: second } };
   const found = parts.length < 2 && SECTIONS.find(([name]) => name === (first ?? ""));
   return found ? { key: `section ${found[0]}`, section: found[0], open: found[2], parameters } : null;
 }

@@ -37,6 +37,12 @@ export const getLetters = (limit, signal) => api(`v1/dead-letters${query({ limit
 export const getSummary = (filter, signal) => api(`v1/analytics/summary${query(filter)}`, { signal });
 /** One metric over time. */
 export const getMetric = (filter, signal) => api(`v1/analytics/series${query(filter)}`, { signal });
+const analysed = (id, more = "") => `v1/analytics/tournaments/${encodeURIComponent(id)}${more}`;
+/** All there is to tell of a tournament; a picture of it as SVG. */
+export const getReport = (id, signal) => api(analysed(id), { signal });
+export const getPicture = async (id, how, signal) => (await fetchFile(analysed(id, `/picture${query(how)}`), signal)).data.text();
+/** Save its report: `picture?...`, or a table as CSV (`?...`). Resolves to the name. */
+export const saveReport = (id, what, name) => saved(analysed(id, what), name);
 
 // One tournament
 export const getTournament = (id, signal) => api(tournament(id), { signal });
@@ -50,13 +56,25 @@ export const getPrizes = (id, limit, signal) => api(`${tournament(id, "/prizes")
 export const getInvitations = (id, signal) => api(tournament(id, "/invitations"), { signal });
 
 /** Save a file of a tournament, `export?format=...` or `archive`, under the name that the server gives it; resolves to that name. */
-export async function saveFile(id, what) {
+export const saveFile = (id, what) => saved(tournament(id, `/${what}`), `tournament-${id}`);
+
+async function saved(path, otherwise) {
+  const { data, name = otherwise } = await fetchFile(path);
+  const address = URL.createObjectURL(data);
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // by then it is saved
+  return name;
+}
+
+/** A file, and the name that the server gives it. @param {string} path @param {AbortSignal} [signal] */
+async function fetchFile(path, signal) {
   let response;
   let data;
   try {
-    response = await fetch(new URL(tournament(id, `/${what}`), document.baseURI), { cache: "no-store", headers: { Authorization: `Bearer ${SESSION.token()}` } });
+    response = await fetch(new URL(path, document.baseURI), { signal, cache: "no-store", headers: { Authorization: `Bearer ${SESSION.token()}` } });
     data = await response.blob();
-  } catch {
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new NoAnswerError("The server could not be reached.");
   }
   if (!response.ok) {
@@ -64,11 +82,7 @@ export async function saveFile(id, what) {
     if (response.status === 401) SESSION.refused(error);
     throw error;
   }
-  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? `tournament-${id}`;
-  const address = URL.createObjectURL(data);
-  Object.assign(document.createElement("a"), { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000); // by then it is saved
-  return name;
+  return { data, name: /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] };
 }
 
 // Changing it

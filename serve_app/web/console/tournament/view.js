@@ -53,7 +53,7 @@ export function tournamentView(root, { id }, { signal, setTitle }) {
     now = answer;
     setTitle(answer.name);
     if (!doing.isConnected) {
-      heads.append(el("div", { class: "t-clock" }, clock.element, " ", el("a", { href: `./#/t/${encodeURIComponent(id)}`, text: "As players see it" })), doing);
+      heads.append(el("div", { class: "t-clock" }, clock.element, " ", el("a", { href: `./#/t/${encodeURIComponent(id)}`, text: "As players see it" }), " ", el("a", { href: `#/t/${encodeURIComponent(id)}/report`, text: "Report" })), doing);
       into.append(
         el("div", { class: "console-columns" }, el("div", { class: "t-column" }, children.element, players.element, imports.element, prizes.element, files.element, invitations.element, told, panel("Audit", {}, past.element)), el("div", { class: "t-column" }, panel("How it stands", {}, about), panel("Where it is", {}, place.element), panel("As it was made", {}, spec))),
       );
