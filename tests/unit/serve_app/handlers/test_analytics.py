@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import AsyncIterator
+from fractions import Fraction
+from math import isqrt
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from actors.analytics.collector import Collector
+from scripts.demo.data import schools, table
 from storage.ports import Point, SeriesUnavailableError
 from tests.support.front import SCHEDULED, Front, open_front, problem, wrong_paths
 from tests.support.memory_ports import MemoryMetrics
@@ -309,3 +313,68 @@ async def test_times_are_drawn_as_times(front: Front) -> None:
     tournament = await played(front, {1: [2814.0], 2: [3700.5]}, display={"unit": "time", "decimals": 0}, order="asc")
     drawn = (await picture(front, tournament)).decode()
     assert "lower quartile 50:35" in drawn
+
+
+def rounded(exact: Fraction) -> float:
+    """Hundredths, half away from zero, as shown."""
+    whole = int(abs(exact) + Fraction(1, 2))
+    return (-whole if exact < 0 else whole) / 100
+
+
+def computed(scores: list[int]) -> dict[str, Any]:
+    """Statistics of hundredths, by Python's own module."""
+    exact = [Fraction(score) for score in sorted(scores)]
+    q1, q2, q3 = statistics.quantiles(exact, n=4, method="inclusive")
+    variance = statistics.pvariance(exact)
+    root = Fraction(isqrt(int(4 * variance)) + 1, 2)  # half hundredths, cut: enough for rounding
+    return {
+        "count": len(exact),
+        "average": rounded(statistics.mean(exact)),
+        "stddev": int(root) / 100,
+        "min": rounded(exact[0]),
+        "q1": rounded(q1),
+        "median": rounded(q2),
+        "q3": rounded(q3),
+        "max": rounded(exact[-1]),
+    }
+
+
+async def test_each_number_is_what_the_demos_data_gives(front: Front) -> None:
+    contests = sorted(schools(), key=lambda contest: len(contest.entries))[8:12]
+    finals: list[int] = []
+    for contest in contests:
+        spec = {"score_policy": "best", "max_attempts": 2, "order": contest.order, "ties": contest.ties}
+        sent = {entry.user_id: [each.score / 100 for each in contest.results if each.user_id == entry.user_id]
+                for entry in contest.entries}  # fmt: skip
+        tournament = await played(front, sent, **spec)
+        rows = table(contest.results, contest.order, contest.ties)
+        scores = [row.score for row in rows]
+        finals += scores
+        found = await asked(front, f"{ONE}/{tournament}")
+        assert found["scores"] == computed(scores)
+        assert (found["participants"], found["scored"], found["completed"]) == (len(sent), len(rows), len(sent))
+        assert found["submissions"] == sum(each["submissions"] for each in found["attempts"]) == len(contest.results)
+        assert sum(each["joins"] for each in found["attempts"]) == len(sent)
+        for each in found["histogram"]:
+            assert each["count"] == sum(each["from"] * 100 <= score < each["to"] * 100 for score in scores)
+        assert sum(each["count"] for each in found["histogram"]) == len(scores)
+        tops = found["curves"]["players"]
+        assert sorted((each["ranks"][-1], each["scores"][-1]) for each in tops) == [
+            (row.rank, row.score / 100) for row in rows[:10]
+        ]
+        assert {int(each["user_id"]) for each in tops} <= {row.user_id for row in rows if row.score >= rows[9].score}
+        point = next(
+            each["value"]
+            for each in (await asked(front, SERIES, metric="median_score", tournament=tournament, **HOUR))["points"][
+                ::-1
+            ]
+            if each["value"] is not None
+        )
+        assert point == computed(scores)["median"]
+    summary = await asked(front, SUMMARY, **HOUR)
+    assert summary["scores"] == computed(finals)
+    count = sum(len(contest.results) for contest in contests)
+    assert (summary["created"], summary["finished"], summary["submissions"]) == (4, 4, count)
+    for metric in ("submissions", "joins", "finished"):
+        points = (await asked(front, SERIES, metric=metric, **HOUR))["points"]
+        assert sum(each["value"] for each in points) == summary[metric]
