@@ -182,21 +182,21 @@ class Feed:
                     ranges.append(Range(*key, GONE, after, []))
                 elif window.upto > after:
                     found.append((key, position, after, window))
-        room = self._batch
+        room, belongs = self._batch, self._placement.belongs
         if self.waiting() > room:
             shared = [(key[0], after, window) for key, _, after, window in found if not key[1]]
-            self._ahead.survey(((p, after, window.tail(after)) for p, after, window in shared), self._placement.belongs)
+            self._ahead.survey(((p, after, window.tail(after)) for p, after, window in shared), belongs)
             ranges += self._ahead.ranges({partition: after for partition, after, _ in shared}, room // 2)
             room -= sum(len(urgent.items) for urgent in ranges)
         for key, position, after, window in found:
             if room <= 0 or self.positions.get(key) is not position:
                 continue
-            upto = after
+            upto, tournament = after, key[1]
             items: list[Item] = []
             without: dict[int, int] = {}
             while room > 0 and upto < window.upto:
                 upto, records = window.slice(upto, room)
-                more = [record.item for record in records if self._placement.belongs(record.item, key[1])]
+                more = [item for _, item in records if belongs(item, tournament)]
                 if not key[1]:
                     more, left_out = self._ahead.left_out(more)
                     without |= left_out

@@ -22,7 +22,7 @@ from actors.ingest.parse import Misplaced, Parsed, Parser
 from actors.ingest.partition_windows import PartitionWindows
 from actors.ingest.placement import Director, Placement
 from actors.ingest.progress import Progress
-from storage.ports import DeadLetter, LogError, LogRange, LogReader, LogTruncatedError, LogUnavailableError, ScoreLog
+from storage.ports import LogError, LogRange, LogReader, LogTruncatedError, LogUnavailableError, ScoreLog
 
 logger = logging.getLogger(__name__)
 
@@ -160,12 +160,13 @@ class Ingest:
 
     def _take(self, log_range: LogRange) -> None:
         window = self.windows[log_range.partition]
-        parsed = self.parse(log_range)
-        for record in parsed:
-            if isinstance(record.item, ControlItem):
-                self.placement.meet(record.partition, record.item)
+        parsed, urgent = self.parse(log_range), False
+        for partition, item in parsed:
+            if isinstance(item, ControlItem):
+                self.placement.meet(partition, item)
+            if item.reply_to:
+                urgent = True
         window.extend(log_range.upto, parsed)
-        urgent = any(record.item.reply_to for record in parsed)
         for feed in self.feeds.values():
             feed.wake.set()
             feed.urgent = feed.urgent or urgent
@@ -175,12 +176,12 @@ class Ingest:
         parsed: list[Parsed] = []
         for record in log_range.records:
             result = self._parser.parse(record)
-            if isinstance(result, DeadLetter):
-                self.letters.add(result)
+            if isinstance(result, Parsed):
+                parsed.append(result)
             elif isinstance(result, Misplaced):
                 self.moves.add(result)
             else:
-                parsed.append(result)
+                self.letters.add(result)
         return parsed
 
     async def read_log(self, partition: int, after: int, limit: int) -> tuple[int, list[Parsed]]:

@@ -61,7 +61,7 @@ class Parser:
             if message.result is not UNSET or message.subscore is not UNSET:
                 return self._parse_submission(record, message)
             user_id, score = score_values(message)
-            tournament_id, partition = self._tournament(record)
+            tournament_id, partition = self._keys.get(record.key) or self._tournament(record)
             if partition != record.partition:
                 return _misplaced(record, partition)
             scored = ScoreItem(

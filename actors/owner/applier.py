@@ -93,17 +93,16 @@ class Applier:
         """Apply the items of a range in order; False when a later claim of another instance ends the scope here."""
         ranks = _ranks_before(items, present)
         changes: dict[int, Change] = {}
-        at_hand = self._tournaments.at_hand
+        active, at_hand = self._tournaments.active, self._tournaments.at_hand
         try:
             for item in items:
                 tournament_id = item.tournament_id
-                if isinstance(item, ControlItem) and isinstance(item.message, Claim):
+                entity = active.get(tournament_id) or at_hand(tournament_id) or present.get(tournament_id)
+                if isinstance(item, ScoreItem) and entity is not None:
+                    self._apply_score(item, entity, ranks.get(tournament_id), changes, rejected)
+                elif isinstance(item, ControlItem) and isinstance(item.message, Claim):
                     if self._loses(item.message, item, scope):
                         return False
-                    continue
-                entity = at_hand(tournament_id) or present.get(tournament_id)
-                if entity is not None and isinstance(item, ScoreItem):
-                    self._apply_score(item, entity, ranks.get(tournament_id), changes, rejected)
                 else:
                     self._apply_control(item, entity, scope, changes, rejected)
         finally:  # also when a later item shows an error of our own: what is applied is not applied again
@@ -139,7 +138,7 @@ class Applier:
         applied = apply_score(state, item, slot, known_rank)
         if applied is None:
             return
-        (reason, changed, rank_before, detail), before_it, after_it = applied
+        (reason, changed, rank_before, detail, score), before_it, after_it = applied
         urgent = False
         if after_it and state.over:  # before anybody is answered: that waits until the end is durable
             entity.over_offset = state.offset
@@ -154,10 +153,8 @@ class Applier:
             self.outcomes[APPLIED, ""] += 1
             if rank_before is not None:
                 entity.previous_ranks[slot] = rank_before
-            if self._notes_attempts:
-                score = state.ranking.score(slot)
-                if score is not None and not entity.attempts.add(item.offset, state.time_ms, item.user_id, score):
-                    self.attempts_lost += 1
+            if self._notes_attempts and score is not None:
+                self.attempts_lost += not entity.attempts.add(item.offset, state.time_ms, item.user_id, score)
         if state.offset != item.offset and not urgent:
             return  # it is over, and left as it is
         change = changes.get(item.tournament_id)
@@ -167,8 +164,9 @@ class Applier:
             change.urgent = True
         if not reason:
             change.slots[slot] = item.user_id
-        for event in (*before_it, *after_it):
-            self._moved(event, change)
+        if before_it or after_it:
+            for event in (*before_it, *after_it):
+                self._moved(event, change)
 
     def _apply_control(
         self, item: Item, entity: Entity | None, scope: Scope, changes: dict[int, Change], rejected: list[Rejected]

@@ -18,7 +18,8 @@ def advance(state: Tournament, item: Item) -> list[Event]:
 
     What meets a tournament that is over leaves it untouched, to the byte: its last snapshot stays the truth.
     """
-    return [] if state.over else pass_time(state, item.offset, item.time_ms)
+    over = state.status in ("finished", "cancelled")  # as Tournament.over: each score comes by here
+    return [] if over else pass_time(state, item.offset, item.time_ms)
 
 
 def pass_time(state: Tournament, offset: int, time_ms: int) -> list[Event]:

@@ -20,13 +20,15 @@ from actors.domain.values import MAX_HUNDREDTHS
 class Scored(NamedTuple):
     """What became of a score: the reason why it does not count (empty if it does), and whether it changed the member's score.
 
-    `rank_before`: the member's rank before such a change, None without one. `detail`: what of a submission does not fit.
+    `rank_before`: the member's rank before such a change, None without one. `detail`: what of a submission does not fit. `score`: the member's
+    score after one that counts, in hundredths.
     """
 
     reason: str
     changed: bool = False
     rank_before: int | None = None
     detail: str = ""
+    score: int | None = None
 
 
 # Reasons for which a submission becomes a dead letter, too: whoever produced it can find it there, and send it right.
@@ -67,11 +69,11 @@ def take_score(state: Tournament, item: ScoreItem, slot: int, known_rank: int | 
     if spec.ends_when is not UNSET and members.attempts[slot] >= spec.max_attempts:
         members.set_done(slot, state.time_ms)
     if new == old:
-        return Scored("")
+        return Scored("", score=new)
     rank = ranking.rank(slot) if known_rank is None else (known_rank or None)
     ranking.place(slot, new)
     members.scored_ms[slot] = state.time_ms
-    return Scored("", True, rank)
+    return Scored("", True, rank, "", new)
 
 
 def _take_submission(state: Tournament, item: ScoreItem, slot: int, known_rank: int | None) -> Scored:
@@ -101,14 +103,14 @@ def _take_submission(state: Tournament, item: ScoreItem, slot: int, known_rank: 
     if state.spec.ends_when is not UNSET and members.attempts[slot] >= state.spec.max_attempts:
         members.set_done(slot, state.time_ms)
     if new == old:
-        return Scored("")
+        return Scored("", score=new.score)
     rank = ranking.rank(slot) if known_rank is None else (known_rank or None)
     if second is None:
         ranking.place(slot, new.score)
     else:
         second.place(slot, new.score, new.subscore or 0)
     members.scored_ms[slot] = state.time_ms
-    return Scored("", True, rank)
+    return Scored("", True, rank, "", new.score)
 
 
 def _new_pair(spec: Spec, old: Computed | None, sent: Computed) -> Computed:

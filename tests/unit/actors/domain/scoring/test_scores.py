@@ -96,12 +96,12 @@ def test_a_sum_beyond_the_largest_score_is_not_taken_and_costs_nothing(sign: int
 
 def test_the_rank_before_is_that_of_the_ranking_or_the_one_known() -> None:
     state = running()
-    assert take(state, 5, "a") == Scored("", True, None)
-    assert take(state, 7, "b", user=2) == Scored("", True, None)
-    assert take(state, 9, "c") == Scored("", True, 2)
-    assert take(state, 10, "d", known=7) == Scored("", True, 7)
-    assert take(state, 11, "e", user=3, known=0) == Scored("", True, None)  # 0: known to have none
-    assert take(state, 9, "f") == Scored("")  # it changed nothing
+    assert take(state, 5, "a") == Scored("", True, None, score=5)
+    assert take(state, 7, "b", user=2) == Scored("", True, None, score=7)
+    assert take(state, 9, "c") == Scored("", True, 2, score=9)
+    assert take(state, 10, "d", known=7) == Scored("", True, 7, score=10)
+    assert take(state, 11, "e", user=3, known=0) == Scored("", True, None, score=11)  # 0: known to have none
+    assert take(state, 9, "f") == Scored("", score=10)  # it changed nothing
 
 
 def test_the_time_of_a_score_is_that_of_its_last_change() -> None:
