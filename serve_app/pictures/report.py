@@ -112,6 +112,8 @@ def _histogram(axes: Axes, report: Report, theme: str) -> None:
     axes.set_ylim(0, max(each.size for each in report.bins) * 1.08)
     if edges[-1] - edges[0] < SMALLEST_AXIS:
         axes.set_xticks(edges)
+    else:
+        axes.locator_params(axis="x", nbins=5)  # scores may have 13 characters
     axes.xaxis.set_major_formatter(lambda value, _: _shown(report, round(value * 100)))
     _whole_numbers(axes.yaxis)
 
@@ -169,6 +171,10 @@ def _curves(axes: Axes, report: Report, theme: str) -> None:
         axes.set_ylim(max(worst, 3) + 0.5, 0.5)
         _whole_numbers(axes.yaxis)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    if len(times) == 1:  # else the axis would be of years
+        axes.set_xlim(
+            times[0] - np.timedelta64(report.width_ms, "ms"), times[0] + np.timedelta64(report.width_ms, "ms")
+        )
     _time_axis(axes)
 
 
