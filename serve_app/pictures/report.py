@@ -172,9 +172,11 @@ def _curves(axes: Axes, report: Report, theme: str) -> None:
         _whole_numbers(axes.yaxis)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     if len(times) == 1:  # else the axis would be of years
-        axes.set_xlim(
-            times[0] - np.timedelta64(report.width_ms, "ms"), times[0] + np.timedelta64(report.width_ms, "ms")
-        )
+        from matplotlib.dates import date2num
+
+        around = np.array([-report.width_ms, report.width_ms]).astype("timedelta64[ms]")
+        left, right = date2num(times[0] + around)
+        axes.set_xlim(float(left), float(right))
     _time_axis(axes)
 
 
