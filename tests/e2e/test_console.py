@@ -171,7 +171,7 @@ async def test_from_the_form_to_the_prizes(browser: Browser, palio: Any, organis
         before = datetime.fromisoformat((await organiser.call("GET", f"/v1/tournaments/{tournament}"))["ends_at"])
         await page.get_by_role("button", name="Extend").click()
         await confirm(page, "Extend", Longer_by="1 h 30 min")
-        await expect(page.locator(".said")).to_have_text("It ends later.")
+        await expect(page.locator(".said", has_text="It ends later.")).to_be_visible()
         after = datetime.fromisoformat((await organiser.call("GET", f"/v1/tournaments/{tournament}"))["ends_at"])
         assert after - before == timedelta(minutes=90)
 
@@ -345,6 +345,9 @@ async def test_every_kind_can_be_made_in_the_form(browser: Browser, palio: Any, 
         await field("Weights").fill("correct = 2\nwrong = -0.5")
         await field("Not below").fill("0")
         await field("Second number that tells").select_option("asc")
+        await field("Joining is possible until").select_option(
+            "start"
+        )  # as a league's boards that end before their time want
         await field("Ends before its time").select_option("target")
         await field("Score to reach").fill("500")
         await field("By so many players").fill("3")

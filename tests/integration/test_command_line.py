@@ -72,9 +72,13 @@ def test_watching_ends_by_ctrl_c(palio: RunningPalio, service: httpx2.Client) ->
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as watching:
         assert watching.stdout is not None
-        assert watching.stdout.readline() == "running  0 participants  -\n"
+        before = watching.stdout.readline()
         join(service, tournament, 42)
-        assert watching.stdout.readline() == "running  1 participants  -\n"
+        after = watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
-        out, err = watching.communicate(timeout=30)
+        try:
+            out, err = watching.communicate(timeout=30)
+        finally:
+            watching.kill()
+    assert (before, after) == ("running  0 participants  -\n", "running  1 participant  -\n")
     assert (watching.returncode, out, err) == (0, "", "palio: stopped\n")
