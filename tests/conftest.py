@@ -18,6 +18,7 @@ TESTS = Path(__file__).parent
 SHARING = {"contract": "servers", "e2e": "palio", "integration": "palio", "integration/cluster": "cluster"}
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes run the tests (`scripts/test -n 2 --dist loadgroup`), a file's stay together, and those that share a Palio
     or the servers.

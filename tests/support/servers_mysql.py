@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import random
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -126,8 +127,10 @@ def on_shard(shard: int, count: int = 1) -> list[int]:
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` ports in a row that a server can listen on, below those that the system hands out by itself."""
-    for first in range(23_400, 32_000, count):
+    """The first of `count` ports in a row that a server can listen on, below those that the system hands out by itself. Anywhere there:
+    tests run side by side."""
+    for _ in range(200):
+        first = random.randrange(23_400, 32_000 - count)
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise AssertionError("no free ports")
