@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
-import random
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
