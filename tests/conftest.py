@@ -11,26 +11,14 @@ import pytest
 from tests.support.running import NO_LIMITS, RunningPalio
 from tests.support.small_disk import small_disk
 
-TESTS = Path(__file__).parent
 
-
-# The tests of these folders share what takes long to start, so one process runs all of a kind, see `pytest_collection_modifyitems`.
-SHARING = {"contract": "servers", "e2e": "palio", "integration": "palio", "integration/cluster": "cluster"}
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests (`scripts/test -n 2 --dist loadgroup`), a file's stay together, and those that share a Palio
-    or the servers.
-
-    With `--cov` tests/unit counts: the others take long as they are, and most of what they run is in other processes. Where those measure
-    themselves (`make coverage`), all tests do.
-    """
-    for item in items:
-        folder = item.path.parent.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(SHARING.get(folder, str(item.path))))
-        if not folder.startswith("unit") and "COVERAGE_PROCESS_START" not in os.environ:
-            item.add_marker("no_cover")
+    """With `--cov` tests/unit counts: the others take long as they are, and most of what they run is in other processes. Where those measure
+    themselves (`make coverage`), all tests do."""
+    if "COVERAGE_PROCESS_START" not in os.environ:
+        for item in items:
+            if "unit" not in item.path.parts:
+                item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

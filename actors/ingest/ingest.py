@@ -285,7 +285,8 @@ class Ingest:
         Records that are gone may all be durable: another process that read these partitions committed further than this one has read.
         """
         logger.warning("records were gone before they were read: %s", error)
-        committed, bounds = await self._log.committed(), await self._log.bounds()
+        bounds = await self._log.bounds()  # first: what is committed only grows, and the log is pruned up to it alone
+        committed = await self._log.committed()
         for partition, window in self.windows.items():
             start = bounds[partition].start
             if partition in self.stopped | self.unread | self._known.keys() or window.upto >= start - 1:

@@ -107,7 +107,11 @@ class Applier:
                     self._apply_control(item, entity, scope, changes, rejected)
         finally:  # also when a later item shows an error of our own: what is applied is not applied again
             for tournament_id, change in changes.items():
-                if at_hand(tournament_id) is change.entity:
+                entity = change.entity
+                key = (scope.partition, entity.scope.tournament)
+                if at_hand(tournament_id) is None and self._tournaments.scopes.get(key) is entity.scope:
+                    self._tournaments.place(entity)  # it had made room for others, and is not durable now
+                if at_hand(tournament_id) is entity:
                     self._changed(change)
         return True
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from actors.domain.delivery import DeliveryAnswer, ScopePosition, decode_ranges, encode_answer
 from actors.domain.messages import encode_score
@@ -182,6 +185,30 @@ async def test_what_another_process_made_durable_is_not_missed() -> None:
     assert ingest.stopped == set()
     assert ingest.windows[0].upto == 9
     assert (0, 77) in ingest.feeds["tournament-77"].positions
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_what_another_process_makes_durable_while_this_one_looks_is_not_missed() -> None:
+    log, owner = MemoryScoreLog(PARTITIONS, clock_ms=lambda: BEGIN_MS), Away()
+    ingest = ingest_of(log, owner)
+    await ingest.open()
+    await append(log, 0, 10)
+    log._starts[0] = 3
+    await log.commit({0: 4})
+    answers = [log.committed, log.bounds]
+
+    async def and_then_the_twin_goes_on(answer: Callable[[], Awaitable[Any]]) -> Any:
+        found = await answer()
+        await log.commit({0: 8})
+        log._starts[0] = 9
+        return found
+
+    log.committed, log.bounds = (partial(and_then_the_twin_goes_on, answer) for answer in answers)  # type: ignore[method-assign]
+    reading = asyncio.create_task(ingest._read_loop())
+    await asyncio.sleep(0.1)
+    assert ingest.stopped == set()
+    assert ingest.windows[0].upto == 9
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
 

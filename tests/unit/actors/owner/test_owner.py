@@ -11,7 +11,7 @@ import pytest
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
 from actors.domain.delivery import ASK, GONE, Range, ScopePosition, ScoreItem, decode_answer, encode_ranges
-from actors.domain.messages import Create, End, Erase, Join, Spec
+from actors.domain.messages import Create, Disqualify, End, Erase, Join, Spec
 from actors.domain.publications import OutcomeReply, decode_outcomes
 from actors.domain.scoring.scores import UNFIT
 from actors.domain.signing import Signer
@@ -439,3 +439,17 @@ async def test_only_the_create_of_a_shared_tournament_is_taken_for_the_first() -
         records.away = True
         assert (await deliver(owner, 0, -1, 20, items(record, first=10))).watermark == -1
         assert owner.tournaments.at_hand(TOURNAMENT) is None
+
+
+async def test_what_changes_one_that_has_made_room_for_others_is_saved() -> None:
+    records = MemoryRecords()
+    first, owner = owner_of(records), owner_of(records, over_kept=0)
+    await first.adopt([(PARTITION, 0, -1)])
+    life = [create(dedicated=False), step(Join(command_id="j", user_id="5")), step(End(command_id="e"))]
+    await deliver(first, 0, -1, 12, items(*life, first=10))
+    await first.checkpointer.full_round(first.scopes())
+    await owner.adopt([(PARTITION, 0, -1)])
+    await deliver(owner, 0, 12, 13, items(step(Disqualify(command_id="d", user_id="5", reason="r")), first=13))
+    await owner.checkpointer.full_round(owner.scopes())
+    [stored, *_] = await records.snapshots(TOURNAMENT)
+    assert list(decode_snapshot(stored.data, stored.deltas).members.disqualified.values()) == ["r"]
