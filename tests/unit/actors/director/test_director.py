@@ -117,23 +117,9 @@ async def test_a_closed_tournament_makes_room() -> None:
 
 async def test_a_tournament_that_is_over_gets_no_actor() -> None:
     launched = Launched()
-    director = Director(PLAN, launched, await store(row(11, 3, "finished")._replace(lingers=True)))
-    assert await director.placements(3) == {11: "shard-1"}, "its own scope is there until it is handed over"
-    assert not await director.handed_over(11)
+    director = Director(PLAN, launched, await store(row(11, 3, "finished")))
+    assert await director.host(3, 11, -1) == "shard-1"
     assert not launched.of("dedicated")
-
-
-async def test_a_tournament_that_is_handed_over_has_no_owner_of_its_own() -> None:
-    launched = Launched()
-    records = await store(row(11, 3, "running"), row(12, 3, "running"))
-    director = Director(PLAN, launched, records)
-    assert await director.placements(3) == {11: "tournament-11", 12: "shard-1"}
-    await records.save(Checkpoint([row(11, 3, "finished")._replace(offset=6)], [], [], [], []))
-    assert await director.handed_over(11)
-    assert await director.host(3, 11, -1) is None
-    assert await director.placements(3) == {12: "shard-1"}
-    assert launched.of("stop") == [("stop", "tournament-11")]
-    assert not await director.handed_over(13), "there is none"
 
 
 async def test_a_shared_scope_goes_to_its_shard() -> None:
