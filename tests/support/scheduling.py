@@ -19,7 +19,7 @@ def scope_of(nodeid: str) -> str:
     return SHARING.get(file.rpartition("/")[0], file)
 
 
-class SharingScheduling(LoadScopeScheduling):
+class SharingScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
     """xdist's own scheduling of scopes with other scopes. Its documentation names this method to be overridden."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -188,11 +188,16 @@ class KafkaClient:
         by_node = await self.leaders(topic, partitions)
         return await asyncio.gather(*(self.send(node, request_for(own)) for node, own in by_node.items()))
 
-    async def list_offsets(self, topic: str, times: Mapping[int, int]) -> dict[int, int]:
+    async def list_offsets(
+        self, topic: str, times: Mapping[int, int], timeout_s: float | None = None
+    ) -> dict[int, int]:
         """For each partition the first offset of that time (ms) or later, -1 where there is none; or EARLIEST, LATEST."""
-        return {partition: offset for partition, (_, offset) in (await self.find_records(topic, times)).items()}
+        found = await self.find_records(topic, times, timeout_s)
+        return {partition: offset for partition, (_, offset) in found.items()}
 
-    async def find_records(self, topic: str, times: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+    async def find_records(
+        self, topic: str, times: Mapping[int, int], timeout_s: float | None = None
+    ) -> dict[int, tuple[int, int]]:
         """As `list_offsets`: (time in ms, offset), the time that of the record found."""
 
         async def attempt() -> dict[int, tuple[int, int]]:
@@ -207,7 +212,7 @@ class KafkaClient:
                         found[partition] = (time_ms, offset)
             return found
 
-        return await self.retried(attempt) if times else {}
+        return await self.retried(attempt, timeout_s) if times else {}
 
     async def fetch(
         self, node: int, topic: str, offsets: Mapping[int, int], wait_ms: int, max_bytes: int

@@ -25,6 +25,9 @@ from storage.score_log.kafka.config import KafkaLogConfig
 from storage.score_log.kafka.protocol import TopicRequest, TopicState, topic_states
 
 TOPIC: Final = 2  # the protocol's type of a configuration resource
+MAKE_TIMEOUT_S: Final = (
+    60.0  # once in a log's life; a broker that has just started on a busy machine took more than 10 s for 50 partitions
+)
 
 
 def log_settings(config: KafkaLogConfig) -> dict[str, str]:
@@ -61,17 +64,17 @@ async def open_topics(client: KafkaClient) -> TopicState:
     if found is not None:  # checked first: beside a topic that is not as it must be, nothing is made
         await _check(client, found)
     if states[config.letters_topic] is None:
-        await client.retried(lambda: _create(client, config.letters_topic, 1, letters))
+        await client.retried(lambda: _create(client, config.letters_topic, 1, letters), MAKE_TIMEOUT_S)
     if states[config.topic] is None:
-        await client.retried(lambda: _create(client, config.topic, config.partitions, log))
+        await client.retried(lambda: _create(client, config.topic, config.partitions, log), MAKE_TIMEOUT_S)
     if None in states.values():
-        states = await client.retried(lambda: _appeared(client, names))
+        states = await client.retried(lambda: _appeared(client, names), MAKE_TIMEOUT_S)
         made = states[config.topic]
         assert made is not None
         await client.follow(names)
         # A broker leads new partitions a moment after they are known.
-        await client.list_offsets(config.topic, dict.fromkeys(range(made.partitions), LATEST))
-        await client.list_offsets(config.letters_topic, {0: LATEST})
+        await client.list_offsets(config.topic, dict.fromkeys(range(made.partitions), LATEST), MAKE_TIMEOUT_S)
+        await client.list_offsets(config.letters_topic, {0: LATEST}, MAKE_TIMEOUT_S)
     else:
         await client.follow(names)
     state = states[config.topic]
