@@ -12,6 +12,7 @@ import psutil
 from actors.domain.codec import encode_snapshot
 from cluster.config.settings import PROJECT_DIR, Settings
 from scripts.local_servers.settings import settings_of
+from tests.integration.cluster.conftest import WHOLE_LOG
 from tests.integration.conftest import create, eventually, join, shown, submit
 from tests.support.real_servers import RealServers
 from tests.support.running import NO_LIMITS, RunningPalio
@@ -47,7 +48,7 @@ def test_scripts_run_goes_on_with_it_on_one_machine(cluster_session: RunningPali
     assert cluster_session.stop() == 0
     servers = real_servers.pids_by_name
     run = [str(PROJECT_DIR / "scripts" / "run"), "--cluster", "--servers", str(real_servers.directory)]
-    alone = RunningPalio(cluster_session.data, run=run, **NO_LIMITS)
+    alone = RunningPalio(cluster_session.data, run=run, **NO_LIMITS, **WHOLE_LOG)
 
     alone.start()
     try:
