@@ -108,7 +108,10 @@ class ImportHandlers:
                     continue
                 records += [] if score is None else [score]
                 accepted += 1
-            await self.batches.append([*joins, *records], "import")
+            batches = self.batches
+            await batches.appends.accept(
+                [*joins, *records], "import", batches.entrypoint, batches.config.append_timeout_s
+            )
         if joined:
             self.batches.reads.invalidate(known.text)
         return accepted

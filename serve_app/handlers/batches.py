@@ -7,7 +7,7 @@ wait for joins is told which of them it refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -34,7 +34,6 @@ from serve_app.http.request_schemas import (
     check_result,
     normal_attributes,
 )
-from serve_app.metrics import ACCEPTED
 from serve_app.services.commands import new_command_id, refused
 from serve_app.services.known import Known
 from serve_app.services.outcome_waiters import Waiters
@@ -113,7 +112,7 @@ class BatchHandlers:
             tournaments.add(known.text)
         status = 202
         if records:
-            offsets = await self.append(records, kind)
+            offsets = await self.appends.accept(records, kind, self.entrypoint, self.config.append_timeout_s)
             if reply_to:
                 outcomes = await self._outcomes(records, offsets, wait_s)
                 rejected += [(index, code) for index, code in zip(indices, outcomes, strict=True) if code]
@@ -135,14 +134,6 @@ class BatchHandlers:
             None if outcome is None else refused(outcome).code if outcome.outcome == "refused" else ""
             for outcome in outcomes
         ]
-
-    async def append(self, records: Sequence[NewRecord], kind: str) -> list[int]:
-        """Their offsets, once they are in the log in their order. Raises what the log raises; with no records, nothing happens."""
-        if not records:
-            return []
-        offsets = await self.appends.submit(records, self.config.append_timeout_s)
-        ACCEPTED.labels(entrypoint=self.entrypoint, kind=kind).inc(len(records))
-        return offsets
 
     def join_record(self, known: Known, item: BatchJoin) -> NewRecord:
         """The record of a join, as a service orders it. Raises ValueError for what is wrong with it."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from serve_app.metrics import CLOSED_PARTITIONS
+from serve_app.metrics import ACCEPTED, CLOSED_PARTITIONS
 from storage.ports import LogBehindError, NewRecord, ScoreLog
 
 HEADROOM_MS: Final = 3_600_000  # an hour before it would be too late
@@ -30,6 +30,14 @@ class Appends:
                 f"partitions {sorted(behind)} are about to lose records that are not applied", RETRY_AFTER_S
             )
         return self._log.append(records, timeout_s)
+
+    async def accept(self, records: Sequence[NewRecord], kind: str, entrypoint: str, timeout_s: float) -> list[int]:
+        """Their offsets, once they are in the log in their order, counted as accepted. Raises as `submit`; with no records, nothing happens."""
+        if not records:
+            return []
+        offsets = await self.submit(records, timeout_s)
+        ACCEPTED.labels(entrypoint=entrypoint, kind=kind).inc(len(records))
+        return offsets
 
     async def check(self) -> None:
         """Check once. What cannot be known now stays as it was."""

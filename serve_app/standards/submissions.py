@@ -13,7 +13,6 @@ from serve_app.handlers.callers import Callers
 from serve_app.handlers.scores import ScoreHandlers
 from serve_app.http.messages import Principal
 from serve_app.http.problems import Problem
-from serve_app.metrics import ACCEPTED
 from serve_app.services.known import Known
 from serve_app.services.reads import Reads
 from serve_app.services.retention import Appends
@@ -62,11 +61,7 @@ class Submissions:
 
     async def append(self, records: Sequence[NewRecord], kind: str) -> list[int]:
         """Their offsets, durable. Raises what the log raises; with no records, nothing happens."""
-        if not records:
-            return []
-        offsets = await self.appends.submit(records, self.config.append_timeout_s)
-        ACCEPTED.labels(entrypoint=self.entrypoint, kind=kind).inc(len(records))
-        return offsets
+        return await self.appends.accept(records, kind, self.entrypoint, self.config.append_timeout_s)
 
 
 class Remembered(Generic[K, V]):

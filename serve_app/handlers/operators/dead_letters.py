@@ -21,7 +21,6 @@ from serve_app.http.messages import Principal, Request, Response
 from serve_app.http.operator_bodies import LetterPlace, Replay
 from serve_app.http.problems import Problem
 from serve_app.http.query import query_int
-from serve_app.metrics import ACCEPTED
 from serve_app.services.known import Known
 from serve_app.services.outcome_waiters import Waiters
 from serve_app.services.reads import Reads
@@ -90,8 +89,7 @@ class DeadLetterHandlers:
     async def _append(
         self, places: Sequence[LetterPlace], records: Sequence[NewRecord], wait_s: float
     ) -> list[dict[str, Any]]:
-        offsets = await self.appends.submit(records, self.config.append_timeout_s)
-        ACCEPTED.labels(entrypoint=self.entrypoint, kind="replay").inc(len(records))
+        offsets = await self.appends.accept(records, "replay", self.entrypoint, self.config.append_timeout_s)
         outcomes = await asyncio.gather(
             *(
                 self.waiters.wait(record.partition, offset, wait_s if record.reply_to else 0.0)

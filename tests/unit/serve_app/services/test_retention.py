@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serve_app.handlers.errors import translated
+from serve_app.metrics import ACCEPTED
 from serve_app.services.retention import Appends
 from storage.ports import LogBehindError, LogUnavailableError, NewRecord
 from tests.support.memory_ports import MemoryScoreLog
@@ -51,3 +52,16 @@ async def test_a_log_that_does_not_tell_changes_nothing() -> None:
     log.near = None
     await appends.check()
     assert appends.closed == {1}
+
+
+async def test_many_are_counted_once_they_are_in_the_log() -> None:
+    log = Aging(3, clock_ms=lambda: 1)
+    appends = Appends(log)
+    accepted = ACCEPTED.labels(entrypoint="retention test", kind="many")
+    assert await appends.accept([], "many", "retention test", 1) == []
+    assert await appends.accept([record(0), record(0), record(2)], "many", "retention test", 1) == [0, 1, 0]
+    log.near = {1}
+    await appends.check()
+    with pytest.raises(LogBehindError):
+        await appends.accept([record(1)], "many", "retention test", 1)
+    assert accepted._value.get() == 3
