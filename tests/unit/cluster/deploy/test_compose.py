@@ -50,7 +50,7 @@ def settings(services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(variable)
     (image,) = re.findall(r"^ENV (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     for name, value in (
-        *(word.split("=", 1) for word in image.split()),
+        *(word.split("=", 1) for word in image.split() if word.startswith("PALIO_")),
         *services["palio"]["environment"].items(),
     ):
         monkeypatch.setenv(name, str(value))
