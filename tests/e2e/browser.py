@@ -45,7 +45,7 @@ async def window(browser: Browser, *, width: int = 1280, height: int = 800, dark
         color_scheme="dark" if dark else "light",
         reduced_motion="no-preference",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     page = await context.new_page()
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
 GRADEBOOKS = Path(__file__).parents[1] / "golden" / "imports"
 SHOTS = os.environ.get("PALIO_TEST_SCREENSHOTS")  # a folder: then the views are kept as pictures
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 @asynccontextmanager
@@ -385,7 +385,7 @@ async def test_a_dead_letter_is_sent_again_and_counts_once(browser: Browser, pal
     log = open_log(settings)
     partition = partition_of(tournament, settings.partitions)
     await log.append([NewRecord(partition, str(tournament).encode(), encode_score("early", user, 4200))])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not [each for each in await log.dead_letters(20) if each.record.key == str(tournament).encode()]:
             await asyncio.sleep(0.1)
     await log.close()

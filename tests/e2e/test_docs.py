@@ -16,7 +16,7 @@ from tests.e2e.visitors import Organiser
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 async def opened(page: Page, palio: Any) -> None:

@@ -21,7 +21,7 @@ SITE = """<!doctype html><html lang="en"><head><title>Another site</title><meta 
 <meta name="viewport" content="width=device-width"><style>:root {{ color-scheme: {scheme} }} * {{ font-size: 40px; color: red }}</style>
 <script type="module" src="{url}/palio-board.js"></script></head>
 <body><header>Site</header><main><h1>Our race</h1><palio-board tournament="{tournament}" {attributes}></palio-board></main></body></html>"""
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.e2e.visitors import USERS, Organiser, rows, send_score, stamp, take_p
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 async def test_what_one_submits_the_other_sees_without_reloading(

@@ -15,7 +15,7 @@ from tests.e2e.visitors import USERS, Organiser, send_score, tab_to, take_part
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 
 async def test_everything_can_be_done_with_the_keyboard(browser: Browser, palio: Any, organiser: Organiser) -> None:

@@ -19,7 +19,7 @@ class Organiser:
     def __init__(self, palio: Any) -> None:
         self.palio = palio
         headers = {"Authorization": f"Bearer {palio.token('service', 1)}"}
-        self.client = httpx2.AsyncClient(base_url=palio.url, headers=headers, timeout=20)
+        self.client = httpx2.AsyncClient(base_url=palio.url, headers=headers, timeout=60)
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         answer = await self.client.request(method, path, json=body)
