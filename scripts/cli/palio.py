@@ -11,6 +11,7 @@ from typing import Final
 from cluster.config.settings import TOPICS, describe, load_settings
 from cluster.config.tokens import token
 from cluster.errors import StartError
+from scripts.cli.capacity.command import add_capacity
 from scripts.cli.connection import add_data_option
 from scripts.cli.dlq import add_dlq
 from scripts.cli.exporting import add_export
@@ -34,7 +35,16 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (add_tournaments, add_participants, add_watch, add_import, add_export, add_prizes, add_dlq):
+    for add in (
+        add_tournaments,
+        add_participants,
+        add_watch,
+        add_import,
+        add_export,
+        add_prizes,
+        add_dlq,
+        add_capacity,
+    ):
         add(commands)
 
     token = commands.add_parser("token", help="print a token", description="Print a token, alone on the last line.")

@@ -1,0 +1,1 @@
+"""How many machines a load needs, from what Palio was measured to use."""
