@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.running import NO_LIMITS, RunningPalio
 from tests.support.small_disk import small_disk
+
+# A busy machine is no finding. In CI hypothesis has a profile of its own, which says so, too, and draws the same examples each time.
+if settings.get_current_profile_name() == "default":
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
