@@ -259,7 +259,15 @@ def _demo(options: argparse.Namespace) -> int:
         return token(settings, role="player", sub=user_id)
 
     archive = settings.archive_place() is not None
-    return run_demo(url, bearer, token_of=token_of, speed=options.speed, data_dir=settings.data_dir, archive=archive)
+    return run_demo(
+        url,
+        bearer,
+        token_of=token_of,
+        speed=options.speed,
+        data_dir=settings.data_dir,
+        archive=archive,
+        operator=token(settings, role="operator") if settings.analytics else None,
+    )
 
 
 def _redeploy(options: argparse.Namespace) -> int:

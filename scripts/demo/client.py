@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -21,9 +22,11 @@ from scripts.client.palio_client import (
     Winner,
 )
 from scripts.demo.data import Result, Row, hundredths
+from scripts.demo.told import METRICS, Filed
 
 PATIENCE_S = 120.0  # a restart of Palio fits in several times
 AGAIN_S = 0.5
+SERIES_STEPS = 500
 
 
 class DemoError(Exception):
@@ -31,23 +34,31 @@ class DemoError(Exception):
 
 
 class DemoClient:
-    """A service that runs tournaments, and somebody without a token.
+    """A service that runs tournaments, an operator who looks at analytics, and somebody without a token.
 
     At most `joins` joins are in flight, so a slow Palio gets fewer of them and not a queue; the other calls never wait for them.
     All methods raise PalioError when Palio refuses or stays away.
     """
 
     def __init__(
-        self, url: str, token: str, *, joins: int = 12, transport: httpx2.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        token: str,
+        *,
+        operator: str | None = None,
+        joins: int = 12,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.url = url
         self.palio = PalioClient(url, token, retry_for_s=PATIENCE_S, transport=transport)
+        self._operator = PalioClient(url, operator, retry_for_s=PATIENCE_S, transport=transport)
         self._public = PalioClient(url, retry_for_s=PATIENCE_S, transport=transport)
         self._joins = asyncio.Semaphore(joins)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.palio.close()
+        await self._operator.close()
         await self._public.close()
 
     async def create(self, key: str, spec: Mapping[str, Any]) -> str:
@@ -142,8 +153,8 @@ class DemoClient:
         """Approve all prizes of a tournament."""
         await self.palio.approve_prizes(tournament_id)
 
-    async def archived(self, tournament_id: str) -> list[Row]:
-        """The final table as the archive's file has it. Raises DemoError when it is not written within PATIENCE_S."""
+    async def archived(self, tournament_id: str) -> list[Filed]:
+        """The archive's file of a tournament. Raises DemoError when it is not written within PATIENCE_S."""
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             file = io.BytesIO()
@@ -153,10 +164,29 @@ class DemoClient:
                 await asyncio.sleep(AGAIN_S)
                 continue
             file.seek(0)
-            table = pq.read_table(file, columns=["rank", "user_id", "score"])
-            rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-            return [Row(rank, user, int(score * 100)) for rank, user, score in rows if rank is not None]
+            table = pq.read_table(file, columns=[*Filed._fields])
+            rows = [Filed(*row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+            return [row if row.score is None else row._replace(score=int(row.score * 100)) for row in rows]
         raise DemoError(f"expected a file of tournament {tournament_id} in the archive within {PATIENCE_S:.0f} s")
+
+    async def report(self, tournament_id: str) -> dict[str, Any]:
+        """What analytics tell of a tournament."""
+        found: dict[str, Any] = await self._operator.call("GET", f"/v1/analytics/tournaments/{tournament_id}")
+        return found
+
+    async def series(self, tournament_id: str, start: datetime, end: datetime) -> dict[str, dict[str, Any]]:
+        """The series of a tournament from its creation to its end, by METRICS; `finished` alone while the end is not in it yet."""
+        end += timedelta(minutes=1)
+        minutes = -(-(end - start) // timedelta(minutes=SERIES_STEPS)) or 1
+        asked = {"tournament": tournament_id, "step": str(60 * minutes)}
+        asked |= {name: time.astimezone(UTC).isoformat() for name, time in (("from", start), ("to", end))}
+        found: dict[str, dict[str, Any]] = {}
+        for metric in ("finished", *(name for name in METRICS if name != "finished")):
+            answer = await self._operator.call("GET", "/v1/analytics/series", params=asked | {"metric": metric})
+            found[metric] = answer
+            if metric == "finished" and not any(point["value"] for point in answer["points"]):
+                break
+        return found
 
     async def rows(self, tournament_id: str, *, public: bool = False) -> list[Row]:
         """The whole table; `public`: as somebody without a token sees it."""

@@ -16,6 +16,7 @@ from scripts.demo.client import DemoClient, DemoError
 from scripts.demo.data import RACE, Contest, Entry, Result, Row, table
 from scripts.demo.show import Counts, Show
 from scripts.demo.state import DemoRun, Held
+from scripts.demo.told import archive_faults, report_faults, series_faults
 
 TICK_S: Final = 0.25  # real time between two bursts of a tournament
 SCORES_BURST: Final = 200
@@ -23,6 +24,8 @@ JOINS_BURST: Final = 40
 LEAD_S: Final = 5.0  # demo time from the create to the first result: people join before the start
 SPARE_S: Final = 4.0  # real time left before the end at which it is postponed if results are missing
 STATUS_WAIT_S: Final = 60.0
+SERIES_WAIT_S: Final = 300.0  # until a finished tournament is in the series: they are brought there without haste
+SERIES_AGAIN_S: Final = 3.0
 OVER: Final = frozenset({"finished", "cancelled"})
 
 
@@ -272,10 +275,18 @@ class Play:
         verdict = await self._compare_shown(held)
         if verdict.outcome != "exact" or not self._stage.archive:
             return verdict
-        archived = compare(self._contest, await self._stage.client.archived(held.id))
-        if archived.outcome == "exact":
-            return verdict
-        return archived._replace(outcome="differs", detail=f"{archived.detail} (in the archive)")
+        filed = await self._stage.client.archived(held.id)
+        ranked = [
+            Row(row.rank, row.user_id, row.score) for row in filed if row.rank is not None and row.score is not None
+        ]
+        archived = compare(self._contest, ranked)
+        if archived.outcome != "exact":
+            return archived._replace(outcome="differs", detail=f"{archived.detail} (in the archive)")
+        known = {entry.user_id for entry in self._contest.entries}
+        faults = archive_faults(self._contest, filed) if known == {row.user_id for row in filed} else []
+        if faults:
+            return verdict._replace(outcome="differs", detail=f": {faults[0]} (in the archive)")
+        return verdict
 
     async def _compare_shown(self, held: Held) -> Verdict:
         """A read may be a second old, so one that does not fit is read again."""
@@ -285,3 +296,26 @@ class Play:
                 return verdict
             await asyncio.sleep(1.5)
         return compare(self._contest, await self._stage.client.rows(held.id))
+
+
+async def check_analytics(contest: Contest, held: Held, stage: Stage) -> list[str] | None:
+    """What analytics tell of a finished contest and does not equal the data; None: guests took part, of whom the data knows nothing.
+
+    What is not in the series within SERIES_WAIT_S differs. Raises PalioError when Palio refuses or stays away, DemoError.
+    """
+    client = stage.client
+    view = await client.view(held.id)
+    if view.participants > len(contest.entries):
+        return None
+    if view.finished_at is None:
+        return [f"expected it to be finished, it is {view.status}"]
+    filed = await client.archived(held.id) if stage.archive else []
+    deadline_s = time.monotonic() + SERIES_WAIT_S
+    while True:
+        report = await client.report(held.id)
+        faults = report_faults(contest, report, filed)
+        series = await client.series(held.id, view.created_at, view.finished_at)
+        faults += series_faults(report, series)
+        if not faults or time.monotonic() > deadline_s:
+            return faults
+        await asyncio.sleep(SERIES_AGAIN_S)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from scripts.client.palio_client import PalioError
 from scripts.demo.client import DemoClient, DemoError
-from scripts.demo.contest import Clock, Play, Stage, Timing, Verdict
+from scripts.demo.contest import Clock, Play, Stage, Timing, Verdict, check_analytics
 from scripts.demo.data import RACE, Contest, first_runners, race, schools
 from scripts.demo.evening import ON_BOARDS, Check, Evening, Runner
 from scripts.demo.show import Counts, Show
@@ -29,6 +30,19 @@ SCHOOL_CUTOFF_S: Final = 6.0
 SCHOOLS_AT_ONCE: Final = 16
 RACE_S: Final = 200.0
 RACE_CUTOFF_S: Final = 120.0
+
+
+@dataclass
+class Analysed:
+    """Of how many tournaments analytics equal the data, how many were left out because guests took part, and what differs."""
+
+    equal: int = 0
+    guests: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        left_out = f"; {self.guests} left out, where guests took part" if self.guests else ""
+        return f"analytics of {self.equal} of {self.equal + len(self.faults)} tournaments equal those computed directly from the data{left_out}"
 
 
 def plan() -> list[tuple[Contest, Timing]]:
@@ -51,11 +65,13 @@ def run_demo(
     speed: float = 1.0,
     data_dir: Path | None = None,
     archive: bool = False,
+    operator: str | None = None,
 ) -> int:
     """Play the demo against the api at `url` with a service's token; the exit status. `token_of` makes the tokens of players, of whom one
-    hears a notice; without it nobody does. `archive`: the archive's files are compared, too.
+    hears a notice; without it nobody does. `archive`: the archive's files are compared, too. `operator`: an operator's token, with which
+    analytics are compared; without it they are not.
 
-    0: every final table, prize and notice equals the data (or was interrupted by a signal, and goes on with the next start);
+    0: every final table, file, number, prize and notice equals the data (or was interrupted by a signal, and goes on with the next start);
     1: something differs, or Palio refused or stayed away. A run that this `data_dir` holds unfinished is gone on with; each other run has
     new tournaments.
     """
@@ -63,9 +79,21 @@ def run_demo(
     try:
         contests = plan()
         run = open_run(data_dir, len(contests))
-        client = DemoClient(url, token)
+        client = DemoClient(url, token, operator=operator)
         verdicts = asyncio.run(
-            _until_signal(_play(contests, run, client, token_of, speed, data_dir, console, archive=archive))
+            _until_signal(
+                _play(
+                    contests,
+                    run,
+                    client,
+                    token_of,
+                    speed,
+                    data_dir,
+                    console,
+                    archive=archive,
+                    analytics=operator is not None,
+                )
+            )
         )
     except (ExceptionGroup, DemoError, PalioError, ValueError, OSError) as error:
         console.print(f"demo: {_first(error)}", markup=False, soft_wrap=True)
@@ -98,7 +126,8 @@ async def _play(
     console: Console,
     *,
     archive: bool,
-) -> tuple[list[Verdict], list[Check]]:
+    analytics: bool,
+) -> tuple[list[Verdict], list[Check], Analysed | None]:
     counts = Counts(
         all_tournaments=len(contests),
         all_entries=sum(len(contest.entries) for contest, _ in contests),
@@ -115,9 +144,29 @@ async def _play(
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(Play(contest, timing, stage).play()) for contest, timing in contests]
                 evening = group.create_task(_evening(stage, token_of))
-        return [task.result() for task in tasks], evening.result()
+            verdicts = [task.result() for task in tasks]
+            analysed = await _analytics(verdicts, stage) if analytics else None
+        return verdicts, evening.result(), analysed
     finally:
         await client.close()
+
+
+async def _analytics(verdicts: Sequence[Verdict], stage: Stage) -> Analysed:
+    """What analytics tell of each contest that came out as the data, one after another: a report takes a core."""
+    analysed = Analysed()
+    exact = [verdict.contest for verdict in verdicts if verdict.outcome == "exact"]
+    stage.show.line(
+        "demo: comparing what analytics tell of each tournament; what is not in the series yet is waited for"
+    )
+    for contest in exact:
+        faults = await check_analytics(contest, stage.run.tournaments[contest.key], stage)
+        if faults is None:
+            analysed.guests += 1
+        elif faults:
+            analysed.faults.append(f"{contest.name}: its analytics DIFFER from the data: {faults[0]}")
+        else:
+            analysed.equal += 1
+    return analysed
 
 
 async def _evening(stage: Stage, token_of: TokenOf | None) -> list[Check]:
@@ -144,7 +193,13 @@ def _opening(run: DemoRun, counts: Counts) -> str:
 
 
 def _report(
-    verdicts: Sequence[Verdict], checks: Sequence[Check], *, resumed: bool, archive: bool, console: Console
+    verdicts: Sequence[Verdict],
+    checks: Sequence[Check],
+    analysed: Analysed | None = None,
+    *,
+    resumed: bool,
+    archive: bool,
+    console: Console,
 ) -> int:
     """Print the total; 0 unless something differs, or a table was cut though nothing had interrupted the run."""
     exact = [verdict for verdict in verdicts if verdict.outcome == "exact"]
@@ -159,11 +214,16 @@ def _report(
     if cut:
         total += f"; {cut} ended before all was sent, and equal what was in"
     console.print(f"demo: {total}", markup=False, soft_wrap=True)
+    if analysed is not None:
+        for fault in analysed.faults:
+            console.print(f"demo: {fault}", markup=False, soft_wrap=True)
+        console.print(f"demo: {analysed}", markup=False, soft_wrap=True)
     if checks:
         well = sum(check.well for check in checks)
         told = f"{well} of {len(checks)} parts of the club evening came out as computed: {', '.join(c.name for c in checks)}"
         console.print(f"demo: {told}", markup=False, soft_wrap=True)
     failed = any(verdict.outcome == "differs" or (verdict.outcome == "cut" and not resumed) for verdict in verdicts)
+    failed = failed or (analysed is not None and bool(analysed.faults))
     return 1 if failed or not all(check.well for check in checks) else 0
 
 

@@ -1,7 +1,9 @@
 """What the demo asks of Palio, against answers that a healthy Palio seldom gives. Repeats and pages are judged where the client is."""
 
 import io
+import itertools
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from scripts.client.palio_client import ConflictError
 from scripts.demo.client import DemoClient, DemoError
 from scripts.demo.data import Result, Row
+from scripts.demo.told import METRICS
 
 RESULTS = [Result(0.0, user, "e", 100 * user) for user in (1, 2, 3)]
 ROOT = {"gateway": "http://gate", "live": "ws://gate/v1/live", "version": "1", "demo": False, "time": 0}
@@ -83,8 +86,20 @@ async def test_a_table_is_in_hundredths() -> None:
 async def test_the_archives_table_is_in_hundredths_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.demo.client.AGAIN_S", 0)
     scores = pa.array([Decimal("2.52"), Decimal("-0.05"), Decimal("9.00")], pa.decimal128(10, 2))
+    then = datetime(2026, 5, 1, 9, tzinfo=UTC)
     table = pa.table(
-        {"rank": pa.array([1, 2, None], pa.int32()), "user_id": [4, 5, 6], "score": scores, "name": ["a"] * 3}
+        {
+            "rank": pa.array([1, 2, None], pa.int32()),
+            "user_id": [4, 5, 6],
+            "score": scores,
+            "name": ["a"] * 3,
+            "attempts": [1] * 3,
+            "scored_at": [then] * 3,
+            "joined_at": [then] * 3,
+            "disqualified": [False, False, True],
+            "prizes": pa.array([[]] * 3, pa.list_(pa.utf8())),
+            "board_club": ["x"] * 3,
+        }
     )
     file = io.BytesIO()
     pq.write_table(table, file)
@@ -97,8 +112,35 @@ async def test_the_archives_table_is_in_hundredths_and_waited_for(monkeypatch: p
         return httpx2.Response(200, content=file.getvalue())
 
     client = DemoClient("http://api/", "t", transport=httpx2.MockTransport(answer))
-    assert await client.archived("7") == [Row(1, 4, 252), Row(2, 5, -5)]
+    assert [row[:5] for row in await client.archived("7")] == [
+        (1, 4, "a", 252, 1),
+        (2, 5, "a", -5, 1),
+        (None, 6, "a", 900, 1),
+    ]
     assert asked == ["/v1/tournaments/7/archive"] * 3
+
+
+async def test_series_are_asked_by_the_operator_once_the_end_is_in_them() -> None:
+    asked: list[httpx2.Request] = []
+    ends = itertools.chain([0], itertools.repeat(1))
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(
+            200, json={"step_s": 60, "points": [{"time": "2026-05-01T09:00:00Z", "value": next(ends)}]}
+        )
+
+    client = DemoClient("http://api/", "t", operator="o", transport=httpx2.MockTransport(answer))
+    start, end = datetime(2026, 5, 1, 9, tzinfo=UTC), datetime(2026, 5, 1, 9, 4, tzinfo=UTC)
+    assert [*await client.series("7", start, end)] == ["finished"]
+    assert {*await client.series("7", start, end)} == {*METRICS}
+    query = dict(asked[0].url.params)
+    assert asked[0].headers["authorization"] == "Bearer o"
+    assert (query["tournament"], query["step"]) == ("7", "60")
+    assert (query["from"], query["to"]) == ("2026-05-01T09:00:00+00:00", "2026-05-01T09:05:00+00:00")
+    long = await client.series("7", start, start + timedelta(days=30))
+    assert long
+    assert int(dict(asked[-1].url.params)["step"]) * 1_000 > 30 * 86_400  # no more steps than a series may have
 
 
 async def test_a_file_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from scripts.demo import demo
 from scripts.demo.client import DemoError
 from scripts.demo.contest import Verdict
 from scripts.demo.data import RACE, Contest
-from scripts.demo.demo import _first, _opening, _report, _until_signal, plan, run_demo
+from scripts.demo.demo import Analysed, _first, _opening, _report, _until_signal, plan, run_demo
 from scripts.demo.evening import Check
 from scripts.demo.show import Counts
 from scripts.demo.state import FILE, DemoRun, Held
@@ -53,6 +53,20 @@ def test_a_run_is_well_when_the_evening_is(well: bool) -> None:
         0 if well else 1
     )
     assert f"{1 + well} of 2 parts of the club evening came out as computed: Prizes, Notice" in written.getvalue()
+
+
+@pytest.mark.parametrize(("faults", "status"), [([], 0), (["School: its analytics DIFFER"], 1)])
+def test_a_run_is_well_when_analytics_are(faults: list[str], status: int) -> None:
+    written = io.StringIO()
+    analysed = Analysed(equal=5, guests=1, faults=faults)
+    console = Console(file=written, width=20)
+    assert _report([EXACT], [], analysed, resumed=False, archive=False, console=console) == status
+    lines = written.getvalue().splitlines()
+    assert lines[-1] == (
+        f"demo: analytics of 5 of {5 + len(faults)} tournaments equal those computed directly from the data; "
+        "1 left out, where guests took part"
+    )
+    assert [line.removeprefix("demo: ") for line in lines[1:-1]] == faults
 
 
 def test_the_first_error_of_groups_of_groups_is_told() -> None:
