@@ -5,10 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx2
 import pytest
 
-from scripts.demo.contest import Clock, compare
-from scripts.demo.data import Contest, Entry, Result, Row, table
+from actors.analytics.collector import Collector
+from actors.archiver.archiver import Archiver, ArchiveRules
+from scripts.demo.client import DemoClient
+from scripts.demo.contest import Clock, Stage, check_analytics, compare
+from scripts.demo.data import Contest, Entry, Result, Row, race, schools, table
+from scripts.demo.show import Counts, Show
+from scripts.demo.state import DemoRun, Held
+from scripts.demo.told import archive_faults
+from tests.support.front import SCHEDULED, open_front
 
 RESULTS = [Result(0.1, 1, "a", 500), Result(0.2, 2, "b", 700), Result(0.3, 3, "c", 500), Result(0.4, 1, "d", 900)]
 GUEST = Row(1, 99, 9999)
@@ -80,3 +88,36 @@ async def test_demo_time_runs_at_its_speed_from_where_it_stopped() -> None:
     await clock.until(clock.now_s() + 20)
     assert asyncio.get_running_loop().time() - before_s >= 0.015
     await clock.until(0)  # what is past is not waited for
+
+
+async def test_analytics_and_archive_of_a_palio_equal_the_data() -> None:
+    school = min(schools(), key=lambda each: (len(each.entries) < 20, len(each.entries)))
+    runners = race()._replace(entries=race().entries[:40], results=race().results[:40])
+    async with open_front() as front:
+        tokens = (front.token(role)["authorization"].removeprefix("Bearer ") for role in ("service", "operator"))
+        service, operator = tokens
+        transport = httpx2.ASGITransport(front.app)
+        client = DemoClient("http://palio.example:8000", service, operator=operator, transport=transport)
+        counts = Counts(all_tournaments=2, all_entries=0, all_results=0, all_runners=0)
+        stage = Stage(client, Clock(1), DemoRun(), Show(counts), counts, None, asyncio.Semaphore(), archive=True)
+        for contest in (school, runners):
+            spec = {
+                **SCHEDULED,
+                "name": contest.name,
+                "order": contest.order,
+                "ties": contest.ties,
+                "capacity": contest.capacity,
+            }
+            held = Held(await client.create(contest.key, {**spec, **contest.spec}), 0.0, 0)
+            for entry in contest.entries:
+                assert await client.join(held.id, entry.user_id, entry.name)
+            for result in contest.results:
+                front.palio.now_ms += 3_000  # so that several minutes pass
+                await client.score(held.id, [result])
+            await client.end(held.id)
+            palio = front.palio
+            await Archiver(palio.records, palio.archives, palio.archive, palio.clock_ms, ArchiveRules()).round()
+            await Collector(palio.records, palio.attempts, palio.series).round()
+            assert archive_faults(contest, await client.archived(held.id)) == []
+            assert await check_analytics(contest, held, stage) == []
+        await client.close()
