@@ -360,6 +360,8 @@ async def test_every_kind_can_be_made_in_the_form(browser: Browser, palio: Any, 
         await field("Time zone").fill("Europe/Rome")
         await page.get_by_role("button", name="Create it").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        await expect(page.locator("dt", has_text="Series")).to_be_visible()
+        await expect(page.get_by_text("Start", exact=True)).to_have_count(0)  # only what it opens has one
         view = await organiser.call("GET", f"/v1/tournaments/{page.url.rpartition('/')[2]}")
         assert view["recurrence"] == {
             "cron": "0 20 * * FRI",

@@ -106,10 +106,11 @@ export function tournamentView(root, { id }, { signal, setTitle }) {
 /** The numbers of the moment. */
 function standing(view) {
   const link = (of, text) => el("a", { href: `#/t/${encodeURIComponent(of)}`, text });
+  const plays = !view.recurrence; // a series only opens others, which are listed below with their times
   return facts([
-    ["Players", view.capacity ? `${count(view.participants)} of ${count(view.capacity)}` : count(view.participants)],
-    ["Start", moment(view.starts_at)],
-    ["End", moment(view.ends_at)],
+    (plays || view.league) && ["Players", view.capacity ? `${count(view.participants)} of ${count(view.capacity)}` : count(view.participants)],
+    plays && ["Start", moment(view.starts_at)],
+    plays && ["End", moment(view.ends_at)],
     view.finished_at && ["Over since", moment(view.finished_at)],
     ["Version", String(view.version)],
     view.revision ? ["Revision of the table", String(view.revision)] : null,
