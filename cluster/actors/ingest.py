@@ -34,9 +34,14 @@ class NamedDirector:
         placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition)
         return placements
 
-    async def host(self, partition: int, tournament: int, after: int) -> str:
+    async def handed_over(self, partition: int, tournament: int) -> bool:
         """See `actors.ingest.placement.Director`."""
-        owner: str = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
+        handed_over: bool = await self._handles.call(DIRECTOR, "handed_over", partition, tournament)
+        return handed_over
+
+    async def host(self, partition: int, tournament: int, after: int) -> str | None:
+        """See `actors.ingest.placement.Director`."""
+        owner: str | None = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
         return owner
 
     async def closed(self, partition: int, tournament: int) -> None:

@@ -51,8 +51,9 @@ class Backlog:
         ingest.placement.load = self.load  # type: ignore[method-assign]
         return ingest
 
-    async def load(self, partition: int) -> None:
+    async def load(self, partition: int) -> dict[int, str]:
         """No dedicated tournaments."""
+        return {}
 
     def new_owner(self, instance: str) -> Owner:
         class Unheard:

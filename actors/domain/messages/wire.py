@@ -21,6 +21,7 @@ from actors.domain.messages.control import (
     Edit,
     End,
     Erase,
+    HandOver,
     Invite,
     Join,
     Leave,
@@ -56,6 +57,7 @@ Control = (
     | Written
     | ApprovePrizes
     | Claim
+    | HandOver
 )
 Message = Control | Tick
 _decoder = msgspec.json.Decoder(ScoreWire | ScoreEvent | Message)
