@@ -95,16 +95,16 @@ class Director:
     async def start(self) -> None:
         """Bring everything up: shards, the dedicated tournaments that are not over, then ingest."""
         plan = self.plan
-        # what an earlier director started goes on where it is; what was handed over meanwhile has no need of its actor any more
+        # what an earlier director started goes on where it is; what ended meanwhile has no need of its actor any more
         living = await self._launcher.dedicated()
         self._alone.update(living)
         await asyncio.gather(*(self._start_shard(shard) for shard in range(plan.shards)))
         for tournament in living:
             with contextlib.suppress(
                 RecordsUnavailableError
-            ):  # then its actor stays until ingest tells that it is closed
+            ):  # then its actor stays until ingest tells that it is over
                 row = await self._records.tournament(tournament)
-                if row is not None and await self.handed_over(row.partition, tournament):
+                if row is not None and row.status in ("finished", "cancelled"):
                     await self.closed(row.partition, tournament)
         for partition in range(plan.partitions):
             try:
@@ -120,29 +120,13 @@ class Director:
         await self._launcher.start_owner(f"shard-{shard}", scopes)
 
     async def placements(self, partition: int) -> dict[int, str]:
-        """The owner of every dedicated tournament in a partition that is stored and not handed over.
+        """The owner of every dedicated tournament in a partition that is stored and not over.
 
         Where the records do not answer, those that are hosted: who has hosted all that was stored knows of every other since.
         """
-        found: dict[int, str] = {}
-        for tournament in await self._active(partition):
-            owner = await self.host(partition, tournament, -1)
-            if owner is not None:
-                found[tournament] = owner
+        found = {tournament: await self.host(partition, tournament, -1) for tournament in await self._active(partition)}
         self._known.add(partition)
         return found
-
-    async def handed_over(self, partition: int, tournament: int) -> bool:
-        """Whether a tournament has no scope of its own any more, and that is durable. Raises RecordsUnavailableError.
-
-        Never by its row: a replica may have an old one, and the row of one that has left for the archive is gone, while its snapshot stays.
-        """
-        records = self._records
-        if tournament in await records.active(partition, dedicated=True):
-            return False
-        if not await records.snapshots(tournament):
-            return False  # nothing of it was ever saved
-        return tournament not in await records.active(partition, dedicated=True)  # it may have been saved in between
 
     async def _active(self, partition: int) -> list[int]:
         try:
@@ -153,9 +137,8 @@ class Director:
             logger.warning("dedicated tournaments of partition %d as they are hosted: %s", partition, error)
             return [tournament for tournament, hosted in self.hosted.items() if hosted.partition == partition]
 
-    async def host(self, partition: int, tournament: int, after: int) -> str | None:
-        """The owner of a scope, started or told to adopt it; asking again gives the same answer. None for that of a tournament which was
-        handed over to its partition's shared one."""
+    async def host(self, partition: int, tournament: int, after: int) -> str:
+        """The owner of a scope, started or told to adopt it; asking again gives the same answer."""
         shard = self.plan.shard_of(partition)
         if not tournament:
             await self._start_shard(partition % self.plan.shards)
@@ -166,10 +149,7 @@ class Director:
             offsets = (after, -1 if known is None else known.after)
             after = min((each for each in offsets if each >= 0), default=-1)  # the lower is the first create's
             row = await self._records.tournament(tournament)
-            if row is not None and not row.alone:
-                await self._end(partition, tournament)
-                return None
-            over = row is not None and row.lingers
+            over = row is not None and row.status in ("finished", "cancelled")
             if known is None and tournament not in self._alone:
                 # who is to own it reads this first: if it cannot, that is told now, and not after a wait that holds up all others
                 await self._records.projected(partition, [scope_name(partition, tournament)])
@@ -187,14 +167,11 @@ class Director:
             return name
 
     async def closed(self, partition: int, tournament: int) -> None:
-        """A dedicated tournament is handed over, and that is durable: its actor ends, its partition's shard answers for it."""
+        """A dedicated tournament is over and durable: its actor ends, its partition's shard answers for it."""
         async with self._hosting:
-            await self._end(partition, tournament)
-
-    async def _end(self, partition: int, tournament: int) -> None:
-        self.hosted.pop(tournament, None)
-        if tournament in self._alone:
-            self._alone.discard(tournament)
-            await self._launcher.stop(f"tournament-{tournament}")
-        # the shard may hold its scope, now or from before a restart of this director
-        await self._launcher.release(self.plan.shard_of(partition), partition, tournament)
+            self.hosted.pop(tournament, None)
+            if tournament in self._alone:
+                self._alone.discard(tournament)
+                await self._launcher.stop(f"tournament-{tournament}")
+            # the shard may hold it, now or from before a restart of this director, and must answer from the snapshot
+            await self._launcher.release(self.plan.shard_of(partition), partition, tournament)

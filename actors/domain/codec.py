@@ -110,7 +110,6 @@ class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True):
     revealed: bool | UnsetType = UNSET
     settled: Settled | UnsetType = UNSET
     cut_short: bool | UnsetType = UNSET
-    shared_from: int | UnsetType = UNSET
 
 
 # The scalars that came later, with the value that Tournament begins with: while it has that they are absent.
@@ -122,7 +121,6 @@ LATER_SCALARS: Final[dict[str, Any]] = {
     "revealed": False,
     "settled": "",
     "cut_short": False,
-    "shared_from": -1,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.domain.messages import Claim, HandOver, Message
+from actors.domain.messages import Claim, Message
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -48,11 +48,6 @@ def is_claim(item: Item) -> bool:
     return isinstance(item, ControlItem) and isinstance(item.message, Claim)
 
 
-def is_hand_over(item: Item) -> bool:
-    """Whether a record hands a dedicated tournament over to the shared scope."""
-    return isinstance(item, ControlItem) and isinstance(item.message, HandOver)
-
-
 ASK: Final = -2  # as a range's `after`: follows nothing, only the answer is wanted
 GONE: Final = -3  # as a range's `after`: the log no longer has what follows `upto`, an owner that stands there must load what is durable
 
@@ -78,8 +73,8 @@ class Range(msgspec.Struct, array_like=True, frozen=True):
 class ScopePosition(msgspec.Struct, array_like=True, frozen=True):
     """Where an owner stands in a scope: applied up to `watermark`, durable up to `durable`.
 
-    `held` False: the owner does not hold it (moved). `closed`: a dedicated tournament is durable up to the record that hands it over to its
-    partition's shared scope, at least.
+    `held` False: the owner does not hold it (moved). `closed`: a dedicated tournament is over and durable; later
+    records belong to its partition's shared scope.
     """
 
     partition: int

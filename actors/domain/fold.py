@@ -23,8 +23,8 @@ from actors.domain.delivery import ControlItem, Item, ScoreItem
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, IGNORED, Event, Outcome, outcome_of, score_outcome
 from actors.domain.life.history import facts, remember
-from actors.domain.life.status import advance, hand_over, settle
-from actors.domain.messages import Claim, Command, Create, HandOver
+from actors.domain.life.status import advance, settle
+from actors.domain.messages import Claim, Command, Create
 from actors.domain.scoring.scores import Scored, take_score
 from actors.domain.tournament import Tournament, has_digest, with_digest
 
@@ -58,8 +58,6 @@ def apply(state: Tournament | None, tournament_id: int, partition: int, item: It
         return state, [*advance(state, item), create_again(state, item, message)]
     if state is None:
         raise InvalidRecordError("unknown_tournament", f"no tournament {tournament_id} was created before this record")
-    if isinstance(message, HandOver):
-        return state, hand_over(state, item)
     if not isinstance(message, Command):
         return state, advance(state, item)  # a tick
     user = getattr(message, "user_id", None)

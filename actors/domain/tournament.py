@@ -161,8 +161,7 @@ class Tournament:
     `ended` holds the digests of `seen` (sorted, 8 bytes each) of one that is over, for the case that it is reopened. `late_ms`: when the last
     participant with extra time beyond the end is through, 0 without one. `frozen`: the table that is shown while the real one is hidden;
     `revealed`: it is not frozen again. `cut_short`: it was cancelled after its start.
-    `settled`: whether its prizes are approved, after which it is not reopened. `shared_from`: the offset from which on a dedicated one lives
-    with the others of its partition, -1 while it has a scope of its own.
+    `settled`: whether its prizes are approved, after which it is not reopened.
     """
 
     tournament_id: int
@@ -192,7 +191,6 @@ class Tournament:
     revealed: bool = False
     settled: Settled = ""
     cut_short: bool = False
-    shared_from: int = -1
     groups: dict[str, Groups] = field(default_factory=dict)  # of each of the spec's boards
     plain: bool = field(init=False)  # neither scoring nor subscore: the score is what was sent
 
@@ -205,11 +203,6 @@ class Tournament:
     def over(self) -> bool:
         """Finished or cancelled."""
         return self.status in ("finished", "cancelled")
-
-    @property
-    def alone(self) -> bool:
-        """Whether it has a scope of its own."""
-        return self.dedicated and self.shared_from < 0
 
     @property
     def in_extra_time(self) -> bool:

@@ -185,26 +185,17 @@ class Feed:
         room, belongs = self._batch, self._placement.belongs
         if self.waiting() > room:
             shared = [(key[0], after, window) for key, _, after, window in found if not key[1]]
-            self._ahead.survey(
-                ((p, after, window.tail(after)) for p, after, window in shared), self._placement.may_go_ahead
-            )
+            self._ahead.survey(((p, after, window.tail(after)) for p, after, window in shared), belongs)
             ranges += self._ahead.ranges({partition: after for partition, after, _ in shared}, room // 2)
             room -= sum(len(urgent.items) for urgent in ranges)
         for key, position, after, window in found:
             if room <= 0 or self.positions.get(key) is not position:
                 continue
             upto, tournament = after, key[1]
-            end = (
-                window.upto if tournament or (hold := self._placement.hold(key[0])) is None else min(window.upto, hold)
-            )
-            if end <= after:
-                continue
             items: list[Item] = []
             without: dict[int, int] = {}
-            while room > 0 and upto < end:
+            while room > 0 and upto < window.upto:
                 upto, records = window.slice(upto, room)
-                if upto > end:
-                    upto, records = end, [record for record in records if record.item.offset <= end]
                 more = [item for _, item in records if belongs(item, tournament)]
                 if not key[1]:
                     more, left_out = self._ahead.left_out(more)

@@ -115,10 +115,9 @@ class Ingest:
         asked = sorted(self.unread)
         answers = await asyncio.gather(*map(self.placement.load, asked), return_exceptions=True)
         for partition, answer in zip(asked, answers, strict=True):
-            if not isinstance(answer, BaseException):
+            if answer is None:
                 if partition in self.unread:
                     self.unread.discard(partition)
-                    self.placement.begin(partition, answer)
                     self._known[partition] = committed.get(partition, -1)
                 # else it became known, and may be read by now, while this was asked
             elif not isinstance(answer, Exception):
@@ -224,11 +223,6 @@ class Ingest:
         """See `actors.ingest.placement.Feeding`."""
         if owner in self.feeds:
             self.feeds[owner].remove(partition, tournament)
-
-    def wake(self) -> None:
-        """See `actors.ingest.placement.Feeding`."""
-        for feed in self.feeds.values():
-            feed.wake.set()
 
     async def commit(self) -> dict[int, int]:
         """Commit in the log what is durable in every scope; returns it."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
-from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem, is_claim, is_hand_over
+from actors.domain.delivery import ControlItem, Item, Rejected, ScoreItem, is_claim
 from actors.domain.errors import InvalidRecordError
 from actors.domain.events import APPLIED, IGNORED, Event, Outcome, StatusChanged, score_outcome
 from actors.domain.fold import apply, apply_score
-from actors.domain.messages import Claim, Command, Create, HandOver
+from actors.domain.messages import Claim, Command, Create
 from actors.domain.publications import OutcomeReply
 from actors.domain.ranking.subscore_ranking import SubscoreRanking
 from actors.domain.scoring.scores import UNFIT
@@ -31,8 +32,7 @@ RANKS_IN_BULK: Final = 8  # scores of one tournament in a range from which their
 
 class Applier:
     """See the module. `instance` names the owner's incarnation; `changed` is told once a range of each tournament that changed, `reply` of what
-    somebody waits for; `drop(scope's key)` gives a scope up with all it holds; `take_over(tournament, shared scope, offset)` loads what was
-    dedicated (`Owner`). `attempts`: whether those that count are noted for analytics."""
+    somebody waits for; `drop(scope's key)` gives a scope up with all it holds. `attempts`: whether those that count are noted for analytics."""
 
     def __init__(
         self,
@@ -43,7 +43,6 @@ class Applier:
         changed: Callable[[Change], None],
         reply: Callable[[str, OutcomeReply], None],
         drop: Callable[[tuple[int, int]], None],
-        take_over: Callable[[int, Scope, int], Awaitable[Entity | None]],
         attempts: bool = True,
     ) -> None:
         self._name = name
@@ -52,7 +51,6 @@ class Applier:
         self._changed = changed
         self._reply = reply
         self._drop = drop
-        self._take_over = take_over
         self._notes_attempts = attempts
         self.attempts_lost = 0  # that analytics are not told of, since too many waited
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (outcome, reason) since the start
@@ -64,17 +62,13 @@ class Applier:
         """
         present: dict[int, Entity] = {}
         first: dict[int, Item] = {}
-        handed_over: dict[int, int] = {}  # to this shared scope, by records of this range
         for item in items:
             # the shared scope is given the claims of dedicated tournaments, too
             if item.tournament_id and item.tournament_id not in first and not is_claim(item):
                 first[item.tournament_id] = item
-            if isinstance(item, ControlItem) and isinstance(item.message, HandOver) and not scope.tournament:
-                handed_over[item.tournament_id] = item.offset
         for tournament_id, item in first.items():
-            handed_at = handed_over.get(tournament_id, -1)
             active = self._tournaments.active.get(tournament_id)
-            if active is not None and active.scope is not scope and active.scope.tournament:
+            if active is not None and active.scope is not scope:
                 # ingest sends what concerns a dedicated tournament to the shared scope only once it is over and durable, so another owner
                 # claimed it and ended it; that claim may stand further on than this scope has read
                 logger.warning("%s gives up tournament %d: it ended at another owner", self._name, tournament_id)
@@ -83,27 +77,14 @@ class Applier:
             if active is not None:
                 present[tournament_id] = active
                 continue
-            entity = self._tournaments.at_hand(tournament_id)
-            # to a shared scope one is given from its hand-over on: what was loaded for reads before may lack what its own scope has applied
-            if not scope.tournament and (
-                handed_at >= 0 if entity is None else entity.state.alone or entity.scope is not scope
-            ):
-                if (entity := await self._take_over(tournament_id, scope, handed_at)) is not None:
-                    present[tournament_id] = entity
-                continue
-            entity = None
-            try:
+            # an active one that is held elsewhere is a misrouted record: the fold then knows no such tournament
+            with contextlib.suppress(OwnerMovedError):
                 message = item.message if isinstance(item, ControlItem) else None
                 created = isinstance(message, Create) and not message.dedicated
                 late = any(_is_late(each) for each in items if each.tournament_id == tournament_id)
                 entity = await self._tournaments.find(tournament_id, scope, created=created, late=late)
-            except (
-                OwnerMovedError
-            ):  # one that is held elsewhere is a misrouted record: the fold then knows no such tournament
-                if not scope.tournament:
-                    entity = await self._take_over(tournament_id, scope, handed_at)
-            if entity is not None:
-                present[tournament_id] = entity
+                if entity is not None:
+                    present[tournament_id] = entity
         return present
 
     def apply_all(
@@ -137,9 +118,6 @@ class Applier:
     def _loses(self, claim: Claim, item: Item, scope: Scope) -> bool:
         """Whether a claim ends this scope. One of a dedicated tournament ends that scope, should it still be held here."""
         key = (scope.partition, item.tournament_id)
-        active = self._tournaments.active.get(item.tournament_id)
-        if active is not None and active.scope is scope and not scope.tournament:
-            active.begin_beyond(item.offset)  # by an owner that does not know yet that it was handed over
         held = self._tournaments.scopes.get(key)
         if held is None or claim.instance == self._instance or item.offset <= held.epoch:
             return False
@@ -198,6 +176,8 @@ class Applier:
         self, item: Item, entity: Entity | None, scope: Scope, changes: dict[int, Change], rejected: list[Rejected]
     ) -> None:
         """Any record but a score that finds its tournament."""
+        if entity is not None and entity.state.over and scope.tournament and _is_late(item):
+            return  # it may be closed already: the owner of the partition's shared scope is given it from then on
         was_over = entity is not None and entity.state.over
         try:
             state, events = apply(None if entity is None else entity.state, item.tournament_id, scope.partition, item)
@@ -208,7 +188,7 @@ class Applier:
         if entity is None:
             entity = Entity(state, scope)
             self._tournaments.place(entity)
-        own = Change(entity, urgent=is_hand_over(item) and state.shared_from == item.offset)
+        own = Change(entity)
         for event in events:
             if not isinstance(event, Outcome):
                 self._moved(event, own)
@@ -239,8 +219,6 @@ class Applier:
         change.urgent = True
         if state.over:
             entity.over_offset = state.offset
-        if event.before in ("finished", "cancelled") and not entity.scope.tournament:
-            entity.begin_beyond(state.offset)
         if event.before == "finished":  # the ranks that were stored with its end are gone
             slots = range(len(state.members))
             change.slots.update(zip(slots, state.members.users.user_ids(np.arange(len(slots))).tolist(), strict=True))
@@ -273,9 +251,7 @@ def outcome_reply(entity: Entity, event: Outcome, before: int | None = None) -> 
 
 def _is_late(item: Item) -> bool:
     """Whether a record may change a tournament that is over."""
-    return isinstance(item, ControlItem) and (
-        isinstance(item.message, HandOver) or (isinstance(item.message, Command) and item.message.after_end)
-    )
+    return isinstance(item, ControlItem) and isinstance(item.message, Command) and item.message.after_end
 
 
 def _ranks_before(items: Sequence[Item], present: dict[int, Entity]) -> dict[int, dict[int, tuple[int, int]]]:

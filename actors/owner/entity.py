@@ -21,8 +21,7 @@ class Scope:
     """What is owned as one: a partition's shared tournaments (`tournament` 0), or one dedicated tournament.
 
     `watermark`: applied up to; `durable`: projected up to; `epoch`: the offset of this owner's claim. `ahead`: tournaments that are applied
-    beyond the watermark, and up to where. Of a dedicated one `ended`: it is over, and that is durable; `closed`: it is handed over to the
-    shared scope, and that is durable.
+    beyond the watermark, and up to where.
     """
 
     partition: int
@@ -30,7 +29,6 @@ class Scope:
     epoch: int
     watermark: int
     durable: int
-    ended: bool = False
     closed: bool = False
     ahead: dict[int, int] = field(default_factory=dict)
 
@@ -106,20 +104,13 @@ class Entity:
     def loaded(cls, state: Tournament, scope: Scope, *, rewound: bool) -> Entity:
         """A tournament as it was stored.
 
-        One that is over may have been in memory before, under this scope or one of its own, and is watched at a position of that time: it
-        begins beyond all of those.
+        One that is over may have been in memory before, under this scope or one of its own, and is watched at a position of that time. So it
+        begins beyond all of those: claims that were ahead of its end have lower offsets, and there are no more updates than records and one.
         """
         entity = cls(state, scope, durable_offset=state.offset, rewound=rewound)
         if state.over:
-            entity.begin_beyond(state.offset)
+            entity.least_epoch, entity.live.seq = state.offset + 1, state.offset + 2
         return entity
-
-    def begin_beyond(self, offset: int) -> None:
-        """Go on at a position beyond all that owners may have published of it whose claims were read before this record: claims have lower
-        offsets, and there are no more updates than records and one. An owner whose claim is beyond the record has a higher position still.
-        """
-        if offset > self.least_epoch:
-            self.least_epoch, self.live.seq = offset, max(self.live.seq, offset + 2)
 
     @property
     def epoch(self) -> int:

@@ -31,7 +31,6 @@ from actors.owner.checkpoint.checkpointer import Checkpointer
 from actors.owner.checkpoint.snapshot_chain import USUAL, DeltaBounds
 from actors.owner.entity import Entity, Scope
 from actors.owner.families import Families
-from actors.owner.hand_overs import HandOvers
 from actors.owner.name_index import NameIndex
 from actors.owner.publisher import Publisher
 from actors.owner.read_model.writer import ReadModelWriter
@@ -109,7 +108,6 @@ class Owner:
         self.names = NameIndex()
         self._ticker = Ticker(log, self.tournaments.active, clock_ms)
         self.families = Families(log, records, signer, self.tournaments.active, clock_ms, config.dedicated_capacity)
-        self._hand_overs = HandOvers(log, signer, self.tournaments.scopes, instance, clock_ms)
         self._applier = Applier(
             name=name,
             instance=instance,
@@ -117,7 +115,6 @@ class Owner:
             changed=self._changed,
             reply=self.publisher.reply,
             drop=self._drop,
-            take_over=self._take_over,
             attempts=config.attempts,
         )
 
@@ -190,10 +187,7 @@ class Owner:
             )  # fmt: skip
             self._ahead.add((partition, tournament))
             return
-        scope.ended = bool(tournament) and any(entity.state.over for entity in entities)
-        scope.closed = bool(tournament) and not all(entity.state.alone for entity in entities)
-        if scope.closed:
-            entities = []  # the shared scope has it; whoever feeds this one is told so
+        scope.closed = bool(tournament) and any(entity.state.over for entity in entities)
         scope.watermark = min([scope.watermark, *(e.state.offset for e in entities if e.rewound)])
         self.tournaments.scopes[partition, tournament] = scope
         for entity in entities:
@@ -298,31 +292,6 @@ class Owner:
                 self._became_ready(scope)
         return ScopePosition(*key, scope.watermark, scope.durable, held=True, closed=scope.closed)
 
-    async def _take_over(self, tournament_id: int, scope: Scope, at: int) -> Entity | None:
-        """What the shared scope is given of a dedicated tournament, as of the record at `at` that handed it over, -1 for one before this range;
-        None for one that has a scope of its own still, or that there is not. Raises RecordsUnavailableError, also while that is not durable.
-        """
-        entity = await self.tournaments.load(tournament_id, scope)
-        if entity is None or self.tournaments.scopes.get((scope.partition, 0)) is not scope:
-            return None
-        state = entity.state
-        if state.alone and at >= 0 and not entity.rewound:
-            raise RecordsUnavailableError(
-                f"tournament {tournament_id}, handed over at {at}, is stored at {state.offset}"
-            )
-        if state.alone and not state.over:
-            return None
-        if state.alone:  # it ended before such records were written, and is handed over by that
-            state.shared_from = state.offset
-        entity.begin_beyond(state.shared_from)
-        self.tournaments.place(entity)
-        if not state.over:
-            change = Change(entity, top=True)
-            self._ticker.note(change)
-            self.families.note(change)
-            self._show(change)
-        return entity
-
     def _became_ready(self, scope: Scope) -> None:
         logger.info("%s holds %s from epoch %d", self.name, scope_name(scope.partition, scope.tournament), scope.epoch)
         self.audience.look_soon()  # those who watch did so at the last owner
@@ -349,8 +318,8 @@ class Owner:
         return self.read_model is not None and await self.read_model.round_due()
 
     async def tick_due(self) -> int:
-        """See Ticker.tick_due and HandOvers.append_due; returns how many records were appended."""
-        return await self._ticker.tick_due() + await self._hand_overs.append_due()
+        """See Ticker.tick_due."""
+        return await self._ticker.tick_due()
 
     async def families_due(self) -> int:
         """See Families.write_due."""
@@ -366,14 +335,8 @@ class Owner:
             self.publisher.reply(waiting.reply_to, outcome_reply(entity, waiting.outcome))
         if state.over and self.tournaments.at_hand(state.tournament_id) is entity:
             self._show(Change(entity, top=True))  # as finished now
-        scope = entity.scope
-        if not scope.tournament:
-            return
-        scope.ended, scope.closed = state.over, not state.alone
-        key = (scope.partition, scope.tournament)
-        if scope.closed and not state.over and self.tournaments.scopes.get(key) is scope:
-            self._drop(key)  # the shared scope goes on with it; this one only tells that it is closed
-            self.tournaments.scopes[key] = scope
+        if state.over and entity.scope.tournament:
+            entity.scope.closed = True
 
     def _unsaved(self, entity: Entity) -> None:
         """The store did not take a tournament: whoever created it is answered all the same, since the log keeps the create, and nothing

@@ -148,7 +148,7 @@ class DirectorActor:
         """What this Palio was started with."""
         return self._settings
 
-    async def host(self, partition: int, tournament: int, after: int) -> str | None:
+    async def host(self, partition: int, tournament: int, after: int) -> str:
         """See Director.host. Does not wait for the start: the start itself makes ingest ask."""
         await self._made.wait()
         return await self._director.host(partition, tournament, after)
@@ -157,11 +157,6 @@ class DirectorActor:
         """See Director.placements. As `host`."""
         await self._made.wait()
         return await self._director.placements(partition)
-
-    async def handed_over(self, partition: int, tournament: int) -> bool:
-        """See Director.handed_over. As `host`."""
-        await self._made.wait()
-        return await self._director.handed_over(partition, tournament)
 
     async def closed(self, partition: int, tournament: int) -> None:
         """See Director.closed."""

@@ -34,14 +34,9 @@ class NamedDirector:
         placements: dict[int, str] = await self._handles.call(DIRECTOR, "placements", partition)
         return placements
 
-    async def handed_over(self, partition: int, tournament: int) -> bool:
+    async def host(self, partition: int, tournament: int, after: int) -> str:
         """See `actors.ingest.placement.Director`."""
-        handed_over: bool = await self._handles.call(DIRECTOR, "handed_over", partition, tournament)
-        return handed_over
-
-    async def host(self, partition: int, tournament: int, after: int) -> str | None:
-        """See `actors.ingest.placement.Director`."""
-        owner: str | None = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
+        owner: str = await self._handles.call(DIRECTOR, "host", partition, tournament, after)
         return owner
 
     async def closed(self, partition: int, tournament: int) -> None:

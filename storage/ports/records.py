@@ -22,8 +22,7 @@ from storage.ports.errors import RecordsUnavailableError
 
 
 class TournamentRow(NamedTuple):
-    """A tournament as listed. Times in ms since 1970; `spec` is the encoded `actors.domain.messages.Spec`. `lingers`: it is over, and still has
-    a scope of its own."""
+    """A tournament as listed. Times in ms since 1970; `spec` is the encoded `actors.domain.messages.Spec`."""
 
     tournament_id: int
     partition: int
@@ -44,12 +43,6 @@ class TournamentRow(NamedTuple):
     version: int
     revision: int
     spec: bytes
-    lingers: bool = False
-
-    @property
-    def alone(self) -> bool:
-        """Whether it has a scope of its own."""
-        return self.dedicated and (self.lingers or self.status not in ("finished", "cancelled"))
 
 
 class ParticipantRow(NamedTuple):
@@ -160,7 +153,7 @@ class Records(Protocol):
         recovers from these would lose records."""
 
     async def active(self, partition: int, *, dedicated: bool) -> list[int]:
-        """Ids of the tournaments of a partition that are neither finished nor cancelled, or linger (see `TournamentRow`)."""
+        """Ids of the tournaments of a partition that are neither finished nor cancelled."""
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:
         """The projected offset of each scope of a partition, -1 where none was saved."""

@@ -15,7 +15,6 @@ from actors.domain.messages import (
     Create,
     Edit,
     End,
-    HandOver,
     Join,
     Leave,
     Spec,
@@ -68,7 +67,6 @@ RECORD_VALUES = {
     "edit": encode_message(Edit(command_id="d1", changes=Changes(name="Later", capacity=2000), if_version=1)),
     "tick": encode_message(Tick()),
     "claim": encode_message(Claim(command_id="k1", scope="partition-3", owner="shard-0", instance="abc")),
-    "hand_over": encode_message(HandOver(command_id="shard-0:7")),
 }
 
 

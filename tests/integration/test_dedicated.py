@@ -67,25 +67,3 @@ def test_dedicated_tournaments(palio: RunningPalio, service: httpx2.Client, gate
     play(service, gateway, next_one)
     eventually(lambda: set(palio.pids("ray::TournamentActor")) == shared)
     read_after(service, gateway, next_one)
-
-
-def test_what_is_sent_in_the_moment_of_the_end_takes_effect_once(
-    service: httpx2.Client, gateway: httpx2.Client
-) -> None:
-    """Nobody waits for the end: of what follows the tournament's own scope has some, the shared one the rest."""
-    for commands in range(6):
-        tournament = create(service, placement="dedicated")
-        path = f"/v1/tournaments/{tournament}"
-        join(service, tournament, 1, 2)
-        assert submit(gateway, tournament, 1, "a", 10)["rank"] == 1
-        assert submit(gateway, tournament, 2, "a", 20)["rank"] == 1
-        assert service.post(f"{path}/end", headers={"Prefer": "wait=0"}).status_code in (200, 202)
-        left = {"1", "2"}
-        for n in range(commands):
-            user, action = str(1 + n % 2), "disqualify" if n % 4 < 2 else "reinstate"
-            body = {"reason": "r"} if action == "disqualify" else {}
-            answer = service.post(f"{path}/participants/{user}/{action}", json=body, headers={"Prefer": "wait=20"})
-            assert answer.status_code == 200, f"{n} of {commands} is undecided: {answer.text}"
-            left ^= {user}
-        view = eventually(partial(finished_view, service, path))
-        assert {row["user_id"] for row in view["top"]} == left, f"after {commands} commands"

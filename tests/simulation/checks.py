@@ -56,8 +56,8 @@ def at_rest(world: World) -> bool:
         return False
     for key, owner in feeds.items():
         scope = owner.tournaments.scopes.get(key)
-        if scope is None or scope.watermark < ends[scope.partition] or scope.ended:
-            return False  # what has ended is handed over, and fed no more
+        if scope is None or scope.watermark < ends[scope.partition]:
+            return False
         entities = [entity for entity in owner.tournaments.active.values() if entity.scope is scope]
         if any(families_busy(entity.state, world.clock_ms()) for entity in entities):
             return False

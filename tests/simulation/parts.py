@@ -50,11 +50,8 @@ class DirectorPart:
             except (RecordsUnavailableError, ConnectionError):
                 await process.sleep(0.1)
 
-    async def host(self, partition: int, tournament: int, after: int) -> str | None:
+    async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self.director.host(partition, tournament, after)
-
-    async def handed_over(self, partition: int, tournament: int) -> bool:
-        return await self.director.handed_over(partition, tournament)
 
     async def placements(self, partition: int) -> dict[int, str]:
         return await self.director.placements(partition)
@@ -218,11 +215,8 @@ class CalledDirector:
     async def _call(self, method: str, *arguments: Any) -> Any:
         return await self._process.world.call(self._process, "director", method, *arguments)
 
-    async def host(self, partition: int, tournament: int, after: int) -> str | None:
+    async def host(self, partition: int, tournament: int, after: int) -> str:
         return await self._call("host", partition, tournament, after)  # type: ignore[no-any-return]
-
-    async def handed_over(self, partition: int, tournament: int) -> bool:
-        return await self._call("handed_over", partition, tournament)  # type: ignore[no-any-return]
 
     async def placements(self, partition: int) -> dict[int, str]:
         return await self._call("placements", partition)  # type: ignore[no-any-return]

@@ -12,8 +12,8 @@ from msgspec import UNSET
 
 from actors.domain.messages import (
     RULES_VERSION,
+    Command,
     Create,
-    End,
     Join,
     Leave,
     Message,
@@ -42,19 +42,6 @@ from tests.support.histories import (
 from tests.support.submissions import Sent
 
 LEAGUES = 0.15  # of all worlds: they take several times as long
-ENDINGS = 0.4  # of all worlds
-OF_ENDINGS = (
-    "disqualify",
-    "reinstate",
-    "reopen",
-    "reopen",
-    "erase",
-    "join",
-    "score",
-    "reveal",
-    "approve_prizes",
-    "create",
-)
 
 Acknowledged = tuple[int, int, bytes]  # partition, offset, value
 
@@ -72,19 +59,14 @@ class Workload:
         # drawn apart, so that worlds without a league take the course they always took
         league = Random(f"league {world.seed}")
         self._league = league if league.random() < LEAGUES else None
-        endings = Random(f"endings {world.seed}")  # likewise
-        self._ending = endings if endings.random() < ENDINGS else None
+        self._late: set[int] = set()  # those that may be changed after their end
         self.acknowledged: list[Acknowledged] = []
 
     async def run(self) -> None:
-        beside = []
-        if self._league is not None:
-            beside.append(self._world.spawn(self._season(self._league)))
-        if self._ending is not None:
-            beside.append(self._world.spawn(self._endings(self._ending)))
+        season = None if self._league is None else self._world.spawn(self._season(self._league))
         await self._mixture()
-        for work in beside:
-            await work
+        if season is not None:
+            await season
 
     async def _mixture(self) -> None:
         r = self._random
@@ -139,35 +121,6 @@ class Workload:
                 await asyncio.sleep(r.random() * every_ms / 12_000)
             await asyncio.sleep(every_ms / 1000 + r.random())
 
-    async def _endings(self, r: Random) -> None:
-        """Dedicated tournaments end, and in that very moment there come commands that may change them still, or make them once more."""
-        for _ in range(r.randint(1, 3)):
-            await asyncio.sleep(r.random())
-            tournament, spec = (
-                r.getrandbits(62) + 1,
-                Spec(name="ends", type="instant", capacity=2, duration_ms=r.choice([200, 5000])),
-            )
-            self.tournaments.append(tournament)
-            create = self._create_of(tournament, spec, RULES_VERSION, dedicated=True)
-            joins = [self._control(tournament, Join(command_id=f"in-{user}", user_id=str(user))) for user in (1, 2)]
-            for records in ([create, *joins], [self._control(tournament, End(command_id="the-end"))]):
-                self._world.spawn(self._send(records))
-                await asyncio.sleep(r.random() * 0.5)
-            for n in range(r.randint(4, 16)):
-                await asyncio.sleep(r.choice([0, 0, 0.01, 0.05, 0.3]) * r.random())
-                kind, now = r.choice(OF_ENDINGS), self._world.clock_ms()
-                if kind == "create":
-                    record = create
-                elif kind == "score":
-                    record = self._new(tournament, encode_score(f"late-{n}", r.randint(1, 2), r.randint(1, 4) * 50))
-                else:
-                    what = random_record(r, kind, range(1, 3))
-                    assert not isinstance(what, Score)
-                    if isinstance(what, Reopen):
-                        what = msgspec.structs.replace(what, ends_ms=now + r.randint(5, 300))
-                    record = self._control(tournament, what)
-                self._world.spawn(self._send([record]))
-
     async def _send(self, records: list[NewRecord]) -> None:
         """An entrypoint: appends, and repeats what was not acknowledged. A killed entrypoint repeats nothing."""
         from tests.simulation.ports import ProcessLog
@@ -213,6 +166,8 @@ class Workload:
             request_digest="digest",
             rules_version=rules,
         )
+        if not dedicated:
+            self._late.add(tournament)
         return self._control(tournament, create)
 
     def _record(self, tournament: int) -> NewRecord:
@@ -222,6 +177,8 @@ class Workload:
             what = msgspec.structs.replace(what, ends_ms=self._world.clock_ms() + r.randint(-100, 2000))
         if isinstance(what, Leave) and tournament in self._children:
             what = Tick()  # who is in a league's table is its parent's to say
+        if isinstance(what, Command) and what.after_end and tournament not in self._late:
+            what = Tick()  # of a dedicated one, a command that comes as it ends may have to be repeated
         sent = fitted(what, self._specs[tournament], self._scores)
         if isinstance(sent, Sent):
             return self._new(tournament, sent.value())

@@ -51,9 +51,8 @@ class Backlog:
         ingest.placement.load = self.load  # type: ignore[method-assign]
         return ingest
 
-    async def load(self, partition: int) -> dict[int, str]:
+    async def load(self, partition: int) -> None:
         """No dedicated tournaments."""
-        return {}
 
     def new_owner(self, instance: str) -> Owner:
         class Unheard:

@@ -108,8 +108,7 @@ class MemoryRecords:
         return sorted(
             row.tournament_id
             for row in self._tournaments.values()
-            if (row.partition, row.dedicated) == (partition, dedicated)
-            and (row.lingers or row.status not in {"finished", "cancelled"})
+            if (row.partition, row.dedicated) == (partition, dedicated) and row.status not in {"finished", "cancelled"}
         )
 
     async def projected(self, partition: int, scopes: Sequence[str]) -> dict[str, int]:

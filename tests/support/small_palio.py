@@ -33,18 +33,12 @@ class Unheard:
 class OneHost:
     """A director to whom one owner hosts every dedicated tournament."""
 
-    def __init__(self, owner: Owner, records: Records) -> None:
+    def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._records = records
 
     async def placements(self, _partition: int) -> dict[int, str]:
         """None yet."""
         return {}
-
-    async def handed_over(self, _partition: int, tournament: int) -> bool:
-        """As it is stored."""
-        row = await self._records.tournament(tournament)
-        return row is not None and not row.alone
 
     async def host(self, partition: int, tournament: int, after: int) -> str:
         """The owner, which takes it."""
@@ -76,7 +70,7 @@ class SmallPalio:
             parser=Parser(self.signer, settings.partitions),
             partitions=dict.fromkeys(range(settings.partitions), "shard-0"),
             deliver=self._deliver,
-            director=OneHost(self.owner, records),  # type: ignore[arg-type]
+            director=OneHost(self.owner),  # type: ignore[arg-type]
             config=IngestConfig(retry_ms=1, retry_max_ms=2, commit_interval_ms=5, poll_wait_ms=5, keep_ms=10**9),
         )
 

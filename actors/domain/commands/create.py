@@ -23,22 +23,16 @@ def create_again(state: Tournament, item: ControlItem, create: Create) -> Outcom
     return Outcome(item.offset, "create", APPLIED if same else REFUSED, reason, detail, event_id=create.command_id)
 
 
-def check_create(create: Create) -> None:
-    """Raises InvalidRecordError `malformed` for a create of which no tournament comes."""
-    if too_new := rules_problem(create.rules_version, *needed_rules(create.spec)):
-        raise InvalidRecordError("malformed", too_new)
-    read_user(create.creator)
-    problems = spec_problems(create.spec) if create.rules_version >= 2 else []
-    if problems:
-        raise InvalidRecordError("malformed", f"spec.{problems[0]}")
-
-
 def create_tournament(
     tournament_id: int, partition: int, item: ControlItem, create: Create
 ) -> tuple[Tournament, list[Event]]:
     """A tournament as created. Raises InvalidRecordError `malformed`."""
-    check_create(create)
+    if too_new := rules_problem(create.rules_version, *needed_rules(create.spec)):
+        raise InvalidRecordError("malformed", too_new)
     salt, creator, spec = bytes.fromhex(create.salt), read_user(create.creator), create.spec
+    problems = spec_problems(spec) if create.rules_version >= 2 else []
+    if problems:
+        raise InvalidRecordError("malformed", f"spec.{problems[0]}")
     state = Tournament(
         tournament_id=tournament_id,
         partition=partition,

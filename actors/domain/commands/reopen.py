@@ -30,7 +30,9 @@ def reopen(state: Tournament, offset: int, message: Reopen, _user_id: int) -> li
     if message.ends_ms is not UNSET:
         state.spec = msgspec.structs.replace(state.spec, ends_ms=message.ends_ms)
     state.finished_ms, state.cut_short = None, False
-    state.dedicated = state.alone  # once it is with the others of its partition it stays there
+    state.dedicated = (
+        False  # its own scope was closed at the end: from now on it lives with the others of its partition
+    )
     state.seen = dict.fromkeys(np.frombuffer(state.ended, np.uint64).tolist())
     state.ended = b""
     if shown:

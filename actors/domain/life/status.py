@@ -22,15 +22,6 @@ def advance(state: Tournament, item: Item) -> list[Event]:
     return [] if over else pass_time(state, item.offset, item.time_ms)
 
 
-def hand_over(state: Tournament, item: Item) -> list[Event]:
-    """From this record on a dedicated tournament lives with the others of its partition; to one which does already it is a tick."""
-    events = advance(state, item)
-    if state.alone:
-        state.shared_from = state.offset = item.offset
-        state.dedicated = state.over  # one that was reopened is as if it had never been
-    return events
-
-
 def pass_time(state: Tournament, offset: int, time_ms: int) -> list[Event]:
     """Take a record's offset and time, and move the status on to that time: rule 2."""
     state.offset = offset

@@ -162,12 +162,3 @@ class Claim(Record, frozen=True, kw_only=True, tag="claim"):
     scope: str
     owner: str
     instance: str
-
-
-class HandOver(Record, frozen=True, kw_only=True, tag="hand_over"):
-    """A dedicated tournament is over: what comes after this record is for the shared scope of its partition, all before for its own.
-
-    The first one after the create counts, whatever became of the tournament meanwhile: so whoever reads the log knows who has what.
-    """
-
-    command_id: Token

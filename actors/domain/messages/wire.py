@@ -21,7 +21,6 @@ from actors.domain.messages.control import (
     Edit,
     End,
     Erase,
-    HandOver,
     Invite,
     Join,
     Leave,
@@ -57,7 +56,6 @@ Control = (
     | Written
     | ApprovePrizes
     | Claim
-    | HandOver
 )
 Message = Control | Tick
 _decoder = msgspec.json.Decoder(ScoreWire | ScoreEvent | Message)

@@ -96,5 +96,4 @@ def tournament_row(state: Tournament, epoch: int) -> TournamentRow:
         version=state.version,
         revision=state.revision,
         spec=msgspec.json.encode(spec),
-        lingers=state.over and state.alone,
     )

@@ -221,25 +221,20 @@ def tournament_values(row: TournamentRow) -> dict[str, Any]:
     values["end_time"] = values.pop("ends_ms")
     values["spec"] = row.spec.decode()
     values["name_folded"] = folded(row.name)
-    values["is_active"] = values.pop("lingers") or row.status not in OVER
+    values["is_active"] = row.status not in OVER
     return values
 
 
-# In the order of TournamentRow's fields, the last of which follows from the status and from whether its owner has to hold it.
-TOURNAMENT_COLUMNS = (
-    *(column for column in tournaments.c if column.name not in ("name_folded", "is_active")),
-    tournaments.c.is_active,
-)
+# In the order of TournamentRow's fields: all but what is only looked for.
+TOURNAMENT_COLUMNS = tuple(column for column in tournaments.c if column.name not in ("name_folded", "is_active"))
 PARTICIPANT_COLUMNS = tuple(participants.c[name] for name in ParticipantRow._fields)
 
 
 def tournament_row(row: Row[*tuple[Any, ...]]) -> TournamentRow:
     """A row of TOURNAMENT_COLUMNS, or one that begins with them."""
     values: list[Any] = list(row[: len(TOURNAMENT_COLUMNS)])
-    is_active = values.pop()
     values[-1] = values[-1].encode()
-    found = TournamentRow(*values)
-    return found._replace(lingers=True) if is_active and found.status in OVER else found
+    return TournamentRow(*values)
 
 
 def participant_row(row: Row[*tuple[Any, ...]]) -> ParticipantRow:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.director.director import Director, Plan
-from storage.ports import Checkpoint, RecordsUnavailableError, StoredSnapshot, TournamentRow
+from storage.ports import Checkpoint, RecordsUnavailableError, TournamentRow
 from tests.support.memory_records import MemoryRecords
 
 PLAN = Plan(partitions=6, shards=2, ingests=2, max_dedicated=1, dedicated_capacity=10_000)
@@ -53,16 +53,10 @@ def row(tournament: int, partition: int, status: str) -> TournamentRow:
     )  # fmt: skip
 
 
-def saved(*rows: TournamentRow) -> Checkpoint:
-    """As an owner saves them: each row with its snapshot, which the director never opens."""
-    snapshots = [StoredSnapshot(row.tournament_id, row.partition, row.offset, b"s") for row in rows]
-    return Checkpoint(rows, snapshots, [], [], [])
-
-
 async def store(*rows: TournamentRow) -> MemoryRecords:
     records = MemoryRecords()
     for each in rows:
-        await records.save(saved(each))
+        await records.save(Checkpoint([each], [], [], [], []))
     return records
 
 
@@ -123,56 +117,9 @@ async def test_a_closed_tournament_makes_room() -> None:
 
 async def test_a_tournament_that_is_over_gets_no_actor() -> None:
     launched = Launched()
-    director = Director(PLAN, launched, await store(row(11, 3, "finished")._replace(lingers=True)))
-    assert await director.placements(3) == {11: "shard-1"}, "its own scope is there until it is handed over"
-    assert not await director.handed_over(3, 11)
+    director = Director(PLAN, launched, await store(row(11, 3, "finished")))
+    assert await director.host(3, 11, -1) == "shard-1"
     assert not launched.of("dedicated")
-
-
-async def test_a_tournament_that_is_handed_over_has_no_owner_of_its_own() -> None:
-    launched = Launched()
-    records = MemoryRecords()
-    await records.save(saved(row(11, 3, "running"), row(12, 3, "running")))
-    director = Director(PLAN, launched, records)
-    assert await director.placements(3) == {11: "tournament-11", 12: "shard-1"}
-    assert not await director.handed_over(3, 11)
-    await records.save(saved(row(11, 3, "finished")._replace(offset=6)))
-    assert await director.handed_over(3, 11)
-    assert await director.host(3, 11, -1) is None
-    assert await director.placements(3) == {12: "shard-1"}
-    assert launched.of("stop") == [("stop", "tournament-11")]
-    assert not await director.handed_over(3, 13), "there is none"
-
-
-class OldRows(MemoryRecords):
-    """A replica answers for the rows: `rows` is what it has, None what has left for the archive."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: dict[int, TournamentRow | None] = {}
-
-    async def tournament(self, tournament_id: int) -> TournamentRow | None:
-        return self.rows[tournament_id]
-
-
-@pytest.mark.parametrize("old", [row(11, 3, "running"), row(11, 3, "finished")._replace(lingers=True), None])
-async def test_whether_one_is_handed_over_is_not_asked_of_a_row_that_may_be_old(old: TournamentRow | None) -> None:
-    records = OldRows()
-    records.rows[11] = old
-    await records.save(saved(row(11, 3, "finished")))
-    assert await Director(PLAN, Launched(), records).handed_over(3, 11)
-
-
-class SavedMeanwhile(MemoryRecords):
-    """A tournament is saved for the first time while it is asked for."""
-
-    async def snapshots(self, tournament_id: int) -> list[StoredSnapshot]:
-        await self.save(saved(row(tournament_id, 3, "running")))
-        return await super().snapshots(tournament_id)
-
-
-async def test_one_that_is_first_saved_while_the_director_looks_is_not_handed_over() -> None:
-    assert not await Director(PLAN, Launched(), SavedMeanwhile()).handed_over(3, 11)
 
 
 async def test_a_shared_scope_goes_to_its_shard() -> None:

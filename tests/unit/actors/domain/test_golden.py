@@ -14,7 +14,6 @@ from actors.domain.messages import (
     Claim,
     Edit,
     End,
-    HandOver,
     Join,
     Leave,
     Message,
@@ -40,7 +39,6 @@ MEANINGS: dict[str, ScoreWire | Message] = {
     "edit": Edit(command_id="d1", changes=Changes(name="Later", capacity=2000), if_version=1),
     "tick": Tick(),
     "claim": Claim(command_id="k1", scope="partition-3", owner="shard-0", instance="abc"),
-    "hand_over": HandOver(command_id="shard-0:7"),
 }
 GOLDEN_RECORDS: dict[str, str] = json.loads(RECORDS.read_text())
 

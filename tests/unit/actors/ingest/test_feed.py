@@ -36,7 +36,6 @@ class Bench:
         self.told: list[tuple[str, str, int, int]] = []
         self.letters: list[tuple[int, int, str, str]] = []
         self.dedicated: set[int] = set()
-        self.held: dict[int, int] = {}
         self.feed = Feed(
             "shard-0",
             windows=self.windows,
@@ -66,12 +65,6 @@ class Bench:
 
     def belongs(self, item: ScoreItem, tournament: int) -> bool:
         return item.tournament_id == tournament if tournament else item.tournament_id not in self.dedicated
-
-    def may_go_ahead(self, item: ScoreItem, tournament: int) -> bool:
-        return self.belongs(item, tournament)
-
-    def hold(self, partition: int) -> int | None:
-        return self.held.get(partition)
 
     def moved(self, owner: str, partition: int, tournament: int) -> None:
         self.told.append(("moved", owner, partition, tournament))

@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from actors.domain.delivery import ControlItem, DeliveryAnswer, ScopePosition, decode_ranges, encode_answer
-from actors.domain.messages import HandOver, encode_score
+from actors.domain.delivery import DeliveryAnswer, ScopePosition, decode_ranges, encode_answer
+from actors.domain.messages import encode_score
 from actors.domain.signing import Signer
 from actors.ingest.ingest import Ingest, IngestConfig
 from actors.ingest.parse import Parser
@@ -56,9 +56,6 @@ class Director:
         if partition in self.away:
             raise ConnectionError("away")
         return {tournament: owner for tournament, (at, owner) in self.stored.items() if at == partition}
-
-    async def handed_over(self, *_: int) -> bool:
-        return False
 
     async def host(self, *_: int) -> str:
         raise AssertionError("nothing moved")
@@ -277,7 +274,6 @@ async def test_a_scope_that_closed_while_its_owner_was_asked_for_is_fed_no_more(
     running = asyncio.create_task(ingest.placement.run())
     ingest.placement.moved("tournament-77", 0, 77)
     await asked.wait()
-    ingest.placement.meet(0, ControlItem(60, BEGIN_MS, 77, HandOver(command_id="h")))
     ingest.placement.closed("tournament-77", 0, 77)
     answered.set()
     await asyncio.sleep(0.05)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from actors.domain.delivery import ControlItem, ScoreItem
-from actors.domain.messages import Claim, Create, HandOver, Join, Spec
+from actors.domain.messages import Claim, Create, Join, Spec
 from actors.ingest.placement import Placement
 from tests.support.histories import BEGIN_MS, SALT
 
@@ -22,12 +22,8 @@ def create(offset: int, tournament: int, *, dedicated: bool = True) -> ControlIt
     return ControlItem(offset, BEGIN_MS, tournament, message)
 
 
-def score(tournament: int, offset: int = 50) -> ScoreItem:
-    return ScoreItem(offset, BEGIN_MS, tournament, 1, "e", 0)
-
-
-def hand_over(offset: int, tournament: int) -> ControlItem:
-    return ControlItem(offset, BEGIN_MS, tournament, HandOver(command_id="h"))
+def score(tournament: int) -> ScoreItem:
+    return ScoreItem(50, BEGIN_MS, tournament, 1, "e", 0)
 
 
 class Bench:
@@ -40,8 +36,6 @@ class Bench:
         self.owners: dict[int, str] = {}
         self.asked: list[tuple[int, int, int]] = []
         self.closed_told: list[tuple[int, int]] = []
-        self.handed_over_already: set[int] = set()
-        self.woken = 0
         self.during: Callable[[], None] = lambda: None  # what happens while the director is asked
         self.pauses: list[float] = []
         self.placement = Placement(self, self, timeout_ms=50, retry_ms=700, sleep=self._sleep)
@@ -52,16 +46,10 @@ class Bench:
         self._answers()
         return {tournament: owner for tournament, (at, owner) in self.stored.items() if at == partition}
 
-    async def handed_over(self, _partition: int, tournament: int) -> bool:
-        self._answers()
-        return tournament in self.handed_over_already
-
-    async def host(self, partition: int, tournament: int, after: int) -> str | None:
+    async def host(self, partition: int, tournament: int, after: int) -> str:
         self._answers()
         self.asked.append((partition, tournament, after))
         self.during()
-        if tournament in self.handed_over_already:
-            return None
         return self.owners.get(tournament, f"tournament-{tournament}")
 
     async def closed(self, partition: int, tournament: int) -> None:
@@ -80,9 +68,6 @@ class Bench:
     def leave_scope(self, owner: str, partition: int, tournament: int) -> None:
         if self.fed.get((partition, tournament), ("", 0))[0] == owner:
             del self.fed[partition, tournament]
-
-    def wake(self) -> None:
-        self.woken += 1
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -105,10 +90,10 @@ async def bench() -> AsyncIterator[Bench]:
 
 async def test_stored_ones_are_fed_once(bench: Bench) -> None:
     bench.stored = {77: (0, "tournament-77"), 78: (1, "tournament-78")}
-    bench.placement.begin(0, await bench.placement.load(0))
+    await bench.placement.load(0)
     assert bench.fed == {(0, 77): ("tournament-77", -1)}
     bench.fed.clear()
-    bench.placement.begin(0, await bench.placement.load(0))
+    await bench.placement.load(0)
     assert bench.fed == {}, "it is known already"
     bench.away = True
     with pytest.raises(ConnectionError):
@@ -127,23 +112,6 @@ async def test_a_create_waits_for_its_owner_and_is_then_fed_from_there(bench: Be
     assert bench.pauses == []
 
 
-async def test_a_create_that_is_rejected_makes_no_scope(bench: Bench) -> None:
-    """Nothing of it is ever stored, so nobody could hand it over."""
-    spec = Spec(name="x", type="instant", duration_ms=60_000)  # without a capacity
-    message = Create(
-        command_id="c", creator="1", created_ms=1, spec=spec, salt=SALT, dedicated=True, request_digest="d"
-    )
-    rejected = ControlItem(30, BEGIN_MS, 77, message)
-    bench.placement.meet(0, rejected)
-    await bench.turn()
-    assert (bench.fed, bench.asked, bench.placement.unplaced, bench.placement.hold(0)) == ({}, [], [], None)
-    assert bench.placement.belongs(rejected, 0)
-    assert bench.placement.belongs(score(77), 0), "it is the shared scope that says why it does not count"
-    bench.placement.meet(0, create(40, 77))
-    await bench.turn()
-    assert bench.fed == {(0, 77): ("tournament-77", 39)}, "the first that makes a tournament counts"
-
-
 async def test_while_the_director_is_away_it_is_asked_again_after_a_pause(bench: Bench) -> None:
     bench.away = True
     bench.placement.meet(0, create(30, 77))
@@ -160,7 +128,7 @@ async def test_while_the_director_is_away_it_is_asked_again_after_a_pause(bench:
 async def test_a_director_that_never_answers_holds_up_no_other(bench: Bench) -> None:
     answer = bench.host
 
-    async def host(partition: int, tournament: int, after: int) -> str | None:
+    async def host(partition: int, tournament: int, after: int) -> str:
         if tournament == 77:
             await asyncio.Event().wait()
         return await answer(partition, tournament, after)
@@ -193,112 +161,34 @@ async def test_what_an_owner_does_not_hold_is_fed_to_the_one_that_does(bench: Be
     bench.placement.moved("shard-0", 0, 0)
     await bench.turn()
     assert bench.asked[1:] == [(0, 77, 29), (0, 0, -1)]
-    assert bench.fed == {(0, 77): ("shard-1", 29), (0, 0): ("shard-2", -1)}
+    assert bench.fed == {(0, 77): ("shard-1", -1), (0, 0): ("shard-2", -1)}
 
 
-def test_a_hand_over_divides_the_records_of_a_tournament_between_its_own_scope_and_the_shared_one() -> None:
-    placement = Bench().placement
-    placement.meet(0, create(30, 77))
-    placement.meet(0, hand_over(60, 77))
-    placement.meet(0, hand_over(65, 77))
-    belongs = placement.belongs
-    own = {offset: belongs(score(77, offset), 77) for offset in (29, 31, 59, 61, 66)}
-    shared = {offset: belongs(score(77, offset), 0) for offset in own}
-    assert own == {29: False, 31: True, 59: True, 61: False, 66: False}
-    assert shared == {offset: not mine for offset, mine in own.items()}
-    assert [belongs(hand_over(60, 77), scope) for scope in (77, 0)] == [True, True]
-    assert [belongs(hand_over(65, 77), scope) for scope in (77, 0)] == [False, True]
-    assert not placement.may_go_ahead(score(77, 66), 0)
-
-
-@pytest.mark.parametrize("read_first", [True, False])
-async def test_a_closed_one_is_fed_no_more_once_its_hand_over_is_read(bench: Bench, read_first: bool) -> None:
+async def test_a_closed_one_is_fed_no_more_and_its_records_belong_to_the_shared_scope(bench: Bench) -> None:
     bench.placement.meet(0, create(30, 77))
     await bench.turn()
-    assert bench.placement.hold(0) is None
-    steps: list[Callable[[], None]] = [
-        lambda: bench.placement.meet(0, hand_over(60, 77)),
-        lambda: bench.placement.closed("tournament-77", 0, 77),
-    ]
     bench.away = True
-    first, last = steps if read_first else reversed(steps)
-    first()
-    assert bench.fed == {(0, 77): ("tournament-77", 29)}
-    assert bench.placement.hold(0) == (59 if read_first else None), "its own scope must be durable first"
-    assert bench.placement.hold(1) is None
-    last()
+    bench.placement.closed("tournament-77", 0, 77)
     assert bench.fed == {}
-    assert (bench.placement.hold(0), bench.placement.unplaced) == (None, [(0, 59)]), "the director has not heard of it"
-    assert bench.placement.belongs(score(77, 31), 0), "whoever has that already leaves it"
+    assert bench.placement.belongs(score(77), 0)
     await bench.turn()
-    assert bench.closed_told == []
     bench.away = False
+    assert bench.closed_told == []
     await bench.turn()
     assert bench.closed_told == [(0, 77)], "else its actor would stay for nothing"
-    assert bench.placement.unplaced == []
     await bench.turn()
     assert bench.closed_told == [(0, 77)]
 
 
-async def test_while_a_shared_scope_is_held_the_director_is_asked_whether_it_needs_to(bench: Bench) -> None:
-    """The owner may have told another ingest that it is closed, and have ended."""
+async def test_a_new_one_that_closes_while_its_owner_is_asked_for_is_not_fed(bench: Bench) -> None:
+    bench.during = lambda: bench.placement.closed("tournament-77", 0, 77)
     bench.placement.meet(0, create(30, 77))
-    await bench.turn()
-    bench.placement.meet(0, hand_over(60, 77))
-    await bench.turn()
-    assert bench.placement.hold(0) == 59
-    bench.handed_over_already = {77}
-    woken = bench.woken
-    await bench.turn()
-    assert (bench.placement.hold(0), bench.fed) == (None, {})
-    assert bench.woken > woken
-
-
-async def test_a_create_that_is_repeated_after_the_hand_over_is_one_of_the_shared_scope(bench: Bench) -> None:
-    bench.handed_over_already = {77}
-    bench.away = True
-    bench.placement.meet(0, create(90, 77))
-    await bench.turn()
-    assert bench.placement.hold(0) == 89, "it may be a new tournament, or not"
-    assert bench.placement.belongs(score(77, 89), 0)
-    assert not bench.placement.belongs(score(77, 91), 0)
-    bench.away = False
-    await bench.turn()
-    assert (bench.placement.hold(0), bench.fed, bench.asked) == (None, {}, [])
-    assert bench.placement.belongs(create(90, 77), 0)
-    assert bench.placement.belongs(score(77, 91), 0)
-
-
-async def test_where_reading_begins_anew_only_what_is_stored_then_has_a_scope_of_its_own(bench: Bench) -> None:
-    """What another ingest has committed is durable: a create that was read before the gap is stored, or handed over in it."""
-    bench.placement.meet(0, create(30, 77))
-    bench.placement.meet(0, create(31, 78))
-    bench.placement.meet(1, create(32, 79))
-    await bench.turn()
-    bench.placement.begin(0, {78: "tournament-78"})
-    assert bench.fed == {(0, 78): ("tournament-78", 30), (1, 79): ("tournament-79", 31)}
-    assert bench.placement.belongs(score(77), 0)
-
-
-async def test_one_that_is_handed_over_while_its_owner_is_asked_for_is_not_fed(bench: Bench) -> None:
-    bench.placement.meet(0, create(30, 77))
-    bench.during = lambda: bench.handed_over_already.add(77)
     await bench.turn()
     assert (bench.fed, bench.placement.unplaced) == ({}, [])
 
 
-async def test_one_that_moved_and_was_handed_over_is_fed_no_more(bench: Bench) -> None:
-    bench.placement.meet(0, create(30, 77))
-    await bench.turn()
-    bench.handed_over_already = {77}
-    bench.placement.moved("tournament-77", 0, 77)
-    await bench.turn()
-    assert bench.fed == {}
-
-
 async def test_one_that_moved_and_closes_while_its_owner_is_asked_for_is_fed_no_more(bench: Bench) -> None:
     bench.placement.meet(0, create(30, 77))
-    bench.placement.meet(0, hand_over(60, 77))
     await bench.turn()
     bench.during = lambda: bench.placement.closed("tournament-77", 0, 77)
     bench.placement.moved("tournament-77", 0, 77)

@@ -56,7 +56,7 @@ def test_one_that_is_over_is_loaded_beyond_every_position_it_may_have_had(status
     state = tournament()
     state.status, state.offset = status, 50
     loaded = Entity.loaded(state, scope(), rewound=False)
-    assert loaded.position() == (50, 52)
+    assert loaded.position() == (51, 52)
     assert loaded.status == status
     later = Entity.loaded(state, scope(epoch=90), rewound=False)
     assert later.position() == (90, 52)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.domain.codec import decode_snapshot, encode_snapshot
-from actors.domain.messages import Cancel, End, EndsWhen, HandOver, Reopen, Reveal, Tick
+from actors.domain.messages import Cancel, End, EndsWhen, Reopen, Reveal, Tick
 from tests.unit.actors.domain.test_fold import END, START, World, changes, reason
 
 
@@ -92,22 +92,11 @@ def test_what_ended_it_must_not_end_it_at_once() -> None:
     assert reopen(world, START + 1, ends_ms=END) == "goal_reached"
 
 
-@pytest.mark.parametrize("reopened_first", [True, False])
-def test_it_lives_with_the_others_once_it_was_handed_over(reopened_first: bool) -> None:
+def test_it_lives_with_the_others_from_then_on() -> None:
     world = ended()
     world.now.dedicated = True
-    if reopened_first:
-        reopen(world, START + 200, ends_ms=END)
-        assert (world.now.dedicated, world.now.alone) == (True, True)
-    world.record(START + 201, HandOver(command_id="h"))
-    assert (world.now.alone, world.now.shared_from) == (False, world.now.offset)
-    first = world.now.shared_from
-    if not reopened_first:
-        assert world.now.dedicated, "its place is known while it is over"
-        reopen(world, START + 202, ends_ms=END)
-    assert (world.now.status, world.now.dedicated, world.now.alone) == ("running", False, False)
-    world.record(START + 203, HandOver(command_id="i"))
-    assert world.now.shared_from == first, "the first one counts"
+    reopen(world, START + 200, ends_ms=END)
+    assert world.now.dedicated is False
 
 
 def test_it_is_frozen_again_before_the_new_end() -> None:
