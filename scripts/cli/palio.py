@@ -16,7 +16,6 @@ from scripts.cli.connection import add_data_option
 from scripts.cli.dlq import add_dlq
 from scripts.cli.exporting import add_export
 from scripts.cli.importing.command import add_import
-from scripts.cli.migrate import add_migrate
 from scripts.cli.participants import add_participants
 from scripts.cli.prizes import add_prizes
 from scripts.cli.tables import print_table
@@ -46,7 +45,6 @@ def parser() -> argparse.ArgumentParser:
         add_dlq,
         add_capacity,
     ):
-    for add in (add_tournaments, add_participants, add_watch, add_import, add_export, add_prizes, add_dlq, add_migrate):
         add(commands)
 
     token = commands.add_parser("token", help="print a token", description="Print a token, alone on the last line.")
