@@ -18,7 +18,7 @@ from cluster.config.settings import Settings
 from cluster.startup.ports import open_log, open_records, signer_of
 from tests.integration.conftest import create, eventually, join, stamp, submit
 from tests.support.load import Load
-from tests.support.running import NO_LIMITS, RunningPalio
+from tests.support.running import NO_LIMITS, WHOLE_LOG, RunningPalio
 
 USERS = range(1, 21)
 ENDS_IN_S = 25.0
@@ -27,7 +27,7 @@ ENDS_IN_S = 25.0
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[RunningPalio]:
     """A Palio whose log keeps everything."""
-    running = RunningPalio(tmp_path / "data", PALIO_LOG_KEEP_S="86400", **NO_LIMITS)
+    running = RunningPalio(tmp_path / "data", **WHOLE_LOG, **NO_LIMITS)
     yield running
     running.stop()
 

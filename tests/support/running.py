@@ -27,6 +27,8 @@ START_S = 300.0  # a start takes 15 s on a quiet machine; on a busy one many tim
 STOP_S = 90.0
 SECRETS = (JWT_SECRET, RAY_TOKEN, RECORD_SECRET)  # files in the data directory
 NO_LIMITS = {"PALIO_ANONYMOUS_RATE": "5000", "PALIO_ANONYMOUS_BURST": "5000"}  # all tests come from one address
+# For who replays the log from its first record: none is deleted, however long the tests before took.
+WHOLE_LOG = {"PALIO_LOG_KEEP_S": "86400"}
 
 
 def free_ports(count: int) -> list[int]:

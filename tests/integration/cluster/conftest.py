@@ -14,10 +14,8 @@ import redis
 
 from tests.support.ray_nodes import RayNodes
 from tests.support.real_servers import RealServers, free_block
-from tests.support.running import NO_LIMITS, RunningPalio
+from tests.support.running import NO_LIMITS, WHOLE_LOG, RunningPalio
 
-# What `test_the_end.py` replays must be there from the first record on, however long the files before it took.
-WHOLE_LOG = {"PALIO_LOG_KEEP_S": "86400"}
 # Two of what there may be several of, so that one is there while the other is away.
 TWO_OF_EACH = {"PALIO_SHARDS": "2", "PALIO_INGEST_ACTORS": "2", "PALIO_GATEWAY_REPLICAS_MIN": "2"}
 

@@ -12,10 +12,9 @@ import psutil
 from actors.domain.codec import encode_snapshot
 from cluster.config.settings import PROJECT_DIR, Settings
 from scripts.local_servers.settings import settings_of
-from tests.integration.cluster.conftest import WHOLE_LOG
 from tests.integration.conftest import create, eventually, join, shown, submit
 from tests.support.real_servers import RealServers
-from tests.support.running import NO_LIMITS, RunningPalio
+from tests.support.running import NO_LIMITS, WHOLE_LOG, RunningPalio
 from tests.support.stored import replayed, stored_of
 
 
